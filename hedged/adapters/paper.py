@@ -1,0 +1,170 @@
+"""The paper venue: fills at the market after a latency, with fees, half-spread and impact; pays funding by quantity held.
+
+It is as strict as a real venue: an order beyond its worst price, below the minimum or off the step is rejected, and a
+settlement is paid by the quantity held strictly before its instant.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.bars import Field
+from hedged.domain.book import Balance, Position
+from hedged.domain.clock import Clock
+from hedged.domain.errors import Rejected
+from hedged.domain.funding import FundingPayment, funding_payment
+from hedged.domain.market import Market, SeriesKey, decimal_of
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.ports import MarketData
+
+
+@dataclass(slots=True)
+class _Holding:
+    """Signed quantity over time: `at_ms[i]` is when `quantity[i]` came to hold. Entry price by average cost."""
+
+    at_ms: list[int] = field(default_factory=list)
+    quantity: list[Decimal] = field(default_factory=list)
+    entry_price: Decimal = Decimal(0)
+
+    @property
+    def now(self) -> Decimal:
+        return self.quantity[-1] if self.quantity else Decimal(0)
+
+    def strictly_before(self, ts_ms: int) -> Decimal:
+        index = bisect_left(self.at_ms, ts_ms) - 1
+        return self.quantity[index] if index >= 0 else Decimal(0)
+
+    def change(self, ts_ms: int, by: Decimal, price: Decimal) -> Decimal:
+        """Apply a fill; return the realised PnL in USD (average cost)."""
+        held, realised = self.now, Decimal(0)
+        if held * by >= 0:
+            total = abs(held) + abs(by)
+            self.entry_price = (self.entry_price * abs(held) + price * abs(by)) / total
+        else:
+            closed = min(abs(held), abs(by)) * (1 if held > 0 else -1)
+            realised = (price - self.entry_price) * closed
+            if abs(by) > abs(held):
+                self.entry_price = price
+        self.at_ms.append(ts_ms)
+        self.quantity.append(held + by)
+        return realised
+
+
+class PaperVenue:
+    """A `Trading` port over any `MarketData` of the same venue."""
+
+    def __init__(self, data: MarketData, clock: Clock, collateral_usd: Decimal, latency_ms: int) -> None:
+        self.venue = data.venue
+        self._data = data
+        self._clock = clock
+        self._latency_s = latency_ms / 1_000
+        self._cash_usd = collateral_usd
+        self._holdings: dict[str, _Holding] = {}
+        self._orders: dict[str, OrderState] = {}
+        self._executions: list[Execution] = []
+        self._payments: list[FundingPayment] = []
+        self._paid_to_ms: int | None = None
+
+    def seed(self, symbol: str, quantity: Decimal, price: Decimal, ts_ms: int) -> None:
+        """Put a position there from `ts_ms` on: the trader's own, which no order of the daemon made."""
+        holding = self._holdings.setdefault(symbol, _Holding())
+        holding.change(ts_ms, quantity, price)
+        self._paid_to_ms = ts_ms if self._paid_to_ms is None else min(self._paid_to_ms, ts_ms)
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return the open positions."""
+        return {
+            symbol: Position(SeriesKey(self.venue, symbol), h.now, h.entry_price)
+            for symbol, h in self._holdings.items()
+            if h.now
+        }
+
+    async def balance(self) -> Balance:
+        """Return cash plus unrealised PnL; free is what exceeds the initial margin of all positions."""
+        markets = await self._data.markets()
+        marks = await self._marks()
+        total, margin = self._cash_usd, Decimal(0)
+        for symbol, holding in self._holdings.items():
+            mark = marks.get(symbol, holding.entry_price)
+            total += (mark - holding.entry_price) * holding.now
+            margin += abs(holding.now) * mark * markets[symbol].initial_margin_ratio
+        return Balance(self.venue, total, max(Decimal(0), total - margin))
+
+    async def place(self, approved: ApprovedIntent) -> OrderState:
+        """Fill at the market after the latency. Raises Rejected like a venue would."""
+        if approved.client_id in self._orders:
+            raise Rejected(f"client id {approved.client_id} was used before")
+        await asyncio.sleep(self._latency_s)
+        intent = approved.intent
+        market = (await self._data.markets()).get(intent.key.symbol)
+        mark = (await self._marks()).get(intent.key.symbol)
+        if market is None or mark is None:
+            raise Rejected(f"{intent.key}: no market or no price")
+        price = self._fill_price(intent, market, mark)
+        self._book(approved.client_id, intent, price, market)
+        state = OrderState(approved.client_id, intent.key, OrderStatus.FILLED, intent.quantity, Decimal(0))
+        self._orders[approved.client_id] = state
+        return state
+
+    async def lookup(self, client_id: str) -> OrderState | None:
+        """Return the order, or None when it never arrived."""
+        return self._orders.get(client_id)
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Return nothing: market orders never rest."""
+        return ()
+
+    async def cancel(self, client_id: str) -> None:
+        """Do nothing: market orders never rest."""
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return executions with ts ≥ since."""
+        return self._executions[bisect_left(self._executions, since_ms, key=lambda e: e.ts_ms) :]
+
+    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
+        """Settle what has become due, then return payments with ts > since."""
+        await self._settle(self._clock.now_ms())
+        start = bisect_left(self._payments, since_ms + 1, key=lambda p: p.settlement.ts_ms)
+        return self._payments[start:]
+
+    async def _settle(self, now_ms: int) -> None:
+        if self._paid_to_ms is None:
+            self._paid_to_ms = now_ms
+        for settlement in await self._data.settlements(self._paid_to_ms, now_ms):
+            holding = self._holdings.get(settlement.key.symbol)
+            quantity = holding.strictly_before(settlement.ts_ms) if holding else Decimal(0)
+            if quantity:
+                payment = funding_payment(quantity, settlement)
+                self._cash_usd += payment.payment_usd
+                self._payments.append(payment)
+        self._paid_to_ms = now_ms
+
+    async def _marks(self) -> dict[str, Decimal]:
+        seen = await self._data.observe(self._clock.now_ms())
+        marks = {o.key.symbol: float(o.values[Field.MARK]) for o in seen}
+        return {symbol: decimal_of(mark) for symbol, mark in marks.items() if mark > 0}
+
+    def _fill_price(self, intent: Intent, market: Market, mark: Decimal) -> Decimal:
+        if intent.quantity % market.quantity_step or intent.quantity * mark < market.min_notional_usd:
+            raise Rejected(f"{intent.key}: quantity {intent.quantity} is off the step or below the minimum")
+        slip = market.costs.half_spread + market.costs.impact(intent.quantity * mark)
+        price = mark * (1 + intent.side.sign * slip)
+        if (price - intent.worst_price) * intent.side.sign > 0:
+            raise Rejected(f"{intent.key}: market price {price:f} is beyond the worst price {intent.worst_price:f}")
+        return market.quantise_price(price, towards="up" if intent.side.sign > 0 else "down")
+
+    def _book(self, client_id: str, intent: Intent, price: Decimal, market: Market) -> None:
+        ts_ms = self._clock.now_ms()
+        holding = self._holdings.setdefault(intent.key.symbol, _Holding())
+        if intent.reduce_only and abs(holding.now + intent.signed_quantity) > abs(holding.now):
+            raise Rejected(f"{intent.key}: reduce-only order would not reduce {holding.now}")
+        fee = intent.quantity * price * market.costs.taker_fee
+        self._cash_usd += holding.change(ts_ms, intent.signed_quantity, price) - fee
+        execution_id = f"{self.venue}-{len(self._executions)}-{client_id[:8]}"
+        self._executions.append(
+            Execution(ts_ms, intent.key, execution_id, client_id, intent.side, intent.quantity, price, fee)
+        )
+

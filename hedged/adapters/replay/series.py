@@ -1,0 +1,139 @@
+"""One market's history as arrays sorted by the instant from which each value was known."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hedged.adapters.replay.tables import Tables, bar_ms
+from hedged.domain.market import SeriesKey
+
+DAY_MS = 86_400_000
+PREMIUM_KINDS = ("venue", "premium_index_1h")
+
+
+class Track(NamedTuple):
+    """Values with the ms from which each was known, ascending; both (n,)."""
+
+    known_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def at(self, times_ms: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the last value known at each time and since when; NaN and 0 where nothing was known yet."""
+        index = np.searchsorted(self.known_ms, times_ms, side="right") - 1
+        if not len(self.values):
+            return np.full(len(times_ms), np.nan), np.zeros(len(times_ms), np.int64)
+        known = index >= 0
+        return np.where(known, self.values[index], np.nan), np.where(known, self.known_ms[index], 0)
+
+
+EMPTY = Track(np.empty(0, np.int64), np.empty(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesData:
+    """`funding_*`: settled prints, rate per interval as printed, hours, the venue's mark at the print (NaN unknown).
+
+    `close`, `volume`: by candle close; `candle_ms`: length of each candle. Premium as the venue defines it; estimates
+    as fraction per interval, with interval and next settlement.
+    """
+
+    key: SeriesKey
+    funding_ts: NDArray[np.int64]
+    funding_rate: NDArray[np.float64]
+    funding_hours: NDArray[np.float64]
+    funding_mark: NDArray[np.float64]
+    close: Track = EMPTY
+    volume: Track = EMPTY
+    candle_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    open_interest: Track = EMPTY
+    premium: Track = EMPTY
+    depth_usd: Track = EMPTY
+    long_short: Track = EMPTY
+    liquidations: Track = EMPTY
+    estimate: Track = EMPTY
+    estimate_hours: Track = EMPTY
+    estimate_next_ms: Track = EMPTY
+
+
+def series_of(tables: Tables) -> dict[SeriesKey, SeriesData]:
+    """Cut the tables into series. A series exists where there is funding or a candle."""
+    keys: set[SeriesKey] = set()
+    for name in ("funding", "ohlcv"):
+        pairs = tables[name].select("venue", "symbol").unique()
+        keys |= {SeriesKey(venue, symbol) for venue, symbol in pairs.iter_rows()}
+    return {key: _series(key, tables) for key in sorted(keys)}
+
+
+def _series(key: SeriesKey, tables: Tables) -> SeriesData:
+    funding = _rows(tables, "funding", key).sort("ts")
+    candles = _rows(tables, "ohlcv", key)
+    if "market" in candles.columns:
+        candles = candles.filter(pl.col("market") == "perp")
+    candles = _known(candles, bars=True)
+    known = _ms(candles, "known")
+    premium = _rows(tables, "premium", key)
+    if "kind" in premium.columns:
+        premium = premium.filter(pl.col("kind").is_in(PREMIUM_KINDS))
+    estimates = _rows(tables, "estimates", key)
+    next_ms = estimates.with_columns(pl.col("next_ts").dt.epoch("ms").cast(pl.Float64)) if len(estimates) else estimates
+    return SeriesData(
+        key=key,
+        funding_ts=_ms(funding, "ts"),
+        funding_rate=_floats(funding, "funding_rate"),
+        funding_hours=_floats(funding, "interval_hours"),
+        funding_mark=_floats(funding, "mark_price"),
+        close=Track(known, _floats(candles, "close")),
+        volume=Track(known, _floats(candles, "volume")),
+        candle_ms=known - _ms(candles, "ts"),
+        open_interest=_track(_rows(tables, "open_interest", key), "open_interest_base", daily_late=True),
+        premium=_track(premium, "premium"),
+        depth_usd=_track(_rows(tables, "liquidity", key), "depth_50bps_usd"),
+        long_short=_track(_rows(tables, "long_short", key), "long_short_ratio"),
+        liquidations=_track(_rows(tables, "liquidations", key), "liquidations_usd", bars=True),
+        estimate=_track(estimates, "funding_estimate"),
+        estimate_hours=_track(estimates, "interval_hours"),
+        estimate_next_ms=_track(next_ms, "next_ts"),
+    )
+
+
+def _rows(tables: Tables, name: str, key: SeriesKey) -> pl.DataFrame:
+    table = tables.get(name)
+    if table is None:
+        return pl.DataFrame()
+    return table.filter((pl.col("venue") == key.venue) & (pl.col("symbol") == key.symbol))
+
+
+def _known(table: pl.DataFrame, *, bars: bool = False, daily_late: bool = False) -> pl.DataFrame:
+    """Add `known` (ts plus the bar where a row describes a whole bar) and sort by it, longest bar first on ties."""
+    if not len(table):
+        return table
+    length = pl.lit(0, pl.Int64)
+    if "bar" in table.columns and (bars or daily_late):
+        lengths = {bar: bar_ms(bar) for bar in table["bar"].unique()}
+        length = pl.col("bar").replace_strict(lengths, return_dtype=pl.Int64)
+        if daily_late:
+            length = pl.when(length >= DAY_MS).then(length).otherwise(0)
+    known = pl.col("ts") + pl.duration(milliseconds=length)
+    return table.with_columns(known=known.cast(table.schema["ts"])).sort("known", "ts")
+
+
+def _track(table: pl.DataFrame, column: str, *, bars: bool = False, daily_late: bool = False) -> Track:
+    if not len(table):
+        return EMPTY
+    rows = _known(table, bars=bars, daily_late=daily_late).filter(pl.col(column).is_not_null())
+    return Track(_ms(rows, "known"), _floats(rows, column))
+
+
+def _ms(table: pl.DataFrame, column: str) -> NDArray[np.int64]:
+    if not len(table):
+        return np.empty(0, np.int64)
+    return table[column].dt.epoch("ms").to_numpy().astype(np.int64)
+
+
+def _floats(table: pl.DataFrame, column: str) -> NDArray[np.float64]:
+    if not len(table):
+        return np.empty(0)
+    return table[column].cast(pl.Float64).fill_null(np.nan).to_numpy()

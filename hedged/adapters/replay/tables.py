@@ -1,0 +1,82 @@
+"""A data directory: Parquet tables of market history, read for the symbols that are wanted.
+
+When a row was known: funding, premium, estimates and liquidity at ts; candles at ts + bar (ts is the open); open
+interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from hedged.domain.errors import DataError
+
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "funding": ("ts", "venue", "symbol", "quote", "funding_rate", "interval_hours", "mark_price"),
+    "ohlcv": ("ts", "venue", "symbol", "market", "bar", "close", "volume"),
+}
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "open_interest": ("ts", "venue", "symbol", "bar", "open_interest_base"),
+    "premium": ("ts", "venue", "symbol", "kind", "premium"),
+    "liquidity": ("ts", "venue", "symbol", "depth_50bps_usd"),
+    "liquidations": ("ts", "venue", "symbol", "bar", "liquidations_usd"),
+    "estimates": ("ts", "venue", "symbol", "funding_estimate", "interval_hours", "next_ts"),
+    "long_short": ("ts", "venue", "symbol", "long_short_ratio"),
+    "injective_markets": ("symbol", "hourly_funding_rate_cap", "hourly_interest_rate"),
+}
+QUOTES = {"hyperliquid": ("USD", "USDC")}
+"""Quotes of the contract that is the series, by venue; everywhere else it is the linear USDT contract."""
+
+Tables = Mapping[str, pl.DataFrame]
+
+
+def load_tables(directory: Path, symbols: Iterable[str]) -> dict[str, pl.DataFrame]:
+    """Read every table of a data directory, filtered to `symbols` and to the linear contract.
+
+    Raises DataError naming the table and the column where one is missing or unreadable.
+    """
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a directory")
+    wanted = sorted(set(symbols))
+    tables = {}
+    for name, columns in (REQUIRED | OPTIONAL).items():
+        path = directory / f"{name}.parquet"
+        if not path.is_file():
+            if name in REQUIRED:
+                raise DataError(f"{directory} has no {name}.parquet, which is required")
+            continue
+        tables[name] = linear_contracts(_read(path, columns, wanted))
+    return tables
+
+
+def _read(path: Path, columns: tuple[str, ...], symbols: list[str]) -> pl.DataFrame:
+    try:
+        lazy = pl.scan_parquet(path)
+        have = lazy.collect_schema().names()
+        missing = [column for column in columns if column not in have]
+        if missing:
+            raise DataError(f"{path.name} lacks the column {', '.join(missing)}")
+        return lazy.filter(pl.col("symbol").is_in(symbols)).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def linear_contracts(table: pl.DataFrame) -> pl.DataFrame:
+    """Keep the linear USDT contract (USD or USDC on Hyperliquid); tables without a quote column are left alone."""
+    if "quote" not in table.columns:
+        return table
+    other = pl.lit(True)
+    keep = pl.lit(False)
+    for venue, quotes in QUOTES.items():
+        keep = keep | ((pl.col("venue") == venue) & pl.col("quote").is_in(list(quotes)))
+        other = other & (pl.col("venue") != venue)
+    return table.filter(keep | (other & (pl.col("quote") == "USDT")))
+
+
+def bar_ms(bar: str) -> int:
+    """Return the length of a bar name such as 15m, 1h, 4h, 1d, in ms. Raises DataError for another one."""
+    units = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+    try:
+        return int(bar[:-1]) * units[bar[-1]]
+    except (KeyError, ValueError, IndexError):
+        raise DataError(f"unknown bar {bar!r}: expected a number and m, h or d") from None

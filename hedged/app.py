@@ -1,0 +1,251 @@
+"""The daemon: parts wired in one place, started in order, owned by one TaskGroup.
+
+Backtest, demo, paper and live run this same class; they differ in the clock, the adapters and the source of data.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from hedged import __version__
+from hedged.buffer.ring import RingBuffer
+from hedged.collectors.poller import Poller
+from hedged.config import Config
+from hedged.cycle import Cycle, CycleReport
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
+from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.orders import Hashes
+from hedged.domain.ports import MarketData, Trading
+from hedged.execution.accounts import Accounts
+from hedged.execution.executor import Executor
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+from hedged.features.resample import FEATURE_HASH
+from hedged.forecast.port import Forecaster
+from hedged.risk.gate import KillLevel
+from hedged.risk.stop import Episode
+from hedged.telemetry.metrics import Metrics
+from hedged.telemetry.publish import publish
+
+log = structlog.get_logger(__name__)
+BACKFILL_CHUNK_BARS = 192
+
+
+@dataclass(slots=True)
+class Parts:
+    """What differs between backtest, demo, paper and live."""
+
+    config: Config
+    clock: Clock
+    sources: Mapping[str, MarketData]
+    trading: Mapping[str, Trading]
+    journal: Journal
+    forecaster: Forecaster
+    symbols: tuple[str, ...]
+    on_cycle: Callable[[CycleReport], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the daemon is on its way to being ready."""
+
+    backfilled: float = 0.0
+    prepared: bool = False
+    last: CycleReport | None = None
+    last_ok_ms: int = 0
+    started_ms: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class App:
+    """One daemon."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.metrics = Metrics()
+        self.progress = Progress()
+        self._stop = asyncio.Event()
+        self._cycle: Cycle | None = None
+
+    @property
+    def cycle(self) -> Cycle:
+        """The cycle with its parts; only after `prepare`."""
+        if self._cycle is None:
+            raise Fatal("the daemon has not been prepared")
+        return self._cycle
+
+    def stop(self) -> None:
+        """Ask the daemon to end after the running cycle."""
+        self._stop.set()
+
+    async def prepare(self) -> None:
+        """Learn the markets, fill the buffer from history, read the journal, check that artefact and schema agree."""
+        parts, config = self.parts, self.parts.config
+        if parts.forecaster.feature_hash != FEATURE_HASH:
+            raise Fatal(
+                f"the model was made for feature schema {parts.forecaster.feature_hash}, this program has {FEATURE_HASH}: "
+                "retrain it or run the program it belongs to"
+            )
+        now_ms = self.parts.clock.now_ms()
+        self.progress.started_ms = now_ms
+        markets = await self._markets()
+        bar_ms = config.cycle.bar_s * SECOND_MS
+        buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
+        await self._backfill(buffer, now_ms)
+        accounts = Accounts(parts.trading, parts.journal, now_ms)
+        await accounts.load()
+        executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
+        await executor.load()
+        level, reason = await parts.journal(JournalStore.kill)
+        states = await parts.journal(JournalStore.load_state, "episodes")
+        self._cycle = Cycle(
+            config=config,
+            clock=parts.clock,
+            poller=Poller(parts.sources, buffer),
+            buffer=buffer,
+            forecaster=parts.forecaster,
+            accounts=accounts,
+            executor=executor,
+            journal=parts.journal,
+            markets=markets,
+            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash),
+            kill=KillLevel(level),
+            episodes={symbol: Episode(**body) for symbol, body in states.items()},
+        )
+        self.progress.prepared = True
+        self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
+        self.metrics.kill.set(level)
+        log.info(
+            "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).name.lower(),
+            kill_reason=reason, model=parts.forecaster.model_hash, config=config.hash,
+        )  # fmt: skip
+
+    async def run(self, until_ms: int | None = None) -> None:
+        """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
+        interval_ms = self.parts.config.cycle.interval_s * SECOND_MS
+        due_ms = next_boundary_ms(self.parts.clock.now_ms() - 1, interval_ms)
+        while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
+            if not await self._wait_until(due_ms):
+                break
+            await self.step(due_ms)
+            now_ms = self.parts.clock.now_ms()
+            following_ms = next_boundary_ms(max(now_ms - 1, due_ms), interval_ms)
+            missed = (following_ms - due_ms) // interval_ms - 1
+            if missed:
+                self.metrics.cycles_missed.inc(missed)
+                log.warning("cycles_missed", count=missed, next=iso(following_ms))
+            due_ms = following_ms
+
+    async def step(self, now_ms: int) -> CycleReport:
+        """Run one cycle and publish what it did."""
+        started_s = perf_s()
+        report = await self.cycle.run(now_ms)
+        self.metrics.cycle_duration.observe(perf_s() - started_s)
+        self.progress.last = report
+        if report.account.reconciled:
+            self.progress.last_ok_ms = self.parts.clock.now_ms()
+        publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
+        self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
+        self.metrics.ready.set(0 if self.not_ready() else 1)
+        self.parts.on_cycle(report)
+        return report
+
+    async def set_kill(self, level: KillLevel, reason: str) -> None:
+        """Latch a kill level: journalled first, so that it outlives a restart."""
+        await self.parts.journal(JournalStore.set_kill, self.parts.clock.now_ms(), int(level), reason)
+        self.cycle.kill = level
+        self.metrics.kill.set(level)
+        log.warning("kill_latched", level=level.name.lower(), reason=reason)
+
+    def not_ready(self) -> list[str]:
+        """Say why the daemon is not ready: empty when data are fresh and every venue is reconciled."""
+        if not self.progress.prepared:
+            return [f"backfilling {self.progress.backfilled:.0%}"]
+        report = self.progress.last
+        if report is None:
+            return ["waiting for the first cycle"]
+        faults = [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
+        now_ms = self.parts.clock.now_ms()
+        limit_s = self.parts.config.cycle.stale_after_s + self.parts.config.cycle.interval_s
+        ages = self.cycle.poller.ages_s(now_ms)
+        for key in self.cycle.buffer.keys:
+            age_s = ages.get(key)
+            if age_s is None or age_s > limit_s:
+                faults.append(f"stale: {key} " + ("never seen" if age_s is None else f"{age_s:.0f} s old"))
+        if self.cycle.kill is not KillLevel.NONE:
+            faults.append(f"kill latch: {self.cycle.kill.name.lower().replace('_', '-')}")
+        return faults
+
+    def not_alive(self) -> list[str]:
+        """Say why the daemon should be restarted: empty while cycles keep completing (or are not due yet)."""
+        since_ms = max(self.progress.started_ms, self.progress.last.now_ms if self.progress.last else 0)
+        late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
+        limit_s = 3 * self.parts.config.cycle.interval_s
+        return [f"no cycle for {late_s:.0f} s"] if since_ms and late_s > limit_s else []
+
+    def book(self) -> list[dict[str, Any]]:
+        """Rows of the status page: one per protected symbol."""
+        report = self.progress.last
+        return [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
+
+    async def _wait_until(self, due_ms: int) -> bool:
+        """Sleep until due; False when asked to stop meanwhile."""
+        waiting = asyncio.ensure_future(self.parts.clock.sleep_until(due_ms))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+        return not self._stop.is_set()
+
+    async def _markets(self) -> dict[SeriesKey, Market]:
+        config, wanted = self.parts.config, set(self.parts.symbols)
+        found: dict[SeriesKey, Market] = {}
+        for venue in [INJECTIVE, *config.hedge.venues]:
+            if venue not in self.parts.sources:
+                raise ConfigError(f"hedge.venues names {venue!r}, for which there is no data source")
+            for symbol, market in (await self.parts.sources[venue].markets()).items():
+                if symbol in wanted:
+                    found[SeriesKey(venue, symbol)] = market
+        missing = sorted(wanted - {key.symbol for key in found if key.venue == INJECTIVE})
+        if missing:
+            raise ConfigError(f"Injective has no market for {', '.join(missing)}")
+        return found
+
+    async def _backfill(self, buffer: RingBuffer, now_ms: int) -> None:
+        """Fill the buffer with the bars before now that the sources can still tell."""
+        last_ms = (now_ms - 1) // buffer.bar_ms * buffer.bar_ms
+        first_ms = last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
+        times = range(first_ms, last_ms + 1, buffer.bar_ms)
+        wanted = set(buffer.keys)
+        for at in range(0, len(times), BACKFILL_CHUNK_BARS):
+            chunk = times[at : at + BACKFILL_CHUNK_BARS]
+            by_venue = await asyncio.gather(*(source.history(chunk) for source in self.parts.sources.values()))
+            for i, ts_ms in enumerate(chunk):
+                buffer.append(ts_ms, [o for venue in by_venue for o in venue[i] if o.key in wanted])
+            self.progress.backfilled = (at + len(chunk)) / len(times)
+
+
+def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """Format one decision for the status page."""
+    if "expected_funding_usd" not in body:
+        return {
+            "symbol": symbol, "own": f"{body['own_quantity']:+,.4g}", "funding": "unknown", "band": "unknown",
+            "hedge": body["current"], "decision": body["action"], "why": body["reason"],
+        }  # fmt: skip
+    own_usd = Decimal(str(body["own_quantity"])) * Decimal(str(body["price"]))
+    return {
+        "symbol": symbol,
+        "own": f"{body['own_quantity']:+,.4g} ({own_usd:+,.0f} USD)",
+        "funding": f"{body['expected_funding_usd']:+,.2f}",
+        "band": f"{body['funding_p10_usd']:+,.2f} … {body['funding_p90_usd']:+,.2f}",
+        "hedge": body["current"].strip("{}").replace('"', "") or "none",
+        "decision": body["action"],
+        "why": body["reason"],
+    }

@@ -1,0 +1,123 @@
+"""Running the daemon over a window of virtual time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.adapters.paper import PaperVenue
+from hedged.app import App, Parts
+from hedged.backtest.virtual_time import run_virtually
+from hedged.config import Config
+from hedged.cycle import CycleReport
+from hedged.domain.clock import LoopClock
+from hedged.domain.errors import ConfigError, DataError
+from hedged.domain.funding import FundingPayment
+from hedged.domain.market import INJECTIVE
+from hedged.domain.orders import Fill
+from hedged.domain.ports import MarketData
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+from hedged.forecast.registry import make_forecaster
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time: from inclusive, to exclusive, ms since the epoch."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What the journal holds after a run. `book`: (ts_ms, venue, symbol, quantity) of the trader's own positions."""
+
+    config: Config
+    window: Window
+    fills: list[Fill]
+    payments: list[FundingPayment]
+    decisions: list[dict[str, object]]
+    book: list[tuple[int, str, str, Decimal]]
+    model_hash: str
+    feature_hash: str
+
+
+def own_quantities(
+    config: Config, price: Callable[[str], Decimal | None], round_down: Callable[[str, Decimal], Decimal]
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return (signed quantity, price) of the static book by symbol; USD are divided by the first price.
+
+    Raises DataError for a symbol without a price.
+    """
+    book = {}
+    for symbol, position in config.book.positions.items():
+        first = price(symbol)
+        if first is None:
+            raise DataError(f"no price of {symbol} is known at the start")
+        quantity = position.quantity if position.quantity is not None else (position.usd or Decimal(0)) / first
+        book[symbol] = (round_down(symbol, quantity), first)
+    if not book:
+        raise ConfigError("the book is empty: name the positions to protect under book.positions")
+    return book
+
+
+def equity_usd(config: Config, book: Mapping[str, tuple[Decimal, Decimal]]) -> Decimal:
+    """Return the configured equity, else a third of the book's gross notional."""
+    gross = sum((abs(quantity * price) for quantity, price in book.values()), Decimal(0))
+    return config.book.equity_usd or (gross / 3).quantize(Decimal("0.01"))
+
+
+def paper_venues(
+    config: Config,
+    sources: Mapping[str, MarketData],
+    clock: LoopClock,
+    book: Mapping[str, tuple[Decimal, Decimal]],
+    equity: Decimal,
+    at_ms: int,
+) -> dict[str, PaperVenue]:
+    """Make a paper venue on every source; the book lies on Injective, idle margin on each hedge venue."""
+    venues = {}
+    for name, source in sources.items():
+        share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
+        venues[name] = PaperVenue(source, clock, equity * share, config.paper.latency_ms)
+    for symbol, (quantity, price) in book.items():
+        venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
+    return venues
+
+
+def run_window(
+    config: Config,
+    sources: Mapping[str, MarketData],
+    book: Mapping[str, tuple[Decimal, Decimal]],
+    window: Window,
+    on_cycle: Callable[[CycleReport], None] = lambda _: None,
+    on_prepare: Callable[[App], None] = lambda _: None,
+) -> RunResult:
+    """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal."""
+    equity = equity_usd(config, book)
+    settled = config.model_copy(update={"book": config.book.model_copy(update={"equity_usd": equity})})
+    forecaster = make_forecaster(config.hedge.forecaster)
+
+    async def main() -> RunResult:
+        clock = LoopClock(window.from_ms)
+        journal = Journal.open(None, durable=False)
+        try:
+            trading = paper_venues(settled, sources, clock, book, equity, window.from_ms)
+            app = App(Parts(settled, clock, sources, trading, journal, forecaster, tuple(book), on_cycle))
+            on_prepare(app)
+            await app.prepare()
+            await app.run(window.to_ms)
+            return RunResult(
+                config=settled,
+                window=window,
+                fills=await journal(JournalStore.fills),
+                payments=await journal(JournalStore.funding),
+                decisions=await journal(JournalStore.decisions),
+                book=await journal(JournalStore.book),
+                model_hash=forecaster.model_hash,
+                feature_hash=forecaster.feature_hash,
+            )
+        finally:
+            journal.close()
+
+    return run_virtually(main)

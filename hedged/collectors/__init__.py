@@ -1,0 +1,1 @@
+"""Data in: what venues say, sampled into bars."""

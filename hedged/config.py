@@ -1,0 +1,216 @@
+"""Configuration: one frozen tree, read from YAML; an unknown key is refused with a suggestion.
+
+Every default is the one the design asks for; a comment beside it says where it comes from.
+"""
+
+import difflib
+import hashlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hedged.domain.errors import ConfigError
+from hedged.domain.market import Costs
+
+LIVE_ACKNOWLEDGEMENT = "I understand that this trades real money"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PositionConfig(_Section):
+    """One of the trader's own positions on Injective. USD are turned into coins at the first price seen."""
+
+    usd: Decimal | None = Field(None, description="signed notional in USD, > 0 long")
+    quantity: Decimal | None = Field(None, description="signed quantity in coins, > 0 long")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.usd is None) == (self.quantity is None):
+            raise ValueError("give either usd or quantity")
+        return self
+
+
+class BookConfig(_Section):
+    """Whose positions are protected."""
+
+    source: Literal["static"] = "static"
+    positions: dict[str, PositionConfig] = Field(default_factory=dict)
+    equity_usd: Decimal | None = Field(None, gt=0, description="default: a third of the book's gross notional")
+    protect: list[str] | None = Field(None, description="symbols to protect; default: all held")
+
+
+class DataConfig(_Section):
+    """Where market data come from."""
+
+    source: Literal["simulator", "replay"] = "simulator"
+    seed: int = 7
+
+
+class CycleConfig(_Section):
+    """When the daemon looks, and how much of the past it keeps."""
+
+    interval_s: int = Field(900, ge=30, le=86_400, description="a decision every 15 minutes, aligned to UTC")
+    bar_s: int = Field(900, ge=60, le=3_600)
+    history_days: int = Field(90, ge=7, le=400)
+    guard_interval_s: float = Field(5.0, gt=0)
+    stale_after_s: int = Field(1_800, ge=60, description="a mark older than this decides nothing")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if 3_600 % self.bar_s:
+            raise ValueError("bar_s must divide an hour")
+        return self
+
+
+class CostConfig(_Section):
+    """What trading costs at a venue, in basis points of notional. A negative fee is a rebate."""
+
+    maker_bp: Decimal
+    taker_bp: Decimal
+    half_spread_bp: Decimal = Decimal(1)
+    depth_usd: Decimal = Field(Decimal(2_000_000), gt=0, description="resting within 50 bp, one side")
+
+    def to_costs(self) -> Costs:
+        """Convert to fractions."""
+        bp = Decimal(10_000)
+        return Costs(self.maker_bp / bp, self.taker_bp / bp, self.half_spread_bp / bp, self.depth_usd)
+
+
+class HedgeConfig(_Section):
+    """How much hedging is wanted, and of which kind."""
+
+    venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
+    cap: Decimal = Field(Decimal("0.40"), ge=0, le=1, description="share of the own position (requirement A9)")
+    allow_own_cut: bool = Field(True, description="may the own position be made smaller (layer 1, relocation)?")
+    horizon_h: int = Field(24, ge=1, le=240)
+    forecaster: str = "ewma"
+    confidence_knots: list[tuple[float, float]] = Field(
+        default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
+        description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
+    )
+    delta_band: Decimal = Field(Decimal("0.40"), ge=0, le=1, description="net delta change per own quantity")
+    min_change: Decimal = Field(
+        Decimal("0.02"), ge=0, le=1, description="smallest change worth an order, as share of the own position"
+    )
+    equity_at_risk: Decimal = Field(Decimal("0.02"), gt=0, le=1, description="95 % loss over the horizon ÷ equity")
+    capital_rate_per_year: Decimal = Field(Decimal("0.05"), ge=0, description="charge on margin tied up")
+    collateral_share: Decimal = Field(
+        Decimal("0.25"), gt=0, le=1, description="paper: idle margin at each hedge venue ÷ equity"
+    )
+
+    @model_validator(mode="after")
+    def _knots_ascend(self) -> Self:
+        if not self.confidence_knots or self.confidence_knots != sorted(self.confidence_knots):
+            raise ValueError("confidence_knots must ascend")
+        return self
+
+
+class RiskConfig(_Section):
+    """Limits of the gate. They hold whatever the plan says."""
+
+    max_leverage: Decimal = Field(Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)")
+    min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
+    liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
+    max_orders_per_hour: int = Field(60, ge=1)
+    max_notional_per_hour_usd: Decimal | None = Field(None, gt=0, description="default: the book's gross notional")
+    depth_share: Decimal = Field(Decimal("0.25"), gt=0, le=1, description="largest order ÷ resting depth")
+    price_collar_bp: Decimal = Field(Decimal(30), gt=0, description="worst price of a taker order from the mark")
+
+
+class PaperConfig(_Section):
+    """The paper venue."""
+
+    latency_ms: int = Field(200, ge=0, description="decision to fill (requirement C7)")
+
+
+class TelemetryConfig(_Section):
+    """Logs and the HTTP page."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    mode: Literal["paper", "live"] = "paper"
+    live_acknowledgement: str = ""
+    account: str = "paper"
+    state_dir: Path = Path("state")
+    book: BookConfig = BookConfig()
+    data: DataConfig = DataConfig()
+    cycle: CycleConfig = CycleConfig()
+    hedge: HedgeConfig = HedgeConfig()
+    risk: RiskConfig = RiskConfig()
+    paper: PaperConfig = PaperConfig()
+    costs: dict[str, CostConfig] = Field(
+        default_factory=lambda: {
+            "injective": CostConfig(maker_bp=Decimal("-0.5"), taker_bp=Decimal(5), depth_usd=Decimal(500_000)),
+            "cex": CostConfig(maker_bp=Decimal(2), taker_bp=Decimal(5)),
+        },
+        description="by venue; `cex` stands for every venue that is not named",
+    )
+    telemetry: TelemetryConfig = TelemetryConfig()
+
+    @model_validator(mode="after")
+    def _live_is_deliberate(self) -> Self:
+        if self.mode == "live" and self.live_acknowledgement != LIVE_ACKNOWLEDGEMENT:
+            raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
+        missing = {"injective", "cex"} - set(self.costs)
+        if missing:
+            raise ValueError(f"costs lack {', '.join(sorted(missing))}")
+        return self
+
+    def costs_of(self, venue: str) -> Costs:
+        """Return the assumed costs of a venue."""
+        return self.costs.get(venue, self.costs["cex"]).to_costs()
+
+    @property
+    def hash(self) -> str:
+        """Identify everything that can change a decision (not where logs go or state is kept)."""
+        text = self.model_dump_json(exclude={"telemetry", "state_dir", "live_acknowledgement"})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(path: Path) -> Config:
+    """Read a YAML file. Raises ConfigError that names the key, the fault and the nearest known key."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if raw is not None and not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines at the top")
+    return parse_config(raw or {}, str(path))
+
+
+def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:
+    """Validate a plain tree. Raises ConfigError with one line per fault."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        faults = [_explain(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
+
+
+def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    path = ".".join(str(part) for part in location) or "(top)"
+    if kind != "extra_forbidden":
+        return f"{path}: {message.removeprefix('Value error, ')}"
+    near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{path}: unknown key{hint}"
+
+
+def _known_keys() -> list[str]:
+    """Every key of every section."""
+    sections: list[type[BaseModel]] = [Config, *_Section.__subclasses__()]
+    return sorted({name for section in sections for name in section.model_fields})

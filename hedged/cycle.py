@@ -1,0 +1,221 @@
+"""One cycle, top to bottom: snapshot → features → forecast → plan → gate → execute.
+
+Every step is a call of a pure function or of one port; this file is the order in which they happen.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from hedged.buffer.ring import BarWindow, RingBuffer
+from hedged.collectors.poller import Poller
+from hedged.config import Config
+from hedged.domain.bars import Field
+from hedged.domain.clock import HOUR_MS, Clock
+from hedged.domain.forecast import ForecastSet
+from hedged.domain.funding import FundingPayment
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.orders import Fill, Hashes
+from hedged.execution.accounts import Accounts, AccountState
+from hedged.execution.decisions import decision_rows
+from hedged.execution.diff import intents_for
+from hedged.execution.executor import Executor
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+from hedged.features.resample import HourlyGrid, hourly
+from hedged.forecast.port import Forecaster
+from hedged.risk.gate import GateFacts, KillLevel, Review, review
+from hedged.risk.stop import Episode, advance, charge
+from hedged.strategy.funding_hedge import decide
+from hedged.strategy.snapshot import DesiredPosition, Snapshot
+from hedged.strategy.state import SymbolPlan
+from hedged.strategy.stopped import protected_usd, unwind
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle saw and did, for telemetry. `decisions`: by symbol, as journalled."""
+
+    now_ms: int
+    account: AccountState
+    marks: dict[SeriesKey, Decimal]
+    forecasts: ForecastSet
+    decisions: dict[str, dict[str, Any]]
+    review: Review
+    fills: Sequence[Fill]
+    payments: Sequence[FundingPayment]
+
+
+@dataclass(slots=True)
+class Cycle:
+    """The parts that a cycle works with, and the little it remembers from one to the next."""
+
+    config: Config
+    clock: Clock
+    poller: Poller
+    buffer: RingBuffer
+    forecaster: Forecaster
+    accounts: Accounts
+    executor: Executor
+    journal: Journal
+    markets: dict[SeriesKey, Market]
+    hashes: Hashes
+    kill: KillLevel = KillLevel.NONE
+    episodes: dict[str, Episode] = field(default_factory=dict)
+    _thought: tuple[bytes, HourlyGrid, ForecastSet] | None = None
+
+    async def run(self, now_ms: int) -> CycleReport:
+        """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
+        await self.poller.poll(now_ms)
+        await self.executor.resolve()
+        account = await self.accounts.refresh(now_ms)
+        marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
+
+        grid, forecasts = await self._forecast(now_ms)
+        snapshot = self._snapshot(now_ms, account, marks, grid, forecasts)
+        plans, desired, frozen = await self._off_loop(
+            decide, snapshot, self.config.hedge, self.config.risk, self.config.book.protect
+        )
+        stopped = self._stops(snapshot, account, plans)
+        desired = unwind(desired, stopped, account.attributed)
+
+        intents = intents_for(
+            desired, account.attributed, marks, self.markets, self.config.risk, self.hashes, now_ms
+        )
+        reviewed = review(intents, self._facts(account, marks), self.config.risk, self.config.account)
+        before = account
+        if await self.executor.execute(reviewed.approved):
+            account = await self._after_trading(before)
+        self._charge(account.fills, plans)
+        decisions = decision_rows(snapshot, plans, frozen, stopped, reviewed, before, account)
+        await self._remember(now_ms, account, decisions)
+        seen = [before] if account is before else [before, account]
+        return CycleReport(
+            now_ms=now_ms,
+            account=account,
+            marks=marks,
+            forecasts=forecasts,
+            decisions=decisions,
+            review=reviewed,
+            fills=[fill for state in seen for fill in state.fills],
+            payments=[payment for state in seen for payment in state.payments],
+        )
+
+    async def _forecast(self, now_ms: int) -> tuple[HourlyGrid, ForecastSet]:
+        """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then."""
+        window = self.buffer.window()
+        mark = _grid_mark(window)
+        if self._thought is None or self._thought[0] != mark:
+            horizon_h = self.config.hedge.horizon_h
+            grid, forecasts = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
+            self._thought = (mark, grid, forecasts)
+        return self._thought[1], self._thought[2]
+
+    def _snapshot(
+        self,
+        now_ms: int,
+        account: AccountState,
+        marks: dict[SeriesKey, Decimal],
+        grid: HourlyGrid,
+        forecasts: ForecastSet,
+    ) -> Snapshot:
+        equity = self.config.book.equity_usd
+        if equity is None:
+            gross = sum((abs(q) * marks.get(SeriesKey(INJECTIVE, s), Decimal(0)) for s, q in account.own.items()), Decimal(0))
+            equity = gross / 3
+        return Snapshot(
+            now_ms=now_ms,
+            # what the forecast was made with; the gate compares it with what is loaded
+            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.config.hash),
+            forecasts=forecasts,
+            grid=grid,
+            own=account.own,
+            attributed=account.attributed,
+            marks=marks,
+            markets=self.markets,
+            collateral_usd=account.collateral_usd,
+            equity_usd=equity,
+        )
+
+    def _stops(
+        self, snapshot: Snapshot, account: AccountState, plans: Sequence[SymbolPlan]
+    ) -> dict[str, str]:
+        """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
+        stopped: dict[str, str] = {}
+        for symbol, own in account.own.items():
+            episode = advance(
+                self.episodes.get(symbol, Episode()), symbol, own, account.attributed, snapshot.marks, account.payments
+            )
+            if episode.must_stop:
+                stopped[symbol] = (
+                    f"stop: the hedge has lost {episode.loss_usd:,.2f} USD, more than the "
+                    f"{episode.allowance_usd:,.2f} USD of funding it protects against"
+                )
+                until_ms = snapshot.now_ms + self.config.hedge.horizon_h * HOUR_MS
+                episode = Episode(marks=episode.marks, stopped_until_ms=until_ms)
+                log.warning("hedge_stopped", symbol=symbol, reason=stopped[symbol])
+            elif snapshot.now_ms < episode.stopped_until_ms:
+                stopped[symbol] = "stopped earlier: no new hedge within the horizon of a stop"
+            self.episodes[symbol] = episode
+        return stopped
+
+    def _facts(self, account: AccountState, marks: dict[SeriesKey, Decimal]) -> GateFacts:
+        orders, notional = self.executor.sent_last_hour()
+        gross = sum((abs(q) * marks.get(SeriesKey(INJECTIVE, s), Decimal(0)) for s, q in account.own.items()), Decimal(0))
+        return GateFacts(
+            loaded=self.hashes,
+            kill=self.kill,
+            reconciled=account.reconciled,
+            own=account.own,
+            attributed=account.attributed,
+            marks=marks,
+            markets=self.markets,
+            collateral_usd=account.collateral_usd,
+            cap=self.config.hedge.cap,
+            max_notional_per_hour_usd=self.config.risk.max_notional_per_hour_usd or gross,
+            orders_last_hour=orders,
+            notional_last_hour_usd=notional,
+        )
+
+    async def _after_trading(self, before: AccountState) -> AccountState:
+        """Ask the venues again, so that the decision says what was really filled."""
+        account = await self.accounts.refresh(self.clock.now_ms())
+        return account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
+
+    def _charge(self, fills: Sequence[Fill], plans: Sequence[SymbolPlan]) -> None:
+        for plan in plans:
+            mine = [f for f in fills if f.key.symbol == plan.symbol]
+            if mine:
+                episode = self.episodes.get(plan.symbol, Episode())
+                self.episodes[plan.symbol] = charge(episode, mine, protected_usd(plan))
+
+    async def _remember(self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]) -> None:
+        """Write decisions, the trader's own book and the stops' state to the journal."""
+        own = {SeriesKey(INJECTIVE, symbol): quantity for symbol, quantity in account.own.items()}
+        episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
+        await self.journal(JournalStore.record_cycle, now_ms, decisions, own, episodes)
+
+    async def _off_loop(self, function: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+
+
+def _think(
+    forecaster: Forecaster, window: BarWindow, now_ms: int, horizon_h: int
+) -> tuple[HourlyGrid, ForecastSet]:
+    grid = hourly(window)
+    return grid, forecaster.forecast(grid, now_ms, horizon_h)
+
+
+def _grid_mark(window: BarWindow) -> bytes:
+    """Identify the state of the hourly grid: the hour, and the prints that the latest bar shows."""
+    if not len(window.times_ms):
+        return b""
+    hour = int(window.times_ms[-1]) // HOUR_MS
+    latest = window.values[:, -1, Field.FUNDING_SETTLED]
+    return hour.to_bytes(8, "big") + latest.tobytes()

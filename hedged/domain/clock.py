@@ -1,0 +1,76 @@
+"""Time is passed in, never read from the air.
+
+Instants are integers: milliseconds since 1970-01-01 UTC (`ts_ms`). Waiting goes through asyncio, so that a virtual
+event loop can make 30 days pass in seconds; this is the only module of the package that reads the wall clock.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+class Clock(Protocol):
+    """What the daemon knows of time."""
+
+    def now_ms(self) -> int:
+        """Return the current instant, ms since the epoch (UTC)."""
+        ...
+
+    async def sleep_until(self, ts_ms: int) -> None:
+        """Return once `now_ms() >= ts_ms`."""
+        ...
+
+
+class SystemClock:
+    """The real clock. Long waits are cut in slices so that a stepped or suspended clock is noticed."""
+
+    _SLICE_S = 1.0
+
+    def now_ms(self) -> int:
+        """Return the wall-clock time in ms."""
+        return time.time_ns() // 1_000_000
+
+    async def sleep_until(self, ts_ms: int) -> None:
+        """Sleep in slices of at most a second until the wall clock reads `ts_ms`."""
+        while (left_ms := ts_ms - self.now_ms()) > 0:
+            await asyncio.sleep(min(left_ms / 1_000, self._SLICE_S))
+
+
+class LoopClock:
+    """A clock that reads the running event loop's own time: `start_ms` + seconds since the loop started.
+
+    On a virtual loop this is virtual time; `start_ms` is the instant at which the loop's time is zero.
+    """
+
+    def __init__(self, start_ms: int) -> None:
+        self._start_ms = start_ms
+
+    def now_ms(self) -> int:
+        """Return the loop's time in ms."""
+        return self._start_ms + round(asyncio.get_running_loop().time() * 1_000)
+
+    async def sleep_until(self, ts_ms: int) -> None:
+        """Sleep until the loop's time reaches `ts_ms`."""
+        left_ms = ts_ms - self.now_ms()
+        await asyncio.sleep(max(0.0, left_ms / 1_000))
+
+
+def next_boundary_ms(now_ms: int, period_ms: int) -> int:
+    """Return the first instant strictly after `now_ms` that is a multiple of `period_ms` since the epoch (UTC)."""
+    return (now_ms // period_ms + 1) * period_ms
+
+
+def iso(ts_ms: int) -> str:
+    """Write an instant as ISO 8601 UTC with seconds, e.g. `2025-09-01T00:00:00Z`."""
+    return datetime.fromtimestamp(ts_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def perf_s() -> float:
+    """Read a monotonic stopwatch in seconds, for measuring durations only (never for decisions)."""
+    return time.perf_counter()

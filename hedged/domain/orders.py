@@ -1,0 +1,143 @@
+"""Orders: what the daemon wants done, what a venue says it did."""
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from hedged.domain.market import SeriesKey
+
+
+class Side(StrEnum):
+    """Direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, −1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class Purpose(StrEnum):
+    """Why a trade is made; written with every fill."""
+
+    OWN_CUT = "own_cut"  # layer 1: make the trader's own position smaller
+    OWN_RESTORE = "own_restore"  # give the trader's own position back what was cut: an opening order
+    HEDGE_OPEN = "hedge_open"  # layer 2: an opposite perpetual elsewhere
+    HEDGE_CLOSE = "hedge_close"
+    RELOCATE = "relocate"  # cut here, the same side there (or back)
+    STOP = "stop"  # a hedge lost more than the funding it protects against
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """What a decision was made with; a mismatch with what is loaded means no trade."""
+
+    model: str
+    features: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One order that the plan asks for. `quantity` > 0, in coins; `worst_price` bounds the execution."""
+
+    cycle_ts_ms: int
+    key: SeriesKey
+    side: Side
+    quantity: Decimal
+    worst_price: Decimal
+    reference_price: Decimal
+    purpose: Purpose
+    reduce_only: bool
+    hashes: Hashes
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Change of the position, in coins."""
+        return self.quantity * self.side.sign
+
+    @property
+    def notional_usd(self) -> Decimal:
+        """Size in USD at the reference price."""
+        return self.quantity * self.reference_price
+
+    def client_id(self, account: str, attempt: int = 0) -> str:
+        """Derive the client order id: a function of the intent and the attempt, so a restart derives the same one.
+
+        32 hex digits: within Injective's limit of 36 characters and every CEX's.
+        """
+        text = f"{account}|{self.cycle_ts_ms}|{self.key}|{self.side}|{self.quantity}|{self.purpose}|{attempt}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A venue's statement that something traded on the account. `client_id` is None for orders made by hand.
+
+    `fee_usd` > 0 is a cost, < 0 a rebate. `execution_id` is stable, so a repeat is recognised.
+    """
+
+    ts_ms: int
+    key: SeriesKey
+    execution_id: str
+    client_id: str | None
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee_usd: Decimal
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Change of the position, in coins."""
+        return self.quantity * self.side.sign
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """An execution that the journal attributes to one of the daemon's intents.
+
+    `reference_price` is the mark on which the intent was decided, so `spread_usd` is the whole shortfall of execution.
+    """
+
+    execution: Execution
+    purpose: Purpose
+    reference_price: Decimal
+
+    @property
+    def key(self) -> SeriesKey:
+        """The market."""
+        return self.execution.key
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Change of the position, in coins."""
+        return self.execution.signed_quantity
+
+    @property
+    def spread_usd(self) -> Decimal:
+        """What was lost against the mark (half-spread, impact, latency), USD; > 0 is a cost."""
+        return (self.execution.price - self.reference_price) * self.signed_quantity
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands at its venue."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """A venue's statement of one order, found by its client id."""
+
+    client_id: str
+    key: SeriesKey
+    status: OrderStatus
+    filled: Decimal
+    remaining: Decimal
+    detail: str = ""

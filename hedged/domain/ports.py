@@ -1,0 +1,77 @@
+"""Ports: what the daemon needs from a venue, a forecaster, a journal. Adapters implement them; tests replace them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.bars import Observation
+from hedged.domain.book import Balance, Position
+from hedged.domain.funding import FundingPayment, Settlement
+from hedged.domain.market import Market
+from hedged.domain.orders import Execution, OrderState
+
+
+class MarketData(Protocol):
+    """Public data of one venue. Nothing returned may have been unknown at the instant of the call."""
+
+    @property
+    def venue(self) -> str:
+        """Name of the venue."""
+        ...
+
+    async def markets(self) -> Mapping[str, Market]:
+        """Return the tradable markets by symbol. Raises Retryable when the venue cannot be asked."""
+        ...
+
+    async def observe(self, now_ms: int) -> Sequence[Observation]:
+        """Return what is known of every market now. Raises Retryable when the venue cannot be asked."""
+        ...
+
+    async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
+        """Return, for each past bar end, what was known then. Bars that cannot be told are empty."""
+        ...
+
+    async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
+        """Return funding prints with since < ts ≤ until, oldest first."""
+        ...
+
+
+class Trading(Protocol):
+    """Orders and account of one venue."""
+
+    @property
+    def venue(self) -> str:
+        """Name of the venue."""
+        ...
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return all open positions by symbol. Raises Retryable when unknown: a failed query is never *flat*."""
+        ...
+
+    async def balance(self) -> Balance:
+        """Return the collateral. Raises Retryable when unknown."""
+        ...
+
+    async def place(self, approved: ApprovedIntent) -> OrderState:
+        """Send an order. Raises Rejected (it does not exist) or OutcomeUnknown (look it up, never resend)."""
+        ...
+
+    async def lookup(self, client_id: str) -> OrderState | None:
+        """Return the order with this client id, or None when the venue certainly never had it."""
+        ...
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Return every resting order of the account."""
+        ...
+
+    async def cancel(self, client_id: str) -> None:
+        """Cancel a resting order; one that is already gone is no error."""
+        ...
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return all executions on the account with ts ≥ since, oldest first, made by hand or by the daemon."""
+        ...
+
+    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
+        """Return funding paid or received on the account with ts > since, oldest first."""
+        ...

@@ -1,0 +1,149 @@
+"""What the venues say of the account, brought into the journal: positions, executions, funding payments.
+
+One pass of `refresh` is the reconciliation that every cycle starts with. What could not be asked is unknown: it is
+never taken as flat, and while anything is unknown the gate lets no order through.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hedged.domain.book import own_quantity
+from hedged.domain.errors import HedgedError
+from hedged.domain.funding import FundingPayment
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Execution, Fill, Purpose
+from hedged.domain.ports import Trading
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+
+OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: venues report some late
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """`own`: N by symbol; `attributed`: the daemon's signed coins by market; `unknown`: venue → what went wrong.
+
+    `payments` and `fills` are those that were new in this refresh.
+    """
+
+    own: Mapping[str, Decimal] = field(default_factory=dict)
+    attributed: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
+    collateral_usd: Mapping[str, Decimal] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    payments: Sequence[FundingPayment] = ()
+    fills: Sequence[Fill] = ()
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether every venue in use answered."""
+        return not self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    positions: Mapping[str, Decimal]
+    collateral_usd: Decimal
+    executions: Sequence[Execution]
+    payments: Sequence[FundingPayment]
+
+
+class Accounts:
+    """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete."""
+
+    def __init__(self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20) -> None:
+        self._trading = trading
+        self._journal = journal
+        self._deadline_s = deadline_s
+        self._executions_from_ms = dict.fromkeys(trading, start_ms)
+        self._funding_from_ms = dict.fromkeys(trading, start_ms)
+        self._attributed: dict[SeriesKey, Decimal] = {}
+        self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
+        self._counted: dict[tuple[str, str], int] = {}
+
+    async def load(self) -> None:
+        """Read from the journal what the daemon did before, and how far the journal is complete."""
+        for client_id, purpose, reference_price in await self._journal(JournalStore.intents):
+            self.claim(client_id, purpose, reference_price)
+        for fill in await self._journal(JournalStore.fills):
+            self._count(fill.execution)
+        for payment in await self._journal(JournalStore.funding):
+            venue = payment.settlement.key.venue
+            self._funding_from_ms[venue] = max(self._funding_from_ms.get(venue, 0), payment.settlement.ts_ms)
+
+    def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
+        """Note that executions under this client id are the daemon's own, and what they are for."""
+        self._ours[client_id] = (purpose, reference_price)
+
+    async def refresh(self, now_ms: int) -> AccountState:
+        """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown."""
+        answers = await asyncio.gather(*(self._ask(venue) for venue in self._trading))
+        known: dict[str, _Answer] = {}
+        unknown: dict[str, str] = {}
+        for venue, answer in zip(self._trading, answers, strict=True):
+            if isinstance(answer, str):
+                unknown[venue] = answer
+            else:
+                known[venue] = answer
+        executions = [e for answer in known.values() for e in answer.executions]
+        payments = [p for answer in known.values() for p in answer.payments]
+        if executions:
+            await self._journal(JournalStore.record_executions, executions)
+        if payments:
+            await self._journal(JournalStore.record_funding, payments)
+        fills = [fill for e in executions if (fill := self._fill(e)) is not None]
+        for payment in payments:
+            venue = payment.settlement.key.venue
+            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], payment.settlement.ts_ms)
+        for venue in known:
+            self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
+        self._forget(now_ms)
+        own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
+        collateral = {venue: answer.collateral_usd for venue, answer in known.items()}
+        return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills)
+
+    async def _ask(self, venue: str) -> _Answer | str:
+        trading = self._trading[venue]
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                # executions before positions: a fill in between shows as the trader's own for one cycle at most
+                executions = await trading.executions(self._executions_from_ms[venue])
+                positions = await trading.positions()
+                balance = await trading.balance()
+                payments = await trading.funding_payments(self._funding_from_ms[venue])
+        except (HedgedError, TimeoutError) as error:
+            return str(error) or type(error).__name__
+        quantities = {symbol: p.quantity for symbol, p in positions.items()}
+        return _Answer(quantities, balance.total_usd, executions, payments)
+
+    def _fill(self, execution: Execution) -> Fill | None:
+        """Count an execution if it is the daemon's own and new; return it as a fill then."""
+        claim = self._ours.get(execution.client_id or "")
+        if claim is None or not self._count(execution):
+            return None
+        return Fill(execution, *claim)
+
+    def _count(self, execution: Execution) -> bool:
+        """Add an execution to the daemon's own part; False when it was counted before."""
+        identity = (execution.key.venue, execution.execution_id)
+        if identity in self._counted:
+            return False
+        self._counted[identity] = execution.ts_ms
+        self._attributed[execution.key] = self._attributed.get(execution.key, Decimal(0)) + execution.signed_quantity
+        return True
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop identities too old to be reported again, so that memory does not grow with uptime."""
+        if len(self._counted) > 4_096:
+            horizon_ms = now_ms - 2 * OVERLAP_MS
+            self._counted = {key: ts for key, ts in self._counted.items() if ts >= horizon_ms}
+
+    def _own(self, positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        symbols = set(positions) | {key.symbol for key in self._attributed if key.venue == INJECTIVE}
+        return {
+            symbol: own_quantity(
+                positions.get(symbol, Decimal(0)), self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0))
+            )
+            for symbol in sorted(symbols)
+        }

@@ -1,0 +1,106 @@
+"""The record of a decision: what was known, wanted, refused and done for one symbol in one cycle, and why."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.execution.accounts import AccountState
+from hedged.risk.gate import Review
+from hedged.strategy.snapshot import Snapshot
+from hedged.strategy.state import SymbolPlan
+
+
+def decision_rows(
+    snapshot: Snapshot,
+    plans: Sequence[SymbolPlan],
+    frozen: Mapping[str, str],
+    stopped: Mapping[str, str],
+    review: Review,
+    before: AccountState,
+    after: AccountState,
+) -> dict[str, dict[str, Any]]:
+    """Return one plain row per protected symbol."""
+    rows: dict[str, dict[str, Any]] = {}
+    for plan in plans:
+        rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after)
+    for symbol, why in frozen.items():
+        rows[symbol] = _common(symbol, snapshot, after) | {"action": "frozen", "reason": why}
+    return rows
+
+
+def _row(
+    plan: SymbolPlan,
+    snapshot: Snapshot,
+    stopped: Mapping[str, str],
+    review: Review,
+    before: AccountState,
+    after: AccountState,
+) -> dict[str, Any]:
+    refused = [r.refusal for r in review.refused if r.intent.key.symbol == plan.symbol]
+    reason = stopped.get(plan.symbol, plan.reason)
+    if refused:
+        reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"
+    forecast = snapshot.forecasts.marginals[SeriesKey(INJECTIVE, plan.symbol)]
+    mean, low, high = plan.funding_usd
+    mark = snapshot.marks[SeriesKey(INJECTIVE, plan.symbol)]
+    target = {INJECTIVE: _coins(-plan.cut_usd * _side(before, plan.symbol), mark)}
+    target |= {v: _coins(usd, mark) for v, usd in sorted(plan.legs_usd.items())}
+    return _common(plan.symbol, snapshot, after) | {
+        "action": _action(plan.symbol, before, after, bool(refused), plan.symbol in stopped),
+        "reason": reason,
+        "price": float(mark),
+        "expected_funding_usd": mean,
+        "funding_p10_usd": low,
+        "funding_p90_usd": high,
+        "rate_mean_per_hour": forecast.mean,
+        "rate_p10_per_hour": float(forecast.quantiles[1]),
+        "rate_p90_per_hour": float(forecast.quantiles[-2]),
+        "direction_confidence": forecast.direction_confidence,
+        "expected_saving_usd": plan.expected_saving_usd,
+        "cost_usd": plan.cost_usd,
+        "break_even_h": plan.break_even_h if math.isfinite(plan.break_even_h) else None,
+        "hedge_confidence": plan.confidence,
+        "target": json.dumps(target),
+    }
+
+
+def _common(symbol: str, snapshot: Snapshot, after: AccountState) -> dict[str, Any]:
+    current = {k.venue: float(q) for k, q in sorted(after.attributed.items()) if k.symbol == symbol and q != 0}
+    return {
+        "own_quantity": float(snapshot.own.get(symbol, Decimal(0))),
+        "current": json.dumps(current),
+        "horizon_h": snapshot.forecasts.horizon_h,
+        "model_hash": snapshot.hashes.model,
+        "feature_hash": snapshot.hashes.features,
+        "config_hash": snapshot.hashes.config,
+    }
+
+
+def _action(symbol: str, before: AccountState, after: AccountState, refused: bool, stopped: bool) -> str:
+    was, now = _gross(symbol, before), _gross(symbol, after)
+    if now == was:
+        if refused:
+            return "refused"
+        return "hold" if was else "none"
+    if stopped:
+        return "stop"
+    if not was:
+        return "open"
+    if not now:
+        return "close"
+    return "increase" if now > was else "decrease"
+
+
+def _gross(symbol: str, account: AccountState) -> Decimal:
+    return sum((abs(q) for k, q in account.attributed.items() if k.symbol == symbol), Decimal(0))
+
+
+def _side(account: AccountState, symbol: str) -> int:
+    return 1 if account.own.get(symbol, Decimal(0)) >= 0 else -1
+
+
+def _coins(usd: float, mark: Decimal) -> float:
+    return usd / float(mark)

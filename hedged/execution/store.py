@@ -1,0 +1,198 @@
+"""The journal's SQL, synchronous. `journal.Journal` calls it from its own thread; nothing else should."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.errors import Fatal
+from hedged.domain.funding import FundingPayment, FundingRate, Settlement
+from hedged.domain.market import SeriesKey
+from hedged.domain.orders import Execution, Fill, Purpose, Side
+
+VERSION = 1
+SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
+
+
+class JournalStore:
+    """One SQLite file. `durable` makes every commit survive a power cut (WAL, synchronous=FULL)."""
+
+    def __init__(self, path: str, *, durable: bool) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            schema = resources.files("hedged.execution").joinpath("schema.sql").read_text(encoding="utf-8")
+            self._db.executescript(f"BEGIN; {schema} COMMIT;")
+        self._book: dict[SeriesKey, Decimal] | None = None
+        (version,) = self._db.execute("SELECT version FROM meta").fetchone()
+        if version != VERSION:
+            raise Fatal(f"journal {path} has schema version {version}, this program reads {VERSION}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def record_attempt(self, approved: ApprovedIntent, now_ms: int) -> None:
+        """Write intent and attempt in one transaction, before the send. Raises Fatal for an id already used."""
+        i = approved.intent
+        row = (
+            approved.client_id, now_ms, i.cycle_ts_ms, *i.key, i.side, str(i.quantity), str(i.worst_price),
+            str(i.reference_price), i.purpose, int(i.reduce_only), i.hashes.model, i.hashes.features, i.hashes.config,
+        )  # fmt: skip
+        try:
+            with self._transaction():
+                self._db.execute(f"INSERT INTO intents VALUES ({','.join('?' * len(row))})", row)
+                self._event(approved.client_id, now_ms, "attempt", "")
+        except sqlite3.IntegrityError:
+            raise Fatal(f"intent {approved.client_id} was attempted before; it is never sent twice") from None
+
+    def record_event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
+        """Write what became of an attempt."""
+        with self._transaction():
+            self._event(client_id, ts_ms, event, detail)
+
+    def unresolved(self) -> list[tuple[str, SeriesKey]]:
+        """Return client ids and markets of attempts whose outcome is not known."""
+        marks = ",".join("?" * len(SETTLED_EVENTS))
+        rows = self._db.execute(
+            "SELECT client_id, venue, symbol FROM intents WHERE client_id NOT IN "
+            f"(SELECT client_id FROM order_events WHERE event IN ({marks})) ORDER BY created_ms",
+            SETTLED_EVENTS,
+        )
+        return [(client_id, SeriesKey(venue, symbol)) for client_id, venue, symbol in rows]
+
+    def intents(self) -> list[tuple[str, Purpose, Decimal]]:
+        """Return client id, purpose and reference price of every intent ever attempted."""
+        rows = self._db.execute("SELECT client_id, purpose, reference_price FROM intents")
+        return [(client_id, Purpose(purpose), Decimal(price)) for client_id, purpose, price in rows]
+
+    def record_executions(self, executions: Iterable[Execution]) -> int:
+        """Write executions, each once. Returns how many were new."""
+        before = self._db.total_changes
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO executions VALUES (?,?,?,?,?,?,?,?,?)",
+                [
+                    (e.key.venue, e.execution_id, e.ts_ms, e.key.symbol, e.client_id, e.side, str(e.quantity),
+                     str(e.price), str(e.fee_usd))
+                    for e in executions
+                ],
+            )  # fmt: skip
+        return self._db.total_changes - before
+
+    def fills(self) -> list[Fill]:
+        """Return the executions that belong to the daemon's intents, oldest first."""
+        rows = self._db.execute(
+            "SELECT e.ts_ms, e.venue, e.symbol, e.execution_id, e.client_id, e.side, e.quantity, e.price, e.fee_usd,"
+            " i.purpose, i.reference_price FROM executions e JOIN intents i ON i.client_id = e.client_id"
+            " ORDER BY e.ts_ms, e.rowid"
+        )
+        return [
+            Fill(
+                Execution(ts, SeriesKey(venue, symbol), execution_id, client_id, Side(side), Decimal(quantity),
+                          Decimal(price), Decimal(fee)),
+                Purpose(purpose),
+                Decimal(reference),
+            )
+            for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee, purpose, reference in rows
+        ]  # fmt: skip
+
+    def record_funding(self, payments: Iterable[FundingPayment]) -> None:
+        """Write funding payments, each once."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO funding VALUES (?,?,?,?,?,?,?,?)",
+                [
+                    (*p.settlement.key, p.settlement.ts_ms, str(p.quantity), str(p.settlement.rate.rate),
+                     str(p.settlement.rate.interval_h), str(p.settlement.price), str(p.payment_usd))
+                    for p in payments
+                ],
+            )  # fmt: skip
+
+    def funding(self) -> list[FundingPayment]:
+        """Return all funding payments, oldest first."""
+        rows = self._db.execute(
+            "SELECT venue, symbol, ts_ms, quantity, rate, interval_h, price, payment_usd FROM funding"
+            " ORDER BY ts_ms, venue, symbol"
+        )
+        return [
+            FundingPayment(
+                Settlement(
+                    SeriesKey(venue, symbol), ts, FundingRate(venue, Decimal(rate), Decimal(hours)), Decimal(price)
+                ),
+                Decimal(quantity),
+                Decimal(payment),
+            )
+            for venue, symbol, ts, quantity, rate, hours, price, payment in rows
+        ]
+
+    def record_cycle(
+        self,
+        ts_ms: int,
+        decisions: Mapping[str, Mapping[str, Any]],
+        own: Mapping[SeriesKey, Decimal],
+        episodes: Mapping[str, Any],
+    ) -> None:
+        """Write one cycle: its decisions by symbol, the own quantities that changed, the state of the stops."""
+        if self._book is None:
+            self._book = {SeriesKey(v, s): q for _, v, s, q in self.book()}
+        changed = {key: q for key, q in own.items() if self._book.get(key) != q}
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO decisions VALUES (?,?,?)",
+                [(ts_ms, symbol, json.dumps(body, sort_keys=True)) for symbol, body in decisions.items()],
+            )
+            self._db.executemany(
+                "INSERT INTO book VALUES (?,?,?,?)", [(ts_ms, *key, str(q)) for key, q in changed.items()]
+            )
+            self._db.execute("INSERT OR REPLACE INTO states VALUES ('episodes', ?)", (json.dumps(episodes),))
+        self._book.update(changed)
+
+    def decisions(self, since_ms: int = 0) -> list[dict[str, Any]]:
+        """Return decisions with ts ≥ since, oldest first, each with `ts_ms` and `symbol`."""
+        rows = self._db.execute("SELECT ts_ms, symbol, body FROM decisions WHERE ts_ms >= ? ORDER BY 1, 2", (since_ms,))
+        return [{"ts_ms": ts, "symbol": symbol, **json.loads(body)} for ts, symbol, body in rows]
+
+    def book(self) -> list[tuple[int, str, str, Decimal]]:
+        """Return (ts_ms, venue, symbol, quantity) of every change of the trader's own position."""
+        rows = self._db.execute("SELECT ts_ms, venue, symbol, quantity FROM book ORDER BY ts_ms, rowid")
+        return [(ts, venue, symbol, Decimal(quantity)) for ts, venue, symbol, quantity in rows]
+
+    def set_kill(self, ts_ms: int, level: int, reason: str) -> None:
+        """Latch a kill level; it holds across restarts until another is written."""
+        with self._transaction():
+            self._db.execute("INSERT INTO kill_latch VALUES (?,?,?)", (ts_ms, level, reason))
+
+    def kill(self) -> tuple[int, str]:
+        """Return the latched level and its reason; (0, "") when never set."""
+        row = self._db.execute("SELECT level, reason FROM kill_latch ORDER BY rowid DESC LIMIT 1").fetchone()
+        return (int(row[0]), str(row[1])) if row else (0, "")
+
+    def load_state(self, name: str) -> dict[str, Any]:
+        """Return a kept state; empty when there is none."""
+        row = self._db.execute("SELECT body FROM states WHERE name = ?", (name,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def _event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
+        self._db.execute("INSERT INTO order_events VALUES (?,?,?,?)", (client_id, ts_ms, event, detail))
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on any error."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("ROLLBACK" if kind else "COMMIT")

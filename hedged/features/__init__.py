@@ -1,0 +1,1 @@
+"""Pure functions from a window of bars to what a model reads."""

@@ -1,0 +1,109 @@
+"""One resampler: bars of any length (15-minute live bars, hourly or 8-hourly history) → one hourly grid.
+
+The funding settlements behind the bars are found again from the age of the last settled rate, so a print is counted
+once, in the hour in which it settled, whatever the bar length. An hour in which a print is missing is NaN, not zero.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.buffer.ring import BarWindow
+from hedged.domain.bars import Field
+from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.market import SeriesKey
+
+VERSION = 1
+FEATURE_HASH = hashlib.sha256(
+    ("|".join(f"{f.value}:{f.name}" for f in Field) + f"|hourly:v{VERSION}").encode()
+).hexdigest()[:16]
+"""Schema of what a model reads; an artefact made for another schema is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyGrid:
+    """`times_ms`: int64 (hours,), hour ends. All others float64 (series, hours), NaN where unknown.
+
+    `paid`: sum of the rates that settled within the hour, as fraction of notional (0 in an hour without settlement);
+    `level`: the last settled rate per hour at the hour's end; `mark`: mark price at the hour's end.
+    """
+
+    keys: tuple[SeriesKey, ...]
+    times_ms: NDArray[np.int64]
+    paid: NDArray[np.float64]
+    level: NDArray[np.float64]
+    mark: NDArray[np.float64]
+
+
+def hourly(window: BarWindow) -> HourlyGrid:
+    """Resample a window to whole hours; the last, incomplete hour is left out."""
+    if not len(window.times_ms):
+        empty = np.empty((len(window.keys), 0))
+        return HourlyGrid(window.keys, np.empty(0, np.int64), empty, empty, empty)
+    first = -(-int(window.times_ms[0]) // HOUR_MS)
+    last = int(window.times_ms[-1]) // HOUR_MS
+    times_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
+    paid = np.full((len(window.keys), len(times_ms)), np.nan)
+    level, mark = paid.copy(), paid.copy()
+    bar_of_hour = np.searchsorted(window.times_ms, times_ms, side="right") - 1  # last bar at or before the hour's end
+    for row in range(len(window.keys)):
+        prints = settlements_of(window, row)
+        paid[row] = _paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
+        level[row] = _last_before(prints.ts_ms, prints.per_hour, times_ms)
+        mark[row] = window.values[row, bar_of_hour, Field.MARK]
+    return HourlyGrid(window.keys, times_ms, paid, level, mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """Settlements of one series, oldest first: instants (n,), rates per hour (n,), hours covered (n,)."""
+
+    ts_ms: NDArray[np.int64]
+    per_hour: NDArray[np.float64]
+    interval_h: NDArray[np.float64]
+
+
+def settlements_of(window: BarWindow, row: int) -> Prints:
+    """Find the settlements that the bars of one series show."""
+    rate = window.values[row, :, Field.FUNDING_SETTLED]
+    seen = np.flatnonzero(~np.isnan(rate))
+    age_ms = window.ages_s[row, seen, Field.FUNDING_SETTLED].astype(np.float64) * 1_000
+    # float32 ages and venues' own jitter are below a minute; settlements are on whole minutes
+    ts_ms = np.round((window.times_ms[seen] - age_ms) / MINUTE_MS).astype(np.int64) * MINUTE_MS
+    fresh = np.ones(len(seen), dtype=bool)
+    fresh[1:] = ts_ms[1:] != ts_ms[:-1]
+    seen = seen[fresh]
+    interval_h = window.values[row, seen, Field.SETTLED_INTERVAL_H].astype(np.float64)
+    return Prints(ts_ms[fresh], rate[seen].astype(np.float64), interval_h)
+
+
+def _paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:
+    """Sum prints into hours; NaN for hours not covered by the chain of prints and their intervals."""
+    paid = np.full(len(times_ms), np.nan)
+    if not len(prints.ts_ms):
+        return paid
+    covers_from_ms = prints.ts_ms - (prints.interval_h * HOUR_MS).astype(np.int64)
+    edges = np.zeros(len(times_ms) + 1, dtype=np.int64)  # +1 where a print's interval begins, −1 after it ends
+    np.add.at(edges, np.searchsorted(times_ms, covers_from_ms, side="right"), 1)
+    np.add.at(edges, np.searchsorted(times_ms, prints.ts_ms, side="right"), -1)
+    paid[np.cumsum(edges[:-1]) > 0] = 0.0
+    # the running interval: nothing is due yet, so nothing was paid
+    due_ms = prints.ts_ms[-1] + int(prints.interval_h[-1] * HOUR_MS)
+    lo, hi = np.searchsorted(times_ms, (prints.ts_ms[-1], min(due_ms - 1, known_to_ms)), side="right")
+    paid[lo:hi] = 0.0
+    hour = np.searchsorted(times_ms, prints.ts_ms, side="left")
+    inside = (hour < len(times_ms)) & (prints.ts_ms > times_ms[0] - HOUR_MS)
+    np.add.at(paid, hour[inside], (prints.per_hour * prints.interval_h)[inside])
+    return paid
+
+
+def _last_before(
+    ts_ms: NDArray[np.int64], values: NDArray[np.float64], times_ms: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Carry the last value at or before each time forward; NaN before the first."""
+    index = np.searchsorted(ts_ms, times_ms, side="right") - 1
+    padded = np.concatenate((values, [np.nan])) if len(values) else np.array([np.nan])
+    out: NDArray[np.float64] = padded[np.where(index >= 0, index, -1)]
+    return out

@@ -1,0 +1,1 @@
+"""Limits, and the gate: the only place where an intent becomes sendable."""

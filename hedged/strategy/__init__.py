@@ -1,0 +1,1 @@
+"""Deciding: from forecasts and the book to desired hedge positions, with reasons. Pure functions of values."""

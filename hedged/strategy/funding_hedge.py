@@ -1,0 +1,173 @@
+"""The funding hedge: protects the operator's own positions on Injective with three layers.
+
+Layer 1 cuts the position, layer 2 holds an opposite perpetual elsewhere, relocation cuts here and holds the same side
+there. This module turns a snapshot into the planner's state and the plan back into desired positions.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.config import HedgeConfig, RiskConfig
+from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
+from hedged.domain.orders import Purpose
+from hedged.features.resample import HourlyGrid
+from hedged.strategy.planner import plan
+from hedged.strategy.snapshot import DesiredPosition, Snapshot
+from hedged.strategy.state import LegCosts, PlannerSettings, PlannerState, SymbolPlan, SymbolState
+
+MOVES_H = 30 * 24  # hours of price moves from which variances are taken
+MIN_SIGMA_PER_HOUR = 0.001  # a frozen price must not look riskless
+MIN_BASIS_SIGMA = 0.0005
+
+
+def decide(
+    snapshot: Snapshot, hedge: HedgeConfig, risk: RiskConfig, protect: Sequence[str] | None = None
+) -> tuple[list[SymbolPlan], list[DesiredPosition], dict[str, str]]:
+    """Plan the hedge of every protected position.
+
+    Returns the plans, the desired positions, and for each protected symbol that could not be planned the reason;
+    such a symbol keeps what it has.
+    """
+    states, frozen = [], {}
+    for symbol, quantity in sorted(snapshot.own.items()):
+        if quantity == 0 or (protect is not None and symbol not in protect):
+            continue
+        why = _unplannable(snapshot, symbol)
+        if why:
+            frozen[symbol] = why
+        else:
+            states.append(_symbol_state(snapshot, symbol, hedge))
+    if not states:
+        return [], [], frozen
+    state = PlannerState(
+        symbols=tuple(states),
+        correlation=_correlation(snapshot.grid, [s.symbol for s in states]),
+        collateral_usd={v: float(snapshot.collateral_usd.get(v, Decimal(0))) for v in hedge.venues},
+        settings=planner_settings(hedge, risk, snapshot.equity_usd),
+    )
+    plans = list(plan(state))
+    desired = [d for p, s in zip(plans, states, strict=True) for d in _desired(p, s, snapshot)]
+    return plans, desired, frozen
+
+
+def planner_settings(hedge: HedgeConfig, risk: RiskConfig, equity_usd: Decimal) -> PlannerSettings:
+    """Translate the configuration; leverage is also bounded by the liquidation distance that must remain."""
+    distance = float(risk.min_liquidation_distance + risk.liquidation_cushion)
+    return PlannerSettings(
+        horizon_h=float(hedge.horizon_h),
+        cap=float(hedge.cap),
+        delta_band=float(hedge.delta_band),
+        allow_own_cut=hedge.allow_own_cut,
+        min_change=float(hedge.min_change),
+        equity_usd=float(equity_usd),
+        equity_at_risk=float(hedge.equity_at_risk),
+        max_leverage=min(float(risk.max_leverage), 1.0 / distance),
+        capital_rate_per_year=float(hedge.capital_rate_per_year),
+        knots=tuple(hedge.confidence_knots),
+    )
+
+
+def _unplannable(snapshot: Snapshot, symbol: str) -> str | None:
+    here = SeriesKey(INJECTIVE, symbol)
+    if here not in snapshot.markets:
+        return "no such market on Injective"
+    if here not in snapshot.marks:
+        return "Injective's mark price is stale or unknown"
+    if here not in snapshot.forecasts.keys:
+        return "Injective's funding cannot be forecast: history too short or the last print overdue"
+    return None
+
+
+def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> SymbolState:
+    here = SeriesKey(INJECTIVE, symbol)
+    mark = float(snapshot.marks[here])
+    own = snapshot.own[symbol]
+    side = 1 if own > 0 else -1
+    keys = [here] + [k for v in sorted(hedge.venues) if (k := SeriesKey(v, symbol)) in snapshot.markets]
+    tradable = [k for k in keys if k in snapshot.marks and k in snapshot.forecasts.keys]
+    legs = {
+        k.venue: float(q) * mark
+        for k, q in sorted(snapshot.attributed.items())
+        if k.symbol == symbol and k.venue != INJECTIVE and q != 0
+    }
+    hours = hedge.horizon_h
+    return SymbolState(
+        symbol=symbol,
+        side=side,
+        own_usd=float(abs(own)) * mark,
+        cut_usd=max(0.0, -side * float(snapshot.attributed.get(here, Decimal(0))) * mark),
+        legs_usd=legs,
+        rates={k.venue: snapshot.forecasts.column(k) for k in tradable},
+        costs={k.venue: _leg_costs(snapshot.markets[k].costs) for k in tradable},
+        sigma=_sigma(_moves(snapshot.grid, here), hours),
+        basis_sigma={k.venue: _basis_sigma(snapshot.grid, k, here, hours) for k in tradable if k != here},
+    )
+
+
+def _leg_costs(costs: Costs) -> LegCosts:
+    return LegCosts(float(costs.taker_fee + costs.half_spread), float(Decimal("0.005") / costs.depth_usd / 2))
+
+
+def _log_marks(grid: HourlyGrid, key: SeriesKey) -> NDArray[np.float64]:
+    marks: NDArray[np.float64] = np.log(grid.mark[grid.keys.index(key), -MOVES_H:])
+    return marks
+
+
+def _moves(grid: HourlyGrid, key: SeriesKey) -> NDArray[np.float64]:
+    return np.diff(_log_marks(grid, key))
+
+
+def _sigma(moves: NDArray[np.float64], hours: float) -> float:
+    """Scale the hourly standard deviation of log moves to the horizon."""
+    known = moves[~np.isnan(moves)]
+    per_hour = float(known.std()) if len(known) > 1 else 0.0
+    return max(per_hour, MIN_SIGMA_PER_HOUR) * float(np.sqrt(hours))
+
+
+def _basis_sigma(grid: HourlyGrid, there: SeriesKey, here: SeriesKey, hours: int) -> float:
+    """Standard deviation of the change, over the horizon, of the log price ratio between two venues."""
+    ratio = _log_marks(grid, there) - _log_marks(grid, here)
+    change = ratio[hours:] - ratio[:-hours]
+    known = change[~np.isnan(change)]
+    return max(float(known.std()) if len(known) > 1 else 0.0, MIN_BASIS_SIGMA)
+
+
+def _correlation(grid: HourlyGrid, symbols: list[str]) -> NDArray[np.float64]:
+    """Correlate the hourly moves of the symbols on Injective; 1 where it cannot be told (the cautious value)."""
+    moves = np.stack([_moves(grid, SeriesKey(INJECTIVE, s)) for s in symbols])
+    out = np.ones((len(symbols), len(symbols)))
+    together = moves[:, ~np.isnan(moves).any(axis=0)]
+    if together.shape[1] > 2 and (together.std(axis=1) > 0).all():
+        out = np.atleast_2d(np.corrcoef(together))
+    return out
+
+
+def _desired(result: SymbolPlan, state: SymbolState, snapshot: Snapshot) -> list[DesiredPosition]:
+    here = SeriesKey(INJECTIVE, result.symbol)
+    mark = snapshot.marks[here]
+    cut = decimal_of(result.cut_usd) / mark
+    targets: dict[str, float] = {v: usd for v, usd in result.legs_usd.items() if v in state.rates}
+    desired = [DesiredPosition(here, -state.side * cut, _own_purpose(result, state), result.reason)]
+    for venue, usd in sorted(targets.items()):
+        purpose = _leg_purpose(state.side, state.legs_usd.get(venue, 0.0), usd)
+        desired.append(DesiredPosition(SeriesKey(venue, result.symbol), decimal_of(usd) / mark, purpose, result.reason))
+    return desired
+
+
+def _own_purpose(result: SymbolPlan, state: SymbolState) -> Purpose:
+    """Name the trade on Injective after the layer that makes up most of it."""
+    change = result.cut_usd - state.cut_usd
+    moved = sum(leg.target_usd - leg.now_usd for leg in result.legs if leg.kind == "relocate")
+    if change * moved > 0 and 2 * abs(moved) >= abs(change):
+        return Purpose.RELOCATE
+    return Purpose.OWN_CUT if change > 0 else Purpose.OWN_RESTORE
+
+
+def _leg_purpose(side: int, now_usd: float, then_usd: float) -> Purpose:
+    if side * (now_usd + then_usd) > 0:
+        return Purpose.RELOCATE
+    return Purpose.HEDGE_OPEN if abs(then_usd) > abs(now_usd) else Purpose.HEDGE_CLOSE
+

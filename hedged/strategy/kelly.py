@@ -1,0 +1,170 @@
+"""Step 1 of the plan: the full-Kelly hedge of all markets together, as one convex quadratic programme.
+
+maximise  E[saving(h)] − cost(h − h_now) − ½·λ·Var[PnL(h) − PnL(unchanged)],   λ = 1 / equity
+subject to the cap, the delta band, collateral × leverage per venue, and the equity at risk.
+
+Absolute-value costs are linear in the two halves (up, down) of each change. Solved by Clarabel (interior point).
+Everything inside is in units of `scale` USD so that the programme is well conditioned.
+"""
+
+from dataclasses import dataclass
+
+import clarabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hedged.domain.market import INJECTIVE
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, legs_of
+from hedged.strategy.state import PlannerState, SymbolState
+
+Z_95 = 1.6449  # one-sided 95 % of the normal law, for the equity at risk
+RISK_BUDGET_FLOOR = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class KellySolution:
+    """Full-Kelly sizes in USD, per market in the order of its legs; `solved` is False when the solver gave up."""
+
+    legs: tuple[tuple[Leg, ...], ...]
+    sizes_usd: tuple[NDArray[np.float64], ...]
+    solved: bool
+
+
+def full_kelly(state: PlannerState) -> KellySolution:
+    """Solve step 1. Without a solution every leg stays where it is."""
+    legs = tuple(tuple(legs_of(symbol, state.settings)) for symbol in state.symbols)
+    if not legs:
+        return KellySolution((), (), True)
+    programme = _Programme(state, legs)
+    x = programme.solve()
+    if x is None:
+        now = tuple(np.array([leg.now_usd for leg in of]) for of in legs)
+        return KellySolution(legs, now, False)
+    sizes, at = [], 0
+    for of in legs:
+        sizes.append(np.maximum(x[at : at + len(of)], 0.0) * programme.scale)
+        at += len(of)
+    return KellySolution(legs, tuple(sizes), True)
+
+
+class _Programme:
+    """Variables: [leg sizes | ups | downs], where an up/down pair belongs to each (market, venue) traded."""
+
+    def __init__(self, state: PlannerState, legs: tuple[tuple[Leg, ...], ...]) -> None:
+        self.state = state
+        self.legs = legs
+        self.flat = [(i, leg) for i, of in enumerate(legs) for leg in of]
+        self.books = [(i, v) for i, of in enumerate(legs) for v in dict.fromkeys(leg.venue for leg in of)]
+        self.scale = max(symbol.own_usd for symbol in state.symbols)
+        self.n_legs, self.n_books = len(self.flat), len(self.books)
+
+    def solve(self) -> NDArray[np.float64] | None:
+        """Return the leg sizes in units of `scale`, or None."""
+        equal, equal_to = self._balance()
+        rows, limits = self._limits()
+        n = self.n_legs + 2 * self.n_books
+        a = sparse.csc_matrix(np.vstack([equal, rows, -np.eye(n)]))
+        b = np.concatenate([equal_to, limits, np.zeros(n)])
+        cones = [clarabel.ZeroConeT(len(equal_to)), clarabel.NonnegativeConeT(len(limits) + n)]
+        settings = clarabel.DefaultSettings()
+        settings.verbose = False
+        p = sparse.csc_matrix(np.triu(self._risk()))
+        solution = clarabel.DefaultSolver(p, self._linear(), a, b, cones, settings).solve()
+        if solution.status not in (clarabel.SolverStatus.Solved, clarabel.SolverStatus.AlmostSolved):
+            return None
+        return np.asarray(solution.x)[: self.n_legs]
+
+    def _linear(self) -> NDArray[np.float64]:
+        """Cost less expected saving per unit. The capital charge sits on the leg: for what exceeds today's size."""
+        q = np.zeros(self.n_legs + 2 * self.n_books)
+        for j, (i, leg) in enumerate(self.flat):
+            base = sum(self.state.symbols[i].costs[v].per_usd for v in _venues_traded(leg))
+            q[j] = -leg.mean_saving + (leg.open_cost - base if leg.now_usd <= 0 else 0.0)
+        for k, (i, venue) in enumerate(self.books):
+            q[self.n_legs + k] = q[self.n_legs + self.n_books + k] = self.state.symbols[i].costs[venue].per_usd
+        return q
+
+    def _risk(self) -> NDArray[np.float64]:
+        """λ·Var as a matrix on leg sizes, impact on the diagonal of ups and downs; units of scale²."""
+        state, m = self.state, self.n_legs
+        delta = np.zeros((len(state.symbols), m))  # price exposure taken away, per unit of leg
+        variance = np.zeros((m, m))
+        for j, (i, leg) in enumerate(self.flat):
+            symbol = state.symbols[i]
+            if leg.kind != RELOCATE:
+                delta[i, j] = symbol.side * symbol.sigma
+            if leg.kind != CUT:
+                variance[j, j] += symbol.basis_sigma.get(leg.venue, 0.0) ** 2
+        variance += delta.T @ state.correlation @ delta
+        savings = np.stack([leg.saving for _, leg in self.flat], axis=1)  # (scenarios, legs)
+        variance += np.atleast_2d(np.cov(savings, rowvar=False))
+        n = m + 2 * self.n_books
+        p = np.zeros((n, n))
+        p[:m, :m] = variance * self.scale / state.settings.equity_usd
+        for k, (i, venue) in enumerate(self.books):
+            impact = 2 * state.symbols[i].costs[venue].impact_per_usd2 * self.scale
+            p[m + k, m + k] = p[m + self.n_books + k, m + self.n_books + k] = impact
+        return p
+
+    def _balance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Position in own-side units at each (market, venue) = today's + up − down."""
+        rows = np.zeros((self.n_books, self.n_legs + 2 * self.n_books))
+        today = np.zeros(self.n_books)
+        for k, (i, venue) in enumerate(self.books):
+            symbol = self.state.symbols[i]
+            for j, (owner, leg) in enumerate(self.flat):
+                if owner == i:
+                    rows[k, j] = _effect(leg, venue)
+            rows[k, self.n_legs + k], rows[k, self.n_legs + self.n_books + k] = -1.0, 1.0
+            today[k] = _today(symbol, venue) / self.scale
+        return rows, today
+
+    def _limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Inequalities: cap, delta band and permission per market; margin per venue; equity at risk overall."""
+        settings, rows, limits = self.state.settings, [], []
+        for i, symbol in enumerate(self.state.symbols):
+            mine = np.array([owner == i for owner, _ in self.flat])
+            of_kind = {k: np.array([leg.kind == k for _, leg in self.flat]) & mine for k in (CUT, OPPOSITE, RELOCATE)}
+            frozen = _frozen_usd(symbol)
+            rows += [mine, of_kind[CUT] | of_kind[OPPOSITE]]
+            limits += [max(0.0, settings.cap * symbol.own_usd - frozen), settings.delta_band * symbol.own_usd]
+            if not settings.allow_own_cut:
+                rows.append(of_kind[CUT] | of_kind[RELOCATE])
+                limits.append(0.0)
+        for venue, collateral in sorted(self.state.collateral_usd.items()):
+            rows.append(np.array([leg.venue == venue for _, leg in self.flat]))
+            limits.append(max(0.0, settings.max_leverage * collateral))
+        rows.append(np.array([Z_95 * self._sigma(i, leg) for i, leg in self.flat]))
+        limits.append(settings.equity_at_risk * settings.equity_usd)
+        wide = np.zeros((len(rows), self.n_legs + 2 * self.n_books))
+        wide[:, : self.n_legs] = np.array(rows, dtype=float)
+        return wide, np.array(limits) / self.scale
+
+    def _sigma(self, i: int, leg: Leg) -> float:
+        """Standard deviation over the horizon of what the leg adds per USD: price, and basis where there is any."""
+        symbol = self.state.symbols[i]
+        basis = symbol.basis_sigma.get(leg.venue, 0.0)
+        return {CUT: symbol.sigma, OPPOSITE: symbol.sigma + basis, RELOCATE: basis}[leg.kind]
+
+
+def _venues_traded(leg: Leg) -> list[str]:
+    return [INJECTIVE, leg.venue] if leg.kind == RELOCATE else [leg.venue]
+
+
+def _effect(leg: Leg, venue: str) -> float:
+    """Change of the quantity followed at `venue` per unit of the leg: cut size on Injective, own-side units elsewhere."""
+    if venue == INJECTIVE:
+        return 1.0 if leg.kind in (CUT, RELOCATE) else 0.0
+    if leg.venue != venue:
+        return 0.0
+    return 1.0 if leg.kind == RELOCATE else -1.0
+
+
+def _today(symbol: SymbolState, venue: str) -> float:
+    return symbol.cut_usd if venue == INJECTIVE else symbol.side * symbol.legs_usd.get(venue, 0.0)
+
+
+def _frozen_usd(symbol: SymbolState) -> float:
+    """Size of the legs at venues whose rate is unknown: they stay, and use up the cap."""
+    return sum(abs(usd) for venue, usd in symbol.legs_usd.items() if venue not in symbol.rates)

@@ -1,0 +1,38 @@
+"""The snapshot: everything a cycle decides on, frozen at one instant. Nothing in it was unknown at `now_ms`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hedged.domain.forecast import ForecastSet
+from hedged.domain.market import Market, SeriesKey
+from hedged.domain.orders import Hashes, Purpose
+from hedged.features.resample import HourlyGrid
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market; `marks`: fresh marks
+    only, so a market that is missing is stale or unknown; `collateral_usd`: by hedge venue, unknown ones missing.
+    """
+
+    now_ms: int
+    hashes: Hashes
+    forecasts: ForecastSet
+    grid: HourlyGrid
+    own: Mapping[str, Decimal]
+    attributed: Mapping[SeriesKey, Decimal]
+    marks: Mapping[SeriesKey, Decimal]
+    markets: Mapping[SeriesKey, Market]
+    collateral_usd: Mapping[str, Decimal]
+    equity_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPosition:
+    """Where the daemon's own part of a market should be: signed coins, and what a trade towards it is for."""
+
+    key: SeriesKey
+    quantity: Decimal
+    purpose: Purpose
+    reason: str

@@ -1,0 +1,100 @@
+"""What the planner sees: one value per cycle, floats in USD, everything known at the decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class LegCosts:
+    """Cost of changing a position at one venue. `per_usd`: fee + half-spread, fraction; `impact_per_usd2`: 1/USD.
+
+    Changing by x USD costs per_usd·x + impact_per_usd2·x².
+    """
+
+    per_usd: float
+    impact_per_usd2: float
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolState:
+    """One protected market. Notionals in USD at the current mark; the own side is +1 long, −1 short.
+
+    `cut_usd` ≥ 0: how much of the own position the daemon has taken away on Injective. `legs_usd`: the daemon's signed
+    position by hedge venue. `rates`: (n_scenarios,) mean rate per hour by venue over the horizon; a venue whose rate is
+    unknown is absent and is neither opened nor enlarged. `sigma`: standard deviation of the price's relative move
+    over the horizon; `basis_sigma`: the same of the venue's price against Injective's.
+    """
+
+    symbol: str
+    side: int
+    own_usd: float
+    cut_usd: float
+    legs_usd: Mapping[str, float]
+    rates: Mapping[str, NDArray[np.float64]]
+    costs: Mapping[str, LegCosts]
+    sigma: float
+    basis_sigma: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerSettings:
+    """The operator's choices, as floats. `knots`: (confidence, share of full Kelly), ascending."""
+
+    horizon_h: float
+    cap: float
+    delta_band: float
+    allow_own_cut: bool
+    min_change: float
+    equity_usd: float
+    equity_at_risk: float
+    max_leverage: float
+    capital_rate_per_year: float
+    knots: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerState:
+    """Everything for one plan. `correlation`: (n, n) of the symbols' prices; `collateral_usd`: by hedge venue."""
+
+    symbols: tuple[SymbolState, ...]
+    correlation: NDArray[np.float64]
+    collateral_usd: Mapping[str, float]
+    settings: PlannerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LegPlan:
+    """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(net saving over H > 0)."""
+
+    kind: str
+    venue: str
+    now_usd: float
+    full_kelly_usd: float
+    target_usd: float
+    confidence: float
+    expected_saving_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPlan:
+    """The desired hedge of one market and why.
+
+    `cut_usd` ≥ 0 and `legs_usd` (signed, by venue) are the desired state. `funding_usd`: (mean, 10 %, 90 %) of the own
+    book's funding over the horizon, > 0 received. `break_even_h`: hours until the change has earned its cost; inf when
+    it never does.
+    """
+
+    symbol: str
+    cut_usd: float
+    legs_usd: Mapping[str, float]
+    legs: tuple[LegPlan, ...]
+    funding_usd: tuple[float, float, float]
+    expected_saving_usd: float
+    cost_usd: float
+    break_even_h: float
+    confidence: float
+    reason: str
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,77 @@
+"""HTTP for machines and the operator: /metrics, /healthz, /readyz, and a small status page."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSource:
+    """What the pages read, asked anew at each request.
+
+    `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
+    `book`: rows of the status page.
+    """
+
+    registry: CollectorRegistry
+    not_ready: Callable[[], Sequence[str]]
+    not_alive: Callable[[], Sequence[str]]
+    book: Callable[[], Sequence[Mapping[str, Any]]]
+    about: Callable[[], Mapping[str, str]]
+
+
+async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/", lambda _: _page(source)),
+            web.get("/metrics", lambda _: _metrics(source)),
+            web.get("/healthz", lambda _: _probe(source.not_alive())),
+            web.get("/readyz", lambda _: _probe(source.not_ready())),
+            web.get("/status.json", lambda _: _status(source)),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    return runner, int(runner.addresses[0][1])
+
+
+async def _metrics(source: StatusSource) -> web.Response:
+    return web.Response(body=generate_latest(source.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _probe(faults: Sequence[str]) -> web.Response:
+    return web.json_response({"ok": not faults, "reasons": list(faults)}, status=503 if faults else 200)
+
+
+async def _status(source: StatusSource) -> web.Response:
+    return web.json_response(
+        {"about": dict(source.about()), "not_ready": list(source.not_ready()), "book": [dict(r) for r in source.book()]}
+    )
+
+
+async def _page(source: StatusSource) -> web.Response:
+    faults = source.not_ready()
+    state = "ready" if not faults else "not ready: " + "; ".join(faults)
+    about = " · ".join(f"{k} {v}" for k, v in source.about().items())
+    template = resources.files("hedged.telemetry").joinpath("assets/status.html").read_text(encoding="utf-8")
+    page = (
+        template.replace("{{state_class}}", "bad" if faults else "good")
+        .replace("{{state}}", html.escape(state))
+        .replace("{{about}}", html.escape(about))
+        .replace("{{rows}}", "".join(_row(row) for row in source.book()))
+    )
+    return web.Response(text=page, content_type="text/html")
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    cells = "".join(f"<td>{html.escape(str(value))}</td>" for value in row.values())
+    return f"<tr>{cells}</tr>"

@@ -1,0 +1,50 @@
+"""From a cycle's report to metrics."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from hedged.cycle import CycleReport
+from hedged.domain.funding import funding_payment
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.telemetry.metrics import Metrics
+
+
+def publish(report: CycleReport, metrics: Metrics, now_ms: int, ages_s: Mapping[SeriesKey, float]) -> None:
+    """Set every gauge from the latest cycle and count what happened in it."""
+    metrics.cycles.inc()
+    metrics.cycle_completed.set(now_ms / 1_000)
+    for key, age_s in ages_s.items():
+        metrics.series_age.labels(*key).set(age_s)
+    for key, forecast in report.forecasts.marginals.items():
+        metrics.forecast.labels(*key, "mean").set(forecast.mean)
+        metrics.forecast.labels(*key, "0.1").set(float(forecast.quantiles[1]))
+        metrics.forecast.labels(*key, "0.9").set(float(forecast.quantiles[-2]))
+    for key, quantity in report.account.attributed.items():
+        if key in report.marks:
+            metrics.hedge_usd.labels(*key).set(float(quantity * report.marks[key]))
+    for symbol, quantity in report.account.own.items():
+        mark = report.marks.get(SeriesKey(INJECTIVE, symbol))
+        if mark is not None:
+            metrics.own_usd.labels(symbol).set(float(quantity * mark))
+    for symbol, body in report.decisions.items():
+        metrics.decisions.labels(symbol, body["action"]).inc()
+        if "expected_funding_usd" in body:
+            metrics.expected_funding.labels(symbol).set(body["expected_funding_usd"])
+    for refused in report.review.refused:
+        metrics.refusals.labels(refused.refusal).inc()
+    for approved in report.review.approved:
+        metrics.orders.labels(approved.intent.key.venue, approved.intent.purpose).inc()
+    for fill in report.fills:
+        metrics.fees.inc(max(0.0, float(fill.execution.fee_usd)))
+    _publish_funding(report, metrics)
+
+
+def _publish_funding(report: CycleReport, metrics: Metrics) -> None:
+    """Add the new payments to the running totals: as received, and as they would have been without the daemon."""
+    for payment in report.payments:
+        key = payment.settlement.key
+        metrics.funding.labels(key.symbol, "hedged").inc(float(payment.payment_usd))
+        if key.venue == INJECTIVE:
+            own = report.account.own.get(key.symbol, Decimal(0))
+            unhedged = funding_payment(own, payment.settlement).payment_usd
+            metrics.funding.labels(key.symbol, "unhedged").inc(float(unhedged))

@@ -1,0 +1,52 @@
+"""What every test may lean on: the real market history beside the repository, and honest skipping."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("HEDGED_SHARED") or ROOT.parent / "shared")
+NO_SHARED = "needs ../shared/data (real market history, not part of the repository)"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+settings.register_profile("hedged", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("hedged")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real market history; HEDGED_SHARED names another parent than ../shared."""
+    data = SHARED / "data"
+    if not data.is_dir():
+        pytest.skip(NO_SHARED)
+    return data
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses the history carries its marker, so that no skipped proof goes uncounted."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.shared)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot show."""
+    if item.get_closest_marker("shared") and not (SHARED / "data").is_dir():
+        pytest.skip(NO_SHARED)
+    if item.get_closest_marker("browser") and not any(map(shutil.which, BROWSERS)):
+        pytest.skip("needs chromium")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name at the end each proof that a missing ../shared cost."""
+    skipped = [r.nodeid for r in terminalreporter.stats.get("skipped", []) if "shared" in r.keywords]
+    if not skipped:
+        terminalreporter.write_line("no proof was skipped for lack of ../shared")
+        return
+    terminalreporter.section("skipped for lack of ../shared")
+    for nodeid in skipped:
+        terminalreporter.write_line(nodeid)
+    terminalreporter.write_line(f"{len(skipped)} proofs skipped: {NO_SHARED}")
