@@ -9,8 +9,8 @@ dependence between series.
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, joint_scenarios
 from hedged.domain.market import SeriesKey
@@ -106,9 +106,7 @@ def _ewma(values: NDArray[np.float64], half_life_h: float) -> NDArray[np.float64
     """Smooth hourly values (no leading NaN; the level is carried forward, so none inside)."""
     if half_life_h <= 0:
         return values
-    decay = 0.5 ** (1.0 / half_life_h)
-    out: NDArray[np.float64] = lfilter([1.0 - decay], [1.0, -decay], values, zi=[decay * values[0]])[0]
-    return out
+    return pl.Series(values).ewm_mean(half_life=half_life_h, adjust=False).to_numpy()
 
 
 def _band(fit: _Fit) -> NDArray[np.float64]:

@@ -1,0 +1,138 @@
+"""The page's tables and folded sections. Every text from the run is escaped here."""
+
+from typing import Any
+
+from hedged.backtest.report import text
+from hedged.backtest.report.files import Run
+from hedged.backtest.report.reasons import Reason
+from hedged.backtest.report.text import esc
+
+MAX_ROWS = 200
+MAX_REASONS = 8
+PURPOSES = {
+    "own_cut": "own position cut",
+    "own_restore": "own position restored",
+    "hedge_open": "hedge opened",
+    "hedge_close": "hedge closed",
+    "relocate": "moved to another venue",
+    "stop": "stop",
+}
+ACTIONS = {"none": "nothing to do", "hold": "held", "refused": "refused by the gate", "frozen": "frozen"}
+_MONEY = (
+    ("Funding, unhedged", "unhedged_funding_usd", True),
+    ("Funding, hedged", "hedged_funding_usd", True),
+    ("Fees", "fees_usd", False),
+    ("Spread", "spread_usd", False),
+    ("Net saving", "net_saving_usd", True),
+    ("Price PnL vs unhedged", "price_pnl_vs_unhedged_usd", True),
+    ("Turnover", "turnover_usd", False),
+)
+
+
+def _cells(row: list[str], texts: int, head: bool) -> str:
+    """Return a row's cells: the first names the row, the first `texts` are words, the rest numbers."""
+    scope = "col" if head else "row"
+    cells = [f'<th scope="{scope}">{row[0]}</th>']
+    for i, cell in enumerate(row[1:], start=1):
+        look = "" if i < texts else ' class="n"'
+        cells.append(f'<th scope="col"{look}>{cell}</th>' if head else f"<td{look}>{cell}</td>")
+    return "".join(cells)
+
+
+def table(label: str, heads: list[str], rows: list[list[str]], texts: int = 1, look: str = "") -> str:
+    """Return a table that scrolls inside its box. Cells are safe HTML."""
+    body = "".join(f"<tr>{_cells(row, texts, head=False)}</tr>" for row in rows)
+    return (
+        f'<div class="scroll" role="region" aria-label="{esc(label)}" tabindex="0">'
+        f'<table class="{look}"><caption>{esc(label)}</caption>'
+        f"<thead><tr>{_cells(heads, texts, head=True)}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def per_symbol(run: Run) -> str:
+    """Return the table of what each symbol paid, earned and cost, with the reason under it."""
+    found: dict[str, dict[str, Any]] = run.summary.get("per_symbol") or {}
+    heads = ["Symbol", "Position, USD", "Quantity", *(head for head, _, _ in _MONEY), "Fills", "Hours hedged"]
+    rows = []
+    for symbol in (symbol for symbol in run.symbols if symbol in found):
+        part = found[symbol]
+        money = [text.usd(part.get(key), plus) for _, key, plus in _MONEY]
+        ends = [text.number(part.get("fills"), 0), text.number(part.get("hedged_hours"), 0)]
+        rows.append(
+            [
+                esc(symbol),
+                text.usd(part.get("position_usd")),
+                text.quantity(part.get("quantity")),
+                *money,
+                *ends,
+            ]
+        )
+    if not rows:
+        return '<p class="empty">The run held no position.</p>'
+    totals = [text.usd(run.summary.get(key), plus) for _, key, plus in _MONEY]
+    fills = text.number(sum(part.get("fills") or 0 for part in found.values()), 0)
+    rows.append(["All", "", "", *totals, fills, ""])
+    whys = "".join(
+        f"<div><dt>{esc(symbol)}</dt><dd>{esc(found[symbol]['why'])}</dd></div>"
+        for symbol in run.symbols
+        if found.get(symbol, {}).get("why")
+    )
+    return table("Result by symbol, USD", heads, rows, look="totalled") + (
+        f'<dl class="whys">{whys}</dl>' if whys else ""
+    )
+
+
+def reason_list(reasons: list[Reason]) -> str:
+    """Return the most frequent reasons for sending nothing, each with its count, share and latest wording."""
+    rows = []
+    for reason in reasons[:MAX_REASONS]:
+        example = (
+            f'<span class="example">e.g. {esc(reason.example)}</span>'
+            if reason.example != reason.sentence
+            else ""
+        )
+        bar = f'<span class="bar"><i style="width:{100 * reason.share:.1f}%"></i></span>'
+        said = f"{esc(reason.sentence)}{example}{bar}"
+        rows.append(
+            [said, ACTIONS[reason.action], text.number(reason.count, 0), text.percent(reason.share, 1)]
+        )
+    if rest := sum(reason.count for reason in reasons[MAX_REASONS:]):
+        rows.append([f"{len(reasons) - MAX_REASONS} rarer reasons", "", text.number(rest, 0), ""])
+    if not rows:
+        return '<p class="empty">No decision was recorded that sent nothing.</p>'
+    heads = ["Reason", "Decision", "Decisions", "Share"]
+    return table("Why nothing was sent", heads, rows, texts=2, look="reasons")
+
+
+def fill_table(run: Run) -> str:
+    """Return the last fills as a table: what the markers show, readable without the picture."""
+    rows = [
+        [
+            f"{fill['ts']:%Y-%m-%d %H:%M}",
+            *map(esc, (fill["symbol"] or "", text.venue(fill["venue"] or ""), fill["side"] or "")),
+            esc(PURPOSES.get(fill["purpose"] or "", text.words(fill["purpose"] or ""))),
+            *(text.quantity(fill["quantity"]), text.number(fill["price"], 4), text.usd(fill["fee_usd"])),
+        ]
+        for fill in run.fills.tail(MAX_ROWS).iter_rows(named=True)
+    ]
+    if not rows:
+        return "<p>No order was sent, so there are no fills.</p>"
+    note = f"<p>The last {MAX_ROWS} of {run.fills.height:,} fills.</p>" if run.fills.height > MAX_ROWS else ""
+    heads = ["Time, UTC", "Symbol", "Venue", "Side", "Purpose", "Quantity", "Price", "Fee, USD"]
+    return note + table("Fills", heads, rows, texts=5)
+
+
+def gaps(found: list[dict[str, Any]]) -> str:
+    """Return the gaps in the data that the run had to live with."""
+    if not found:
+        return "<p>None: every series was complete for the whole run.</p>"
+    keys = ("venue", "symbol", "table", "from", "to", "detail")
+    rows = [[esc("" if gap.get(key) is None else gap[key]) for key in keys] for gap in found[:MAX_ROWS]]
+    note = f"<p>The first {MAX_ROWS} of {len(found):,} gaps.</p>" if len(found) > MAX_ROWS else ""
+    return note + table("Data gaps", [text.words(key) for key in keys], rows, texts=len(keys))
+
+
+def folded(title: str, body: str, anchor: str, note: str = "") -> str:
+    """Return a section that opens on a click, and by itself on paper."""
+    small = f" <small>{esc(note)}</small>" if note else ""
+    return f'<details id="{anchor}"><summary>{esc(title)}{small}</summary><div class="fold">{body}</div></details>'
