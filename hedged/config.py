@@ -93,7 +93,9 @@ class HedgeConfig(_Section):
         default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
         description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
     )
-    delta_band: Decimal = Field(Decimal("0.40"), ge=0, le=1, description="net delta change per own quantity")
+    delta_band: Decimal = Field(
+        Decimal("0.20"), ge=0, le=1, description="largest change of the price exposure, as share of the own position"
+    )
     min_change: Decimal = Field(
         Decimal("0.02"), ge=0, le=1, description="smallest change worth an order, as share of the own position"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hedged.adapters.replay.prices import prices_at
-from hedged.adapters.replay.proxy import Proxy, stand_in
+from hedged.adapters.replay.proxy import Proxy, ProxyRule, stand_in
 from hedged.adapters.replay.series import SeriesData, series_of
 from hedged.adapters.replay.tables import Tables, load_tables
 from hedged.adapters.replay.venue import ReplayVenue, assumed_market
@@ -40,12 +40,21 @@ class World:
 
 
 def recorded_world(
-    directory: Path, symbols: Sequence[str], venues: Sequence[str], proxy: Proxy | None, config: Config, at_ms: int
+    directory: Path,
+    symbols: Sequence[str],
+    venues: Sequence[str],
+    proxy: Proxy | None,
+    rule: ProxyRule,
+    config: Config,
+    at_ms: int,
 ) -> World:
-    """Load a data directory. Raises DataError when a symbol has no Injective funding or no price at the start."""
+    """Load a data directory; where it holds nothing of Injective's own, Hyperliquid stands in under `rule`.
+
+    Raises DataError when a symbol has no Injective funding or no price at the start.
+    """
     tables = load_tables(directory, symbols)
     if proxy is None and not _has_injective(tables):
-        proxy = Proxy("hyperliquid", "chain")
+        proxy = Proxy("hyperliquid", rule)
     if proxy is not None:
         if proxy.venue in venues:
             raise DataError(f"{proxy.venue} stands in for Injective and cannot be a hedge venue in the same run")

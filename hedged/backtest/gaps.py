@@ -1,0 +1,81 @@
+"""Where the recording falls silent within a run: stated, never filled."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from hedged.adapters.replay.prices import PriceSource, prices_at
+from hedged.backtest.runner import Window
+from hedged.backtest.world import World
+from hedged.domain.clock import HOUR_MS, iso
+from hedged.domain.market import SeriesKey
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span in which `table` says nothing of a series. `from_`/`to` ISO UTC."""
+
+    venue: str
+    symbol: str
+    table: str
+    from_: str
+    to: str
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """Turn into a plain tree with the key `from`."""
+        tree = asdict(self)
+        return {"from" if key == "from_" else key: value for key, value in tree.items()}
+
+
+def find_gaps(world: World, keys: Iterable[SeriesKey], window: Window) -> list[Gap]:
+    """List missing funding prints and hours without any price, by series, within the window."""
+    gaps: list[Gap] = []
+    for key in keys:
+        gaps += _funding_gaps(world, key, window) + _price_gaps(world, key, window)
+    return gaps
+
+
+def _funding_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:
+    data = world.series.get(key)
+    if data is None or not len(data.funding_ts):
+        return [Gap(*key, "funding", iso(window.from_ms), iso(window.to_ms), "no funding at all")]
+    before = data.funding_ts[data.funding_ts <= window.from_ms]
+    inside = (data.funding_ts > window.from_ms) & (data.funding_ts < window.to_ms)
+    times = np.concatenate((before[-1:], data.funding_ts[inside]))
+    hours = np.concatenate((data.funding_hours[: len(before)][-1:], data.funding_hours[inside]))
+    if not len(times):
+        return [Gap(*key, "funding", iso(window.from_ms), iso(window.to_ms), "no funding in the window")]
+    gaps = []
+    if not len(before):
+        first = int(times[0] - hours[0] * HOUR_MS)
+        if first > window.from_ms:
+            gaps.append(Gap(*key, "funding", iso(window.from_ms), iso(first), "nothing recorded before"))
+    for i in range(1, len(times)):
+        expected = times[i] - int(hours[i] * HOUR_MS)
+        if times[i - 1] < expected:
+            missing = (times[i] - times[i - 1]) / (hours[i] * HOUR_MS) - 1
+            gaps.append(
+                Gap(*key, "funding", iso(int(times[i - 1])), iso(int(times[i])), f"about {missing:.0f} prints missing")
+            )
+    due = int(times[-1] + hours[-1] * HOUR_MS)
+    if due < window.to_ms:
+        gaps.append(Gap(*key, "funding", iso(int(times[-1])), iso(window.to_ms), "nothing recorded after"))
+    return gaps
+
+
+def _price_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:
+    times = np.arange(window.from_ms, window.to_ms, HOUR_MS, dtype=np.int64)
+    source = prices_at(world.series, key, times).source
+    gaps = []
+    for kind, detail in ((PriceSource.NONE, "no price"), (PriceSource.STALE_CANDLE, "last price older than its bar")):
+        bad = source == kind
+        if bad.any():
+            at = np.flatnonzero(bad)
+            gaps.append(
+                Gap(
+                    *key, "ohlcv", iso(int(times[at[0]])), iso(int(times[at[-1]]) + HOUR_MS), f"{detail} in {bad.sum()} hours"
+                )
+            )
+    return gaps

@@ -1,0 +1,68 @@
+"""The files of a run: summary.json, decisions, fills, funding and book as Parquet, and the report."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from hedged.backtest.report import write_report
+from hedged.backtest.runner import RunResult
+
+TS = pl.Datetime("ms", "UTC")
+_TEXT, _NUMBER = pl.String(), pl.Float64()
+DECISIONS: dict[str, Any] = {
+    "ts": TS, "symbol": _TEXT, "action": _TEXT, "reason": _TEXT, "own_quantity": _NUMBER, "price": _NUMBER,
+    "expected_funding_usd": _NUMBER, "funding_p10_usd": _NUMBER, "funding_p90_usd": _NUMBER,
+    "rate_mean_per_hour": _NUMBER, "rate_p10_per_hour": _NUMBER, "rate_p90_per_hour": _NUMBER,
+    "direction_confidence": _NUMBER, "horizon_h": _NUMBER, "expected_saving_usd": _NUMBER, "cost_usd": _NUMBER,
+    "break_even_h": _NUMBER, "hedge_confidence": _NUMBER, "current": _TEXT, "target": _TEXT, "model_hash": _TEXT,
+    "feature_hash": _TEXT, "config_hash": _TEXT,
+}  # fmt: skip
+FILLS: dict[str, Any] = {
+    "ts": TS, "venue": _TEXT, "symbol": _TEXT, "side": _TEXT, "quantity": _NUMBER, "price": _NUMBER,
+    "fee_usd": _NUMBER, "purpose": _TEXT,
+}  # fmt: skip
+BOOK: dict[str, Any] = {"ts": TS, "venue": _TEXT, "symbol": _TEXT, "quantity": _NUMBER}
+FUNDING: dict[str, Any] = {
+    "ts": TS, "venue": _TEXT, "symbol": _TEXT, "quantity": _NUMBER, "rate": _NUMBER, "interval_hours": _NUMBER,
+    "price": _NUMBER, "payment_usd": _NUMBER,
+}  # fmt: skip
+
+
+def write_outputs(result: RunResult, summary: Mapping[str, Any], out: Path) -> Path:
+    """Write every file of the run into `out` (made when missing). Returns the report's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(summary, indent=2, allow_nan=False)
+    (out / "summary.json").write_text(text + "\n", encoding="utf-8")
+    for name, frame in frames(result).items():
+        frame.write_parquet(out / f"{name}.parquet")
+    return write_report(out)
+
+
+def frames(result: RunResult) -> dict[str, pl.DataFrame]:
+    """Turn the journal's rows into tables."""
+    decisions = [{"ts": d["ts_ms"], **{k: d.get(k) for k in DECISIONS if k != "ts"}} for d in result.decisions]
+    fills = [
+        (f.execution.ts_ms, *f.key, str(f.execution.side), float(f.execution.quantity), float(f.execution.price),
+         float(f.execution.fee_usd), str(f.purpose))
+        for f in result.fills
+    ]  # fmt: skip
+    funding = [
+        (p.settlement.ts_ms, *p.settlement.key, float(p.quantity), float(p.settlement.rate.rate),
+         float(p.settlement.rate.interval_h), float(p.settlement.price), float(p.payment_usd))
+        for p in result.payments
+    ]  # fmt: skip
+    book = [(ts, venue, symbol, float(quantity)) for ts, venue, symbol, quantity in result.book]
+    return {
+        "decisions": _frame(decisions, DECISIONS),
+        "fills": _frame(fills, FILLS),
+        "book": _frame(book, BOOK),
+        "funding": _frame(funding, FUNDING),
+    }
+
+
+def _frame(rows: list[Any], schema: dict[str, Any]) -> pl.DataFrame:
+    plain = schema | {"ts": pl.Int64()}
+    return pl.DataFrame(rows, schema=plain, orient="row").with_columns(pl.col("ts").cast(TS)).select(list(schema))

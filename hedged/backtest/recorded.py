@@ -1,0 +1,89 @@
+"""`hedged backtest`: the daemon over recorded data."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hedged.adapters.replay.proxy import Proxy, ProxyRule
+from hedged.app import App
+from hedged.backtest.outputs import write_outputs
+from hedged.backtest.runner import Window, own_quantities, run_window
+from hedged.backtest.summary import summarise
+from hedged.backtest.world import World, recorded_world
+from hedged.config import Config
+from hedged.cycle import CycleReport
+from hedged.domain.clock import iso
+from hedged.domain.errors import ConfigError, DataError
+from hedged.domain.funding import Settlement
+from hedged.domain.market import INJECTIVE, SeriesKey
+
+RECORDED_STALE_AFTER_S = 7_200  # recorded candles are hourly: a mark is up to an hour old by nature
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """What the command line says beyond the configuration."""
+
+    data: Path
+    symbols: Sequence[str]
+    window: Window
+    out: Path
+    proxy: Proxy | None
+    proxy_rule: ProxyRule = "chain"
+
+
+def run_backtest(
+    config: Config,
+    options: BacktestOptions,
+    on_cycle: Callable[[CycleReport], None] = lambda _: None,
+    on_prepare: Callable[[App], None] = lambda _: None,
+) -> tuple[dict[str, Any], Path]:
+    """Run, write every file, return the summary and the report's path. Raises DataError or ConfigError."""
+    config, world = load_world(config, options)
+    sources = world.venues([INJECTIVE, *config.hedge.venues])
+
+    def round_down(symbol: str, quantity: Any) -> Any:
+        return world.markets[SeriesKey(INJECTIVE, symbol)].quantise_quantity(quantity)
+
+    start_ms = options.window.from_ms
+    book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms), round_down)
+    result = run_window(config, sources, book, options.window, on_cycle, on_prepare)
+    prints = window_settlements(world, options.window)
+    summary = summarise(result, world, prints, "backtest")
+    return summary, write_outputs(result, summary, options.out)
+
+
+def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]:
+    """Load the data and fit the configuration to them: marks may be as old as the recorded candles."""
+    window = options.window
+    if window.from_ms >= window.to_ms:
+        raise ConfigError(f"the window is empty: --from {iso(window.from_ms)} is not before --to {iso(window.to_ms)}")
+    unheld = sorted(set(config.book.positions) - set(options.symbols))
+    if unheld:
+        raise ConfigError(f"there is a --position but no --symbol for {', '.join(unheld)}")
+    stale = max(config.cycle.stale_after_s, RECORDED_STALE_AFTER_S)
+    config = config.model_copy(update={"cycle": config.cycle.model_copy(update={"stale_after_s": stale})})
+    world = recorded_world(
+        options.data, options.symbols, config.hedge.venues, options.proxy, options.proxy_rule, config, window.from_ms
+    )
+    for symbol in options.symbols:
+        prints = world.series[SeriesKey(INJECTIVE, symbol)].funding_ts
+        if not ((prints > window.from_ms) & (prints < window.to_ms)).any():
+            raise DataError(
+                f"no funding of {symbol} between {iso(window.from_ms)} and {iso(window.to_ms)}; "
+                f"recorded are {iso(int(prints[0]))} to {iso(int(prints[-1]))}"
+            )
+    return config, world
+
+
+def window_settlements(world: World, window: Window) -> Sequence[Settlement]:
+    """Return Injective's prints strictly inside the window, whatever was held."""
+    source = world.venues([INJECTIVE])[INJECTIVE]
+    return asyncio.run(_collect(source.settlements(window.from_ms, window.to_ms - 1)))
+
+
+async def _collect(awaitable: Any) -> Sequence[Settlement]:
+    found: Sequence[Settlement] = await awaitable
+    return found

@@ -1,0 +1,186 @@
+"""What a run amounted to: funding with and without the daemon, costs, and whether it paid."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from hedged.adapters.replay.prices import PriceSource, prices_at
+from hedged.backtest.gaps import find_gaps
+from hedged.backtest.runner import RunResult
+from hedged.backtest.world import World
+from hedged.domain.clock import DAY_MS, iso
+from hedged.domain.funding import Settlement, funding_payment
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Fill
+
+DEFINITIONS = {
+    "unhedged_funding_usd": "funding of the trader's own positions had the daemon done nothing; > 0 received, < 0 paid",
+    "hedged_funding_usd": "funding of everything really held: own positions after cuts, and hedge legs; > 0 received",
+    "fees_usd": "trading fees of hedge orders; > 0 a cost, a rebate counts against it",
+    "spread_usd": "half-spread and impact against the mark at the decision; > 0 a cost",
+    "price_pnl_vs_unhedged_usd": "price gain or loss of the hedge legs and cuts at the mark, against the unhedged book",
+    "net_saving_usd": "hedged funding − unhedged funding − fees − spread",
+    "net_pnl_vs_unhedged_usd": "net saving + price PnL against the unhedged book",
+    "turnover_usd": "notional of all hedge orders",
+}
+
+
+def summarise(
+    result: RunResult, world: World, settlements: Sequence[Settlement], command: str, **extra: Any
+) -> dict[str, Any]:
+    """Return the run's summary. `settlements`: Injective's prints within the window, whatever was held."""
+    config, window = result.config, result.window
+    own = {symbol: quantity for _, _, symbol, quantity in reversed(result.book)}
+    finals = {key: world.price(key, window.to_ms - 1) for key in world.markets}
+    per_symbol = {s: _of_symbol(s, own[s], result, settlements, finals, world) for s in sorted(own)}
+    summed = (
+        "unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "spread_usd", "price_pnl_vs_unhedged_usd",
+        "net_saving_usd", "net_pnl_vs_unhedged_usd", "turnover_usd",
+    )  # fmt: skip
+    totals = {name: sum(row[name] for row in per_symbol.values()) for name in summed}
+    used = sorted(key for key in world.markets)
+    return {
+        "command": command,
+        "from": iso(window.from_ms),
+        "to": iso(window.to_ms),
+        "equity_usd": float(config.book.equity_usd or 0),
+        "assumptions": assumptions(result, world),
+        "proxy": str(world.proxy) if world.proxy else None,
+        "proxy_rule": world.proxy.rule if world.proxy else None,
+        **totals,
+        "per_symbol": per_symbol,
+        "model": f"{config.hedge.forecaster}: forecast of the mean rate over {config.hedge.horizon_h} h",
+        "model_hash": result.model_hash,
+        "feature_hash": result.feature_hash,
+        "config_hash": config.hash,
+        "data_gaps": [gap.to_json() for gap in find_gaps(world, used, window)],
+        "price_sources": price_sources(result, world, settlements),
+        "definitions": DEFINITIONS,
+        "pays": verdict(totals, (window.to_ms - window.from_ms) / DAY_MS, len(result.fills)),
+        **extra,
+    }
+
+
+def _of_symbol(
+    symbol: str,
+    quantity: Decimal,
+    result: RunResult,
+    settlements: Sequence[Settlement],
+    finals: dict[SeriesKey, Decimal | None],
+    world: World,
+) -> dict[str, Any]:
+    fills = [f for f in result.fills if f.key.symbol == symbol]
+    prints = [s for s in settlements if s.key.symbol == symbol]
+    unhedged = float(sum((funding_payment(quantity, s).payment_usd for s in prints), Decimal(0)))
+    hedged = float(sum((p.payment_usd for p in result.payments if p.settlement.key.symbol == symbol), Decimal(0)))
+    fees = float(sum((f.execution.fee_usd for f in fills), Decimal(0)))
+    spread = float(sum((f.spread_usd for f in fills), Decimal(0)))
+    price_pnl = float(sum((_price_pnl(f, finals) for f in fills), Decimal(0)))
+    first = world.price(SeriesKey(INJECTIVE, symbol), result.window.from_ms) or Decimal(0)
+    decisions = [d for d in result.decisions if d["symbol"] == symbol]
+    hedged_hours = sum(d["current"] != "{}" for d in decisions) * result.config.cycle.interval_s / 3_600
+    return {
+        "position_usd": float(quantity * first),
+        "quantity": float(quantity),
+        "unhedged_funding_usd": unhedged,
+        "hedged_funding_usd": hedged,
+        "fees_usd": fees,
+        "spread_usd": spread,
+        "price_pnl_vs_unhedged_usd": price_pnl,
+        "net_saving_usd": hedged - unhedged - fees - spread,
+        "net_pnl_vs_unhedged_usd": hedged - unhedged - fees - spread + price_pnl,
+        "turnover_usd": float(sum((f.execution.quantity * f.execution.price for f in fills), Decimal(0))),
+        "fills": len(fills),
+        "hedged_hours": hedged_hours,
+        "why": _why(decisions, len(fills), hedged_hours, result.config.hedge.horizon_h),
+    }
+
+
+def _price_pnl(fill: Fill, finals: dict[SeriesKey, Decimal | None]) -> Decimal:
+    final = finals.get(fill.key)
+    return Decimal(0) if final is None else fill.signed_quantity * (final - fill.reference_price)
+
+
+def _why(decisions: Sequence[dict[str, Any]], fills: int, hedged_hours: float, horizon_h: int) -> str:
+    if not fills:
+        frozen = [d for d in decisions if d["action"] == "frozen"]
+        if len(frozen) == len(decisions) and frozen:
+            return f"never decided: {frozen[-1]['reason']}"
+        waits = [float(d["break_even_h"]) for d in decisions if d.get("break_even_h") is not None]
+        if not waits:
+            return "never hedged: no leg was expected to save anything"
+        return (
+            f"never hedged: the best leg needed {median(waits):,.0f} h (median) to earn its cost, "
+            f"within {horizon_h} h it did not"
+        )
+    opened = next(d for d in decisions if d["current"] != "{}")
+    return f"hedged {hedged_hours:,.0f} h in {fills} fills; first: {opened['reason']}"
+
+
+def verdict(totals: dict[str, float], days: float, fills: int) -> str:
+    """Say in one sentence whether hedging paid."""
+    unhedged = totals["unhedged_funding_usd"]
+    direction = "paid" if unhedged < 0 else "received"
+    book = f"Unhedged, the book {direction} {abs(unhedged):,.0f} USD of funding ({abs(unhedged) / days * 30:,.0f} a month)"
+    if not fills:
+        return f"{book}; no hedge was worth its cost, so nothing was traded."
+    net = totals["net_saving_usd"]
+    costs = totals["fees_usd"] + totals["spread_usd"]
+    if net > 0:
+        return f"{book}; hedging improved that by {net:,.0f} USD after {costs:,.0f} USD of fees and spread."
+    return f"{book}; hedging did not pay: it cost {-net:,.0f} USD net, of which fees and spread {costs:,.0f}."
+
+
+def assumptions(result: RunResult, world: World) -> dict[str, Any]:
+    """Everything in the figures that is assumed rather than recorded."""
+    config = result.config
+    venues = sorted({key.venue for key in world.markets})
+    costs = {}
+    for venue in venues:
+        one = next(market.costs for key, market in sorted(world.markets.items()) if key.venue == venue)
+        costs[venue] = {
+            "maker_bp": float(one.maker_fee * 10_000),
+            "taker_bp": float(one.taker_fee * 10_000),
+            "half_spread_bp": float(one.half_spread * 10_000),
+            "depth_within_50bp_usd": float(one.depth_usd),
+        }
+    return {
+        "costs (assumed)": costs,
+        "orders": "all hedge orders take liquidity",
+        "latency_ms": config.paper.latency_ms,
+        "own_positions": "constant in coins over the whole run",
+        "idle_margin_at_each_hedge_venue_usd": float((config.book.equity_usd or 0) * config.hedge.collateral_share),
+        "capital_rate_per_year": float(config.hedge.capital_rate_per_year),
+        "cap": float(config.hedge.cap),
+        "allow_own_cut": config.hedge.allow_own_cut,
+        "horizon_h": config.hedge.horizon_h,
+        "hedge_venues": config.hedge.venues,
+        "settlement": "paid by the quantity held strictly before its instant; from and to themselves are outside",
+    }
+
+
+def price_sources(result: RunResult, world: World, settlements: Sequence[Settlement]) -> dict[str, dict[str, int]]:
+    """Count where the prices of settlements and fills came from."""
+    asked: dict[str, list[tuple[SeriesKey, int]]] = {
+        "settlements": [(s.key, s.ts_ms) for s in settlements]
+        + [(p.settlement.key, p.settlement.ts_ms) for p in result.payments if p.settlement.key.venue != INJECTIVE],
+        "fills": [(f.key, f.execution.ts_ms) for f in result.fills],
+    }
+    counts = {}
+    for what, instants in asked.items():
+        by_key: dict[SeriesKey, list[int]] = {}
+        for key, ts_ms in instants:
+            by_key.setdefault(key, []).append(ts_ms)
+        found: Counter[str] = Counter()
+        for key, times in by_key.items():
+            prices = prices_at(world.series, key, np.array(times, dtype=np.int64))
+            for source, venue in zip(prices.source, prices.venue, strict=True):
+                name = PriceSource(int(source))
+                other = f":{prices.venues[venue]}" if name is PriceSource.OTHER_VENUE else ""
+                found[name.name.lower() + other] += 1
+        counts[what] = dict(sorted(found.items()))
+    return counts

@@ -1,0 +1,205 @@
+"""The command line. Heavy modules are imported inside the commands, so that `--help` is quick."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hedged.domain.errors import ConfigError, HedgedError
+
+if TYPE_CHECKING:
+    from hedged.config import Config
+
+app = typer.Typer(
+    name="hedged",
+    help="Lowers what you pay in perpetual funding on Injective. Start with `hedged demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console(stderr=False)
+errors = Console(stderr=True)
+
+
+class ProxyRuleName(StrEnum):
+    """How a stand-in venue's rate becomes Injective's."""
+
+    CHAIN = "chain"
+    LEVEL = "level"
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days to simulate.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/demo"),
+) -> None:
+    """See it work: the real daemon over simulated venues, offline, no keys, no configuration."""
+    from hedged.backtest.demo import demo_config, run_demo
+    from hedged.terminal import progress, show_summary
+
+    _quiet_logs()
+    console.print(
+        f"Simulating Injective and two CEXs for {days} days (seed {seed}); the daemon decides every 15 minutes."
+    )
+    with progress(console, days * 86_400 // demo_config().cycle.interval_s) as (on_cycle, on_prepare):
+        summary, report = run_demo(days, seed, out, on_cycle, on_prepare)
+    show_summary(console, summary, report)
+
+
+@app.command()
+def backtest(
+    data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
+    from_: Annotated[str, typer.Option("--from", help="First day, UTC midnight, inclusive: YYYY-MM-DD.")],
+    to: Annotated[str, typer.Option("--to", help="Last day, UTC midnight, exclusive: YYYY-MM-DD.")],
+    symbol: Annotated[list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")] = None,
+    position: Annotated[
+        list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/backtest"),
+    proxy: Annotated[
+        str | None, typer.Option(help="Stand-in for Injective's funding, e.g. injective=hyperliquid. Default: that, where the data hold none of Injective's own.")
+    ] = None,
+    proxy_rule: Annotated[ProxyRuleName, typer.Option(help="chain: Injective's formula on the premium; level: the printed rate.")] = ProxyRuleName.CHAIN,
+    equity: Annotated[float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file; options here come on top.")] = None,
+    hedge_venues: Annotated[str | None, typer.Option(help="Comma-separated, e.g. binance,bybit.")] = None,
+    cap: Annotated[float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")] = None,
+    allow_own_cut: Annotated[bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")] = None,
+    forecaster: Annotated[str | None, typer.Option(help="ewma or persistence.")] = None,
+) -> None:
+    """Run the daemon over recorded market data and report what hedging would have been worth."""
+    from hedged.adapters.replay.proxy import Proxy
+    from hedged.backtest.recorded import BacktestOptions, run_backtest
+    from hedged.backtest.runner import Window
+    from hedged.terminal import progress, show_summary
+
+    _quiet_logs()
+    settings = _backtest_config(config, position or [], equity, hedge_venues, cap, allow_own_cut, forecaster)
+    symbols = sorted(set(symbol or settings.book.positions))
+    stand_in: Proxy | None = None
+    if proxy is not None:
+        name, _, venue = proxy.partition("=")
+        if name != "injective" or not venue:
+            raise ConfigError(f"--proxy {proxy!r}: expected injective=VENUE")
+        stand_in = Proxy(venue, proxy_rule.value)
+    window = Window(_day_ms(from_, "--from"), _day_ms(to, "--to"))
+    options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
+    cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
+    with progress(console, cycles) as (on_cycle, on_prepare):
+        summary, report = run_backtest(settings, options, on_cycle, on_prepare)
+    show_summary(console, summary, report)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(help="Configuration file (see config.example.yaml).")] = Path("config.yaml"),
+) -> None:
+    """Run the daemon until SIGTERM: paper by default, a page and metrics over HTTP."""
+    from hedged.config import load_config
+    from hedged.daemon import run_daemon
+
+    asyncio.run(run_daemon(load_config(config)))
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+) -> None:
+    """Check a configuration without starting anything."""
+    from hedged.config import load_config
+    from hedged.forecast.registry import make_forecaster
+
+    loaded = load_config(config)
+    model = make_forecaster(loaded.hedge.forecaster).model_hash
+    held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
+    console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from hedged import __version__
+
+    console.print(__version__)
+
+
+def main() -> None:
+    """Entry point: errors made for the operator become one line and exit code 2."""
+    try:
+        app()
+    except HedgedError as error:
+        errors.print(f"[bold red]error:[/bold red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except BaseExceptionGroup as group:  # raised out of the daemon's TaskGroup
+        ours, others = group.split(HedgedError)
+        if ours is None or others is not None:
+            raise
+        for error in _leaves(ours):
+            errors.print(f"[bold red]error:[/bold red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("stopped")
+        sys.exit(130)
+
+
+def _leaves(group: BaseExceptionGroup[HedgedError]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def _backtest_config(
+    path: Path | None,
+    positions: list[str],
+    equity: float | None,
+    hedge_venues: str | None,
+    cap: float | None,
+    allow_own_cut: bool | None,
+    forecaster: str | None,
+) -> "Config":
+    """Put the command line's options on top of the file (or of the defaults)."""
+    from hedged.config import load_config, parse_config
+
+    raw: dict[str, Any] = (load_config(path).model_dump(mode="json", exclude_none=True)) if path else {}
+    book, hedge = raw.setdefault("book", {}), raw.setdefault("hedge", {})
+    if positions:
+        book["positions"] = {symbol: {"usd": usd} for symbol, usd in map(_position, positions)}
+    if equity is not None:
+        book["equity_usd"] = equity
+    given = {"cap": cap, "allow_own_cut": allow_own_cut, "forecaster": forecaster}
+    hedge.update({key: value for key, value in given.items() if value is not None})
+    if hedge_venues is not None:
+        hedge["venues"] = [venue.strip() for venue in hedge_venues.split(",") if venue.strip()]
+    return parse_config(raw, str(path) if path else "options")
+
+
+def _position(text: str) -> tuple[str, str]:
+    symbol, _, usd = text.partition("=")
+    try:
+        if not symbol or not Decimal(usd).is_finite() or Decimal(usd) == 0:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise ConfigError(f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. ETH=100000") from None
+    return symbol, usd
+
+
+def _day_ms(text: str, option: str) -> int:
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000
+    except ValueError:
+        raise ConfigError(f"{option} {text!r}: expected a day, YYYY-MM-DD") from None
+
+
+def _quiet_logs() -> None:
+    from hedged.telemetry.logs import configure_logs
+
+    configure_logs(lambda: 0, "error", "console")

@@ -1,0 +1,119 @@
+"""What a person at the terminal sees of a run: a progress bar with live counters, then a summary table."""
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from hedged.app import App
+from hedged.cycle import CycleReport
+from hedged.domain.clock import iso
+from hedged.domain.funding import funding_payment
+from hedged.domain.market import INJECTIVE
+
+REDRAW_EVERY = 16  # cycles; drawing each one would cost more than computing it
+
+
+@contextmanager
+def progress(console: Console, cycles: int) -> Iterator[tuple[Callable[[CycleReport], None], Callable[[App], None]]]:
+    """Show a bar over `cycles`; yields the callbacks for each finished cycle and for the app being prepared."""
+    bar = Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[counters]}"),
+        console=console,
+        refresh_per_second=4,
+    )
+    with bar:
+        task = bar.add_task("loading history", total=cycles, counters="")
+        counters = _Counters()
+
+        def on_cycle(report: CycleReport) -> None:
+            counters.count(report)
+            if counters.cycles % REDRAW_EVERY == 0 or counters.cycles == cycles:
+                bar.update(
+                    task, description=iso(report.now_ms)[:10], completed=counters.cycles, counters=counters.line()
+                )
+
+        yield on_cycle, lambda _: None
+
+
+class _Counters:
+    def __init__(self) -> None:
+        self.cycles = self.fills = self.refused = 0
+        self.hedged = self.unhedged = Decimal(0)
+
+    def count(self, report: CycleReport) -> None:
+        self.cycles += 1
+        self.fills += len(report.fills)
+        self.refused += len(report.review.refused)
+        for payment in report.payments:
+            self.hedged += payment.payment_usd
+            if payment.settlement.key.venue == INJECTIVE:
+                own = report.account.own.get(payment.settlement.key.symbol, Decimal(0))
+                self.unhedged += funding_payment(own, payment.settlement).payment_usd
+
+    def line(self) -> str:
+        return (
+            f"funding unhedged {self.unhedged:+,.0f} hedged {self.hedged:+,.0f} USD · "
+            f"{self.fills} fills · {self.refused} refused"
+        )
+
+
+def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> None:
+    """Print the table, the verdict, what was assumed, and where the report lies."""
+    table = Table(title=f"{summary['from'][:10]} to {summary['to'][:10]}, USD (funding: + received, − paid)")
+    table.add_column("symbol")
+    for name in ("own position", "funding without", "with hedge", "fees", "spread", "net saving", "price PnL", "fills"):
+        table.add_column(name, justify="right")
+    rows = [*summary["per_symbol"].items(), ("all", _totals(summary))]
+    for symbol, row in rows:
+        table.add_row(
+            symbol,
+            *(
+                f"{row[name]:+,.0f}" if name != "fills" else f"{row[name]}"
+                for name in (
+                    "position_usd", "unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "spread_usd",
+                    "net_saving_usd", "price_pnl_vs_unhedged_usd", "fills",
+                )
+            ),
+            style="bold" if symbol == "all" else "",
+        )  # fmt: skip
+    console.print(table)
+    for symbol, row in summary["per_symbol"].items():
+        console.print(f"[bold]{symbol}[/bold] {row['why']}", highlight=False)
+    console.print(f"\n[bold]{summary['pays']}[/bold]", highlight=False)
+    _show_assumptions(console, summary)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+def _totals(summary: Mapping[str, Any]) -> dict[str, Any]:
+    rows = summary["per_symbol"].values()
+    return {**summary, "position_usd": sum(r["position_usd"] for r in rows), "fills": sum(r["fills"] for r in rows)}
+
+
+def _show_assumptions(console: Console, summary: Mapping[str, Any]) -> None:
+    if summary["proxy"]:
+        console.print(
+            f"Injective's funding is stood in for: {summary['proxy']}, rule {summary['proxy_rule']}.", highlight=False
+        )
+    for venue, cost in summary["assumptions"]["costs (assumed)"].items():
+        console.print(
+            f"assumed at {venue}: maker {cost['maker_bp']:g} bp, taker {cost['taker_bp']:g} bp, half-spread "
+            f"{cost['half_spread_bp']:g} bp, depth {cost['depth_within_50bp_usd']:,.0f} USD within 50 bp",
+            highlight=False,
+        )
+    gaps = summary["data_gaps"]
+    if gaps:
+        console.print(f"{len(gaps)} gaps in the data, listed in summary.json; the first: {_gap(gaps[0])}", highlight=False)
+
+
+def _gap(gap: Mapping[str, str]) -> str:
+    return f"{gap['table']} of {gap['venue']}:{gap['symbol']} from {gap['from']} to {gap['to']} ({gap['detail']})"
