@@ -65,12 +65,13 @@ class Progress:
 class App:
     """One daemon."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, metrics: Metrics | None = None) -> None:
         self.parts = parts
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.progress = Progress()
         self._stop = asyncio.Event()
         self._cycle: Cycle | None = None
+        self._actions: dict[str, str] = {}
 
     @property
     def cycle(self) -> Cycle:
@@ -88,8 +89,8 @@ class App:
         parts, config = self.parts, self.parts.config
         if parts.forecaster.feature_hash != FEATURE_HASH:
             raise Fatal(
-                f"the model was made for feature schema {parts.forecaster.feature_hash}, this program has {FEATURE_HASH}: "
-                "retrain it or run the program it belongs to"
+                f"the model was made for feature schema {parts.forecaster.feature_hash}, this program has "
+                f"{FEATURE_HASH}: retrain it or run the program it belongs to"
             )
         now_ms = self.parts.clock.now_ms()
         self.progress.started_ms = now_ms
@@ -121,14 +122,15 @@ class App:
         self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
         self.metrics.kill.set(level)
         log.info(
-            "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).name.lower(),
+            "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).label,
             kill_reason=reason, model=parts.forecaster.model_hash, config=config.hash,
         )  # fmt: skip
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
         interval_ms = self.parts.config.cycle.interval_s * SECOND_MS
-        due_ms = next_boundary_ms(self.parts.clock.now_ms() - 1, interval_ms)
+        last_ms = self.progress.last.now_ms if self.progress.last else 0
+        due_ms = next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), interval_ms)
         while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
             if not await self._wait_until(due_ms):
                 break
@@ -152,15 +154,30 @@ class App:
         publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
+        self._log_decisions(report)
         self.parts.on_cycle(report)
         return report
+
+    def _log_decisions(self, report: CycleReport) -> None:
+        """Log what changed: an action other than before, or anything that traded or was refused."""
+        for symbol, body in report.decisions.items():
+            action = str(body["action"])
+            if action != self._actions.get(symbol) or action not in ("none", "hold", "frozen"):
+                log.info("decision", symbol=symbol, action=action, reason=body["reason"])
+            self._actions[symbol] = action
 
     async def set_kill(self, level: KillLevel, reason: str) -> None:
         """Latch a kill level: journalled first, so that it outlives a restart."""
         await self.parts.journal(JournalStore.set_kill, self.parts.clock.now_ms(), int(level), reason)
-        self.cycle.kill = level
+        await self.follow_kill()
+
+    async def follow_kill(self) -> None:
+        """Take over the latched level from the journal; the command line writes there too."""
+        level, reason = await self.parts.journal(JournalStore.kill)
+        if KillLevel(level) is not self.cycle.kill:
+            self.cycle.kill = KillLevel(level)
+            log.warning("kill_latch_changed", latch=self.cycle.kill.label, reason=reason)
         self.metrics.kill.set(level)
-        log.warning("kill_latched", level=level.name.lower(), reason=reason)
 
     def not_ready(self) -> list[str]:
         """Say why the daemon is not ready: empty when data are fresh and every venue is reconciled."""
@@ -177,8 +194,6 @@ class App:
             age_s = ages.get(key)
             if age_s is None or age_s > limit_s:
                 faults.append(f"stale: {key} " + ("never seen" if age_s is None else f"{age_s:.0f} s old"))
-        if self.cycle.kill is not KillLevel.NONE:
-            faults.append(f"kill latch: {self.cycle.kill.name.lower().replace('_', '-')}")
         return faults
 
     def not_alive(self) -> list[str]:
@@ -191,17 +206,19 @@ class App:
     def book(self) -> list[dict[str, Any]]:
         """Rows of the status page: one per protected symbol."""
         report = self.progress.last
-        return [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
+        return (
+            [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
+        )
 
     async def _wait_until(self, due_ms: int) -> bool:
-        """Sleep until due; False when asked to stop meanwhile."""
-        waiting = asyncio.ensure_future(self.parts.clock.sleep_until(due_ms))
-        stopping = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            stopping.cancel()
+        """Wait until due; False when asked to stop meanwhile."""
+        clock = self.parts.clock
+        while not self._stop.is_set() and (left_ms := due_ms - clock.now_ms()) > 0:
+            try:
+                async with asyncio.timeout(min(left_ms / SECOND_MS, clock.slice_s)):
+                    await self._stop.wait()
+            except TimeoutError:
+                continue
         return not self._stop.is_set()
 
     async def _markets(self) -> dict[SeriesKey, Market]:
@@ -221,12 +238,16 @@ class App:
     async def _backfill(self, buffer: RingBuffer, now_ms: int) -> None:
         """Fill the buffer with the bars before now that the sources can still tell."""
         last_ms = (now_ms - 1) // buffer.bar_ms * buffer.bar_ms
-        first_ms = last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
+        first_ms = (
+            last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
+        )
         times = range(first_ms, last_ms + 1, buffer.bar_ms)
         wanted = set(buffer.keys)
         for at in range(0, len(times), BACKFILL_CHUNK_BARS):
             chunk = times[at : at + BACKFILL_CHUNK_BARS]
-            by_venue = await asyncio.gather(*(source.history(chunk) for source in self.parts.sources.values()))
+            by_venue = await asyncio.gather(
+                *(source.history(chunk) for source in self.parts.sources.values())
+            )
             for i, ts_ms in enumerate(chunk):
                 buffer.append(ts_ms, [o for venue in by_venue for o in venue[i] if o.key in wanted])
             self.progress.backfilled = (at + len(chunk)) / len(times)

@@ -15,6 +15,7 @@ from hedged.domain.errors import ConfigError, HedgedError
 
 if TYPE_CHECKING:
     from hedged.config import Config
+    from hedged.risk.gate import KillLevel
 
 app = typer.Typer(
     name="hedged",
@@ -59,20 +60,34 @@ def backtest(
     data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
     from_: Annotated[str, typer.Option("--from", help="First day, UTC midnight, inclusive: YYYY-MM-DD.")],
     to: Annotated[str, typer.Option("--to", help="Last day, UTC midnight, exclusive: YYYY-MM-DD.")],
-    symbol: Annotated[list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")
+    ] = None,
     position: Annotated[
         list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/backtest"),
     proxy: Annotated[
-        str | None, typer.Option(help="Stand-in for Injective's funding, e.g. injective=hyperliquid. Default: that, where the data hold none of Injective's own.")
+        str | None,
+        typer.Option(
+            help="Stand-in for Injective's funding; default injective=hyperliquid where the data hold none."
+        ),
     ] = None,
-    proxy_rule: Annotated[ProxyRuleName, typer.Option(help="chain: Injective's formula on the premium; level: the printed rate.")] = ProxyRuleName.CHAIN,
-    equity: Annotated[float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")] = None,
+    proxy_rule: Annotated[
+        ProxyRuleName,
+        typer.Option(help="chain: Injective's formula on the premium; level: the printed rate."),
+    ] = ProxyRuleName.CHAIN,
+    equity: Annotated[
+        float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; options here come on top.")] = None,
     hedge_venues: Annotated[str | None, typer.Option(help="Comma-separated, e.g. binance,bybit.")] = None,
-    cap: Annotated[float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")] = None,
-    allow_own_cut: Annotated[bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")] = None,
+    cap: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")
+    ] = None,
+    allow_own_cut: Annotated[
+        bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
+    ] = None,
     forecaster: Annotated[str | None, typer.Option(help="ewma or persistence.")] = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
@@ -100,13 +115,32 @@ def backtest(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Option(help="Configuration file (see config.example.yaml).")] = Path("config.yaml"),
+    config: Annotated[Path, typer.Option(help="Configuration file (see config.example.yaml).")] = Path(
+        "config.yaml"
+    ),
+    replay: Annotated[
+        Path | None, typer.Option(help="Rehearse: a data directory to run over, as fast as it goes.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="With --replay: first day, YYYY-MM-DD.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="With --replay: last day, exclusive.")] = None,
 ) -> None:
     """Run the daemon until SIGTERM: paper by default, a page and metrics over HTTP."""
     from hedged.config import load_config
-    from hedged.daemon import run_daemon
+    from hedged.daemon import replay_daemon, run_daemon
 
-    asyncio.run(run_daemon(load_config(config)))
+    loaded = load_config(config)
+    if replay is None:
+        asyncio.run(run_daemon(loaded))
+        return
+    if from_ is None or to is None:
+        raise ConfigError("--replay needs --from and --to")
+    from hedged.backtest.recorded import BacktestOptions
+    from hedged.backtest.runner import Window
+
+    window = Window(_day_ms(from_, "--from"), _day_ms(to, "--to"))
+    replay_daemon(
+        loaded, BacktestOptions(replay, sorted(loaded.book.positions), window, loaded.state_dir, None)
+    )
 
 
 @app.command()
@@ -121,6 +155,39 @@ def check(
     model = make_forecaster(loaded.hedge.forecaster).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+class Level(StrEnum):
+    """What a kill still lets through."""
+
+    REDUCE_ONLY = "reduce-only"
+    PAUSE = "pause"
+
+
+@app.command()
+def kill(
+    reason: Annotated[str, typer.Option(help="Why: shown wherever the latch is shown.")],
+    level: Annotated[
+        Level, typer.Option(help="reduce-only: only orders that reduce a hedge leg; pause: no order at all.")
+    ] = Level.REDUCE_ONLY,
+    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+) -> None:
+    """Latch the kill switch, also while the daemon runs (it follows within seconds) or hangs. Outlives restarts."""
+    from hedged.risk.gate import KillLevel
+
+    _latch(config, KillLevel[level.name], reason)
+    console.print(f"latched: {level}. `hedged resume` clears it.")
+
+
+@app.command()
+def resume(
+    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+) -> None:
+    """Clear the kill latch: the daemon may open hedges again from its next cycle on. Closes or opens nothing itself."""
+    from hedged.risk.gate import KillLevel
+
+    _latch(config, KillLevel.NONE, "resumed by the operator")
+    console.print("the kill latch is cleared: new hedges are possible from the next cycle on")
 
 
 @app.command()
@@ -142,8 +209,8 @@ def main() -> None:
         ours, others = group.split(HedgedError)
         if ours is None or others is not None:
             raise
-        for error in _leaves(ours):
-            errors.print(f"[bold red]error:[/bold red] {error}", highlight=False, soft_wrap=True)
+        for leaf in _leaves(ours):
+            errors.print(f"[bold red]error:[/bold red] {leaf}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")
@@ -188,7 +255,9 @@ def _position(text: str) -> tuple[str, str]:
         if not symbol or not Decimal(usd).is_finite() or Decimal(usd) == 0:
             raise InvalidOperation
     except InvalidOperation:
-        raise ConfigError(f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. ETH=100000") from None
+        raise ConfigError(
+            f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. ETH=100000"
+        ) from None
     return symbol, usd
 
 
@@ -197,6 +266,20 @@ def _day_ms(text: str, option: str) -> int:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000
     except ValueError:
         raise ConfigError(f"{option} {text!r}: expected a day, YYYY-MM-DD") from None
+
+
+def _latch(path: Path, level: "KillLevel", reason: str) -> None:
+    """Write the latch into the journal, which a running daemon reads every few seconds."""
+    from hedged.config import load_config
+    from hedged.daemon import JOURNAL_FILE
+    from hedged.domain.clock import SystemClock
+    from hedged.execution.store import JournalStore
+
+    directory = load_config(path).state_dir
+    directory.mkdir(parents=True, exist_ok=True)
+    store = JournalStore(str(directory / JOURNAL_FILE), durable=True)
+    store.set_kill(SystemClock().now_ms(), int(level), reason)
+    store.close()
 
 
 def _quiet_logs() -> None:

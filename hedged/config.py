@@ -5,6 +5,8 @@ Every default is the one the design asks for; a comment beside it says where it 
 
 import difflib
 import hashlib
+import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -40,7 +42,9 @@ class BookConfig(_Section):
 
     source: Literal["static"] = "static"
     positions: dict[str, PositionConfig] = Field(default_factory=dict)
-    equity_usd: Decimal | None = Field(None, gt=0, description="default: a third of the book's gross notional")
+    equity_usd: Decimal | None = Field(
+        None, gt=0, description="default: a third of the book's gross notional"
+    )
     protect: list[str] | None = Field(None, description="symbols to protect; default: all held")
 
 
@@ -85,8 +89,12 @@ class HedgeConfig(_Section):
     """How much hedging is wanted, and of which kind."""
 
     venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
-    cap: Decimal = Field(Decimal("0.40"), ge=0, le=1, description="share of the own position (requirement A9)")
-    allow_own_cut: bool = Field(True, description="may the own position be made smaller (layer 1, relocation)?")
+    cap: Decimal = Field(
+        Decimal("0.40"), ge=0, le=1, description="share of the own position (requirement A9)"
+    )
+    allow_own_cut: bool = Field(
+        True, description="may the own position be made smaller (layer 1, relocation)?"
+    )
     horizon_h: int = Field(24, ge=1, le=240)
     forecaster: str = "ewma"
     confidence_knots: list[tuple[float, float]] = Field(
@@ -94,12 +102,20 @@ class HedgeConfig(_Section):
         description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
     )
     delta_band: Decimal = Field(
-        Decimal("0.20"), ge=0, le=1, description="largest change of the price exposure, as share of the own position"
+        Decimal("0.20"),
+        ge=0,
+        le=1,
+        description="largest change of the price exposure, as share of the own position",
     )
     min_change: Decimal = Field(
-        Decimal("0.02"), ge=0, le=1, description="smallest change worth an order, as share of the own position"
+        Decimal("0.02"),
+        ge=0,
+        le=1,
+        description="smallest change worth an order, as share of the own position",
     )
-    equity_at_risk: Decimal = Field(Decimal("0.02"), gt=0, le=1, description="95 % loss over the horizon ÷ equity")
+    equity_at_risk: Decimal = Field(
+        Decimal("0.02"), gt=0, le=1, description="95 % loss over the horizon ÷ equity"
+    )
     capital_rate_per_year: Decimal = Field(Decimal("0.05"), ge=0, description="charge on margin tied up")
     collateral_share: Decimal = Field(
         Decimal("0.25"), gt=0, le=1, description="paper: idle margin at each hedge venue ÷ equity"
@@ -115,13 +131,19 @@ class HedgeConfig(_Section):
 class RiskConfig(_Section):
     """Limits of the gate. They hold whatever the plan says."""
 
-    max_leverage: Decimal = Field(Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)")
+    max_leverage: Decimal = Field(
+        Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)"
+    )
     min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
     liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
     max_orders_per_hour: int = Field(60, ge=1)
-    max_notional_per_hour_usd: Decimal | None = Field(None, gt=0, description="default: the book's gross notional")
+    max_notional_per_hour_usd: Decimal | None = Field(
+        None, gt=0, description="default: the book's gross notional"
+    )
     depth_share: Decimal = Field(Decimal("0.25"), gt=0, le=1, description="largest order ÷ resting depth")
-    price_collar_bp: Decimal = Field(Decimal(30), gt=0, description="worst price of a taker order from the mark")
+    price_collar_bp: Decimal = Field(
+        Decimal(30), gt=0, description="worst price of a taker order from the mark"
+    )
 
 
 class PaperConfig(_Section):
@@ -154,7 +176,9 @@ class Config(_Section):
     paper: PaperConfig = PaperConfig()
     costs: dict[str, CostConfig] = Field(
         default_factory=lambda: {
-            "injective": CostConfig(maker_bp=Decimal("-0.5"), taker_bp=Decimal(5), depth_usd=Decimal(500_000)),
+            "injective": CostConfig(
+                maker_bp=Decimal("-0.5"), taker_bp=Decimal(5), depth_usd=Decimal(500_000)
+            ),
             "cex": CostConfig(maker_bp=Decimal(2), taker_bp=Decimal(5)),
         },
         description="by venue; `cex` stands for every venue that is not named",
@@ -187,11 +211,25 @@ def load_config(path: Path) -> Config:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if raw is not None and not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected `key: value` lines at the top")
-    return parse_config(raw or {}, str(path))
+    return with_environment(parse_config(raw or {}, str(path)), os.environ)
+
+
+def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    """Apply HEDGED_LISTEN=HOST:PORT, by which a container makes its page reachable. Raises ConfigError."""
+    listen = environ.get("HEDGED_LISTEN")
+    if not listen:
+        return config
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f"HEDGED_LISTEN={listen!r}: expected HOST:PORT, e.g. 0.0.0.0:9464")
+    telemetry = config.telemetry.model_copy(update={"host": host, "port": int(port)})
+    return config.model_copy(update={"telemetry": telemetry})
 
 
 def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:

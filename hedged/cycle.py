@@ -4,7 +4,7 @@ Every step is a call of a pure function or of one port; this file is the order i
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -26,12 +26,13 @@ from hedged.execution.diff import intents_for
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
-from hedged.features.resample import HourlyGrid, hourly
+from hedged.features.moments import Moments, moments
+from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
 from hedged.risk.gate import GateFacts, KillLevel, Review, review
 from hedged.risk.stop import Episode, advance, charge
 from hedged.strategy.funding_hedge import decide
-from hedged.strategy.snapshot import DesiredPosition, Snapshot
+from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.state import SymbolPlan
 from hedged.strategy.stopped import protected_usd, unwind
 
@@ -68,7 +69,7 @@ class Cycle:
     hashes: Hashes
     kill: KillLevel = KillLevel.NONE
     episodes: dict[str, Episode] = field(default_factory=dict)
-    _thought: tuple[bytes, HourlyGrid, ForecastSet] | None = None
+    _thought: tuple[bytes, ForecastSet, Moments] | None = None
 
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
@@ -77,8 +78,8 @@ class Cycle:
         account = await self.accounts.refresh(now_ms)
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
 
-        grid, forecasts = await self._forecast(now_ms)
-        snapshot = self._snapshot(now_ms, account, marks, grid, forecasts)
+        forecasts, moved = await self._forecast(now_ms)
+        snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
         plans, desired, frozen = await self._off_loop(
             decide, snapshot, self.config.hedge, self.config.risk, self.config.book.protect
         )
@@ -107,14 +108,14 @@ class Cycle:
             payments=[payment for state in seen for payment in state.payments],
         )
 
-    async def _forecast(self, now_ms: int) -> tuple[HourlyGrid, ForecastSet]:
+    async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
         """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then."""
         window = self.buffer.window()
         mark = _grid_mark(window)
         if self._thought is None or self._thought[0] != mark:
             horizon_h = self.config.hedge.horizon_h
-            grid, forecasts = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
-            self._thought = (mark, grid, forecasts)
+            forecasts, moved = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
+            self._thought = (mark, forecasts, moved)
         return self._thought[1], self._thought[2]
 
     def _snapshot(
@@ -122,19 +123,16 @@ class Cycle:
         now_ms: int,
         account: AccountState,
         marks: dict[SeriesKey, Decimal],
-        grid: HourlyGrid,
         forecasts: ForecastSet,
+        moved: Moments,
     ) -> Snapshot:
-        equity = self.config.book.equity_usd
-        if equity is None:
-            gross = sum((abs(q) * marks.get(SeriesKey(INJECTIVE, s), Decimal(0)) for s, q in account.own.items()), Decimal(0))
-            equity = gross / 3
+        equity = self.config.book.equity_usd or _gross_usd(account, marks) / 3
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
             hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.config.hash),
             forecasts=forecasts,
-            grid=grid,
+            moments=moved,
             own=account.own,
             attributed=account.attributed,
             marks=marks,
@@ -150,7 +148,12 @@ class Cycle:
         stopped: dict[str, str] = {}
         for symbol, own in account.own.items():
             episode = advance(
-                self.episodes.get(symbol, Episode()), symbol, own, account.attributed, snapshot.marks, account.payments
+                self.episodes.get(symbol, Episode()),
+                symbol,
+                own,
+                account.attributed,
+                snapshot.marks,
+                account.payments,
             )
             if episode.must_stop:
                 stopped[symbol] = (
@@ -167,7 +170,6 @@ class Cycle:
 
     def _facts(self, account: AccountState, marks: dict[SeriesKey, Decimal]) -> GateFacts:
         orders, notional = self.executor.sent_last_hour()
-        gross = sum((abs(q) * marks.get(SeriesKey(INJECTIVE, s), Decimal(0)) for s, q in account.own.items()), Decimal(0))
         return GateFacts(
             loaded=self.hashes,
             kill=self.kill,
@@ -178,7 +180,8 @@ class Cycle:
             markets=self.markets,
             collateral_usd=account.collateral_usd,
             cap=self.config.hedge.cap,
-            max_notional_per_hour_usd=self.config.risk.max_notional_per_hour_usd or gross,
+            max_notional_per_hour_usd=self.config.risk.max_notional_per_hour_usd
+            or _gross_usd(account, marks),
             orders_last_hour=orders,
             notional_last_hour_usd=notional,
         )
@@ -186,7 +189,9 @@ class Cycle:
     async def _after_trading(self, before: AccountState) -> AccountState:
         """Ask the venues again, so that the decision says what was really filled."""
         account = await self.accounts.refresh(self.clock.now_ms())
-        return account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
+        return (
+            account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
+        )
 
     def _charge(self, fills: Sequence[Fill], plans: Sequence[SymbolPlan]) -> None:
         for plan in plans:
@@ -195,7 +200,9 @@ class Cycle:
                 episode = self.episodes.get(plan.symbol, Episode())
                 self.episodes[plan.symbol] = charge(episode, mine, protected_usd(plan))
 
-    async def _remember(self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]) -> None:
+    async def _remember(
+        self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]
+    ) -> None:
         """Write decisions, the trader's own book and the stops' state to the journal."""
         own = {SeriesKey(INJECTIVE, symbol): quantity for symbol, quantity in account.own.items()}
         episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
@@ -207,9 +214,9 @@ class Cycle:
 
 def _think(
     forecaster: Forecaster, window: BarWindow, now_ms: int, horizon_h: int
-) -> tuple[HourlyGrid, ForecastSet]:
+) -> tuple[ForecastSet, Moments]:
     grid = hourly(window)
-    return grid, forecaster.forecast(grid, now_ms, horizon_h)
+    return forecaster.forecast(grid, now_ms, horizon_h), moments(grid, horizon_h)
 
 
 def _grid_mark(window: BarWindow) -> bytes:
@@ -219,3 +226,11 @@ def _grid_mark(window: BarWindow) -> bytes:
     hour = int(window.times_ms[-1]) // HOUR_MS
     latest = window.values[:, -1, Field.FUNDING_SETTLED]
     return hour.to_bytes(8, "big") + latest.tobytes()
+
+
+def _gross_usd(account: AccountState, marks: Mapping[SeriesKey, Decimal]) -> Decimal:
+    """Gross notional of the own book at today's marks; what cannot be priced counts as nothing."""
+    sizes = (
+        abs(q) * marks.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) for symbol, q in account.own.items()
+    )
+    return sum(sizes, Decimal(0))

@@ -1,13 +1,13 @@
 """What a person at the terminal sees of a run: a progress bar with live counters, then a summary table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from hedged.app import App
@@ -16,16 +16,22 @@ from hedged.domain.clock import iso
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE
 
+CAPTION = (
+    "own: position at the start · unhedged, hedged: funding, + received, − paid · net: hedged − unhedged − fees − "
+    "spread · price: gain of the hedge against the unhedged book, from price moves alone"
+)
 REDRAW_EVERY = 16  # cycles; drawing each one would cost more than computing it
 
 
 @contextmanager
-def progress(console: Console, cycles: int) -> Iterator[tuple[Callable[[CycleReport], None], Callable[[App], None]]]:
+def progress(
+    console: Console, cycles: int
+) -> Iterator[tuple[Callable[[CycleReport], None], Callable[[App], None]]]:
     """Show a bar over `cycles`; yields the callbacks for each finished cycle and for the app being prepared."""
     bar = Progress(
         TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=16),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[counters]}"),
         console=console,
@@ -39,7 +45,10 @@ def progress(console: Console, cycles: int) -> Iterator[tuple[Callable[[CycleRep
             counters.count(report)
             if counters.cycles % REDRAW_EVERY == 0 or counters.cycles == cycles:
                 bar.update(
-                    task, description=iso(report.now_ms)[:10], completed=counters.cycles, counters=counters.line()
+                    task,
+                    description=iso(report.now_ms)[:10],
+                    completed=counters.cycles,
+                    counters=counters.line(),
                 )
 
         yield on_cycle, lambda _: None
@@ -61,17 +70,14 @@ class _Counters:
                 self.unhedged += funding_payment(own, payment.settlement).payment_usd
 
     def line(self) -> str:
-        return (
-            f"funding unhedged {self.unhedged:+,.0f} hedged {self.hedged:+,.0f} USD · "
-            f"{self.fills} fills · {self.refused} refused"
-        )
+        return f"funding {self.unhedged:+,.0f} → {self.hedged:+,.0f} USD, {self.fills} fills"
 
 
 def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> None:
     """Print the table, the verdict, what was assumed, and where the report lies."""
-    table = Table(title=f"{summary['from'][:10]} to {summary['to'][:10]}, USD (funding: + received, − paid)")
+    table = Table(title=f"{summary['from'][:10]} to {summary['to'][:10]}, USD", caption=CAPTION)
     table.add_column("symbol")
-    for name in ("own position", "funding without", "with hedge", "fees", "spread", "net saving", "price PnL", "fills"):
+    for name in ("own", "unhedged", "hedged", "fees", "spread", "net", "price", "fills"):
         table.add_column(name, justify="right")
     rows = [*summary["per_symbol"].items(), ("all", _totals(summary))]
     for symbol, row in rows:
@@ -96,23 +102,29 @@ def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> 
 
 def _totals(summary: Mapping[str, Any]) -> dict[str, Any]:
     rows = summary["per_symbol"].values()
-    return {**summary, "position_usd": sum(r["position_usd"] for r in rows), "fills": sum(r["fills"] for r in rows)}
+    return {
+        **summary,
+        "position_usd": sum(r["position_usd"] for r in rows),
+        "fills": sum(r["fills"] for r in rows),
+    }
 
 
 def _show_assumptions(console: Console, summary: Mapping[str, Any]) -> None:
     if summary["proxy"]:
         console.print(
-            f"Injective's funding is stood in for: {summary['proxy']}, rule {summary['proxy_rule']}.", highlight=False
-        )
-    for venue, cost in summary["assumptions"]["costs (assumed)"].items():
-        console.print(
-            f"assumed at {venue}: maker {cost['maker_bp']:g} bp, taker {cost['taker_bp']:g} bp, half-spread "
-            f"{cost['half_spread_bp']:g} bp, depth {cost['depth_within_50bp_usd']:,.0f} USD within 50 bp",
+            f"Injective's funding is stood in for: {summary['proxy']}, rule {summary['proxy_rule']}.",
             highlight=False,
         )
+    costs = Table(title="costs: assumed, not recorded", title_justify="left", box=None, pad_edge=False)
+    for name in ("at", "maker bp", "taker bp", "half-spread bp", "depth within 50 bp, USD"):
+        costs.add_column(name, justify="left" if name == "at" else "right")
+    for where, cost in summary["assumptions"]["costs (assumed)"].items():
+        costs.add_row(where, *(f"{value:,.10g}" for value in cost.values()))
+    console.print(costs)
     gaps = summary["data_gaps"]
     if gaps:
-        console.print(f"{len(gaps)} gaps in the data, listed in summary.json; the first: {_gap(gaps[0])}", highlight=False)
+        text = f"{len(gaps)} gaps in the data, listed in summary.json; the first: {_gap(gaps[0])}"
+        console.print(text, highlight=False)
 
 
 def _gap(gap: Mapping[str, str]) -> str:

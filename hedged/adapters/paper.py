@@ -1,4 +1,4 @@
-"""The paper venue: fills at the market after a latency, with fees, half-spread and impact; pays funding by quantity held.
+"""The paper venue: fills at the market after a latency, with fees, half-spread and impact; pays and receives funding.
 
 It is as strict as a real venue: an order beyond its worst price, below the minimum or off the step is rejected, and a
 settlement is paid by the quantity held strictly before its instant.
@@ -84,6 +84,7 @@ class PaperVenue:
 
     async def balance(self) -> Balance:
         """Return cash plus unrealised PnL; free is what exceeds the initial margin of all positions."""
+        await self._settle(self._clock.now_ms())
         markets = await self._data.markets()
         marks = await self._marks()
         total, margin = self._cash_usd, Decimal(0)
@@ -95,12 +96,13 @@ class PaperVenue:
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Fill at the market after the latency. Raises Rejected like a venue would."""
-        if approved.client_id in self._orders:
-            raise Rejected(f"client id {approved.client_id} was used before")
         await asyncio.sleep(self._latency_s)
         intent = approved.intent
         market = (await self._data.markets()).get(intent.key.symbol)
         mark = (await self._marks()).get(intent.key.symbol)
+        # from here on nothing is awaited, so two orders under one client id cannot both pass
+        if approved.client_id in self._orders:
+            raise Rejected(f"client id {approved.client_id} was used before")
         if market is None or mark is None:
             raise Rejected(f"{intent.key}: no market or no price")
         price = self._fill_price(intent, market, mark)
@@ -132,8 +134,12 @@ class PaperVenue:
 
     async def _settle(self, now_ms: int) -> None:
         if self._paid_to_ms is None:
-            self._paid_to_ms = now_ms
-        for settlement in await self._data.settlements(self._paid_to_ms, now_ms):
+            return  # nothing was ever held
+        since_ms = self._paid_to_ms
+        due = await self._data.settlements(since_ms, now_ms)
+        if self._paid_to_ms != since_ms:
+            return  # somebody else settled while this call waited for the data
+        for settlement in due:
             holding = self._holdings.get(settlement.key.symbol)
             quantity = holding.strictly_before(settlement.ts_ms) if holding else Decimal(0)
             if quantity:
@@ -153,18 +159,24 @@ class PaperVenue:
         slip = market.costs.half_spread + market.costs.impact(intent.quantity * mark)
         price = mark * (1 + intent.side.sign * slip)
         if (price - intent.worst_price) * intent.side.sign > 0:
-            raise Rejected(f"{intent.key}: market price {price:f} is beyond the worst price {intent.worst_price:f}")
+            raise Rejected(
+                f"{intent.key}: market price {price:f} is beyond the worst price {intent.worst_price:f}"
+            )
         return market.quantise_price(price, towards="up" if intent.side.sign > 0 else "down")
 
     def _book(self, client_id: str, intent: Intent, price: Decimal, market: Market) -> None:
         ts_ms = self._clock.now_ms()
-        holding = self._holdings.setdefault(intent.key.symbol, _Holding())
-        if intent.reduce_only and abs(holding.now + intent.signed_quantity) > abs(holding.now):
+        holding = self._holdings.get(intent.key.symbol, _Holding())
+        if intent.reduce_only and (
+            holding.now * intent.signed_quantity >= 0 or intent.quantity > abs(holding.now)
+        ):
             raise Rejected(f"{intent.key}: reduce-only order would not reduce {holding.now}")
+        self._holdings[intent.key.symbol] = holding
+        if self._paid_to_ms is None:
+            self._paid_to_ms = ts_ms  # funding is due from the first position on, whenever it is asked for
         fee = intent.quantity * price * market.costs.taker_fee
         self._cash_usd += holding.change(ts_ms, intent.signed_quantity, price) - fee
         execution_id = f"{self.venue}-{len(self._executions)}-{client_id[:8]}"
         self._executions.append(
             Execution(ts_ms, intent.key, execution_id, client_id, intent.side, intent.quantity, price, fee)
         )
-

@@ -9,7 +9,6 @@ import polars as pl
 from hedged.adapters.replay.series import series_of
 from hedged.adapters.replay.venue import ReplayVenue
 from hedged.domain.bars import Observation
-from hedged.domain.clock import DAY_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.funding import Settlement
 from hedged.domain.market import Market

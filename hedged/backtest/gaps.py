@@ -57,7 +57,13 @@ def _funding_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:
         if times[i - 1] < expected:
             missing = (times[i] - times[i - 1]) / (hours[i] * HOUR_MS) - 1
             gaps.append(
-                Gap(*key, "funding", iso(int(times[i - 1])), iso(int(times[i])), f"about {missing:.0f} prints missing")
+                Gap(
+                    *key,
+                    "funding",
+                    iso(int(times[i - 1])),
+                    iso(int(times[i])),
+                    f"about {missing:.0f} prints missing",
+                )
             )
     due = int(times[-1] + hours[-1] * HOUR_MS)
     if due < window.to_ms:
@@ -69,13 +75,20 @@ def _price_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:
     times = np.arange(window.from_ms, window.to_ms, HOUR_MS, dtype=np.int64)
     source = prices_at(world.series, key, times).source
     gaps = []
-    for kind, detail in ((PriceSource.NONE, "no price"), (PriceSource.STALE_CANDLE, "last price older than its bar")):
+    for kind, detail in (
+        (PriceSource.NONE, "no price"),
+        (PriceSource.STALE_CANDLE, "last price older than its bar"),
+    ):
         bad = source == kind
         if bad.any():
             at = np.flatnonzero(bad)
             gaps.append(
                 Gap(
-                    *key, "ohlcv", iso(int(times[at[0]])), iso(int(times[at[-1]]) + HOUR_MS), f"{detail} in {bad.sum()} hours"
+                    *key,
+                    "ohlcv",
+                    iso(int(times[at[0]])),
+                    iso(int(times[at[-1]]) + HOUR_MS),
+                    f"{detail} in {bad.sum()} hours",
                 )
             )
     return gaps

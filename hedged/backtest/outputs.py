@@ -43,7 +43,9 @@ def write_outputs(result: RunResult, summary: Mapping[str, Any], out: Path) -> P
 
 def frames(result: RunResult) -> dict[str, pl.DataFrame]:
     """Turn the journal's rows into tables."""
-    decisions = [{"ts": d["ts_ms"], **{k: d.get(k) for k in DECISIONS if k != "ts"}} for d in result.decisions]
+    decisions = [
+        {"ts": d["ts_ms"], **{k: d.get(k) for k in DECISIONS if k != "ts"}} for d in result.decisions
+    ]
     fills = [
         (f.execution.ts_ms, *f.key, str(f.execution.side), float(f.execution.quantity), float(f.execution.price),
          float(f.execution.fee_usd), str(f.purpose))
@@ -65,4 +67,8 @@ def frames(result: RunResult) -> dict[str, pl.DataFrame]:
 
 def _frame(rows: list[Any], schema: dict[str, Any]) -> pl.DataFrame:
     plain = schema | {"ts": pl.Int64()}
-    return pl.DataFrame(rows, schema=plain, orient="row").with_columns(pl.col("ts").cast(TS)).select(list(schema))
+    return (
+        pl.DataFrame(rows, schema=plain, orient="row")
+        .with_columns(pl.col("ts").cast(TS))
+        .select(list(schema))
+    )

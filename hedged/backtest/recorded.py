@@ -59,14 +59,22 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
     """Load the data and fit the configuration to them: marks may be as old as the recorded candles."""
     window = options.window
     if window.from_ms >= window.to_ms:
-        raise ConfigError(f"the window is empty: --from {iso(window.from_ms)} is not before --to {iso(window.to_ms)}")
+        raise ConfigError(
+            f"the window is empty: --from {iso(window.from_ms)} is not before --to {iso(window.to_ms)}"
+        )
     unheld = sorted(set(config.book.positions) - set(options.symbols))
     if unheld:
         raise ConfigError(f"there is a --position but no --symbol for {', '.join(unheld)}")
     stale = max(config.cycle.stale_after_s, RECORDED_STALE_AFTER_S)
     config = config.model_copy(update={"cycle": config.cycle.model_copy(update={"stale_after_s": stale})})
     world = recorded_world(
-        options.data, options.symbols, config.hedge.venues, options.proxy, options.proxy_rule, config, window.from_ms
+        options.data,
+        options.symbols,
+        config.hedge.venues,
+        options.proxy,
+        options.proxy_rule,
+        config,
+        window.from_ms,
     )
     for symbol in options.symbols:
         prints = world.series[SeriesKey(INJECTIVE, symbol)].funding_ts

@@ -54,7 +54,9 @@ def own_quantities(
         first = price(symbol)
         if first is None:
             raise DataError(f"no price of {symbol} is known at the start")
-        quantity = position.quantity if position.quantity is not None else (position.usd or Decimal(0)) / first
+        quantity = (
+            position.quantity if position.quantity is not None else (position.usd or Decimal(0)) / first
+        )
         book[symbol] = (round_down(symbol, quantity), first)
     if not book:
         raise ConfigError("the book is empty: name the positions to protect under book.positions")

@@ -76,7 +76,9 @@ def _of_symbol(
     fills = [f for f in result.fills if f.key.symbol == symbol]
     prints = [s for s in settlements if s.key.symbol == symbol]
     unhedged = float(sum((funding_payment(quantity, s).payment_usd for s in prints), Decimal(0)))
-    hedged = float(sum((p.payment_usd for p in result.payments if p.settlement.key.symbol == symbol), Decimal(0)))
+    hedged = float(
+        sum((p.payment_usd for p in result.payments if p.settlement.key.symbol == symbol), Decimal(0))
+    )
     fees = float(sum((f.execution.fee_usd for f in fills), Decimal(0)))
     spread = float(sum((f.spread_usd for f in fills), Decimal(0)))
     price_pnl = float(sum((_price_pnl(f, finals) for f in fills), Decimal(0)))
@@ -125,7 +127,8 @@ def verdict(totals: dict[str, float], days: float, fills: int) -> str:
     """Say in one sentence whether hedging paid."""
     unhedged = totals["unhedged_funding_usd"]
     direction = "paid" if unhedged < 0 else "received"
-    book = f"Unhedged, the book {direction} {abs(unhedged):,.0f} USD of funding ({abs(unhedged) / days * 30:,.0f} a month)"
+    monthly = abs(unhedged) / days * 30
+    book = f"Unhedged, the book {direction} {abs(unhedged):,.0f} USD of funding ({monthly:,.0f} a month)"
     if not fills:
         return f"{book}; no hedge was worth its cost, so nothing was traded."
     net = totals["net_saving_usd"]
@@ -138,22 +141,14 @@ def verdict(totals: dict[str, float], days: float, fills: int) -> str:
 def assumptions(result: RunResult, world: World) -> dict[str, Any]:
     """Everything in the figures that is assumed rather than recorded."""
     config = result.config
-    venues = sorted({key.venue for key in world.markets})
-    costs = {}
-    for venue in venues:
-        one = next(market.costs for key, market in sorted(world.markets.items()) if key.venue == venue)
-        costs[venue] = {
-            "maker_bp": float(one.maker_fee * 10_000),
-            "taker_bp": float(one.taker_fee * 10_000),
-            "half_spread_bp": float(one.half_spread * 10_000),
-            "depth_within_50bp_usd": float(one.depth_usd),
-        }
     return {
-        "costs (assumed)": costs,
+        "costs (assumed)": _costs(world),
         "orders": "all hedge orders take liquidity",
         "latency_ms": config.paper.latency_ms,
         "own_positions": "constant in coins over the whole run",
-        "idle_margin_at_each_hedge_venue_usd": float((config.book.equity_usd or 0) * config.hedge.collateral_share),
+        "idle_margin_at_each_hedge_venue_usd": float(
+            (config.book.equity_usd or 0) * config.hedge.collateral_share
+        ),
         "capital_rate_per_year": float(config.hedge.capital_rate_per_year),
         "cap": float(config.hedge.cap),
         "allow_own_cut": config.hedge.allow_own_cut,
@@ -163,11 +158,36 @@ def assumptions(result: RunResult, world: World) -> dict[str, Any]:
     }
 
 
-def price_sources(result: RunResult, world: World, settlements: Sequence[Settlement]) -> dict[str, dict[str, int]]:
+def _costs(world: World) -> dict[str, dict[str, float]]:
+    """Return assumed costs by venue, or by market where a venue's markets differ."""
+    by_market = {
+        key: {
+            "maker_bp": float(market.costs.maker_fee * 10_000),
+            "taker_bp": float(market.costs.taker_fee * 10_000),
+            "half_spread_bp": float(market.costs.half_spread * 10_000),
+            "depth_within_50bp_usd": float(market.costs.depth_usd),
+        }
+        for key, market in sorted(world.markets.items())
+    }
+    costs: dict[str, dict[str, float]] = {}
+    for venue in dict.fromkeys(key.venue for key in by_market):
+        mine = {str(key): cost for key, cost in by_market.items() if key.venue == venue}
+        first = next(iter(mine.values()))
+        costs |= {venue: first} if all(cost == first for cost in mine.values()) else mine
+    return costs
+
+
+def price_sources(
+    result: RunResult, world: World, settlements: Sequence[Settlement]
+) -> dict[str, dict[str, int]]:
     """Count where the prices of settlements and fills came from."""
     asked: dict[str, list[tuple[SeriesKey, int]]] = {
         "settlements": [(s.key, s.ts_ms) for s in settlements]
-        + [(p.settlement.key, p.settlement.ts_ms) for p in result.payments if p.settlement.key.venue != INJECTIVE],
+        + [
+            (p.settlement.key, p.settlement.ts_ms)
+            for p in result.payments
+            if p.settlement.key.venue != INJECTIVE
+        ],
         "fills": [(f.key, f.execution.ts_ms) for f in result.fills],
     }
     counts = {}

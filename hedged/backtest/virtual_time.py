@@ -50,7 +50,9 @@ class _JumpingSelector:
         if timeout is not None:
             self._loop.jump(timeout)
             return events
-        events = self._selector.select(FOREIGN_WAIT_S)  # a thread that the loop does not know may still wake it
+        events = self._selector.select(
+            FOREIGN_WAIT_S
+        )  # a thread that the loop does not know may still wake it
         if not events:
             raise RuntimeError("deadlock: no task can run, no timer is set and no thread works")
         return events

@@ -18,12 +18,15 @@ from hedged.domain.errors import DataError
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 
 CEX_MARGINS = (Decimal("0.05"), Decimal("0.025"))
-INJECTIVE_MARGINS = (Decimal("0.083333"), Decimal("0.05"))  # INJ, LINK … in the recorded snapshot; BTC and ETH are lower
+INJECTIVE_MARGINS = (
+    Decimal("0.083333"),
+    Decimal("0.05"),
+)  # INJ, LINK … in the recorded snapshot; BTC and ETH are lower
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that is known of the outside: series, trading rules, and what stands in for Injective (if anything)."""
+    """All that is known of the outside: series, trading rules, and what stands in for Injective (if anything)."""
 
     series: Mapping[SeriesKey, SeriesData]
     markets: Mapping[SeriesKey, Market]
@@ -57,13 +60,20 @@ def recorded_world(
         proxy = Proxy("hyperliquid", rule)
     if proxy is not None:
         if proxy.venue in venues:
-            raise DataError(f"{proxy.venue} stands in for Injective and cannot be a hedge venue in the same run")
+            raise DataError(
+                f"{proxy.venue} stands in for Injective and cannot be a hedge venue in the same run"
+            )
         tables = stand_in(tables, proxy)
     return build_world(tables, symbols, venues, proxy, config, at_ms)
 
 
 def build_world(
-    tables: Tables, symbols: Sequence[str], venues: Sequence[str], proxy: Proxy | None, config: Config, at_ms: int
+    tables: Tables,
+    symbols: Sequence[str],
+    venues: Sequence[str],
+    proxy: Proxy | None,
+    config: Config,
+    at_ms: int,
 ) -> World:
     """Cut tables into series and give every market assumed trading rules (the recording holds none)."""
     series = series_of(tables)
@@ -80,7 +90,9 @@ def build_world(
                 continue
             price = _first_price(series, key, at_ms)
             if price is None and venue == INJECTIVE:
-                raise DataError(f"no price of {symbol} is known at {iso(at_ms)}: ohlcv.parquet has a gap there")
+                raise DataError(
+                    f"no price of {symbol} is known at {iso(at_ms)}: ohlcv.parquet has a gap there"
+                )
             if price is not None:
                 markets[key] = assumed_market(key, price, _template(key, config))
     return World(series, markets, proxy)

@@ -61,10 +61,16 @@ class RingBuffer:
     def append(self, ts_ms: int, observations: Sequence[Observation]) -> None:
         """Add the bar ending at `ts_ms`; series without an observation, and bars that were missed, become gaps.
 
-        Raises ValueError for a time off the grid, not after the last bar, or for a value from the future.
+        Raises ValueError, and changes nothing, for a time off the grid or not after the last bar, for an unknown
+        series, or for a value from the future.
         """
         if ts_ms % self.bar_ms:
             raise ValueError(f"bar end {ts_ms} is not a multiple of {self.bar_ms} ms")
+        for seen in observations:
+            if seen.key not in self._row:
+                raise ValueError(f"{seen.key} has no place in this buffer")
+            if (seen.known_at_ms > ts_ms).any():
+                raise ValueError(f"{seen.key} carries a value from after {ts_ms}")
         last_ms = self.last_ms
         if last_ms is not None:
             if ts_ms <= last_ms:
@@ -82,8 +88,6 @@ class RingBuffer:
             self._values[:, at] = np.nan
             self._ages_s[:, at] = np.nan
         for seen in observations:
-            if (seen.known_at_ms > ts_ms).any():
-                raise ValueError(f"{seen.key} carries a value from after {ts_ms}")
             row = self._row[seen.key]
             ages_s = np.where(np.isnan(seen.values), np.nan, (ts_ms - seen.known_at_ms) / 1_000)
             for at in twins:

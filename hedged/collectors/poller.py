@@ -18,7 +18,9 @@ log = structlog.get_logger(__name__)
 class Poller:
     """Keeps the latest observation of every series. A venue that fails is logged once, and once on recovery."""
 
-    def __init__(self, sources: Mapping[str, MarketData], buffer: RingBuffer, deadline_s: float = 20.0) -> None:
+    def __init__(
+        self, sources: Mapping[str, MarketData], buffer: RingBuffer, deadline_s: float = 20.0
+    ) -> None:
         self._sources = sources
         self._buffer = buffer
         self._deadline_s = deadline_s

@@ -22,24 +22,20 @@ class Clock(Protocol):
         """Return the current instant, ms since the epoch (UTC)."""
         ...
 
-    async def sleep_until(self, ts_ms: int) -> None:
-        """Return once `now_ms() >= ts_ms`."""
+    @property
+    def slice_s(self) -> float:
+        """Longest wait, in seconds, after which the time should be read again."""
         ...
 
 
 class SystemClock:
     """The real clock. Long waits are cut in slices so that a stepped or suspended clock is noticed."""
 
-    _SLICE_S = 1.0
+    slice_s = 1.0
 
     def now_ms(self) -> int:
         """Return the wall-clock time in ms."""
         return time.time_ns() // 1_000_000
-
-    async def sleep_until(self, ts_ms: int) -> None:
-        """Sleep in slices of at most a second until the wall clock reads `ts_ms`."""
-        while (left_ms := ts_ms - self.now_ms()) > 0:
-            await asyncio.sleep(min(left_ms / 1_000, self._SLICE_S))
 
 
 class LoopClock:
@@ -48,17 +44,14 @@ class LoopClock:
     On a virtual loop this is virtual time; `start_ms` is the instant at which the loop's time is zero.
     """
 
+    slice_s = float("inf")
+
     def __init__(self, start_ms: int) -> None:
         self._start_ms = start_ms
 
     def now_ms(self) -> int:
         """Return the loop's time in ms."""
         return self._start_ms + round(asyncio.get_running_loop().time() * 1_000)
-
-    async def sleep_until(self, ts_ms: int) -> None:
-        """Sleep until the loop's time reaches `ts_ms`."""
-        left_ms = ts_ms - self.now_ms()
-        await asyncio.sleep(max(0.0, left_ms / 1_000))
 
 
 def next_boundary_ms(now_ms: int, period_ms: int) -> int:

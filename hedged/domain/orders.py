@@ -69,7 +69,8 @@ class Intent:
 
         32 hex digits: within Injective's limit of 36 characters and every CEX's.
         """
-        text = f"{account}|{self.cycle_ts_ms}|{self.key}|{self.side}|{self.quantity}|{self.purpose}|{attempt}"
+        quantity = self.quantity.normalize()  # 1.0 and 1.00 are the same order
+        text = f"{account}|{self.cycle_ts_ms}|{self.key}|{self.side}|{quantity}|{self.purpose}|{attempt}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

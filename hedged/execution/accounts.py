@@ -52,7 +52,9 @@ class _Answer:
 class Accounts:
     """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete."""
 
-    def __init__(self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20) -> None:
+    def __init__(
+        self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20
+    ) -> None:
         self._trading = trading
         self._journal = journal
         self._deadline_s = deadline_s
@@ -63,14 +65,23 @@ class Accounts:
         self._counted: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
-        """Read from the journal what the daemon did before, and how far the journal is complete."""
+        """Read from the journal what the daemon did before, and how far the journal is complete.
+
+        A venue is asked again for all that came after the last thing the journal heard of it, so that what filled or
+        was paid while the daemon was down is not taken for the trader's own doing.
+        """
         for client_id, purpose, reference_price in await self._journal(JournalStore.intents):
             self.claim(client_id, purpose, reference_price)
         for fill in await self._journal(JournalStore.fills):
             self._count(fill.execution)
-        for payment in await self._journal(JournalStore.funding):
-            venue = payment.settlement.key.venue
-            self._funding_from_ms[venue] = max(self._funding_from_ms.get(venue, 0), payment.settlement.ts_ms)
+        for venue in self._trading:
+            executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
+            if executions_ms is not None:
+                self._executions_from_ms[venue] = min(
+                    self._executions_from_ms[venue], executions_ms - OVERLAP_MS
+                )
+            if funding_ms is not None:
+                self._funding_from_ms[venue] = min(self._funding_from_ms[venue], funding_ms)
 
     def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
         """Note that executions under this client id are the daemon's own, and what they are for."""
@@ -130,7 +141,9 @@ class Accounts:
         if identity in self._counted:
             return False
         self._counted[identity] = execution.ts_ms
-        self._attributed[execution.key] = self._attributed.get(execution.key, Decimal(0)) + execution.signed_quantity
+        self._attributed[execution.key] = (
+            self._attributed.get(execution.key, Decimal(0)) + execution.signed_quantity
+        )
         return True
 
     def _forget(self, now_ms: int) -> None:
@@ -143,7 +156,8 @@ class Accounts:
         symbols = set(positions) | {key.symbol for key in self._attributed if key.venue == INJECTIVE}
         return {
             symbol: own_quantity(
-                positions.get(symbol, Decimal(0)), self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0))
+                positions.get(symbol, Decimal(0)),
+                self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0)),
             )
             for symbol in sorted(symbols)
         }

@@ -68,7 +68,9 @@ def _row(
 
 
 def _common(symbol: str, snapshot: Snapshot, after: AccountState) -> dict[str, Any]:
-    current = {k.venue: float(q) for k, q in sorted(after.attributed.items()) if k.symbol == symbol and q != 0}
+    current = {
+        k.venue: float(q) for k, q in sorted(after.attributed.items()) if k.symbol == symbol and q != 0
+    }
     return {
         "own_quantity": float(snapshot.own.get(symbol, Decimal(0))),
         "current": json.dumps(current),

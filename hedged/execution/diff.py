@@ -30,7 +30,9 @@ def intents_for(
         key = want.key
         if key not in marks or key not in markets:
             continue
-        intent = _intent(want, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms)
+        intent = _intent(
+            want, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
+        )
         if intent is not None:
             intents.append(intent)
     return sorted(intents, key=lambda i: (not i.reduce_only, markets[i.key].costs.depth_usd, i.key))

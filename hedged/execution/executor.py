@@ -11,7 +11,7 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import OrderState, Purpose
+from hedged.domain.orders import OrderState, OrderStatus, Purpose
 from hedged.domain.ports import Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal import Journal
@@ -19,6 +19,8 @@ from hedged.execution.store import JournalStore
 
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0
+ENLARGES = (Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT)
+"""What is not continued after an earlier order of its market failed: the gate judged it as if that one had filled."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +28,9 @@ log = structlog.get_logger(__name__)
 class Executor:
     """Owns sending. `unresolved` are markets with an attempt of unknown outcome: nothing new is sent there."""
 
-    def __init__(self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock) -> None:
+    def __init__(
+        self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock
+    ) -> None:
         self._trading = trading
         self._journal = journal
         self._accounts = accounts
@@ -47,16 +51,17 @@ class Executor:
         return len(self._recent), sum((usd for _, usd in self._recent), Decimal(0))
 
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
-        """Send the intents in order. A relocation whose first leg fails is not continued. Returns how many were sent."""
+        """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
         broken: set[str] = set()
         sent = 0
         for one in approved:
             intent = one.intent
             if intent.key in self.unresolved.values():
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
+                broken.add(intent.key.symbol)
                 continue
-            if intent.purpose is Purpose.RELOCATE and intent.key.symbol in broken:
-                log.warning("relocation_leg_skipped", market=str(intent.key))
+            if intent.purpose in ENLARGES and intent.key.symbol in broken:
+                log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
                 continue
             sent += 1
             if not await self._send(one):
@@ -65,16 +70,11 @@ class Executor:
 
     async def resolve(self) -> None:
         """Look up every attempt of unknown outcome once more."""
-        for client_id, key in list(self.unresolved.items()):
-            try:
-                state = await self._trading[key.venue].lookup(client_id)
-            except (Retryable, OutcomeUnknown) as error:
-                log.warning("lookup_failed", client_id=client_id, market=str(key), error=str(error))
-                continue
-            await self._settle(client_id, state)
+        for client_id in list(self.unresolved):
+            await self._ask_again(client_id)
 
     async def _send(self, approved: ApprovedIntent) -> bool:
-        """Journal, then send. Returns whether the order exists at the venue."""
+        """Journal, then send. Returns whether the order rests or has filled at the venue."""
         intent, client_id = approved.intent, approved.client_id
         now_ms = self._clock.now_ms()
         await self._journal(JournalStore.record_attempt, approved, now_ms)
@@ -93,26 +93,37 @@ class Executor:
             )
             log.error("order_outcome_unknown", market=str(intent.key), client_id=client_id, reason=str(error))
             return await self._look_up(client_id)
-        await self._settle(client_id, state)
+        alive = await self._settle(client_id, state)
         log.info(
             "order_done", market=str(intent.key), side=intent.side, quantity=str(intent.quantity),
             purpose=intent.purpose, status=state.status, client_id=client_id,
         )  # fmt: skip
-        return True
+        return alive
 
     async def _look_up(self, client_id: str) -> bool:
         for _ in range(LOOKUPS):
             await asyncio.sleep(LOOKUP_WAIT_S)
-            await self.resolve()
-            if client_id not in self.unresolved:
-                return True
+            if (alive := await self._ask_again(client_id)) is not None:
+                return alive
         return False
 
-    async def _settle(self, client_id: str, state: OrderState | None) -> None:
+    async def _ask_again(self, client_id: str) -> bool | None:
+        """Return whether the order of an unknown attempt rests or has filled; None while that stays unknown."""
+        key = self.unresolved[client_id]
+        try:
+            state = await self._trading[key.venue].lookup(client_id)
+        except (Retryable, OutcomeUnknown) as error:
+            log.warning("lookup_failed", client_id=client_id, market=str(key), error=str(error))
+            return None
+        return await self._settle(client_id, state)
+
+    async def _settle(self, client_id: str, state: OrderState | None) -> bool:
+        """Journal what the venue says of an order; return whether it rests or has filled."""
         if state is None:
             await self._note(client_id, "absent", "the venue never had it")
-        else:
-            await self._note(client_id, "acknowledged", f"{state.status} filled {state.filled}")
+            return False
+        await self._note(client_id, "acknowledged", f"{state.status} filled {state.filled}")
+        return state.status in (OrderStatus.OPEN, OrderStatus.FILLED) or state.filled > 0
 
     async def _note(self, client_id: str, event: str, detail: str) -> None:
         await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)

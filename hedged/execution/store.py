@@ -31,6 +31,7 @@ class JournalStore:
         self._book: dict[SeriesKey, Decimal] | None = None
         (version,) = self._db.execute("SELECT version FROM meta").fetchone()
         if version != VERSION:
+            self._db.close()
             raise Fatal(f"journal {path} has schema version {version}, this program reads {VERSION}")
 
     def close(self) -> None:
@@ -102,6 +103,24 @@ class JournalStore:
             for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee, purpose, reference in rows
         ]  # fmt: skip
 
+    def complete_to(self, venue: str) -> tuple[int | None, int | None]:
+        """Return the ms up to which executions and funding payments of a venue are surely here.
+
+        That is its last execution, else its first intent; its last payment, else the journal's first cycle. None where
+        the journal is empty.
+        """
+        (executions_ms,) = self._db.execute(
+            "SELECT coalesce((SELECT max(ts_ms) FROM executions WHERE venue = :v),"
+            " (SELECT min(created_ms) FROM intents WHERE venue = :v))",
+            {"v": venue},
+        ).fetchone()
+        (funding_ms,) = self._db.execute(
+            "SELECT coalesce((SELECT max(ts_ms) FROM funding WHERE venue = :v), (SELECT min(ts_ms) FROM decisions),"
+            " (SELECT min(created_ms) FROM intents))",
+            {"v": venue},
+        ).fetchone()
+        return executions_ms, funding_ms
+
     def record_funding(self, payments: Iterable[FundingPayment]) -> None:
         """Write funding payments, each once."""
         with self._transaction():
@@ -123,7 +142,10 @@ class JournalStore:
         return [
             FundingPayment(
                 Settlement(
-                    SeriesKey(venue, symbol), ts, FundingRate(venue, Decimal(rate), Decimal(hours)), Decimal(price)
+                    SeriesKey(venue, symbol),
+                    ts,
+                    FundingRate(venue, Decimal(rate), Decimal(hours)),
+                    Decimal(price),
                 ),
                 Decimal(quantity),
                 Decimal(payment),
@@ -155,7 +177,9 @@ class JournalStore:
 
     def decisions(self, since_ms: int = 0) -> list[dict[str, Any]]:
         """Return decisions with ts ≥ since, oldest first, each with `ts_ms` and `symbol`."""
-        rows = self._db.execute("SELECT ts_ms, symbol, body FROM decisions WHERE ts_ms >= ? ORDER BY 1, 2", (since_ms,))
+        rows = self._db.execute(
+            "SELECT ts_ms, symbol, body FROM decisions WHERE ts_ms >= ? ORDER BY 1, 2", (since_ms,)
+        )
         return [{"ts_ms": ts, "symbol": symbol, **json.loads(body)} for ts, symbol, body in rows]
 
     def book(self) -> list[tuple[int, str, str, Decimal]]:
@@ -195,4 +219,9 @@ class _Transaction:
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("ROLLBACK" if kind else "COMMIT")
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:  # an error before, or a commit that failed (disk full)
+                self._db.execute("ROLLBACK")

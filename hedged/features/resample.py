@@ -47,7 +47,9 @@ def hourly(window: BarWindow) -> HourlyGrid:
     times_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
     paid = np.full((len(window.keys), len(times_ms)), np.nan)
     level, mark = paid.copy(), paid.copy()
-    bar_of_hour = np.searchsorted(window.times_ms, times_ms, side="right") - 1  # last bar at or before the hour's end
+    bar_of_hour = (
+        np.searchsorted(window.times_ms, times_ms, side="right") - 1
+    )  # last bar at or before the hour's end
     for row in range(len(window.keys)):
         prints = settlements_of(window, row)
         paid[row] = _paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
@@ -68,24 +70,26 @@ class Prints:
 def settlements_of(window: BarWindow, row: int) -> Prints:
     """Find the settlements that the bars of one series show."""
     rate = window.values[row, :, Field.FUNDING_SETTLED]
-    seen = np.flatnonzero(~np.isnan(rate))
+    interval_h = window.values[row, :, Field.SETTLED_INTERVAL_H]
+    seen = np.flatnonzero(~np.isnan(rate) & (interval_h > 0))  # without its interval a print says nothing
     age_ms = window.ages_s[row, seen, Field.FUNDING_SETTLED].astype(np.float64) * 1_000
     # float32 ages and venues' own jitter are below a minute; settlements are on whole minutes
     ts_ms = np.round((window.times_ms[seen] - age_ms) / MINUTE_MS).astype(np.int64) * MINUTE_MS
-    fresh = np.ones(len(seen), dtype=bool)
-    fresh[1:] = ts_ms[1:] != ts_ms[:-1]
-    seen = seen[fresh]
-    interval_h = window.values[row, seen, Field.SETTLED_INTERVAL_H].astype(np.float64)
-    return Prints(ts_ms[fresh], rate[seen].astype(np.float64), interval_h)
+    # sorted and once each, as first seen: a venue's lagging node may show an older print again
+    ts_ms, first = np.unique(ts_ms, return_index=True)
+    seen = seen[first]
+    return Prints(ts_ms, rate[seen].astype(np.float64), interval_h[seen].astype(np.float64))
 
 
 def _paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:
     """Sum prints into hours; NaN for hours not covered by the chain of prints and their intervals."""
     paid = np.full(len(times_ms), np.nan)
-    if not len(prints.ts_ms):
+    if not len(prints.ts_ms) or not len(times_ms):
         return paid
     covers_from_ms = prints.ts_ms - (prints.interval_h * HOUR_MS).astype(np.int64)
-    edges = np.zeros(len(times_ms) + 1, dtype=np.int64)  # +1 where a print's interval begins, −1 after it ends
+    edges = np.zeros(
+        len(times_ms) + 1, dtype=np.int64
+    )  # +1 where a print's interval begins, −1 after it ends
     np.add.at(edges, np.searchsorted(times_ms, covers_from_ms, side="right"), 1)
     np.add.at(edges, np.searchsorted(times_ms, prints.ts_ms, side="right"), -1)
     paid[np.cumsum(edges[:-1]) > 0] = 0.0

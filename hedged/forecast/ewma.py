@@ -46,8 +46,9 @@ class EwmaForecaster:
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
         """Forecast the mean rate per hour over (now, now + horizon_h]; see `Forecaster`."""
         fits: dict[SeriesKey, _Fit] = {}
+        smooth = _ewma(grid.level, self._config.half_lives_h)
         for row, key in enumerate(grid.keys):
-            fit = self._fit(grid.level[row], grid.paid[row], horizon_h)
+            fit = self._fit(grid.level[row], grid.paid[row], smooth[:, row], horizon_h)
             if fit is not None:
                 fits[key] = fit
         keys = tuple(fits)
@@ -55,7 +56,9 @@ class EwmaForecaster:
         marginals = {}
         for key, band in zip(keys, quantiles, strict=True):
             last = float(grid.level[grid.keys.index(key), -1])
-            marginals[key] = RateForecast(key, now_ms, horizon_h, _mean(fits[key]), band, _p_above(band, last))
+            marginals[key] = RateForecast(
+                key, now_ms, horizon_h, _mean(fits[key]), band, _p_above(band, last)
+            )
         return ForecastSet(
             made_at_ms=now_ms,
             horizon_h=horizon_h,
@@ -67,32 +70,24 @@ class EwmaForecaster:
         )
 
     def _fit(
-        self, level: NDArray[np.float64], paid: NDArray[np.float64], horizon_h: int
+        self,
+        level: NDArray[np.float64],
+        paid: NDArray[np.float64],
+        smooth: NDArray[np.float64],
+        horizon_h: int,
     ) -> _Fit | None:
-        """Choose the half-life by past error; None without history enough or while the last print is overdue."""
-        known = np.flatnonzero(~np.isnan(level))
-        if len(known) < self._config.min_history_h + horizon_h or np.isnan(paid[-2:]).all():
-            return None  # too short, or the last print is more than an hour overdue: unknown, not zero
-        start = known[0]
-        # a realised mean needs every hour of its horizon known: NaN spreads through the cumulative sum's gaps
-        unknown = np.concatenate(([0], np.cumsum(np.isnan(paid))))
-        total = np.concatenate(([0.0], np.cumsum(np.nan_to_num(paid))))
-        realised = np.full(len(paid), np.nan)
-        complete = unknown[horizon_h + 1 :] == unknown[1:-horizon_h]
-        realised[:-horizon_h] = np.where(complete, (total[horizon_h + 1 :] - total[1:-horizon_h]) / horizon_h, np.nan)
-        best: _Fit | None = None
-        best_mae = np.inf
-        for half_life_h in self._config.half_lives_h:
-            smooth = np.full(len(level), np.nan)
-            smooth[start:] = _ewma(level[start:], half_life_h)
-            errors = realised - smooth
-            usable = ~np.isnan(errors)
-            if usable.sum() < self._config.min_history_h:
-                return None
-            mae = float(np.abs(errors[usable]).mean())
-            if mae < best_mae:
-                best, best_mae = _Fit(float(smooth[-1]), errors), mae
-        return best
+        """Choose the half-life by past error; None without history enough or while the last print is overdue.
+
+        level, paid: (hours,); smooth: (half_lives, hours).
+        """
+        if np.isnan(level[-1:]).all() or np.isnan(paid[-2:]).all():
+            return None  # nothing known, or the last print is more than an hour overdue: unknown, not zero
+        errors = _realised(paid, horizon_h) - smooth  # (half_lives, hours)
+        usable = ~np.isnan(errors[0])
+        if usable.sum() < self._config.min_history_h:
+            return None
+        best = int(np.abs(errors[:, usable]).mean(axis=1).argmin())
+        return _Fit(float(smooth[best, -1]), errors[best])
 
     def _scenarios(self, fits: dict[SeriesKey, _Fit], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
         if not fits:
@@ -102,11 +97,30 @@ class EwmaForecaster:
         return joint_scenarios(quantiles, together, self._config.n_scenarios)
 
 
-def _ewma(values: NDArray[np.float64], half_life_h: float) -> NDArray[np.float64]:
-    """Smooth hourly values (no leading NaN; the level is carried forward, so none inside)."""
-    if half_life_h <= 0:
-        return values
-    return pl.Series(values).ewm_mean(half_life=half_life_h, adjust=False).to_numpy()
+def _realised(paid: NDArray[np.float64], horizon_h: int) -> NDArray[np.float64]:
+    """Return at each hour the mean rate per hour of the `horizon_h` hours after it; NaN unless all are known."""
+    out = np.full(len(paid), np.nan)
+    if len(paid) > horizon_h:
+        unknown = np.concatenate(([0], np.cumsum(np.isnan(paid))))
+        total = np.concatenate(([0.0], np.cumsum(np.nan_to_num(paid))))
+        complete = unknown[horizon_h + 1 :] == unknown[1:-horizon_h]
+        mean = (total[horizon_h + 1 :] - total[1:-horizon_h]) / horizon_h
+        out[:-horizon_h] = np.where(complete, mean, np.nan)
+    return out
+
+
+def _ewma(level: NDArray[np.float64], half_lives_h: tuple[float, ...]) -> NDArray[np.float64]:
+    """Smooth hourly levels (series, hours) by each half-life → (half_lives, series, hours).
+
+    A level is carried forward, so NaN stands only before the first print; 0 means no smoothing.
+    """
+    frame = pl.DataFrame(level.T).fill_nan(None)
+    return np.stack(
+        [
+            frame.select(pl.all().ewm_mean(half_life=h, adjust=False)).to_numpy().T if h > 0 else level
+            for h in half_lives_h
+        ]
+    )
 
 
 def _band(fit: _Fit) -> NDArray[np.float64]:
@@ -123,4 +137,3 @@ def _mean(fit: _Fit) -> float:
 def _p_above(band: NDArray[np.float64], rate: float) -> float:
     """Probability that the mean exceeds `rate`, from the band by linear interpolation."""
     return float(1.0 - np.interp(rate, band, LEVELS, left=0.0, right=1.0))
-

@@ -17,4 +17,6 @@ def make_forecaster(name: str) -> Forecaster:
     try:
         return FORECASTERS[name]()
     except KeyError:
-        raise ConfigError(f"unknown forecaster {name!r}; there are: {', '.join(sorted(FORECASTERS))}") from None
+        raise ConfigError(
+            f"unknown forecaster {name!r}; there are: {', '.join(sorted(FORECASTERS))}"
+        ) from None

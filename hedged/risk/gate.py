@@ -23,12 +23,19 @@ class KillLevel(IntEnum):
     REDUCE_ONLY = 1  # only orders that reduce a hedge leg at its venue
     PAUSE = 2  # nothing
 
+    @property
+    def label(self) -> str:
+        """The level as it is written on the command line."""
+        return self.name.lower().replace("_", "-")
+
 
 class Refusal(StrEnum):
     """Why the gate said no."""
 
     KILLED = "killed"  # the kill latch is set
-    HASH_MISMATCH = "hash_mismatch"  # decided with another model, feature schema or configuration than is loaded
+    HASH_MISMATCH = (
+        "hash_mismatch"  # decided with another model, feature schema or configuration than is loaded
+    )
     NOT_RECONCILED = "not_reconciled"  # positions or orders of some venue are unknown
     UNKNOWN_MARKET = "unknown_market"
     STALE_PRICE = "stale_price"  # no fresh mark to judge the order by
@@ -89,7 +96,7 @@ def review(intents: Iterable[Intent], facts: GateFacts, config: RiskConfig, acco
         approved.append(ApprovedIntent(intent, intent.client_id(account), GateSeal()))
         attributed[intent.key] = attributed.get(intent.key, Decimal(0)) + intent.signed_quantity
         orders += 1
-        notional += intent.notional_usd
+        notional += intent.quantity * facts.marks[intent.key]
     return Review(tuple(approved), tuple(refused))
 
 
@@ -152,7 +159,8 @@ def _refusal_of_size(
     held = attributed.get(intent.key, Decimal(0))
     if reduces(held, intent.signed_quantity):
         return None
-    if intent.notional_usd > config.depth_share * facts.markets[intent.key].costs.depth_usd:
+    usd = intent.quantity * facts.marks[intent.key]  # at the mark, whatever price the plan refers to
+    if usd > config.depth_share * facts.markets[intent.key].costs.depth_usd:
         return Refusal.TOO_DEEP
     symbol = intent.key.symbol
     after = dict(attributed) | {intent.key: held + intent.signed_quantity}
@@ -165,12 +173,14 @@ def _refusal_of_size(
         return Refusal.OVER_LEVERAGE
     if orders >= config.max_orders_per_hour:
         return Refusal.ORDER_RATE
-    if notional_usd + intent.notional_usd > facts.max_notional_per_hour_usd:
+    if notional_usd + usd > facts.max_notional_per_hour_usd:
         return Refusal.NOTIONAL_RATE
     return None
 
 
-def _venue_usd(venue: str, attributed: Mapping[SeriesKey, Decimal], marks: Mapping[SeriesKey, Decimal]) -> Decimal:
+def _venue_usd(
+    venue: str, attributed: Mapping[SeriesKey, Decimal], marks: Mapping[SeriesKey, Decimal]
+) -> Decimal:
     """Gross notional of the daemon's legs at a venue; infinite when one of them cannot be priced."""
     total = Decimal(0)
     for key, quantity in attributed.items():

@@ -17,7 +17,10 @@ CUT, OPPOSITE, RELOCATE = "cut", "opposite", "relocate"
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One possible leg of one market, per USD. `saving`: (n_scenarios,) over the whole horizon, before costs."""
+    """One possible leg of one market, per USD.
+
+    `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean.
+    """
 
     kind: str
     venue: str
@@ -25,11 +28,13 @@ class Leg:
     saving: NDArray[np.float64]
     open_cost: float
     close_cost: float
+    mean_saving: float
 
-    @property
-    def mean_saving(self) -> float:
-        """Expected saving per USD over the horizon."""
-        return float(self.saving.mean())
+
+def _leg(
+    kind: str, venue: str, now_usd: float, saving: NDArray[np.float64], open_cost: float, close_cost: float
+) -> Leg:
+    return Leg(kind, venue, now_usd, saving, open_cost, close_cost, float(saving.mean()))
 
 
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
@@ -38,14 +43,14 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     here = state.side * hours * state.rates[INJECTIVE]
     a_here = state.costs[INJECTIVE].per_usd
     capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
-    legs = [Leg(CUT, INJECTIVE, pure_cut_usd(state), here, a_here, a_here)]
+    legs = [_leg(CUT, INJECTIVE, pure_cut_usd(state), here, a_here, a_here)]
     for venue in usable_venues(state):
         there = state.side * hours * state.rates[venue]
         a_there = state.costs[venue].per_usd
         same = max(0.0, state.side * state.legs_usd.get(venue, 0.0))
         opposite = max(0.0, -state.side * state.legs_usd.get(venue, 0.0))
-        legs.append(Leg(OPPOSITE, venue, opposite, there, a_there + capital, a_there))
-        legs.append(Leg(RELOCATE, venue, same, here - there, a_here + a_there + capital, a_here + a_there))
+        legs.append(_leg(OPPOSITE, venue, opposite, there, a_there + capital, a_there))
+        legs.append(_leg(RELOCATE, venue, same, here - there, a_here + a_there + capital, a_here + a_there))
     return legs
 
 

@@ -7,20 +7,12 @@ there. This module turns a snapshot into the planner's state and the plan back i
 from collections.abc import Sequence
 from decimal import Decimal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hedged.config import HedgeConfig, RiskConfig
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose
-from hedged.features.resample import HourlyGrid
 from hedged.strategy.planner import plan
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.state import LegCosts, PlannerSettings, PlannerState, SymbolPlan, SymbolState
-
-MOVES_H = 30 * 24  # hours of price moves from which variances are taken
-MIN_SIGMA_PER_HOUR = 0.001  # a frozen price must not look riskless
-MIN_BASIS_SIGMA = 0.0005
 
 
 def decide(
@@ -44,7 +36,7 @@ def decide(
         return [], [], frozen
     state = PlannerState(
         symbols=tuple(states),
-        correlation=_correlation(snapshot.grid, [s.symbol for s in states]),
+        correlation=snapshot.moments.correlation_of([s.symbol for s in states]),
         collateral_usd={v: float(snapshot.collateral_usd.get(v, Decimal(0))) for v in hedge.venues},
         settings=planner_settings(hedge, risk, snapshot.equity_usd),
     )
@@ -93,7 +85,6 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         for k, q in sorted(snapshot.attributed.items())
         if k.symbol == symbol and k.venue != INJECTIVE and q != 0
     }
-    hours = hedge.horizon_h
     return SymbolState(
         symbol=symbol,
         side=side,
@@ -102,47 +93,13 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         legs_usd=legs,
         rates={k.venue: snapshot.forecasts.column(k) for k in tradable},
         costs={k.venue: _leg_costs(snapshot.markets[k].costs) for k in tradable},
-        sigma=_sigma(_moves(snapshot.grid, here), hours),
-        basis_sigma={k.venue: _basis_sigma(snapshot.grid, k, here, hours) for k in tradable if k != here},
+        sigma=snapshot.moments.sigma[symbol],
+        basis_sigma={k.venue: snapshot.moments.basis_sigma[k] for k in tradable if k != here},
     )
 
 
 def _leg_costs(costs: Costs) -> LegCosts:
     return LegCosts(float(costs.taker_fee + costs.half_spread), float(Decimal("0.005") / costs.depth_usd / 2))
-
-
-def _log_marks(grid: HourlyGrid, key: SeriesKey) -> NDArray[np.float64]:
-    marks: NDArray[np.float64] = np.log(grid.mark[grid.keys.index(key), -MOVES_H:])
-    return marks
-
-
-def _moves(grid: HourlyGrid, key: SeriesKey) -> NDArray[np.float64]:
-    return np.diff(_log_marks(grid, key))
-
-
-def _sigma(moves: NDArray[np.float64], hours: float) -> float:
-    """Scale the hourly standard deviation of log moves to the horizon."""
-    known = moves[~np.isnan(moves)]
-    per_hour = float(known.std()) if len(known) > 1 else 0.0
-    return max(per_hour, MIN_SIGMA_PER_HOUR) * float(np.sqrt(hours))
-
-
-def _basis_sigma(grid: HourlyGrid, there: SeriesKey, here: SeriesKey, hours: int) -> float:
-    """Standard deviation of the change, over the horizon, of the log price ratio between two venues."""
-    ratio = _log_marks(grid, there) - _log_marks(grid, here)
-    change = ratio[hours:] - ratio[:-hours]
-    known = change[~np.isnan(change)]
-    return max(float(known.std()) if len(known) > 1 else 0.0, MIN_BASIS_SIGMA)
-
-
-def _correlation(grid: HourlyGrid, symbols: list[str]) -> NDArray[np.float64]:
-    """Correlate the hourly moves of the symbols on Injective; 1 where it cannot be told (the cautious value)."""
-    moves = np.stack([_moves(grid, SeriesKey(INJECTIVE, s)) for s in symbols])
-    out = np.ones((len(symbols), len(symbols)))
-    together = moves[:, ~np.isnan(moves).any(axis=0)]
-    if together.shape[1] > 2 and (together.std(axis=1) > 0).all():
-        out = np.atleast_2d(np.corrcoef(together))
-    return out
 
 
 def _desired(result: SymbolPlan, state: SymbolState, snapshot: Snapshot) -> list[DesiredPosition]:
@@ -153,7 +110,9 @@ def _desired(result: SymbolPlan, state: SymbolState, snapshot: Snapshot) -> list
     desired = [DesiredPosition(here, -state.side * cut, _own_purpose(result, state), result.reason)]
     for venue, usd in sorted(targets.items()):
         purpose = _leg_purpose(state.side, state.legs_usd.get(venue, 0.0), usd)
-        desired.append(DesiredPosition(SeriesKey(venue, result.symbol), decimal_of(usd) / mark, purpose, result.reason))
+        desired.append(
+            DesiredPosition(SeriesKey(venue, result.symbol), decimal_of(usd) / mark, purpose, result.reason)
+        )
     return desired
 
 
@@ -170,4 +129,3 @@ def _leg_purpose(side: int, now_usd: float, then_usd: float) -> Purpose:
     if side * (now_usd + then_usd) > 0:
         return Purpose.RELOCATE
     return Purpose.HEDGE_OPEN if abs(then_usd) > abs(now_usd) else Purpose.HEDGE_CLOSE
-

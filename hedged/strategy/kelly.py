@@ -82,7 +82,9 @@ class _Programme:
             base = sum(self.state.symbols[i].costs[v].per_usd for v in _venues_traded(leg))
             q[j] = -leg.mean_saving + (leg.open_cost - base if leg.now_usd <= 0 else 0.0)
         for k, (i, venue) in enumerate(self.books):
-            q[self.n_legs + k] = q[self.n_legs + self.n_books + k] = self.state.symbols[i].costs[venue].per_usd
+            q[self.n_legs + k] = q[self.n_legs + self.n_books + k] = (
+                self.state.symbols[i].costs[venue].per_usd
+            )
         return q
 
     def _risk(self) -> NDArray[np.float64]:
@@ -125,7 +127,9 @@ class _Programme:
         settings, rows, limits = self.state.settings, [], []
         for i, symbol in enumerate(self.state.symbols):
             mine = np.array([owner == i for owner, _ in self.flat])
-            of_kind = {k: np.array([leg.kind == k for _, leg in self.flat]) & mine for k in (CUT, OPPOSITE, RELOCATE)}
+            of_kind = {
+                k: np.array([leg.kind == k for _, leg in self.flat]) & mine for k in (CUT, OPPOSITE, RELOCATE)
+            }
             frozen = _frozen_usd(symbol)
             rows += [mine, of_kind[CUT] | of_kind[OPPOSITE]]
             limits += [max(0.0, settings.cap * symbol.own_usd - frozen), settings.delta_band * symbol.own_usd]
@@ -153,7 +157,7 @@ def _venues_traded(leg: Leg) -> list[str]:
 
 
 def _effect(leg: Leg, venue: str) -> float:
-    """Change of the quantity followed at `venue` per unit of the leg: cut size on Injective, own-side units elsewhere."""
+    """Change of what is followed at `venue` per unit of the leg: cut size on Injective, own-side units elsewhere."""
     if venue == INJECTIVE:
         return 1.0 if leg.kind in (CUT, RELOCATE) else 0.0
     if leg.venue != venue:

@@ -66,7 +66,9 @@ def _within_cap(plans: list[LegPlan], cap_usd: float) -> list[LegPlan]:
         return plans
     keep = max(0.0, 1.0 - excess / growth)
     return [
-        replace(p, target_usd=p.now_usd + keep * (p.target_usd - p.now_usd)) if p.target_usd > p.now_usd else p
+        replace(p, target_usd=p.now_usd + keep * (p.target_usd - p.now_usd))
+        if p.target_usd > p.now_usd
+        else p
         for p in plans
     ]
 
@@ -86,7 +88,8 @@ def _cost_usd(symbol: SymbolState, cut: float, positions: dict[str, float]) -> f
     changes = {INJECTIVE: cut - symbol.cut_usd}
     changes |= {v: usd - symbol.legs_usd.get(v, 0.0) for v, usd in positions.items() if v in symbol.costs}
     return sum(
-        symbol.costs[v].per_usd * abs(usd) + symbol.costs[v].impact_per_usd2 * usd**2 for v, usd in changes.items()
+        symbol.costs[v].per_usd * abs(usd) + symbol.costs[v].impact_per_usd2 * usd**2
+        for v, usd in changes.items()
     )
 
 
@@ -118,7 +121,9 @@ def _reason(
             f"{result.expected_saving_usd:,.2f} USD over {hours}; changing it costs more than it brings"
         )
     if best.mean_saving <= 0:
-        return f"no hedge: the position is expected to receive funding over {hours}, and no leg saves anything"
+        return (
+            f"no hedge: the position is expected to receive funding over {hours}, and no leg saves anything"
+        )
     why = "it does not earn its cost" if best.mean_saving <= best.open_cost else "its risk outweighs its gain"
     return (
         f"no hedge: the best leg, {_name(best.kind, best.venue)}, saves {best.mean_saving * 1e4:.2f} bp over {hours} "
@@ -127,4 +132,6 @@ def _reason(
 
 
 def _name(kind: str, venue: str) -> str:
-    return {CUT: "the own-position cut", RELOCATE: f"the relocation to {venue}"}.get(kind, f"the opposite perp on {venue}")
+    return {CUT: "the own-position cut", RELOCATE: f"the relocation to {venue}"}.get(
+        kind, f"the opposite perp on {venue}"
+    )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
-from hedged.features.resample import HourlyGrid
+from hedged.features.moments import Moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Snapshot:
     now_ms: int
     hashes: Hashes
     forecasts: ForecastSet
-    grid: HourlyGrid
+    moments: Moments
     own: Mapping[str, Decimal]
     attributed: Mapping[SeriesKey, Decimal]
     marks: Mapping[SeriesKey, Decimal]

@@ -25,4 +25,3 @@ def unwind(
 def protected_usd(plan: SymbolPlan) -> float:
     """Return the funding that the planned hedge is expected to spare or earn over the horizon, USD ≥ 0."""
     return max(0.0, plan.expected_saving_usd)
-

@@ -54,7 +54,11 @@ async def _probe(faults: Sequence[str]) -> web.Response:
 
 async def _status(source: StatusSource) -> web.Response:
     return web.json_response(
-        {"about": dict(source.about()), "not_ready": list(source.not_ready()), "book": [dict(r) for r in source.book()]}
+        {
+            "about": dict(source.about()),
+            "not_ready": list(source.not_ready()),
+            "book": [dict(r) for r in source.book()],
+        }
     )
 
 

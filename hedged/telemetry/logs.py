@@ -16,7 +16,9 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
     def stamp(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         try:
             event["ts"] = iso(now_ms())
-        except RuntimeError:  # no event loop runs, so a virtual clock has no time: before the start or after the end
+        except (
+            RuntimeError
+        ):  # no event loop runs, so a virtual clock has no time: before the start or after the end
             event["ts"] = None
         return event
 
@@ -29,9 +31,15 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
+            _ordered,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put time, level and event first, so that a line reads from the left."""
+    return {key: event.pop(key, None) for key in ("ts", "level", "event")} | dict(event)

@@ -51,7 +51,12 @@ def prices_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms: 
     )
     held = [(i, series[k]) for i, v in enumerate(venues) if (k := SeriesKey(v, key.symbol)) in series]
     for i, data in held:
-        _take(found, *_own_mark(data, times_ms), PriceSource.VENUE_MARK if i == 0 else PriceSource.OTHER_VENUE, i)
+        _take(
+            found,
+            *_own_mark(data, times_ms),
+            PriceSource.VENUE_MARK if i == 0 else PriceSource.OTHER_VENUE,
+            i,
+        )
         price, known_ms, length_ms = _closed_candle(data, times_ms)
         fresh = np.where(times_ms - known_ms < length_ms, price, np.nan)
         _take(found, fresh, known_ms, PriceSource.VENUE_CANDLE if i == 0 else PriceSource.OTHER_VENUE, i)

@@ -40,13 +40,19 @@ def stand_in(tables: Tables, proxy: Proxy) -> dict[str, pl.DataFrame]:
     Raises DataError when the stand-in has no funding for these symbols or is not Hyperliquid under the chain rule.
     """
     if proxy.venue != "hyperliquid":
-        raise DataError(f"no rule is known by which {proxy.venue} could stand in for Injective; use hyperliquid")
+        raise DataError(
+            f"no rule is known by which {proxy.venue} could stand in for Injective; use hyperliquid"
+        )
     funding = tables["funding"]
     theirs = funding.filter(pl.col("venue") == proxy.venue)
     if not len(theirs):
-        raise DataError(f"funding.parquet has no rows of {proxy.venue} for these symbols to stand in for Injective")
+        raise DataError(
+            f"funding.parquet has no rows of {proxy.venue} for these symbols to stand in for Injective"
+        )
     caps = _constants(tables)
-    replaced = _with_premium(theirs, tables, proxy.rule).join(caps, on="symbol", how="left", maintain_order="left")
+    replaced = _with_premium(theirs, tables, proxy.rule).join(
+        caps, on="symbol", how="left", maintain_order="left"
+    )
     defaults = InjectiveRule()
     cap = pl.col("cap").fill_null(float(defaults.hourly_cap))
     interest = pl.col("interest").fill_null(float(defaults.hourly_interest))
@@ -55,7 +61,8 @@ def stand_in(tables: Tables, proxy: Proxy) -> dict[str, pl.DataFrame]:
     hours = pl.col("interval_hours").cast(pl.Float64)
     per_hour = raw if proxy.rule == "chain" else raw / hours
     rates = replaced.with_columns(
-        funding_rate=pl.max_horizontal(pl.min_horizontal(per_hour, cap), -cap) * hours, venue=pl.lit(INJECTIVE)
+        funding_rate=pl.max_horizontal(pl.min_horizontal(per_hour, cap), -cap) * hours,
+        venue=pl.lit(INJECTIVE),
     ).select(funding.columns)
     out = {name: _renamed(table, proxy.venue) for name, table in tables.items() if name != "funding"}
     out["funding"] = pl.concat([funding.filter(~pl.col("venue").is_in([proxy.venue, INJECTIVE])), rates])
@@ -66,7 +73,10 @@ def _constants(tables: Tables) -> pl.DataFrame:
     """Return cap and interest per hour by symbol, from the chain's snapshot where there is one."""
     snapshot = tables.get("injective_markets")
     if snapshot is None:
-        return pl.DataFrame({"symbol": [], "cap": [], "interest": []}, {"symbol": pl.String, "cap": pl.Float64, "interest": pl.Float64})
+        return pl.DataFrame(
+            {"symbol": [], "cap": [], "interest": []},
+            {"symbol": pl.String, "cap": pl.Float64, "interest": pl.Float64},
+        )
     return snapshot.group_by("symbol").agg(
         cap=pl.col("hourly_funding_rate_cap").first(), interest=pl.col("hourly_interest_rate").first()
     )
@@ -101,4 +111,3 @@ def _renamed(table: pl.DataFrame, venue: str) -> pl.DataFrame:
     return other.with_columns(
         venue=pl.when(pl.col("venue") == venue).then(pl.lit(INJECTIVE)).otherwise(pl.col("venue"))
     )
-

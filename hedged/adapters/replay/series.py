@@ -78,7 +78,11 @@ def _series(key: SeriesKey, tables: Tables) -> SeriesData:
     if "kind" in premium.columns:
         premium = premium.filter(pl.col("kind").is_in(PREMIUM_KINDS))
     estimates = _rows(tables, "estimates", key)
-    next_ms = estimates.with_columns(pl.col("next_ts").dt.epoch("ms").cast(pl.Float64)) if len(estimates) else estimates
+    next_ms = (
+        estimates.with_columns(pl.col("next_ts").dt.epoch("ms").cast(pl.Float64))
+        if len(estimates)
+        else estimates
+    )
     return SeriesData(
         key=key,
         funding_ts=_ms(funding, "ts"),

@@ -38,7 +38,9 @@ class ReplayVenue:
         """Return what was known of every market at `now_ms`."""
         if now_ms % BAR_MS:
             times = np.array([now_ms], dtype=np.int64)
-            return [self._observation(key, now_ms, observe_at(self._series, key, times), 0) for key in self._keys]
+            return [
+                self._observation(key, now_ms, observe_at(self._series, key, times), 0) for key in self._keys
+            ]
         day, within = divmod(now_ms, DAY_MS)
         if day != self._day:
             times = np.arange(day * DAY_MS, (day + 1) * DAY_MS, BAR_MS, dtype=np.int64)
@@ -51,7 +53,8 @@ class ReplayVenue:
         times = np.asarray(times_ms, dtype=np.int64)
         blocks = {key: observe_at(self._series, key, times) for key in self._keys}
         return [
-            [self._observation(key, ts, blocks[key], i) for key in self._keys] for i, ts in enumerate(times_ms)
+            [self._observation(key, ts, blocks[key], i) for key in self._keys]
+            for i, ts in enumerate(times_ms)
         ]
 
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
@@ -119,9 +122,7 @@ def _volume_per_bar(
     return per_bar.at(times_ms)
 
 
-def assumed_market(
-    key: SeriesKey, price: float, template: Market
-) -> Market:
+def assumed_market(key: SeriesKey, price: float, template: Market) -> Market:
     """Make a market where the recording holds no trading rules: ticks and steps of the usual size for its price."""
     magnitude = Decimal(price).adjusted()
     return Market(
