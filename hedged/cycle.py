@@ -87,7 +87,7 @@ class Cycle:
         desired = unwind(desired, stopped, account.attributed)
 
         intents = intents_for(
-            desired, account.attributed, marks, self.markets, self.config.risk, self.hashes, now_ms
+            desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
         )
         reviewed = review(intents, self._facts(account, marks), self.config.risk, self.config.account)
         before = account

@@ -1,16 +1,21 @@
 """What every test may lean on: the real market history beside the repository, and honest skipping."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("HEDGED_SHARED") or ROOT.parent / "shared")
 NO_SHARED = "needs ../shared/data (real market history, not part of the repository)"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+# what a simulation logs in seconds would fill pages; tests of the log configure it themselves
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 settings.register_profile("hedged", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("hedged")

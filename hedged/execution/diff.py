@@ -22,8 +22,9 @@ def intents_for(
     """Return the intents that move the daemon's own part of each market towards what is desired.
 
     Reductions come first, then the thinnest book first: the leg most likely to fail goes before the one that would be
-    left naked. Changes below the venue's minimum are left for later. A change of sign stops at zero; the next cycle
-    opens the other side. An order that would take too much of the book is cut to size; the next cycle goes on.
+    left naked. Changes below the venue's minimum are left for later. A change of sign stops at zero unless what
+    is held is dust; the next cycle opens the other side. An order that would take too much of the book is cut to
+    size; the next cycle goes on.
     """
     intents = []
     for want in desired:
@@ -47,8 +48,9 @@ def _intent(
     hashes: Hashes,
     now_ms: int,
 ) -> Intent | None:
-    target = want.quantity if want.quantity * held >= 0 else Decimal(0)
-    change = target - held
+    # dust on the other side cannot be closed by itself: it is carried along across zero
+    stops_at_zero = want.quantity * held < 0 and _closable(held, mark, market)
+    change = -held if stops_at_zero else want.quantity - held
     largest = risk.depth_share * market.costs.depth_usd / mark
     quantity = market.quantise_quantity(min(abs(change), largest))
     if quantity == 0 or quantity * mark < market.min_notional_usd:
@@ -66,6 +68,11 @@ def _intent(
         reduce_only=_reduces_at_venue(want.key, held, side.sign * quantity),
         hashes=hashes,
     )
+
+
+def _closable(held: Decimal, mark: Decimal, market: Market) -> bool:
+    quantity = market.quantise_quantity(abs(held))
+    return quantity > 0 and quantity * mark >= market.min_notional_usd
 
 
 def _reduces_at_venue(key: SeriesKey, held: Decimal, change: Decimal) -> bool:

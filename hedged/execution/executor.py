@@ -39,7 +39,12 @@ class Executor:
         self.unresolved: dict[str, SeriesKey] = {}
 
     async def load(self) -> None:
-        """Find attempts that a previous life left open and look them up before anything else is done."""
+        """Find attempts that a previous life left open and look them up before anything else is done.
+
+        What it sent within the last hour still counts against the limits on rate.
+        """
+        since_ms = self._clock.now_ms() - HOUR_MS
+        self._recent.extend(await self._journal(JournalStore.sent_since, since_ms))
         self.unresolved = dict(await self._journal(JournalStore.unresolved))
         await self.resolve()
 

@@ -72,6 +72,14 @@ class JournalStore:
         rows = self._db.execute("SELECT client_id, purpose, reference_price FROM intents")
         return [(client_id, Purpose(purpose), Decimal(price)) for client_id, purpose, price in rows]
 
+    def sent_since(self, since_ms: int) -> list[tuple[int, Decimal]]:
+        """Return instant and notional (USD) of every attempt with ts ≥ since, oldest first."""
+        rows = self._db.execute(
+            "SELECT created_ms, quantity, reference_price FROM intents WHERE created_ms >= ? ORDER BY created_ms",
+            (since_ms,),
+        )
+        return [(ts, Decimal(quantity) * Decimal(price)) for ts, quantity, price in rows]
+
     def record_executions(self, executions: Iterable[Execution]) -> int:
         """Write executions, each once. Returns how many were new."""
         before = self._db.total_changes

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -30,11 +31,11 @@ async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.Ap
     app = web.Application()
     app.add_routes(
         [
-            web.get("/", lambda _: _page(source)),
-            web.get("/metrics", lambda _: _metrics(source)),
-            web.get("/healthz", lambda _: _probe(source.not_alive())),
-            web.get("/readyz", lambda _: _probe(source.not_ready())),
-            web.get("/status.json", lambda _: _status(source)),
+            web.get("/", partial(_page, source)),
+            web.get("/metrics", partial(_metrics, source)),
+            web.get("/healthz", partial(_healthz, source)),
+            web.get("/readyz", partial(_readyz, source)),
+            web.get("/status.json", partial(_status, source)),
         ]
     )
     runner = web.AppRunner(app, access_log=None)
@@ -44,15 +45,23 @@ async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.Ap
     return runner, int(runner.addresses[0][1])
 
 
-async def _metrics(source: StatusSource) -> web.Response:
+async def _metrics(source: StatusSource, _: web.Request) -> web.Response:
     return web.Response(body=generate_latest(source.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _probe(faults: Sequence[str]) -> web.Response:
+async def _healthz(source: StatusSource, _: web.Request) -> web.Response:
+    return _probe(source.not_alive())
+
+
+async def _readyz(source: StatusSource, _: web.Request) -> web.Response:
+    return _probe(source.not_ready())
+
+
+def _probe(faults: Sequence[str]) -> web.Response:
     return web.json_response({"ok": not faults, "reasons": list(faults)}, status=503 if faults else 200)
 
 
-async def _status(source: StatusSource) -> web.Response:
+async def _status(source: StatusSource, _: web.Request) -> web.Response:
     return web.json_response(
         {
             "about": dict(source.about()),
@@ -62,7 +71,7 @@ async def _status(source: StatusSource) -> web.Response:
     )
 
 
-async def _page(source: StatusSource) -> web.Response:
+async def _page(source: StatusSource, _: web.Request) -> web.Response:
     faults = source.not_ready()
     state = "ready" if not faults else "not ready: " + "; ".join(faults)
     about = " · ".join(f"{k} {v}" for k, v in source.about().items())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hedged.backtest.report import write_report
-from tests.unit.backtest.synthetic_run import NASTY, write_run
+from synthetic_run import NASTY, write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

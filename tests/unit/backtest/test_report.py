@@ -12,7 +12,7 @@ import pytest
 
 from hedged.backtest.report import data, files, money, reasons, render, text, timeline, write_report
 from hedged.backtest.report.fan import realised_per_hour
-from tests.unit.backtest.synthetic_run import NASTY, START, write_run
+from synthetic_run import NASTY, START, write_run
 
 MAX_BYTES = 1_300_000
 

@@ -1,0 +1,55 @@
+"""Small worlds for simulation tests: simulated tables, as a data directory or in memory."""
+
+from pathlib import Path
+
+import polars as pl
+
+from hedged.adapters.replay.series import series_of
+from hedged.backtest.runner import RunResult, Window, own_quantities, run_window
+from hedged.backtest.world import World
+from hedged.config import Config, parse_config
+from hedged.domain.clock import DAY_MS
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.sandbox.market_simulator import simulate
+from hedged.sandbox.markets import VENUES, simulated_markets
+
+START_MS = 1_767_225_600_000  # 2026-01-01
+HISTORY_DAYS = 12
+SEED = 2  # a world in which hedges of every kind are opened within days
+
+
+def config(**sections: object) -> Config:
+    """A book that gets hedged in this world, on a short history."""
+    raw: dict[str, object] = {
+        "book": {"positions": {"INJ": {"usd": 80_000}, "BTC": {"usd": 150_000}}},
+        "cycle": {"history_days": HISTORY_DAYS},
+    }
+    return parse_config(raw | sections)
+
+
+def tables(days: int, seed: int = SEED) -> dict[str, pl.DataFrame]:
+    """Simulated tables with their history before START_MS."""
+    return simulate(seed, START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)
+
+
+def world_of(frames: dict[str, pl.DataFrame]) -> World:
+    return World(series_of(frames), simulated_markets(), None)
+
+
+def run(world: World, settings: Config, days: float, **hooks: object) -> RunResult:
+    """Run the daemon from START_MS over a world."""
+    window = Window(START_MS, START_MS + int(days * DAY_MS))
+    book = own_quantities(
+        settings,
+        lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS),
+        lambda symbol, quantity: world.markets[SeriesKey(INJECTIVE, symbol)].quantise_quantity(quantity),
+    )
+    return run_window(settings, world.venues(VENUES), book, window, **hooks)  # type: ignore[arg-type]
+
+
+def write_directory(frames: dict[str, pl.DataFrame], directory: Path) -> Path:
+    """Write tables as a data directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.write_parquet(directory / f"{name}.parquet")
+    return directory

@@ -1,0 +1,150 @@
+"""From desired to actual: the right orders, in the right order, and none when there is nothing to do."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.config import RiskConfig
+from hedged.domain.market import Market, SeriesKey
+from hedged.domain.orders import Intent, Purpose, Side
+from hedged.execution.diff import intents_for
+from hedged.strategy.snapshot import DesiredPosition
+from tests.unit.execution.fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
+
+RISK = RiskConfig()
+MARKETS = {HERE: market(HERE), THERE: market(THERE, depth_usd=D(8_000_000)), OTHER: market(OTHER, depth_usd=D(2_000_000))}
+MARKS = dict.fromkeys(MARKETS, D(100))
+
+
+def diff(
+    desired: Mapping[SeriesKey, D | int | str],
+    held: Mapping[SeriesKey, D | int | str] | None = None,
+    markets: Mapping[SeriesKey, Market] = MARKETS,
+    marks: Mapping[SeriesKey, D] = MARKS,
+) -> list[Intent]:
+    wanted = [DesiredPosition(key, D(q), Purpose.RELOCATE, "why") for key, q in desired.items()]
+    have = {key: D(q) for key, q in (held or {}).items()}
+    return intents_for(wanted, have, marks, markets, RISK, HASHES, NOW_MS)
+
+
+def signed(orders: Iterable[Intent]) -> list[tuple[SeriesKey, D]]:
+    return [(order.key, order.signed_quantity) for order in orders]
+
+
+def test_reductions_first_then_the_thinnest_book() -> None:
+    """If this fails, the leg most likely to fail goes last and leaves the other one naked."""
+    eth = SeriesKey("bybit", "ETH")
+    markets = MARKETS | {eth: market(eth, depth_usd=D(1))}
+    orders = diff({THERE: -1, OTHER: -1, HERE: 0}, {HERE: -5})
+    assert signed(orders) == [(HERE, 5), (OTHER, -1), (THERE, -1)]
+    orders = diff({THERE: 0, OTHER: 4, HERE: -4}, {HERE: -4, THERE: 4})
+    assert signed(orders) == [(THERE, -4), (OTHER, 4)]
+    orders = diff({THERE: 4, HERE: -4}, markets=markets)
+    assert signed(orders) == [(HERE, -4), (THERE, 4)]
+
+
+@pytest.mark.parametrize(
+    ("key", "held", "desired", "reduce_only"),
+    [
+        (HERE, 0, -4, True),  # a cut makes the trader's position smaller: it must never open a short
+        (HERE, -4, -5, True),
+        (HERE, -5, -4, False),  # giving back opens
+        (HERE, -4, 0, False),
+        (THERE, 0, -4, False),
+        (THERE, -4, -5, False),
+        (THERE, -5, -4, True),
+        (THERE, 4, 0, True),
+    ],
+)
+def test_reduce_only(key: SeriesKey, held: int, desired: int, reduce_only: bool) -> None:
+    """If this fails, a venue refuses a good order, or lets a reduction turn into a new position."""
+    (order,) = diff({key: desired}, {key: held})
+    assert order.reduce_only is reduce_only
+
+
+def test_dust_is_left() -> None:
+    """If this fails, the daemon sends orders that the venue refuses for their size, every cycle again."""
+    assert diff({THERE: "-0.049"}) == []
+    assert diff({THERE: 0}, {THERE: "0.049"}) == []
+    assert diff({THERE: "-0.0509"})[0].quantity == D("0.050")  # rounded towards zero, never more than asked for
+
+
+def test_a_change_of_sign_stops_at_zero() -> None:
+    """If this fails, one order closes and opens at once and cannot be sent reduce-only."""
+    assert signed(diff({THERE: 4}, {THERE: -3})) == [(THERE, 3)]
+    assert signed(diff({THERE: 4}, {THERE: 0})) == [(THERE, 4)]
+
+
+def test_an_order_takes_only_its_share_of_the_book() -> None:
+    """If this fails, a large change sweeps the book, or the gate refuses it for ever and nothing is ever done."""
+    thin = {THERE: market(THERE, depth_usd=D(1_000))}  # a quarter of it: 2.5 coins at 100
+    held, steps = D(0), []
+    for _ in range(5):
+        orders = diff({THERE: -6}, {THERE: held}, thin)
+        steps += [order.signed_quantity for order in orders]
+        held += sum((order.signed_quantity for order in orders), D(0))
+    assert steps == [D("-2.5"), D("-2.5"), D("-1")]
+
+
+@pytest.mark.parametrize("missing", ["mark", "market"])
+def test_an_unknown_market_gets_no_order(missing: str) -> None:
+    """If this fails, an order is priced without a price or sent where the daemon knows no rules."""
+    known = without_there = {key: value for key, value in MARKS.items() if key != THERE}
+    if missing == "mark":
+        assert diff({THERE: -1}, marks=known) == []
+    else:
+        assert diff({THERE: -1}, markets={key: MARKETS[key] for key in without_there}) == []
+
+
+quantities = st.decimals(-50, 50, places=4)
+prices = st.decimals("0.01", 100_000, places=4)
+books = st.fixed_dictionaries(dict.fromkeys(MARKETS, quantities))
+
+
+@given(desired=books, held=books, marks=st.fixed_dictionaries(dict.fromkeys(MARKETS, prices)))
+def test_orders_are_well_formed(
+    desired: dict[SeriesKey, D], held: dict[SeriesKey, D], marks: dict[SeriesKey, D]
+) -> None:
+    """If this fails, a venue or the gate refuses the order: off the tick, off the step, outside the collar."""
+    for order in diff(desired, held, marks=marks):
+        rules, mark = MARKETS[order.key], marks[order.key]
+        assert order.quantity > 0
+        assert order.quantity % rules.quantity_step == 0
+        assert order.worst_price % rules.price_tick == 0
+        collar = RISK.price_collar_bp / 10_000 * mark + rules.price_tick
+        assert abs(order.worst_price - mark) <= collar
+        assert (order.worst_price - mark) * order.side.sign >= -rules.price_tick
+        assert order.quantity * mark >= rules.min_notional_usd
+        assert order.quantity * mark <= RISK.depth_share * rules.costs.depth_usd
+
+
+@given(desired=books, held=books)
+def test_applying_the_orders_leaves_nothing_to_do(desired: dict[SeriesKey, D], held: dict[SeriesKey, D]) -> None:
+    """If this fails, the daemon trades for ever: positions do not converge within two cycles."""
+    after = dict(held)
+    for _ in range(2):  # the second cycle opens the other side where the first one stopped at zero
+        for order in diff(desired, after):
+            before = after[order.key]
+            after[order.key] = before + order.signed_quantity
+            assert abs(after[order.key] - desired[order.key]) < abs(before - desired[order.key])
+    assert diff(desired, after) == []
+    for key, quantity in after.items():
+        smallest = MARKETS[key].min_notional_usd / MARKS[key] + MARKETS[key].quantity_step
+        assert abs(quantity - desired[key]) < smallest
+
+
+def test_dust_on_the_other_side_does_not_block_a_market() -> None:
+    """If this fails, a partial fill too small to be closed keeps a market from ever being hedged again."""
+    (order,) = diff({THERE: 4}, {THERE: "-0.003"})
+    assert order.signed_quantity == D("4.003")
+    assert not order.reduce_only
+
+
+def test_an_order_says_what_it_was_decided_with() -> None:
+    """If this fails, the gate cannot tell an order of an old model, and the fill's shortfall has no reference."""
+    (order,) = diff({THERE: -1})
+    assert (order.hashes, order.reference_price, order.cycle_ts_ms) == (HASHES, D(100), NOW_MS)
+    assert (order.side, order.purpose) == (Side.SELL, Purpose.RELOCATE)

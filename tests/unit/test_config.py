@@ -1,0 +1,181 @@
+"""Configuration: what is refused, what the operator reads then, and which changes count as another configuration."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, load_config, parse_config
+from hedged.domain.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refused(raw: dict) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(raw)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_example_loads_and_is_paper():
+    """The file that every operator starts from would be refused, or would trade real money."""
+    config = load_config(ROOT / "config.example.yaml")
+    assert config.mode == "paper"
+
+
+def test_every_key_of_the_example_is_a_real_one_when_uncommented():
+    """A commented default in the example would be refused as unknown once the operator switches it on."""
+    lines = (ROOT / "config.example.yaml").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "\t" in line] == []
+    config = load_config(ROOT / "config.example.yaml")
+    assert set(yaml.safe_load("\n".join(lines)) or {}) <= set(Config.model_fields)
+    assert config.hedge.cap <= Decimal("0.40")
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "{}"])
+def test_an_empty_file_is_the_default(tmp_path, text):
+    """A file with everything commented out would crash."""
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    assert load_config(path) == Config()
+
+
+def test_the_defaults_are_the_cautious_ones():
+    """Without a word from the operator the daemon would trade, exceed 40 % or keep another rhythm than designed."""
+    config = Config()
+    assert config.mode == "paper"
+    assert config.hedge.cap == Decimal("0.40")
+    assert config.hedge.confidence_knots == [(0.50, 0.25), (0.80, 0.60)]
+    assert (config.cycle.interval_s, config.cycle.bar_s) == (900, 900)
+    assert config.risk.max_leverage <= 5
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "near"),
+    [
+        ({"hegde": {}}, "hegde", "hedge"),
+        ({"hedge": {"cpa": 0.1}}, "hedge.cpa", "cap"),
+        ({"book": {"positions": {"INJ": {"quantiti": 1}}}}, "book.positions.INJ.quantiti", "quantity"),
+        ({"costs": {"cex": {"maker_bp": 1, "taker_bps": 5}}}, "costs.cex.taker_bps", "taker_bp"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest(raw, path, near):
+    """A mistyped limit would be ignored and its default used: the operator thinks it holds."""
+    message = refused(raw)
+    assert f"{path}: unknown key; did you mean '{near}'?" in message
+
+
+def test_a_key_like_no_other_gets_no_wild_guess():
+    """The hint would send the operator to a key that has nothing to do with it."""
+    assert "did you mean" not in refused({"xyzzy": 1})
+
+
+def test_live_needs_the_acknowledgement():
+    """`mode: live` alone, copied or mistyped, would trade real money."""
+    assert "live_acknowledgement" in refused({"mode": "live"})
+    assert LIVE_ACKNOWLEDGEMENT in refused({"mode": "live", "live_acknowledgement": "yes"})
+    assert parse_config({"mode": "live", "live_acknowledgement": LIVE_ACKNOWLEDGEMENT}).mode == "live"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"hedge": {"cap": 1.01}},
+        {"hedge": {"cap": -0.1}},
+        {"hedge": {"cap": float("nan")}},
+        {"hedge": {"confidence_knots": [[0.8, 0.6], [0.5, 0.25]]}},
+        {"hedge": {"confidence_knots": []}},
+        {"risk": {"max_leverage": 11}},
+        {"cycle": {"interval_s": 29}},
+        {"book": {"positions": {"INJ": {}}}},
+        {"book": {"positions": {"INJ": {"usd": 1, "quantity": 1}}}},
+        {"costs": {"cex": {"maker_bp": 2, "taker_bp": 5}}},
+        {"mode": "demo"},
+        {"hedge": None},
+        {1: 2},
+    ],
+)
+def test_a_senseless_value_is_refused_by_name(raw):
+    """A limit outside its range would be taken as given, or the message would not say which key is wrong."""
+    message = refused(raw)
+    assert any(str(key) in message for key in raw) or "costs" in message
+
+
+def test_all_faults_are_told_at_once():
+    """The operator would fix one fault after another, a restart each."""
+    message = refused({"hegde": {}, "risk": {"max_leverage": 99}})
+    assert "hegde" in message
+    assert "risk.max_leverage" in message
+
+
+@pytest.mark.parametrize("bar_s", [60, 300, 900, 1_800, 3_600])
+def test_a_bar_that_divides_the_hour_is_taken(bar_s):
+    """A sensible bar length would be refused."""
+    assert parse_config({"cycle": {"bar_s": bar_s}}).cycle.bar_s == bar_s
+
+
+@pytest.mark.parametrize("bar_s", [61, 700, 2_400])
+def test_a_bar_must_divide_the_hour(bar_s):
+    """Bars would never end with the hour, and hourly features would be made from the wrong instants."""
+    assert "divide an hour" in refused({"cycle": {"bar_s": bar_s}})
+
+
+@pytest.mark.parametrize(
+    ("raw", "same"),
+    [
+        ({"telemetry": {"port": 1, "log_level": "debug"}}, True),
+        ({"state_dir": "/elsewhere"}, True),
+        ({"hedge": {"cap": "0.39"}}, False),
+        ({"risk": {"max_leverage": 2}}, False),
+        ({"book": {"positions": {"INJ": {"usd": 1}}}}, False),
+        ({"account": "other"}, False),
+    ],
+)
+def test_the_hash_covers_what_can_change_a_decision(raw, same):
+    """Moving the logs would void every running decision, or another cap would pass for the same configuration."""
+    assert (parse_config(raw).hash == Config().hash) is same
+
+
+def test_the_configuration_cannot_be_changed_in_flight():
+    """A limit could be loosened after the gate had been built from it."""
+    with pytest.raises(ValidationError):
+        Config().hedge.cap = Decimal(1)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"hedge: [1, 2", "is not YAML"),
+        (b"a: b: c", "is not YAML"),
+        (b"\x00", "is not YAML"),
+        (b"- just\n- a list\n", "key: value"),
+        (b"paper", "key: value"),
+        (b"account: caf\xe9\n", "is not UTF-8"),
+    ],
+)
+def test_a_broken_file_is_one_line_for_the_operator(tmp_path, content, match):
+    """A slip in the file would end in a traceback that hides the file and the fault."""
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=match) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
+    """A wrong path on the command line would end in a traceback, or silently in the defaults."""
+    with pytest.raises(ConfigError, match="cannot read") as caught:
+        load_config(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_costs_of_a_venue_that_is_not_named():
+    """A hedge venue without an entry would cost nothing, or basis points would be taken for fractions."""
+    config = Config()
+    assert config.costs_of("bybit").taker_fee == Decimal("0.0005")
+    assert config.costs_of("injective").maker_fee == Decimal("-0.00005")
