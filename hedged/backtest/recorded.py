@@ -62,6 +62,8 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
         raise ConfigError(
             f"the window is empty: --from {iso(window.from_ms)} is not before --to {iso(window.to_ms)}"
         )
+    if not config.book.positions:
+        raise ConfigError("the book is empty: name your positions, e.g. --position ETH=100000")
     unheld = sorted(set(config.book.positions) - set(options.symbols))
     if unheld:
         raise ConfigError(f"there is a --position but no --symbol for {', '.join(unheld)}")

@@ -42,7 +42,7 @@ def summarise(
         "net_saving_usd", "net_pnl_vs_unhedged_usd", "turnover_usd",
     )  # fmt: skip
     totals = {name: sum(row[name] for row in per_symbol.values()) for name in summed}
-    used = sorted(key for key in world.markets)
+    used = [SeriesKey(v, s) for v in (INJECTIVE, *config.hedge.venues) for s in sorted(own)]
     return {
         "command": command,
         "from": iso(window.from_ms),

@@ -56,6 +56,7 @@ def recorded_world(
     Raises DataError when a symbol has no Injective funding or no price at the start.
     """
     tables = load_tables(directory, symbols)
+    _complain_of_unknown(tables, symbols, venues)
     if proxy is None and not _has_injective(tables):
         proxy = Proxy("hyperliquid", rule)
     if proxy is not None:
@@ -96,6 +97,16 @@ def build_world(
             if price is not None:
                 markets[key] = assumed_market(key, price, _template(key, config))
     return World(series, markets, proxy)
+
+
+def _complain_of_unknown(tables: Tables, symbols: Sequence[str], venues: Sequence[str]) -> None:
+    """Raise DataError for a symbol or hedge venue that the recording has never heard of."""
+    for column, wanted in (("symbol", symbols), ("venue", venues)):
+        have = set(tables["funding"][column])
+        unknown = sorted(set(wanted) - have)
+        if unknown:
+            known = f"; for these symbols it has {', '.join(sorted(have))}" if column == "venue" else ""
+            raise DataError(f"unknown {column} {', '.join(unknown)}: funding.parquet has none of it{known}")
 
 
 def _has_injective(tables: Tables) -> bool:

@@ -1,0 +1,119 @@
+"""The daemon as a process of its own: what a scraper, a container engine and an operator get from it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STARTUP_S = 60
+
+
+def get(url: str) -> tuple[int, str]:
+    """Ask; an error status is an answer too."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[str], list[str]]]:
+    """`hedged run` in paper mode on the simulator; yields its address, process and the states seen on the way."""
+    folder = tmp_path_factory.mktemp("daemon")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "config.yaml").write_text(
+        f"state_dir: {folder}/state\nbook: {{positions: {{INJ: {{usd: 80000}}, ETH: {{usd: -60000}}}}}}\n"
+        "cycle: {history_days: 20, interval_s: 30}\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hedged", "run", "--config", str(folder / "config.yaml")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HEDGED_LISTEN": f"127.0.0.1:{port}"},
+    )
+    url = f"http://127.0.0.1:{port}"
+    seen: list[str] = []
+    try:
+        deadline_s = time.monotonic() + STARTUP_S
+        while time.monotonic() < deadline_s:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            try:
+                status, body = get(f"{url}/readyz")
+            except OSError:
+                time.sleep(0.1)
+                continue
+            if status == 200:
+                break
+            seen += json.loads(body)["reasons"]
+            time.sleep(0.05)
+        else:
+            pytest.fail(f"not ready within {STARTUP_S} s: {seen[-1:]}")
+        yield url, process, seen
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_says_why_it_is_not_ready_yet(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+    """If this fails, an operator watching a start sees nothing but silence."""
+    assert daemon[2], "readiness must not be claimed from the first moment"
+    assert all(re.match("starting|backfilling|waiting", reason) for reason in daemon[2])
+
+
+def test_metrics_are_in_prometheus_format(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+    """If this fails, Prometheus cannot scrape the daemon or the alerts read nothing."""
+    status, text = get(f"{daemon[0]}/metrics")
+    assert status == 200
+    line = re.compile(r'^[a-z_]+(\{([a-z_]+="[^"]*",?)+\})? [-+0-9.eEinfNa]+$')
+    assert all(line.match(row) for row in text.splitlines() if not row.startswith("#"))
+    for wanted in (
+        "hedged_ready 1.0", "hedged_cycles_total", "hedged_kill_latch 0.0", 'hedged_series_age_seconds{symbol="INJ"',
+        'hedged_forecast_rate_per_hour{quantile="0.9",symbol="INJ",venue="injective"}', 'hedged_own_position_usd{symbol=',
+    ):  # fmt: skip
+        assert wanted in text
+
+
+def test_health_and_book(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+    """If this fails, the container engine restarts a sound daemon, or the operator cannot see the book."""
+    assert get(f"{daemon[0]}/healthz") == (200, '{"ok": true, "reasons": []}')
+    status = json.loads(get(f"{daemon[0]}/status.json")[1])
+    assert {row["symbol"] for row in status["book"]} == {"INJ", "ETH"}
+    assert all(row["why"] for row in status["book"])
+    page = get(f"{daemon[0]}/")[1]
+    assert "Your book" in page and "{{" not in page
+
+
+def test_the_kill_switch_reaches_a_running_daemon(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+    """If this fails, SIGUSR1 does not stop new hedges."""
+    url, process, _ = daemon
+    process.send_signal(signal.SIGUSR1)
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s and "hedged_kill_latch 1.0" not in get(f"{url}/metrics")[1]:
+        time.sleep(0.2)
+    assert "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1]
+    assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
+
+
+def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+    """If this fails, a container stop becomes a SIGKILL, or the log cannot be read by machines."""
+    _, process, _ = daemon
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=10)
+    assert process.returncode == 0
+    events = [json.loads(row) for row in log.splitlines()]
+    assert [e["event"] for e in events[:2]] == ["http_listening", "prepared"]
+    assert events[-1]["event"] == "stopped"
+    assert all(list(e)[:3] == ["ts", "level", "event"] for e in events)
