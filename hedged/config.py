@@ -5,6 +5,7 @@ Every default is the one the design asks for; a comment beside it says where it 
 
 import difflib
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from decimal import Decimal
@@ -68,6 +69,10 @@ class CycleConfig(_Section):
     def _fits(self) -> Self:
         if 3_600 % self.bar_s:
             raise ValueError("bar_s must divide an hour")
+        if max(self.interval_s, self.bar_s) % min(self.interval_s, self.bar_s):
+            raise ValueError(
+                "interval_s must be a multiple or a divisor of bar_s, or cycles miss the bars' ends"
+            )
         return self
 
 
@@ -125,6 +130,8 @@ class HedgeConfig(_Section):
     def _knots_ascend(self) -> Self:
         if not self.confidence_knots or self.confidence_knots != sorted(self.confidence_knots):
             raise ValueError("confidence_knots must ascend")
+        if not all(0 <= number <= 1 for knot in self.confidence_knots for number in knot):
+            raise ValueError("confidence_knots are shares: numbers from 0 to 1")
         return self
 
 
@@ -200,8 +207,12 @@ class Config(_Section):
 
     @property
     def hash(self) -> str:
-        """Identify everything that can change a decision (not where logs go or state is kept)."""
-        text = self.model_dump_json(exclude={"telemetry", "state_dir", "live_acknowledgement"})
+        """Identify everything that can change a decision (not where logs go or state is kept).
+
+        The order of keys and the spelling of a number (0.4 or 0.40) do not count.
+        """
+        tree = self.model_dump(exclude={"telemetry", "state_dir", "live_acknowledgement"})
+        text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -40,7 +40,7 @@ def find_gaps(world: World, keys: Iterable[SeriesKey], window: Window) -> list[G
 def _funding_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:
     data = world.series.get(key)
     if data is None or not len(data.funding_ts):
-        return [Gap(*key, "funding", iso(window.from_ms), iso(window.to_ms), "no funding at all: not a hedge venue here")]
+        return [Gap(*key, "funding", iso(window.from_ms), iso(window.to_ms), "none: not a hedge venue here")]
     before = data.funding_ts[data.funding_ts <= window.from_ms]
     inside = (data.funding_ts > window.from_ms) & (data.funding_ts < window.to_ms)
     times = np.concatenate((before[-1:], data.funding_ts[inside]))

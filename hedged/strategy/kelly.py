@@ -8,6 +8,7 @@ Everything inside is in units of `scale` USD so that the programme is well condi
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import clarabel
 import numpy as np
@@ -113,14 +114,17 @@ class _Programme:
         """Position in own-side units at each (market, venue) = today's + up − down."""
         rows = np.zeros((self.n_books, self.n_legs + 2 * self.n_books))
         today = np.zeros(self.n_books)
+        of_symbol = [range(at, at + len(of)) for at, of in zip(self._starts(), self.legs, strict=True)]
         for k, (i, venue) in enumerate(self.books):
-            symbol = self.state.symbols[i]
-            for j, (owner, leg) in enumerate(self.flat):
-                if owner == i:
-                    rows[k, j] = _effect(leg, venue)
+            for j in of_symbol[i]:
+                rows[k, j] = _effect(self.flat[j][1], venue)
             rows[k, self.n_legs + k], rows[k, self.n_legs + self.n_books + k] = -1.0, 1.0
-            today[k] = _today(symbol, venue) / self.scale
+            today[k] = _today(self.state.symbols[i], venue) / self.scale
         return rows, today
+
+    def _starts(self) -> list[int]:
+        """Return the index of each market's first leg."""
+        return [0, *accumulate(len(of) for of in self.legs)][:-1]
 
     def _limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Inequalities: cap, delta band and permission per market; margin per venue; equity at risk overall."""

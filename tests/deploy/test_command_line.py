@@ -78,7 +78,11 @@ def test_a_backtest_on_any_data_directory(data: Path, tmp_path: Path) -> None:
 def test_a_gap_is_stated(tmp_path: Path) -> None:
     """If this fails, a hole in the recording passes as a complete result."""
     frames = tables(2)
-    hole = (pl.col("venue") == "injective") & (pl.col("ts").dt.hour().is_between(6, 9)) & (pl.col("ts").dt.year() == 2026)
+    hole = (
+        (pl.col("venue") == "injective")
+        & (pl.col("ts").dt.hour().is_between(6, 9))
+        & (pl.col("ts").dt.year() == 2026)
+    )
     frames["funding"] = frames["funding"].filter(~hole)
     result = backtest(write_directory(frames, tmp_path / "data"), tmp_path / "out", *DAY, *POSITION)
     assert result.returncode == 0, result.stderr

@@ -54,14 +54,17 @@ def test_hedges_never_exceed_the_cap(hedged_run: tuple[RunResult, list[CycleRepo
             assert cap_usage(symbol, quantity, held) <= Decimal("0.40") * abs(quantity)
 
 
-def test_funding_is_paid_by_what_was_held_strictly_before(hedged_run: tuple[RunResult, list[CycleReport]]) -> None:
+def test_funding_is_paid_by_what_was_held_strictly_before(
+    hedged_run: tuple[RunResult, list[CycleReport]],
+) -> None:
     """If this fails, the ledger credits funding to quantities that were not held at the settlement."""
     result, reports = hedged_run
     own = {SeriesKey(INJECTIVE, symbol): q for symbol, q in reports[0].account.own.items()}
     for payment in result.payments:
         s = payment.settlement
         held = own.get(s.key, Decimal(0)) + sum(
-            (f.signed_quantity for f in result.fills if f.key == s.key and f.execution.ts_ms < s.ts_ms), Decimal(0)
+            (f.signed_quantity for f in result.fills if f.key == s.key and f.execution.ts_ms < s.ts_ms),
+            Decimal(0),
         )
         assert payment.quantity == held
         assert payment.payment_usd == -held * s.rate.rate * s.price

@@ -8,10 +8,15 @@ from worlds import START_MS, config, run, tables, world_of
 from hedged.domain.clock import DAY_MS, HOUR_MS
 
 DAYS = 3
-KNOWN_LATER_MS = {"ohlcv": 15 * 60_000, "liquidations": 15 * 60_000}  # these rows are stamped with their bar's open
+KNOWN_LATER_MS = {
+    "ohlcv": 15 * 60_000,
+    "liquidations": 15 * 60_000,
+}  # these rows are stamped with their bar's open
 
 
-def perturb(frames: dict[str, pl.DataFrame], after_ms: int, only: str | None = None) -> dict[str, pl.DataFrame]:
+def perturb(
+    frames: dict[str, pl.DataFrame], after_ms: int, only: str | None = None
+) -> dict[str, pl.DataFrame]:
     """Change every number of every row that was not yet known at `after_ms`."""
     rng = np.random.default_rng(1)
     out = {}
@@ -24,7 +29,9 @@ def perturb(frames: dict[str, pl.DataFrame], after_ms: int, only: str | None = N
         factor = pl.Series("factor", rng.uniform(0.5, 2.0, len(frame)))
         out[name] = (
             frame.with_columns(factor)
-            .with_columns(pl.when(late).then(pl.col(c) * pl.col("factor") + 1e-4).otherwise(pl.col(c)) for c in numbers)
+            .with_columns(
+                pl.when(late).then(pl.col(c) * pl.col("factor") + 1e-4).otherwise(pl.col(c)) for c in numbers
+            )
             .drop("factor")
         )
     return out
@@ -49,7 +56,9 @@ def test_perturbing_the_future_leaves_the_past_alone(hours: int) -> None:
     assert [p for p in before.payments if p.settlement.ts_ms <= cut_ms] == [
         p for p in after.payments if p.settlement.ts_ms <= cut_ms
     ]
-    assert before.decisions != after.decisions, "the perturbation must matter later, or the test shows nothing"
+    assert before.decisions != after.decisions, (
+        "the perturbation must matter later, or the test shows nothing"
+    )
 
 
 @pytest.mark.parametrize("table", ["funding", "ohlcv"])

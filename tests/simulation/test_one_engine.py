@@ -39,16 +39,24 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
         {"ts_ms": ts, "symbol": symbol, **json.loads(body)}
         for ts, symbol, body in db.execute("SELECT ts_ms, symbol, body FROM decisions ORDER BY 1, 2")
     ]
-    backtest = pl.read_parquet(tmp / "out" / "decisions.parquet").with_columns(ts_ms=pl.col("ts").dt.epoch("ms"))
-    tested = [{key: row[key] for key in one} for one, row in zip(live, backtest.iter_rows(named=True), strict=True)]
+    backtest = pl.read_parquet(tmp / "out" / "decisions.parquet").with_columns(
+        ts_ms=pl.col("ts").dt.epoch("ms")
+    )
+    tested = [
+        {key: row[key] for key in one} for one, row in zip(live, backtest.iter_rows(named=True), strict=True)
+    ]
     assert live == tested
     fills = pl.read_parquet(tmp / "out" / "fills.parquet")
-    executions = db.execute("SELECT venue, symbol, side, quantity, price FROM executions ORDER BY ts_ms, rowid").fetchall()
+    executions = db.execute(
+        "SELECT venue, symbol, side, quantity, price FROM executions ORDER BY ts_ms, rowid"
+    ).fetchall()
     assert [(v, s, d, float(q), float(p)) for v, s, d, q, p in executions] == list(
         fills.select("venue", "symbol", "side", "quantity", "price").iter_rows()
     )
     funding = db.execute("SELECT payment_usd FROM funding ORDER BY ts_ms, venue, symbol").fetchall()
-    assert [float(p) for (p,) in funding] == pl.read_parquet(tmp / "out" / "funding.parquet")["payment_usd"].to_list()
+    assert [float(p) for (p,) in funding] == pl.read_parquet(tmp / "out" / "funding.parquet")[
+        "payment_usd"
+    ].to_list()
     assert len(live) > 0
 
 
@@ -56,7 +64,9 @@ def test_a_replayed_day_decides_alike_in_backtest_and_daemon(tmp_path: Path) -> 
     """If this fails, what was backtested is not what will run."""
     data = write_directory(tables(2), tmp_path / "data")
     both(data, tmp_path, Window(START_MS, START_MS + 2 * DAY_MS), BOOK)
-    assert len(pl.read_parquet(tmp_path / "out" / "fills.parquet")) > 0, "a day without trades would show little"
+    assert len(pl.read_parquet(tmp_path / "out" / "fills.parquet")) > 0, (
+        "a day without trades would show little"
+    )
 
 
 def test_a_replayed_recorded_day_decides_alike(tmp_path: Path, shared_data: Path) -> None:
@@ -74,7 +84,18 @@ def test_the_same_seed_gives_the_same_files_in_any_process(tmp_path: Path) -> No
     """If this fails, a result cannot be repeated: something depends on hash order, addresses or the wall clock."""
     for name, hash_seed in (("a", "1"), ("b", "4242")):
         subprocess.run(
-            [sys.executable, "-m", "hedged", "demo", "--days", "7", "--seed", "2", "--out", str(tmp_path / name)],
+            [
+                sys.executable,
+                "-m",
+                "hedged",
+                "demo",
+                "--days",
+                "7",
+                "--seed",
+                "2",
+                "--out",
+                str(tmp_path / name),
+            ],
             check=True,
             capture_output=True,
             env=os.environ | {"PYTHONHASHSEED": hash_seed},

@@ -37,7 +37,9 @@ def settings_in(directory: Path) -> Config:
     return config(state_dir=str(directory), telemetry={"port": 0, "log_level": "error"})
 
 
-def test_a_restart_keeps_the_book_the_hedges_and_the_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_keeps_the_book_the_hedges_and_the_cap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, a restart takes its own earlier hedges for the trader's positions, or doubles them."""
     settings = settings_in(tmp_path)
     first = live(settings, START_MS, START_MS + DAY_MS, monkeypatch).progress.last

@@ -72,7 +72,7 @@ def _decision(i: int, symbol: str, mean: float, share: float, wanted: float) -> 
             NASTY if i // 4 % 2 else f"{action} {abs(wanted - share):.0%}: a day costs {cost_usd:,.2f} USD."
         )
     rates = {"rate_mean_per_hour": mean, "rate_p10_per_hour": mean - 9e-6, "rate_p90_per_hour": mean + 9e-6}
-    current = {"injective": own * (1 - PARTS[0] * share), "binance": -own * PARTS[1] * share}
+    current = {"injective": -own * PARTS[0] * share, "binance": -own * PARTS[1] * share}
     return rates | {
         "ts": START + timedelta(minutes=15 * i),
         "symbol": symbol,

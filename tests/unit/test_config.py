@@ -1,5 +1,6 @@
 """Configuration: what is refused, what the operator reads then, and which changes count as another configuration."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,13 +27,18 @@ def test_the_example_loads_and_is_paper():
     assert config.mode == "paper"
 
 
-def test_every_key_of_the_example_is_a_real_one_when_uncommented():
-    """A commented default in the example would be refused as unknown once the operator switches it on."""
-    lines = (ROOT / "config.example.yaml").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if "\t" in line] == []
-    config = load_config(ROOT / "config.example.yaml")
-    assert set(yaml.safe_load("\n".join(lines)) or {}) <= set(Config.model_fields)
-    assert config.hedge.cap <= Decimal("0.40")
+def test_the_example_shows_the_defaults():
+    """The example says that it shows the defaults; an operator who deletes a line would change what the daemon does."""
+    example = load_config(ROOT / "config.example.yaml")
+    assert example.model_copy(update={"book": Config().book}) == Config()
+
+
+def test_what_the_example_comments_out_is_real():
+    """A commented key would be refused as unknown once the operator switches it on."""
+    text = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
+    switched_on, count = re.subn(r"^( +)# (\w+: )", r"\1\2", text, flags=re.MULTILINE)
+    assert count >= 3
+    assert parse_config(yaml.safe_load(switched_on)).book.protect is not None
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "{}"])
@@ -88,6 +94,9 @@ def test_live_needs_the_acknowledgement():
         {"hedge": {"cap": float("nan")}},
         {"hedge": {"confidence_knots": [[0.8, 0.6], [0.5, 0.25]]}},
         {"hedge": {"confidence_knots": []}},
+        {"hedge": {"confidence_knots": [[0.5, 25], [0.8, 60]]}},  # per cent, where shares are meant
+        {"hedge": {"confidence_knots": [[0.5, float("nan")]]}},
+        {"cycle": {"interval_s": 1_000}},  # would meet the end of a 15-minute bar every two and a half hours
         {"risk": {"max_leverage": 11}},
         {"cycle": {"interval_s": 29}},
         {"book": {"positions": {"INJ": {}}}},
@@ -137,6 +146,18 @@ def test_a_bar_must_divide_the_hour(bar_s):
 def test_the_hash_covers_what_can_change_a_decision(raw, same):
     """Moving the logs would void every running decision, or another cap would pass for the same configuration."""
     assert (parse_config(raw).hash == Config().hash) is same
+
+
+def test_the_hash_does_not_depend_on_spelling():
+    """The same limits, written 0.40 or 0.4 or in another order, would pass for another configuration."""
+    assert (
+        parse_config({"hedge": {"cap": 0.4}}).hash
+        == parse_config({"hedge": {"cap": "0.400"}}).hash
+        == Config().hash
+    )
+    inj, btc = {"INJ": {"usd": 1}}, {"BTC": {"usd": 2}}
+    hashes = {parse_config({"book": {"positions": both}}).hash for both in (inj | btc, btc | inj)}
+    assert len(hashes) == 1
 
 
 def test_the_configuration_cannot_be_changed_in_flight():

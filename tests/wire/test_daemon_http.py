@@ -28,7 +28,9 @@ def get(url: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[str], list[str]]]:
+def daemon(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, subprocess.Popen[str], list[str]]]:
     """`hedged run` in paper mode on the simulator; yields its address, process and the states seen on the way."""
     folder = tmp_path_factory.mktemp("daemon")
     with socket.socket() as probe:
@@ -96,7 +98,9 @@ def test_health_and_book(daemon: tuple[str, subprocess.Popen[str], list[str]]) -
     assert "Your book" in page and "{{" not in page
 
 
-def test_the_kill_switch_reaches_a_running_daemon(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+def test_the_kill_switch_reaches_a_running_daemon(
+    daemon: tuple[str, subprocess.Popen[str], list[str]],
+) -> None:
     """If this fails, SIGUSR1 does not stop new hedges."""
     url, process, _ = daemon
     process.send_signal(signal.SIGUSR1)
@@ -107,7 +111,9 @@ def test_the_kill_switch_reaches_a_running_daemon(daemon: tuple[str, subprocess.
     assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
 
 
-def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+def test_sigterm_ends_it_cleanly_and_its_log_is_json(
+    daemon: tuple[str, subprocess.Popen[str], list[str]],
+) -> None:
     """If this fails, a container stop becomes a SIGKILL, or the log cannot be read by machines."""
     _, process, _ = daemon
     process.send_signal(signal.SIGTERM)

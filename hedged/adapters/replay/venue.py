@@ -85,21 +85,23 @@ def observe_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms:
     known_ms = np.zeros((len(times_ms), N_FIELDS), dtype=np.int64)
 
     def put(field: Field, told: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
-        values[:, field], known_ms[:, field] = told[0], np.where(np.isnan(told[0]), 0, told[1])
+        told_here = ~np.isnan(told[0])  # what is told later in this function replaces what was told before
+        values[told_here, field], known_ms[told_here, field] = told[0][told_here], told[1][told_here]
 
     put(Field.FUNDING_SETTLED, Track(data.funding_ts, data.funding_rate / data.funding_hours).at(times_ms))
     hours = Track(data.funding_ts, data.funding_hours).at(times_ms)
     put(Field.SETTLED_INTERVAL_H, hours)
+    put(Field.INTERVAL_H, hours)
+    put(Field.SETTLES_IN_S, ((hours[1] + hours[0] * HOUR_MS - times_ms) / 1_000, hours[1]))
     if len(data.estimate.values):
-        coming_h = data.estimate_hours.at(times_ms)
-        estimate = data.estimate.at(times_ms)
-        put(Field.FUNDING_ESTIMATE, (estimate[0] / coming_h[0], estimate[1]))
-        put(Field.INTERVAL_H, coming_h)
-        next_ms = data.estimate_next_ms.at(times_ms)
-        put(Field.SETTLES_IN_S, ((next_ms[0] - times_ms) / 1_000, next_ms[1]))
-    else:
-        put(Field.INTERVAL_H, hours)
-        put(Field.SETTLES_IN_S, ((hours[1] + hours[0] * HOUR_MS - times_ms) / 1_000, hours[1]))
+        coming_h, known = data.estimate_hours.at(times_ms)
+        next_ms, _ = data.estimate_next_ms.at(times_ms)
+        coming_h = np.where(
+            next_ms > times_ms, coming_h, np.nan
+        )  # one of a settlement that is over says nothing
+        put(Field.FUNDING_ESTIMATE, (data.estimate.at(times_ms)[0] / coming_h, known))
+        put(Field.INTERVAL_H, (coming_h, known))
+        put(Field.SETTLES_IN_S, (np.where(np.isnan(coming_h), np.nan, (next_ms - times_ms) / 1_000), known))
     prices = prices_at(series, key, times_ms)
     put(Field.MARK, (prices.price, prices.known_ms))
     put(Field.PREMIUM, data.premium.at(times_ms))

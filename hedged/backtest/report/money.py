@@ -94,8 +94,8 @@ def cumulative(run: Run, grid: Grid) -> dict[str, dict[str, list[float]]]:
 def _layer(venue: str, held: float, own: float) -> str:
     """Name the layer that a settlement belongs to: same side elsewhere is moved, opposite is a hedge."""
     if venue == INJECTIVE:
-        return "Own cut"
-    return f"{'Moved to' if held * own > 0 else 'Hedge on'} {text.venue(venue)}"
+        return "Cut on Injective"
+    return f"{'Moved part at' if held * own > 0 else 'Hedge on'} {text.venue(venue)}"
 
 
 def by_layer(run: Run) -> dict[str, float]:

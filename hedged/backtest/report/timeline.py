@@ -27,14 +27,17 @@ def row(action: str | None) -> str:
 
 
 def layer_shares(own: float | None, current: str | None) -> dict[str, float]:
-    """Return each layer's size in percent of the own position, from a decision's `current` book."""
+    """Return each layer's size in percent of the own position, from a decision's `current`.
+
+    `current`: JSON, the daemon's own signed part by venue; on Injective a cut has the sign opposite to the position's.
+    """
     try:
         held = json.loads(current or "{}")
     except ValueError:
         return {}
     if not own or not isinstance(held, dict):
         return {}
-    cut, shares = 1 - float(held.get(INJECTIVE, own)) / own, {}
+    cut, shares = -float(held.get(INJECTIVE, 0.0)) / own, {}
     for venue, quantity in held.items():
         if venue != INJECTIVE:
             moved = float(quantity) * own > 0

@@ -78,7 +78,9 @@ def recording(hours: int = 60) -> dict[str, pl.DataFrame]:
                 interest.append((float(h), venue, "BTC", "1h", 1_000.0 + h))
             premium.append((h + 0.5, venue, "BTC", "venue", 1e-4 * h))
             liquidity.append((h + 0.25, venue, "BTC", 1e6 + h))
-            estimates.append((h + 0.75, venue, "BTC", 2e-5 * (h + 1), float(step), float(h - h % step + step)))
+            estimates.append(
+                (h + 0.75, venue, "BTC", 2e-5 * (h + 1), float(step), float(h - h % step + step))
+            )
             ratio.append((h + 0.1, venue, "BTC", 1.0 + h / 100))
         for h in range(0, hours, 24):
             bars.append((float(h), venue, "BTC", "perp", "1d", 90.0 + h, 240.0))

@@ -98,7 +98,7 @@ def test_the_waterfall_explains_the_whole_difference(hedged_run: files.Run) -> N
     """A step left out would credit a layer with what fees or another layer did."""
     steps = money.waterfall(hedged_run)
     assert [step["name"] for step in steps] == [
-        *("Funding, unhedged", "Own cut", "Hedge on Binance", "Fees", "Spread", "Hedged, after costs"),
+        *("Funding, unhedged", "Cut on Injective", "Hedge on Binance", "Fees", "Spread", "Hedged, after costs"),
     ]
     saved = steps[-1]["to"] - steps[0]["to"]
     assert saved == pytest.approx(hedged_run.summary["net_saving_usd"], abs=0.02)
@@ -136,11 +136,11 @@ def test_the_realised_rate_is_the_mean_of_what_settled_after_the_decision() -> N
 
 def test_layers_are_shares_of_the_own_position() -> None:
     """A hedge shown with the wrong sign or base would look like twice, or none, of what was done."""
-    assert timeline.layer_shares(-100.0, '{"injective": "-90", "binance": 30}') == {
+    assert timeline.layer_shares(-100.0, '{"injective": "10", "binance": 30}') == {
         "Own cut": 10.0,
         "Hedge on Binance": 30.0,
     }
-    assert timeline.layer_shares(100.0, '{"injective": 70, "okx": 20}') == {
+    assert timeline.layer_shares(100.0, '{"injective": -30, "okx": 20}') == {
         "Own cut": 10.0,
         "Moved to OKX": 20.0,
     }

@@ -52,7 +52,11 @@ class ListOfBars:
 appends = st.lists(
     st.tuples(
         st.integers(1, 12),  # bars on from the one before: more than 1 leaves a gap
-        st.lists(st.tuples(st.sampled_from(KEYS), st.floats(-1e6, 1e6, width=32)), max_size=3, unique_by=lambda o: o[0]),
+        st.lists(
+            st.tuples(st.sampled_from(KEYS), st.floats(-1e6, 1e6, width=32)),
+            max_size=3,
+            unique_by=lambda o: o[0],
+        ),
         st.integers(0, 40_000),
     ),
     max_size=30,
@@ -137,17 +141,21 @@ def test_a_refused_bar_changes_nothing(ts_ms, bar, match):
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize(("keys", "capacity", "bar_ms"), [(KEYS, 0, BAR_MS), (KEYS, 4, 0), ((KEYS[0],) * 2, 4, BAR_MS)])
+@pytest.mark.parametrize(
+    ("keys", "capacity", "bar_ms"), [(KEYS, 0, BAR_MS), (KEYS, 4, 0), ((KEYS[0],) * 2, 4, BAR_MS)]
+)
 def test_a_senseless_buffer_is_refused(keys, capacity, bar_ms):
     """A capacity of zero or a series listed twice would fail later, at the first bar, with a riddle."""
-    with pytest.raises(ValueError, match="positive|twice"):
+    with pytest.raises(ValueError, match=r"positive|twice"):
         RingBuffer(keys, capacity, bar_ms)
 
 
 def test_memory_does_not_grow_with_uptime():
     """A daemon that runs for months would run out of memory."""
     ring = RingBuffer(KEYS, 32, BAR_MS)
-    bars = [(START_MS + i * BAR_MS, [seen(key, START_MS + i * BAR_MS, 1.0) for key in KEYS]) for i in range(400)]
+    bars = [
+        (START_MS + i * BAR_MS, [seen(key, START_MS + i * BAR_MS, 1.0) for key in KEYS]) for i in range(400)
+    ]
     for ts_ms, bar in bars[:100]:
         ring.append(ts_ms, bar)
     size = ring._values.nbytes

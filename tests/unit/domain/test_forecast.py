@@ -49,7 +49,9 @@ def test_every_marginal_survives_the_joining(series, n_past, n_scenarios, seed):
         assert np.array_equal(np.sort(draws[:, column]), np.sort(quantile_function(band, u)))
 
 
-@pytest.mark.parametrize(("n_past", "slack"), [(256, 1e-9), (97, 0.05), (1_000, 0.15)])  # the last: a sample of the rows
+@pytest.mark.parametrize(
+    ("n_past", "slack"), [(256, 1e-9), (97, 0.05), (1_000, 0.15)]
+)  # the last: a sample of the rows
 @pytest.mark.parametrize("rho", [-0.8, 0.0, 0.6, 0.95])
 def test_the_draws_depend_on_each_other_like_the_residuals(n_past, slack, rho):
     """Two venues whose rates move together would be planned as a diversified pair, or the other way round."""

@@ -18,7 +18,9 @@ intervals_h = st.sampled_from([Decimal(1), Decimal(2), Decimal(4), Decimal(8)])
 
 
 def print_of(rate: str, price: str = "25") -> Settlement:
-    return Settlement(KEY, 1_756_684_800_000, FundingRate(INJECTIVE, Decimal(rate), Decimal(1)), Decimal(price))
+    return Settlement(
+        KEY, 1_756_684_800_000, FundingRate(INJECTIVE, Decimal(rate), Decimal(1)), Decimal(price)
+    )
 
 
 def paid(notional_usd: str, rate: str) -> Decimal:

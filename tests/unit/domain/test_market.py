@@ -53,7 +53,9 @@ def test_impact_is_symmetric_and_proportional(notional_usd):
     assert COSTS.impact(10 * notional_usd) == 10 * COSTS.impact(notional_usd)
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (4.16666e-06, "0.00000416666"), (25.0, "25"), (-0.3, "-0.3")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1, "0.1"), (4.16666e-06, "0.00000416666"), (25.0, "25"), (-0.3, "-0.3")]
+)
 def test_a_float_becomes_the_decimal_it_prints_as(value, text):
     """0.1 would become 0.1000000000000000055…, and prices would fall off their ticks."""
     assert decimal_of(value) == Decimal(text)

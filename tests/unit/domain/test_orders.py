@@ -78,7 +78,12 @@ def test_a_client_id_fits_every_venue(account, attempt):
 
 @pytest.mark.parametrize(
     ("side", "price", "lost"),
-    [(Side.BUY, "25.1", "0.2"), (Side.SELL, "24.9", "0.2"), (Side.BUY, "24.9", "-0.2"), (Side.SELL, "25.1", "-0.2")],
+    [
+        (Side.BUY, "25.1", "0.2"),
+        (Side.SELL, "24.9", "0.2"),
+        (Side.BUY, "24.9", "-0.2"),
+        (Side.SELL, "25.1", "-0.2"),
+    ],
 )
 def test_a_worse_price_is_a_cost_on_both_sides(side, price, lost):
     """The shortfall of sells would be booked as a gain, and hedging would look cheaper than it is."""

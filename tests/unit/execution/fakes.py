@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 from hedged.domain.approved import ApprovedIntent, GateSeal
@@ -21,22 +21,26 @@ HASHES = Hashes("model", "features", "config")
 
 
 def market(key: SeriesKey = HERE, **changes: Any) -> Market:
-    costs = Costs(D("0.0002"), D("0.0005"), D("0.0001"), changes.pop("depth_usd", D(1_000_000)))
-    plain = Market(key, D("0.1"), D("0.001"), D(5), D("0.05"), D("0.025"), costs)
+    costs = Costs(
+        Decimal("0.0002"), Decimal("0.0005"), Decimal("0.0001"), changes.pop("depth_usd", Decimal(1_000_000))
+    )
+    plain = Market(
+        key, Decimal("0.1"), Decimal("0.001"), Decimal(5), Decimal("0.05"), Decimal("0.025"), costs
+    )
     return replace(plain, **changes)
 
 
-def intent(key: SeriesKey = HERE, signed: D | str | int = "-1", **changes: Any) -> Intent:
+def intent(key: SeriesKey = HERE, signed: Decimal | str | int = "-1", **changes: Any) -> Intent:
     """An order of `signed` coins at a mark of 100, its worst price 0.2 % away."""
-    quantity = D(signed)
+    quantity = Decimal(signed)
     side = Side.BUY if quantity > 0 else Side.SELL
     plain = Intent(
         cycle_ts_ms=NOW_MS,
         key=key,
         side=side,
         quantity=abs(quantity),
-        worst_price=D(100) + side.sign * D("0.2"),
-        reference_price=D(100),
+        worst_price=Decimal(100) + side.sign * Decimal("0.2"),
+        reference_price=Decimal(100),
         purpose=Purpose.OWN_CUT if key.venue == INJECTIVE else Purpose.HEDGE_OPEN,
         reduce_only=False,
         hashes=HASHES,
@@ -50,7 +54,7 @@ def approve(order: Intent) -> ApprovedIntent:
 
 
 def settlement(key: SeriesKey, ts_ms: int, rate: str = "0.0001", price: str = "100") -> Settlement:
-    return Settlement(key, ts_ms, FundingRate(key.venue, D(rate), D(1)), D(price))
+    return Settlement(key, ts_ms, FundingRate(key.venue, Decimal(rate), Decimal(1)), Decimal(price))
 
 
 class FakeVenue:
@@ -60,9 +64,9 @@ class FakeVenue:
     `broken`: method name → error raised whenever it is called. `watch`: called when an order arrives.
     """
 
-    def __init__(self, venue: str, quantity: D | int = 0, symbol: str = "BTC") -> None:
+    def __init__(self, venue: str, quantity: Decimal | int = 0, symbol: str = "BTC") -> None:
         self.venue = venue
-        self.quantities: dict[str, D] = {symbol: D(quantity)} if quantity else {}
+        self.quantities: dict[str, Decimal] = {symbol: Decimal(quantity)} if quantity else {}
         self.orders: dict[str, OrderState] = {}
         self.trades: list[Execution] = []
         self.paid: list[FundingPayment] = []
@@ -76,27 +80,40 @@ class FakeVenue:
         self.watch: Callable[[ApprovedIntent], None] = lambda _: None
         self._ids = itertools.count()
 
-    def trade(self, symbol: str, signed: D | str | int, client_id: str | None = None, price: str = "100") -> None:
+    def trade(
+        self, symbol: str, signed: Decimal | str | int, client_id: str | None = None, price: str = "100"
+    ) -> None:
         """Something trades on the account: by hand when there is no client id."""
-        quantity = D(signed)
-        self.quantities[symbol] = self.quantities.get(symbol, D(0)) + quantity
+        quantity = Decimal(signed)
+        self.quantities[symbol] = self.quantities.get(symbol, Decimal(0)) + quantity
         side = Side.BUY if quantity > 0 else Side.SELL
         key = SeriesKey(self.venue, symbol)
         self.trades.append(
-            Execution(self.now_ms, key, f"x{next(self._ids)}", client_id, side, abs(quantity), D(price), D("0.05"))
+            Execution(
+                self.now_ms,
+                key,
+                f"x{next(self._ids)}",
+                client_id,
+                side,
+                abs(quantity),
+                Decimal(price),
+                Decimal("0.05"),
+            )
         )
 
     def pay(self, symbol: str, ts_ms: int) -> None:
         due = settlement(SeriesKey(self.venue, symbol), ts_ms)
-        self.paid.append(funding_payment(self.quantities.get(symbol, D(0)), due))
+        self.paid.append(funding_payment(self.quantities.get(symbol, Decimal(0)), due))
 
     async def positions(self) -> Mapping[str, Position]:
         self._maybe_fail("positions")
-        return {s: Position(SeriesKey(self.venue, s), q, D(100)) for s, q in self.quantities.items() if q}
+        return {
+            s: Position(SeriesKey(self.venue, s), q, Decimal(100)) for s, q in self.quantities.items() if q
+        }
 
     async def balance(self) -> Balance:
         self._maybe_fail("balance")
-        return Balance(self.venue, D(10_000), D(10_000))
+        return Balance(self.venue, Decimal(10_000), Decimal(10_000))
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         self.watch(approved)
@@ -106,7 +123,7 @@ class FakeVenue:
             raise error
         order = approved.intent
         self.trade(order.key.symbol, order.signed_quantity, approved.client_id)
-        state = OrderState(approved.client_id, order.key, OrderStatus.FILLED, order.quantity, D(0))
+        state = OrderState(approved.client_id, order.key, OrderStatus.FILLED, order.quantity, Decimal(0))
         self.orders[approved.client_id] = state
         if error is not None:
             raise error

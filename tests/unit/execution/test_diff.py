@@ -1,7 +1,7 @@
 """From desired to actual: the right orders, in the right order, and none when there is nothing to do."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -15,29 +15,33 @@ from hedged.strategy.snapshot import DesiredPosition
 from tests.unit.execution.fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
 
 RISK = RiskConfig()
-MARKETS = {HERE: market(HERE), THERE: market(THERE, depth_usd=D(8_000_000)), OTHER: market(OTHER, depth_usd=D(2_000_000))}
-MARKS = dict.fromkeys(MARKETS, D(100))
+MARKETS = {
+    HERE: market(HERE),
+    THERE: market(THERE, depth_usd=Decimal(8_000_000)),
+    OTHER: market(OTHER, depth_usd=Decimal(2_000_000)),
+}
+MARKS = dict.fromkeys(MARKETS, Decimal(100))
 
 
 def diff(
-    desired: Mapping[SeriesKey, D | int | str],
-    held: Mapping[SeriesKey, D | int | str] | None = None,
+    desired: Mapping[SeriesKey, Decimal | int | str],
+    held: Mapping[SeriesKey, Decimal | int | str] | None = None,
     markets: Mapping[SeriesKey, Market] = MARKETS,
-    marks: Mapping[SeriesKey, D] = MARKS,
+    marks: Mapping[SeriesKey, Decimal] = MARKS,
 ) -> list[Intent]:
-    wanted = [DesiredPosition(key, D(q), Purpose.RELOCATE, "why") for key, q in desired.items()]
-    have = {key: D(q) for key, q in (held or {}).items()}
+    wanted = [DesiredPosition(key, Decimal(q), Purpose.RELOCATE, "why") for key, q in desired.items()]
+    have = {key: Decimal(q) for key, q in (held or {}).items()}
     return intents_for(wanted, have, marks, markets, RISK, HASHES, NOW_MS)
 
 
-def signed(orders: Iterable[Intent]) -> list[tuple[SeriesKey, D]]:
+def signed(orders: Iterable[Intent]) -> list[tuple[SeriesKey, Decimal]]:
     return [(order.key, order.signed_quantity) for order in orders]
 
 
 def test_reductions_first_then_the_thinnest_book() -> None:
     """If this fails, the leg most likely to fail goes last and leaves the other one naked."""
     eth = SeriesKey("bybit", "ETH")
-    markets = MARKETS | {eth: market(eth, depth_usd=D(1))}
+    markets = MARKETS | {eth: market(eth, depth_usd=Decimal(1))}
     orders = diff({THERE: -1, OTHER: -1, HERE: 0}, {HERE: -5})
     assert signed(orders) == [(HERE, 5), (OTHER, -1), (THERE, -1)]
     orders = diff({THERE: 0, OTHER: 4, HERE: -4}, {HERE: -4, THERE: 4})
@@ -69,7 +73,9 @@ def test_dust_is_left() -> None:
     """If this fails, the daemon sends orders that the venue refuses for their size, every cycle again."""
     assert diff({THERE: "-0.049"}) == []
     assert diff({THERE: 0}, {THERE: "0.049"}) == []
-    assert diff({THERE: "-0.0509"})[0].quantity == D("0.050")  # rounded towards zero, never more than asked for
+    assert diff({THERE: "-0.0509"})[0].quantity == Decimal(
+        "0.050"
+    )  # rounded towards zero, never more than asked for
 
 
 def test_a_change_of_sign_stops_at_zero() -> None:
@@ -80,13 +86,13 @@ def test_a_change_of_sign_stops_at_zero() -> None:
 
 def test_an_order_takes_only_its_share_of_the_book() -> None:
     """If this fails, a large change sweeps the book, or the gate refuses it for ever and nothing is ever done."""
-    thin = {THERE: market(THERE, depth_usd=D(1_000))}  # a quarter of it: 2.5 coins at 100
-    held, steps = D(0), []
+    thin = {THERE: market(THERE, depth_usd=Decimal(1_000))}  # a quarter of it: 2.5 coins at 100
+    held, steps = Decimal(0), []
     for _ in range(5):
         orders = diff({THERE: -6}, {THERE: held}, thin)
         steps += [order.signed_quantity for order in orders]
-        held += sum((order.signed_quantity for order in orders), D(0))
-    assert steps == [D("-2.5"), D("-2.5"), D("-1")]
+        held += sum((order.signed_quantity for order in orders), Decimal(0))
+    assert steps == [Decimal("-2.5"), Decimal("-2.5"), Decimal("-1")]
 
 
 @pytest.mark.parametrize("missing", ["mark", "market"])
@@ -106,7 +112,7 @@ books = st.fixed_dictionaries(dict.fromkeys(MARKETS, quantities))
 
 @given(desired=books, held=books, marks=st.fixed_dictionaries(dict.fromkeys(MARKETS, prices)))
 def test_orders_are_well_formed(
-    desired: dict[SeriesKey, D], held: dict[SeriesKey, D], marks: dict[SeriesKey, D]
+    desired: dict[SeriesKey, Decimal], held: dict[SeriesKey, Decimal], marks: dict[SeriesKey, Decimal]
 ) -> None:
     """If this fails, a venue or the gate refuses the order: off the tick, off the step, outside the collar."""
     for order in diff(desired, held, marks=marks):
@@ -122,7 +128,9 @@ def test_orders_are_well_formed(
 
 
 @given(desired=books, held=books)
-def test_applying_the_orders_leaves_nothing_to_do(desired: dict[SeriesKey, D], held: dict[SeriesKey, D]) -> None:
+def test_applying_the_orders_leaves_nothing_to_do(
+    desired: dict[SeriesKey, Decimal], held: dict[SeriesKey, Decimal]
+) -> None:
     """If this fails, the daemon trades for ever: positions do not converge within two cycles."""
     after = dict(held)
     for _ in range(2):  # the second cycle opens the other side where the first one stopped at zero
@@ -139,12 +147,12 @@ def test_applying_the_orders_leaves_nothing_to_do(desired: dict[SeriesKey, D], h
 def test_dust_on_the_other_side_does_not_block_a_market() -> None:
     """If this fails, a partial fill too small to be closed keeps a market from ever being hedged again."""
     (order,) = diff({THERE: 4}, {THERE: "-0.003"})
-    assert order.signed_quantity == D("4.003")
+    assert order.signed_quantity == Decimal("4.003")
     assert not order.reduce_only
 
 
 def test_an_order_says_what_it_was_decided_with() -> None:
     """If this fails, the gate cannot tell an order of an old model, and the fill's shortfall has no reference."""
     (order,) = diff({THERE: -1})
-    assert (order.hashes, order.reference_price, order.cycle_ts_ms) == (HASHES, D(100), NOW_MS)
+    assert (order.hashes, order.reference_price, order.cycle_ts_ms) == (HASHES, Decimal(100), NOW_MS)
     assert (order.side, order.purpose) == (Side.SELL, Purpose.RELOCATE)

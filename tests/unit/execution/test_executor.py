@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from decimal import Decimal as D
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
 from tests.unit.execution.fakes import HERE, NOW_MS, OTHER, THERE, FakeVenue, approve, intent
 
 
@@ -46,7 +45,9 @@ class Rig:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.venues = {v.venue: v for v in (FakeVenue(INJECTIVE, 10), FakeVenue("binance"), FakeVenue("bybit"))}
+        self.venues = {
+            v.venue: v for v in (FakeVenue(INJECTIVE, 10), FakeVenue("binance"), FakeVenue("bybit"))
+        }
 
     @property
     def here(self) -> FakeVenue:
@@ -96,7 +97,7 @@ def test_a_venue_that_does_not_answer_is_unknown_never_flat(rig: Rig, venue: str
         assert dict(state.unknown) == {venue: "503"}
         assert not state.reconciled
         assert venue not in state.collateral_usd
-        assert state.own == ({} if venue == INJECTIVE else {"BTC": D(10)})
+        assert state.own == ({} if venue == INJECTIVE else {"BTC": Decimal(10)})
         rig.venues[venue].broken.clear()
         assert (await desk.look()).reconciled
 
@@ -125,9 +126,9 @@ def test_only_own_client_ids_are_attributed(rig: Rig) -> None:
         assert (await desk.look()).attributed == {}
         await desk.send(intent(HERE, -4))
         state = await desk.look()
-        assert state.attributed == {HERE: D(-4)}
+        assert state.attributed == {HERE: Decimal(-4)}
         assert [fill.purpose for fill in state.fills] == [Purpose.OWN_CUT]
-        assert state.own == {"BTC": D(8)}
+        assert state.own == {"BTC": Decimal(8)}
 
     rig.life(script)
 
@@ -140,9 +141,9 @@ def test_a_cut_never_feeds_on_itself(rig: Rig) -> None:
             await desk.send(intent(HERE, -1, cycle_ts_ms=NOW_MS + step))
             for _ in range(3):
                 state = await desk.look()
-                assert state.own == {"BTC": D(10)}
-                assert state.attributed == {HERE: D(-step)}
-        assert rig.here.quantities == {"BTC": D(6)}
+                assert state.own == {"BTC": Decimal(10)}
+                assert state.attributed == {HERE: Decimal(-step)}
+        assert rig.here.quantities == {"BTC": Decimal(6)}
 
     rig.life(script)
 
@@ -152,7 +153,7 @@ def test_n_is_known_when_the_venue_shows_nothing(rig: Rig) -> None:
 
     async def script(desk: Desk) -> None:
         await desk.send(intent(HERE, -10))
-        assert (await desk.look()).own == {"BTC": D(10)}
+        assert (await desk.look()).own == {"BTC": Decimal(10)}
 
     rig.life(script)
 
@@ -163,9 +164,9 @@ def test_manual_trades_change_n(rig: Rig) -> None:
     async def script(desk: Desk) -> None:
         await desk.send(intent(HERE, -4))
         rig.here.trade("BTC", 5)
-        assert (await desk.look()).own == {"BTC": D(15)}
+        assert (await desk.look()).own == {"BTC": Decimal(15)}
         rig.here.trade("ETH", -2)
-        assert (await desk.look()).own == {"BTC": D(15), "ETH": D(-2)}
+        assert (await desk.look()).own == {"BTC": Decimal(15), "ETH": Decimal(-2)}
 
     rig.life(script)
 
@@ -216,7 +217,7 @@ def test_an_order_that_was_accepted_before_the_error_is_found(rig: Rig) -> None:
         assert await desk.send(intent(THERE, -4)) == 1
         assert len(rig.there.placed) == 1
         assert desk.executor.unresolved == {}
-        assert (await desk.look()).attributed == {THERE: D(-4)}
+        assert (await desk.look()).attributed == {THERE: Decimal(-4)}
 
     rig.life(script)
     assert rig.events() == ["attempt", "unknown", "acknowledged"]
@@ -249,7 +250,9 @@ def test_an_outcome_that_stays_unknown_blocks_its_market_and_is_never_resent(rig
 
 
 def relocation() -> tuple[Intent, Intent]:
-    return intent(HERE, -4, purpose=Purpose.RELOCATE, reduce_only=True), intent(THERE, 4, purpose=Purpose.RELOCATE)
+    return intent(HERE, -4, purpose=Purpose.RELOCATE, reduce_only=True), intent(
+        THERE, 4, purpose=Purpose.RELOCATE
+    )
 
 
 async def _rejected(desk: Desk) -> None:
@@ -278,7 +281,7 @@ async def _unknown_since_earlier(desk: Desk) -> None:
 async def _not_filled(desk: Desk) -> None:
     async def place(approved: Any) -> OrderState:
         order = approved.intent
-        return OrderState(approved.client_id, order.key, OrderStatus.CANCELLED, D(0), order.quantity)
+        return OrderState(approved.client_id, order.key, OrderStatus.CANCELLED, Decimal(0), order.quantity)
 
     desk.venues[INJECTIVE].place = place  # type: ignore[method-assign]
 
@@ -338,8 +341,8 @@ def test_a_restart_remembers_what_is_its_own(rig: Rig) -> None:
     async def second(desk: Desk) -> None:
         for _ in range(2):
             state = await desk.look()
-            assert state.own == {"BTC": D(10)}
-            assert state.attributed == {HERE: D(-4), THERE: D(-1)}
+            assert state.own == {"BTC": Decimal(10)}
+            assert state.attributed == {HERE: Decimal(-4), THERE: Decimal(-1)}
         assert state.fills == []  # not new, so not charged again
 
     rig.life(first)
@@ -356,8 +359,8 @@ def test_a_restart_learns_what_filled_while_it_was_down(rig: Rig) -> None:
         rig.here.now_ms = NOW_MS + 5 * HOUR_MS
         rig.here.trade("BTC", 2)
         state = await desk.accounts.refresh(NOW_MS + 5 * HOUR_MS)
-        assert state.attributed == {HERE: D(-4)}
-        assert state.own == {"BTC": D(12)}
+        assert state.attributed == {HERE: Decimal(-4)}
+        assert state.own == {"BTC": Decimal(12)}
         assert [p.settlement.ts_ms for p in state.payments] == [NOW_MS + HOUR_MS]
 
     rig.life(dies_after_the_send)
@@ -380,7 +383,7 @@ def test_a_restart_resolves_the_open_attempt_by_looking_it_up(rig: Rig, arrived:
 
     async def sure(desk: Desk) -> None:
         assert desk.executor.unresolved == {}
-        assert (await desk.look()).attributed == ({THERE: D(-4)} if arrived else {})
+        assert (await desk.look()).attributed == ({THERE: Decimal(-4)} if arrived else {})
 
     rig.life(dies_in_the_send)
     rig.life(unsure)
@@ -395,13 +398,13 @@ def test_the_limit_on_rate_holds_over_a_restart(rig: Rig) -> None:
 
     async def first(desk: Desk) -> None:
         await desk.send(intent(HERE, -4))
-        assert desk.executor.sent_last_hour() == (1, D(400))
+        assert desk.executor.sent_last_hour() == (1, Decimal(400))
 
     async def second(desk: Desk) -> None:
-        assert desk.executor.sent_last_hour() == (1, D(400))
+        assert desk.executor.sent_last_hour() == (1, Decimal(400))
 
     async def an_hour_later(desk: Desk) -> None:
-        assert desk.executor.sent_last_hour() == (0, D(0))
+        assert desk.executor.sent_last_hour() == (0, Decimal(0))
 
     rig.life(first)
     rig.life(second, NOW_MS + HOUR_MS)
@@ -433,8 +436,8 @@ def test_memory_does_not_grow_with_the_number_of_fills(rig: Rig) -> None:
             rig.here.trade("BTC", "0.001", order.client_id)
         rig.here.trades.sort(key=lambda e: e.ts_ms)
         desk.accounts._executions_from_ms[INJECTIVE] = 0
-        assert (await desk.look()).attributed == {HERE: D(1)}
+        assert (await desk.look()).attributed == {HERE: Decimal(1)}
         assert len(desk.accounts._counted) < 4_096
-        assert (await desk.look()).attributed == {HERE: D(1)}
+        assert (await desk.look()).attributed == {HERE: Decimal(1)}
 
     rig.life(script)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from decimal import Decimal as D
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,12 @@ def store(path: Path) -> Iterator[JournalStore]:
     opened.close()
 
 
-def execution(execution_id: str, client_id: str | None, quantity: D | str = "1", price: D | str = "100") -> Execution:
-    return Execution(NOW_MS, THERE, execution_id, client_id, Side.SELL, D(quantity), D(price), D("0.05"))
+def execution(
+    execution_id: str, client_id: str | None, quantity: Decimal | str = "1", price: Decimal | str = "100"
+) -> Execution:
+    return Execution(
+        NOW_MS, THERE, execution_id, client_id, Side.SELL, Decimal(quantity), Decimal(price), Decimal("0.05")
+    )
 
 
 def second_look(path: Path) -> sqlite3.Connection:
@@ -47,7 +51,9 @@ def test_an_attempt_is_committed_at_once(store: JournalStore, path: Path) -> Non
     one = approve(intent())
     store.record_attempt(one, NOW_MS)
     other = second_look(path)
-    assert other.execute("SELECT client_id, event FROM order_events").fetchall() == [(one.client_id, "attempt")]
+    assert other.execute("SELECT client_id, event FROM order_events").fetchall() == [
+        (one.client_id, "attempt")
+    ]
     assert other.execute("SELECT quantity, worst_price FROM intents").fetchall() == [("1", "99.8")]
     other.close()
 
@@ -77,7 +83,13 @@ def test_an_event_needs_its_attempt(store: JournalStore) -> None:
 
 @pytest.mark.parametrize(
     ("events", "open_"),
-    [([], True), (["unknown"], True), (["acknowledged"], False), (["rejected"], False), (["unknown", "absent"], False)],
+    [
+        ([], True),
+        (["unknown"], True),
+        (["acknowledged"], False),
+        (["rejected"], False),
+        (["unknown", "absent"], False),
+    ],
 )
 def test_unresolved(store: JournalStore, events: list[str], open_: bool) -> None:
     """If this fails, an attempt of unknown outcome is forgotten, or a settled one blocks its market for ever."""
@@ -96,12 +108,12 @@ def test_an_execution_counts_once(store: JournalStore) -> None:
     assert store.record_executions(seen) == 3
     assert store.record_executions([*seen, execution("d", one.client_id)]) == 1
     assert store.fills() == [
-        Fill(execution(name, one.client_id), Purpose.HEDGE_OPEN, D(100)) for name in ("a", "d")
+        Fill(execution(name, one.client_id), Purpose.HEDGE_OPEN, Decimal(100)) for name in ("a", "d")
     ]
 
 
 @given(numbers=st.lists(st.tuples(exact, exact), min_size=1, max_size=4))
-def test_numbers_come_back_exact(numbers: list[tuple[D, D]]) -> None:
+def test_numbers_come_back_exact(numbers: list[tuple[Decimal, Decimal]]) -> None:
     """If this fails, positions, money and prices drift by what floating point loses at each restart."""
     store = JournalStore(":memory:", durable=False)
     one = approve(intent(THERE))
@@ -109,7 +121,7 @@ def test_numbers_come_back_exact(numbers: list[tuple[D, D]]) -> None:
     fills = [execution(str(n), one.client_id, q, p) for n, (q, p) in enumerate(numbers)]
     store.record_executions(fills)
     payments = [
-        FundingPayment(Settlement(THERE, NOW_MS + n, FundingRate("binance", q, D(8)), p), q, p)
+        FundingPayment(Settlement(THERE, NOW_MS + n, FundingRate("binance", q, Decimal(8)), p), q, p)
         for n, (q, p) in enumerate(numbers)
     ]
     store.record_funding([*payments, *payments])
@@ -126,15 +138,23 @@ def test_numbers_come_back_exact(numbers: list[tuple[D, D]]) -> None:
 
 def test_decisions_and_states_come_back(store: JournalStore, path: Path) -> None:
     """If this fails, the report cannot say why something was done, or a stop forgets itself over a restart."""
-    body = {"action": "none", "reason": "costs more than it brings – “Zürich”", "break_even_h": None, "price": 0.1}
+    body = {
+        "action": "none",
+        "reason": "costs more than it brings – “Zürich”",
+        "break_even_h": None,
+        "price": 0.1,
+    }
     episodes = {"BTC": {"costs_usd": 1.5, "marks": {"binance": 100.25}}}
-    store.record_cycle(NOW_MS, {"BTC": body}, {HERE: D(10)}, episodes)
-    store.record_cycle(NOW_MS + 1, {"BTC": body}, {HERE: D("10.0")}, episodes)
-    store.record_cycle(NOW_MS + 2, {}, {HERE: D(9)}, episodes)
+    store.record_cycle(NOW_MS, {"BTC": body}, {HERE: Decimal(10)}, episodes)
+    store.record_cycle(NOW_MS + 1, {"BTC": body}, {HERE: Decimal("10.0")}, episodes)
+    store.record_cycle(NOW_MS + 2, {}, {HERE: Decimal(9)}, episodes)
     again = JournalStore(str(path), durable=True)
     assert again.decisions(NOW_MS + 1) == [{"ts_ms": NOW_MS + 1, "symbol": "BTC", **body}]
     assert len(again.decisions()) == 2
-    assert again.book() == [(NOW_MS, *HERE, D(10)), (NOW_MS + 2, *HERE, D(9))]  # only what changed
+    assert again.book() == [
+        (NOW_MS, *HERE, Decimal(10)),
+        (NOW_MS + 2, *HERE, Decimal(9)),
+    ]  # only what changed
     assert again.load_state("episodes") == episodes
     assert again.load_state("nothing") == {}
     again.close()
@@ -165,8 +185,8 @@ def test_how_far_the_journal_is_complete(store: JournalStore) -> None:
     assert store.complete_to("binance") == (NOW_MS, NOW_MS)
     assert store.complete_to("bybit") == (None, NOW_MS)
     store.record_executions([execution("a", one.client_id)])
-    paid = Settlement(THERE, NOW_MS + 7, FundingRate("binance", D(1), D(8)), D(1))
-    store.record_funding([FundingPayment(paid, D(1), D(1))])
+    paid = Settlement(THERE, NOW_MS + 7, FundingRate("binance", Decimal(1), Decimal(8)), Decimal(1))
+    store.record_funding([FundingPayment(paid, Decimal(1), Decimal(1))])
     assert store.complete_to("binance") == (NOW_MS, NOW_MS + 7)
 
 

@@ -104,7 +104,9 @@ def test_an_eight_hour_print_counts_once_and_whole():
 def test_a_print_lost_in_an_outage_is_unknown_not_zero():
     """Funding paid while the daemon was down would be learnt as no funding."""
     prints = every(1, 12, first=0)
-    lost = range(4 * 3 + 1, 4 * 6)  # bars after 03:00 up to 05:45: the prints of 04:00 and 05:00 are never seen
+    lost = range(
+        4 * 3 + 1, 4 * 6
+    )  # bars after 03:00 up to 05:45: the prints of 04:00 and 05:00 are never seen
     grid = hourly(bars_of(prints, QUARTER_MS, 0, 12, lost=lost))
     unknown = [h for h, v in at(grid, grid.paid).items() if np.isnan(v)]
     assert unknown == [4, 5]
@@ -115,7 +117,7 @@ def test_an_outage_between_two_eight_hour_prints_loses_nothing():
     """A gap in the bars would be taken for a gap in the funding, though its age tells when the print was."""
     prints = every(8, 24, first=0)
     lost = [bar for bar in range(4 * 24) if 4 * 8 <= bar < 4 * 11]
-    whole, holed = (hourly(bars_of(prints, QUARTER_MS, 0, 24, lost=l)) for l in ((), lost))
+    whole, holed = (hourly(bars_of(prints, QUARTER_MS, 0, 24, lost=gone)) for gone in ((), lost))
     assert np.array_equal(whole.paid, holed.paid)
     assert np.array_equal(whole.level, holed.level)
 
@@ -124,13 +126,19 @@ def test_an_overdue_print_is_unknown():
     """A venue that stopped printing would look like a venue whose funding fell to zero."""
     grid = hourly(bars_of([Print(0, 1e-5, 4), Print(4, 2e-5, 4)], QUARTER_MS, 0, 10))
     assert at(grid, grid.paid) == pytest.approx(
-        {**{h: 0.0 for h in range(8)}, 0: 4e-5, 4: 8e-5, 8: np.nan, 9: np.nan, 10: np.nan}, nan_ok=True
+        {**dict.fromkeys(range(8), 0.0), 0: 4e-5, 4: 8e-5, 8: np.nan, 9: np.nan, 10: np.nan}, nan_ok=True
     )
 
 
 def test_a_market_that_changes_its_interval():
     """A venue that goes from 8 h to 4 h to 1 h would be counted by the old interval: twice, or eight times."""
-    prints = [Print(0, 1e-5, 8), Print(8, 2e-5, 8), Print(12, 3e-5, 4), Print(13, 4e-5, 1), Print(14, 5e-5, 1)]
+    prints = [
+        Print(0, 1e-5, 8),
+        Print(8, 2e-5, 8),
+        Print(12, 3e-5, 4),
+        Print(13, 4e-5, 1),
+        Print(14, 5e-5, 1),
+    ]
     for bar_ms in (QUARTER_MS, HOUR_MS):
         grid = hourly(bars_of(prints, bar_ms, 0, 14))
         due = {0: 8e-5, 8: 16e-5, 12: 12e-5, 13: 4e-5, 14: 5e-5}
@@ -237,9 +245,9 @@ def test_with_gaps_every_hour_is_right_or_unknown(rows, lost):
     whole = hourly(bars_of(prints, HOUR_MS, 0, prints[-1].at_h))
     holed = hourly(bars_of(prints, HOUR_MS, 0, prints[-1].at_h, lost=sorted(lost)))
     told = ~np.isnan(holed.paid[0])
-    after_last = whole.times_ms > settlements_of(bars_of(prints, HOUR_MS, 0, prints[-1].at_h, sorted(lost)), 0).ts_ms.max(
-        initial=0
-    )
+    after_last = whole.times_ms > settlements_of(
+        bars_of(prints, HOUR_MS, 0, prints[-1].at_h, sorted(lost)), 0
+    ).ts_ms.max(initial=0)
     sure = told & ~after_last  # after the last print that was seen, its interval is taken to go on
     assert np.array_equal(holed.paid[0, sure], whole.paid[0, sure])
 

@@ -1,4 +1,4 @@
-"""The statistical forecaster: right against a plain re-computation, blind to the future, silent where it knows nothing."""
+"""The statistical forecaster: as its definition says, blind to the future, silent where it knows nothing."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,9 @@ BINANCE, INJECTIVE = SeriesKey("binance", "INJ"), SeriesKey("injective", "INJ")
 SMALL = EwmaConfig(half_lives_h=(2.0, 8.0), min_history_h=12, n_scenarios=64)
 
 
-def grid_of(rates: np.ndarray, interval_h: int = 1, keys: tuple[SeriesKey, ...] = (BINANCE, INJECTIVE)) -> HourlyGrid:
+def grid_of(
+    rates: np.ndarray, interval_h: int = 1, keys: tuple[SeriesKey, ...] = (BINANCE, INJECTIVE)
+) -> HourlyGrid:
     """Hourly grid (series, hours) in which every `interval_h`-th hour settles at the rate per hour given for it."""
     n_series, hours = rates.shape
     due = np.arange(hours) % interval_h == 0
@@ -72,7 +74,10 @@ def same(a, b) -> bool:
         a.keys == b.keys
         and np.array_equal(a.scenarios, b.scenarios)
         and all(np.array_equal(a.marginals[k].quantiles, b.marginals[k].quantiles) for k in a.keys)
-        and all((a.marginals[k].mean, a.marginals[k].p_up) == (b.marginals[k].mean, b.marginals[k].p_up) for k in a.keys)
+        and all(
+            (a.marginals[k].mean, a.marginals[k].p_up) == (b.marginals[k].mean, b.marginals[k].p_up)
+            for k in a.keys
+        )
     )
 
 
@@ -119,7 +124,10 @@ def test_forecasting_leaves_the_grid_alone():
     grid.paid[0, 30] = np.nan
     kept = [part.copy() for part in (grid.paid, grid.level, grid.mark)]
     EwmaForecaster(SMALL).forecast(grid, 0, 24)
-    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(kept, (grid.paid, grid.level, grid.mark), strict=True))
+    assert all(
+        np.array_equal(a, b, equal_nan=True)
+        for a, b in zip(kept, (grid.paid, grid.level, grid.mark), strict=True)
+    )
 
 
 def test_too_short_a_history_leaves_the_series_out():
@@ -197,7 +205,7 @@ def test_a_constant_rate_is_forecast_exactly():
 
 
 def test_the_better_half_life_is_chosen():
-    """The tuning would pick the worse candidate: on a reverting noise the long memory wins, on a slow drift the short."""
+    """The tuning would pick the worse memory: the long one is right for noise, the short one for a slow drift."""
     rng = np.random.default_rng(7)
     noise = rng.normal(0, 1e-5, (1, 400))
     drift = np.linspace(0, 1e-3, 400)[None, :] + noise / 100
@@ -207,6 +215,17 @@ def test_the_better_half_life_is_chosen():
         alone = EwmaForecaster(replace(both, half_lives_h=(half_life_h,))).forecast(grid, 0, 24)
         tuned = EwmaForecaster(both).forecast(grid, 0, 24)
         assert tuned.marginals[BINANCE].mean == pytest.approx(alone.marginals[BINANCE].mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("spike", [-1.0, 1.0])
+def test_after_a_spike_the_rate_is_expected_back(spike):
+    """The direction of the forecast would be told the wrong way round."""
+    rates = np.random.default_rng(10).normal(0, 1e-5, (1, 300))
+    rates[0, -1] = spike * 2e-5
+    forecast = (
+        EwmaForecaster(EwmaConfig(half_lives_h=(100.0,))).forecast(grid_of(rates), 0, 24).marginals[BINANCE]
+    )
+    assert forecast.p_up == pytest.approx(0.5 - spike / 2, abs=0.06)
 
 
 def test_markets_that_err_together_are_drawn_together():
@@ -225,7 +244,13 @@ def test_a_forecast_is_deterministic():
 
 def test_hashes_tell_models_apart():
     """The gate could not tell that a decision was made with another model than the one that is loaded."""
-    configs = [EwmaConfig(), SMALL, EwmaConfig(half_lives_h=(8.0,)), EwmaConfig(min_history_h=73), EwmaConfig(n_scenarios=1)]
+    configs = [
+        EwmaConfig(),
+        SMALL,
+        EwmaConfig(half_lives_h=(8.0,)),
+        EwmaConfig(min_history_h=73),
+        EwmaConfig(n_scenarios=1),
+    ]
     hashes = [EwmaForecaster(c).model_hash for c in configs] + [make_forecaster("persistence").model_hash]
     assert len(set(hashes)) == len(hashes)
     assert EwmaForecaster().model_hash == EwmaForecaster().model_hash == make_forecaster("ewma").model_hash

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from hedged.risk.gate import GateFacts, KillLevel, Refusal, Review, review
 from tests.unit.execution.fakes import HASHES, HERE, OTHER, THERE, intent, market
 
 RISK = RiskConfig(max_orders_per_hour=10)
-MARK = D(100)
+MARK = Decimal(100)
 KEYS = (HERE, THERE, OTHER)
 
 
@@ -31,15 +31,15 @@ def facts(**changes: Any) -> GateFacts:
         loaded=HASHES,
         kill=KillLevel.NONE,
         reconciled=True,
-        own={"BTC": D(100)},
+        own={"BTC": Decimal(100)},
         attributed={},
         marks=dict.fromkeys(KEYS, MARK),
         markets={key: market(key) for key in KEYS},
-        collateral_usd={"binance": D(10_000), "bybit": D(10_000)},
-        cap=D("0.4"),
-        max_notional_per_hour_usd=D(100_000),
+        collateral_usd={"binance": Decimal(10_000), "bybit": Decimal(10_000)},
+        cap=Decimal("0.4"),
+        max_notional_per_hour_usd=Decimal(100_000),
         orders_last_hour=0,
-        notional_last_hour_usd=D(0),
+        notional_last_hour_usd=Decimal(0),
     )
     return replace(usual, **changes)
 
@@ -62,13 +62,21 @@ def without(mapping: dict[SeriesKey, Any], key: SeriesKey) -> dict[SeriesKey, An
 CASES: list[tuple[Refusal | None, Intent, GateFacts]] = [
     (None, intent(HERE, -40), facts()),
     (None, intent(THERE, -40), facts()),
-    (Refusal.KILLED, intent(HERE, -1, reduce_only=True), facts(kill=KillLevel.REDUCE_ONLY)),  # a cut opens a hedge
+    (
+        Refusal.KILLED,
+        intent(HERE, -1, reduce_only=True),
+        facts(kill=KillLevel.REDUCE_ONLY),
+    ),  # a cut opens a hedge
     (Refusal.KILLED, intent(THERE, -1), facts(kill=KillLevel.REDUCE_ONLY)),
-    (None, intent(THERE, 1, reduce_only=True), facts(kill=KillLevel.REDUCE_ONLY, attributed={THERE: D(-1)})),
+    (
+        None,
+        intent(THERE, 1, reduce_only=True),
+        facts(kill=KillLevel.REDUCE_ONLY, attributed={THERE: Decimal(-1)}),
+    ),
     (
         Refusal.KILLED,
         intent(THERE, 1, reduce_only=True),
-        facts(kill=KillLevel.PAUSE, attributed={THERE: D(-1)}),
+        facts(kill=KillLevel.PAUSE, attributed={THERE: Decimal(-1)}),
     ),
     (Refusal.HASH_MISMATCH, intent(hashes=replace(HASHES, model="other")), facts()),
     (Refusal.HASH_MISMATCH, intent(hashes=replace(HASHES, features="other")), facts()),
@@ -76,39 +84,51 @@ CASES: list[tuple[Refusal | None, Intent, GateFacts]] = [
     (Refusal.NOT_RECONCILED, intent(), facts(reconciled=False)),
     (Refusal.UNKNOWN_MARKET, intent(), facts(markets=without(facts().markets, HERE))),
     (Refusal.STALE_PRICE, intent(), facts(marks=without(facts().marks, HERE))),
-    (Refusal.BAD_NUMBER, intent(quantity=D(0)), facts()),
-    (Refusal.BAD_NUMBER, intent(quantity=D("NaN")), facts()),
-    (Refusal.BAD_NUMBER, intent(quantity=D(-1)), facts()),
-    (Refusal.BAD_NUMBER, intent(worst_price=D("Infinity")), facts()),
-    (Refusal.BAD_NUMBER, intent(reference_price=D("NaN")), facts()),
-    (Refusal.BAD_NUMBER, intent(), facts(marks=dict.fromkeys(KEYS, D("NaN")))),
-    (Refusal.BAD_NUMBER, intent(quantity=D("1.0005")), facts()),  # off the step
-    (Refusal.BAD_NUMBER, intent(worst_price=D("99.85")), facts()),  # off the tick
+    (Refusal.BAD_NUMBER, intent(quantity=Decimal(0)), facts()),
+    (Refusal.BAD_NUMBER, intent(quantity=Decimal("NaN")), facts()),
+    (Refusal.BAD_NUMBER, intent(quantity=Decimal(-1)), facts()),
+    (Refusal.BAD_NUMBER, intent(worst_price=Decimal("Infinity")), facts()),
+    (Refusal.BAD_NUMBER, intent(reference_price=Decimal("NaN")), facts()),
+    (Refusal.BAD_NUMBER, intent(), facts(marks=dict.fromkeys(KEYS, Decimal("NaN")))),
+    (Refusal.BAD_NUMBER, intent(quantity=Decimal("1.0005")), facts()),  # off the step
+    (Refusal.BAD_NUMBER, intent(worst_price=Decimal("99.85")), facts()),  # off the tick
     (Refusal.BELOW_MINIMUM, intent(HERE, "-0.049"), facts()),
-    (Refusal.PRICE_COLLAR, intent(HERE, -1, worst_price=D("99.5")), facts()),
-    (Refusal.PRICE_COLLAR, intent(THERE, 1, worst_price=D("100.5")), facts()),
-    (None, intent(HERE, -1, worst_price=D("105")), facts()),  # better than the market is not too far away
-    (Refusal.TOO_DEEP, intent(HERE, -26), facts(markets={HERE: market(HERE, depth_usd=D(10_000))})),
+    (Refusal.PRICE_COLLAR, intent(HERE, -1, worst_price=Decimal("99.5")), facts()),
+    (Refusal.PRICE_COLLAR, intent(THERE, 1, worst_price=Decimal("100.5")), facts()),
+    (
+        None,
+        intent(HERE, -1, worst_price=Decimal("105")),
+        facts(),
+    ),  # better than the market is not too far away
+    (Refusal.TOO_DEEP, intent(HERE, -26), facts(markets={HERE: market(HERE, depth_usd=Decimal(10_000))})),
     (
         Refusal.TOO_DEEP,  # a small reference price does not make an order small
-        intent(HERE, -26, reference_price=D(1)),
-        facts(markets={HERE: market(HERE, depth_usd=D(10_000))}),
+        intent(HERE, -26, reference_price=Decimal(1)),
+        facts(markets={HERE: market(HERE, depth_usd=Decimal(10_000))}),
     ),
     (Refusal.OVER_CAP, intent(HERE, "-40.001"), facts()),
     (Refusal.OVER_CAP, intent(HERE, -1), facts(own={})),  # nothing to protect
-    (Refusal.OVER_CAP, intent(HERE, -1), facts(attributed={OTHER: D(-40)})),
+    (Refusal.OVER_CAP, intent(HERE, -1), facts(attributed={OTHER: Decimal(-40)})),
     (Refusal.OVER_CAP, intent(HERE, 41), facts()),  # nor may the own position be made larger
-    (Refusal.OVER_CAP, intent(THERE, 81), facts(attributed={THERE: D(-40)})),  # crosses zero: no reduction
-    (Refusal.OVER_LEVERAGE, intent(THERE, -40), facts(collateral_usd={"binance": D(1_333)})),
+    (
+        Refusal.OVER_CAP,
+        intent(THERE, 81),
+        facts(attributed={THERE: Decimal(-40)}),
+    ),  # crosses zero: no reduction
+    (Refusal.OVER_LEVERAGE, intent(THERE, -40), facts(collateral_usd={"binance": Decimal(1_333)})),
     (Refusal.OVER_LEVERAGE, intent(THERE, -40), facts(collateral_usd={})),
     (
         Refusal.OVER_LEVERAGE,  # another leg there that cannot be priced counts as infinite
         intent(THERE, -1),
-        facts(attributed={SeriesKey("binance", "ETH"): D(1)}),
+        facts(attributed={SeriesKey("binance", "ETH"): Decimal(1)}),
     ),
     (Refusal.ORDER_RATE, intent(), facts(orders_last_hour=10)),
-    (Refusal.NOTIONAL_RATE, intent(), facts(notional_last_hour_usd=D("99_901"))),
-    (Refusal.NOTIONAL_RATE, intent(reference_price=D("0.1")), facts(notional_last_hour_usd=D("99_901"))),
+    (Refusal.NOTIONAL_RATE, intent(), facts(notional_last_hour_usd=Decimal("99_901"))),
+    (
+        Refusal.NOTIONAL_RATE,
+        intent(reference_price=Decimal("0.1")),
+        facts(notional_last_hour_usd=Decimal("99_901")),
+    ),
 ]
 
 
@@ -126,11 +146,14 @@ def test_every_refusal_has_a_case() -> None:
 def test_reductions_are_exempt_from_size_and_rate() -> None:
     """If this fails, getting out of risk is blocked by a limit that is there against risk."""
     tight = facts(
-        attributed={HERE: D(-60), THERE: D(-60)},  # above the cap, e.g. after the trader sold half
+        attributed={
+            HERE: Decimal(-60),
+            THERE: Decimal(-60),
+        },  # above the cap, e.g. after the trader sold half
         collateral_usd={},
-        markets={key: market(key, depth_usd=D(1)) for key in KEYS},
+        markets={key: market(key, depth_usd=Decimal(1)) for key in KEYS},
         orders_last_hour=10,
-        notional_last_hour_usd=D(100_000),
+        notional_last_hour_usd=Decimal(100_000),
     )
     answer = judge([intent(THERE, 60), intent(HERE, 60)], tight)
     assert [one.intent.key for one in answer.approved] == [THERE, HERE]
@@ -146,16 +169,16 @@ def test_orders_are_judged_together() -> None:
 
     many = [intent(HERE, "-0.1", cycle_ts_ms=n) for n in range(11)]
     assert [one.refusal for one in judge(many, facts()).refused] == [Refusal.ORDER_RATE]
-    known = facts(notional_last_hour_usd=D(97_000))
+    known = facts(notional_last_hour_usd=Decimal(97_000))
     assert [one.refusal for one in judge([intent(HERE, -20), intent(THERE, -20)], known).refused] == [
         Refusal.NOTIONAL_RATE
     ]
     legs = [intent(THERE, -10), intent(SeriesKey("binance", "ETH"), -10)]
     two_coins = facts(
-        own={"BTC": D(100), "ETH": D(100)},
+        own={"BTC": Decimal(100), "ETH": Decimal(100)},
         marks={order.key: MARK for order in legs},
         markets={order.key: market(order.key) for order in legs},
-        collateral_usd={"binance": D(600)},
+        collateral_usd={"binance": Decimal(600)},
     )
     assert [one.refusal for one in judge(legs, two_coins).refused] == [Refusal.OVER_LEVERAGE]
 
@@ -186,19 +209,19 @@ orders = st.builds(
     wanted=st.lists(orders, max_size=12),
 )
 def test_no_row_of_orders_gets_past_the_limits(
-    own: D, held: dict[SeriesKey, D], collateral: dict[str, D], wanted: list[Intent]
+    own: Decimal, held: dict[SeriesKey, Decimal], collateral: dict[str, Decimal], wanted: list[Intent]
 ) -> None:
     """If this fails, some sequence of orders takes the hedge over its cap, its leverage or its rate."""
     known = facts(own={"BTC": own}, attributed=held, collateral_usd=collateral)
     book, free_orders = dict(held), 0
     for one in judge(wanted, known).approved:
         key, change = one.intent.key, one.intent.signed_quantity
-        usage, gross = cap_usage("BTC", own, book), abs(book.get(key, D(0))) * MARK
-        free_orders += not reduces(book.get(key, D(0)), change)
-        book[key] = book.get(key, D(0)) + change
-        assert cap_usage("BTC", own, book) <= max(usage, D("0.4") * abs(own))
+        usage, gross = cap_usage("BTC", own, book), abs(book.get(key, Decimal(0))) * MARK
+        free_orders += not reduces(book.get(key, Decimal(0)), change)
+        book[key] = book.get(key, Decimal(0)) + change
+        assert cap_usage("BTC", own, book) <= max(usage, Decimal("0.4") * abs(own))
         if key.venue != INJECTIVE:
-            limit = RISK.max_leverage * collateral.get(key.venue, D(0))
+            limit = RISK.max_leverage * collateral.get(key.venue, Decimal(0))
             assert abs(book[key]) * MARK <= max(gross, limit)
     assert free_orders <= RISK.max_orders_per_hour
 

@@ -47,9 +47,9 @@ def touched() -> Metrics:
     for metric in vars(metrics).values():
         if isinstance(metric, MetricWrapperBase):
             labelled = metric.labels(*("x" for _ in metric._labelnames)) if metric._labelnames else metric
-            {Counter: lambda m: m.inc(), Gauge: lambda m: m.set(1), Histogram: lambda m: m.observe(1)}[type(metric)](
-                labelled
-            )
+            {Counter: lambda m: m.inc(), Gauge: lambda m: m.set(1), Histogram: lambda m: m.observe(1)}[
+                type(metric)
+            ](labelled)
     return metrics
 
 
@@ -81,7 +81,7 @@ def test_every_label_that_is_matched_exists(file, exposed):
 
 
 def test_names_follow_the_conventions(exposed):
-    """A dashboard written by the conventions would not find the metric: counters end in _total, all begin with hedged_."""
+    """A dashboard written by the conventions (hedged_…, counters in _total) would not find the metric."""
     assert all(name.startswith("hedged_") for name in exposed)
     for metric in vars(Metrics()).values():
         if isinstance(metric, Counter):

@@ -1,0 +1,112 @@
+"""The adapters under contract, each on a small world of its own and a virtual clock.
+
+A new adapter joins by one entry in MARKET_DATA or TRADING; the suites run on it unchanged.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hedged.adapters.paper import PaperVenue
+from hedged.adapters.replay.series import series_of
+from hedged.adapters.replay.venue import ReplayVenue
+from hedged.adapters.simulated import EPOCH_MS, SimulatedMarkets
+from hedged.backtest.virtual_time import run_virtually
+from hedged.domain.bars import Field
+from hedged.domain.clock import DAY_MS, HOUR_MS, LoopClock
+from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
+from hedged.domain.orders import Intent, Purpose, Side
+from hedged.domain.ports import MarketData, Trading
+from tests.unit.adapters.tables import START_MS, recording
+from tests.unit.execution.fakes import HASHES
+
+HERE = SeriesKey(INJECTIVE, "BTC")
+COLLATERAL = Decimal(1_000_000)
+
+
+@dataclass(frozen=True)
+class World:
+    """A source of market data and the instant at which its story is well under way."""
+
+    make: Callable[[], MarketData]
+    now_ms: int
+
+
+def replayed() -> ReplayVenue:
+    costs = Costs(Decimal(0), Decimal("0.0005"), Decimal("0.0002"), Decimal(100_000))
+    rules = Market(
+        HERE, Decimal("0.01"), Decimal("0.001"), Decimal(5), Decimal("0.05"), Decimal("0.02"), costs
+    )
+    return ReplayVenue(INJECTIVE, series_of(recording()), {HERE: rules})
+
+
+MARKET_DATA = {
+    "replay": World(replayed, START_MS + 30 * HOUR_MS),
+    "simulated": World(lambda: SimulatedMarkets(7, 2).venues()[INJECTIVE], EPOCH_MS + DAY_MS + 6 * HOUR_MS),
+}
+
+
+@dataclass
+class Bench:
+    """One trading adapter, its market, and control over time."""
+
+    venue: Trading
+    data: MarketData
+    market: Market
+    clock: LoopClock
+    hold: Callable[[str], None]
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.now_ms()
+
+    async def until(self, ts_ms: int) -> None:
+        """Let time pass."""
+        await asyncio.sleep(max(0.0, (ts_ms - self.now_ms) / 1_000))
+
+    async def mark(self) -> Decimal:
+        (seen,) = [o for o in await self.data.observe(self.now_ms) if o.key == self.market.key]
+        return decimal_of(float(seen.values[Field.MARK]))
+
+    async def quantity(self) -> Decimal:
+        held = (await self.venue.positions()).get(self.market.key.symbol)
+        return held.quantity if held else Decimal(0)
+
+    async def order(self, signed: str, *, slack: str = "0.05", reduce_only: bool = False) -> Intent:
+        """An order of `signed` coins, its worst price `slack` away from the mark."""
+        quantity, mark = Decimal(signed), await self.mark()
+        side = Side.BUY if quantity > 0 else Side.SELL
+        worst = self.market.quantise_price(mark * (1 + side.sign * Decimal(slack)))
+        return Intent(
+            self.now_ms, self.market.key, side, abs(quantity), worst, mark, Purpose.HEDGE_OPEN, reduce_only, HASHES
+        )  # fmt: skip
+
+
+def on_paper(world: World, latency_ms: int) -> Callable[[LoopClock], Coroutine[Any, Any, Bench]]:
+    async def make(clock: LoopClock) -> Bench:
+        data = world.make()
+        venue = PaperVenue(data, clock, COLLATERAL, latency_ms)
+        market = (await data.markets())["BTC"]
+
+        def hold(quantity: str) -> None:
+            venue.seed("BTC", Decimal(quantity), Decimal(100), clock.now_ms())
+
+        return Bench(venue, data, market, clock, hold)
+
+    return make
+
+
+TRADING = {f"paper on {name}": (world, on_paper) for name, world in MARKET_DATA.items()}
+
+
+def trade(name: str, script: Callable[[Bench], Coroutine[Any, Any, None]], latency_ms: int = 0) -> None:
+    """Run a script against a fresh adapter, on virtual time."""
+    world, make = TRADING[name]
+
+    async def main() -> None:
+        clock = LoopClock(world.now_ms)
+        await script(await make(world, latency_ms)(clock))
+
+    run_virtually(main)
