@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import structlog
 
 from hedged.buffer.ring import BarWindow, RingBuffer
@@ -224,8 +225,10 @@ def _grid_mark(window: BarWindow) -> bytes:
     if not len(window.times_ms):
         return b""
     hour = int(window.times_ms[-1]) // HOUR_MS
-    latest = window.values[:, -1, Field.FUNDING_SETTLED]
-    return hour.to_bytes(8, "big") + latest.tobytes()
+    rates = window.values[:, -1, Field.FUNDING_SETTLED]
+    ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)  # float32 cannot hold an epoch second
+    settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
+    return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
 
 
 def _gross_usd(account: AccountState, marks: Mapping[SeriesKey, Decimal]) -> Decimal:

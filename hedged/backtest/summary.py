@@ -133,9 +133,13 @@ def verdict(totals: dict[str, float], days: float, fills: int) -> str:
         return f"{book}; no hedge was worth its cost, so nothing was traded."
     net = totals["net_saving_usd"]
     costs = totals["fees_usd"] + totals["spread_usd"]
+    price = totals["price_pnl_vs_unhedged_usd"]
+    moved = ""
+    if abs(price) >= 1:
+        moved = f" Price moves of the changed exposure made {price:+,.0f} USD beside it: luck, not saving."
     if net > 0:
-        return f"{book}; hedging improved that by {net:,.0f} USD after {costs:,.0f} USD of fees and spread."
-    return f"{book}; hedging did not pay: it cost {-net:,.0f} USD net, of which fees and spread {costs:,.0f}."
+        return f"{book}; hedging improved that by {net:,.0f} USD after {costs:,.0f} USD of fees and spread.{moved}"
+    return f"{book}; hedging did not pay: it cost {-net:,.0f} USD net, of which fees and spread {costs:,.0f}.{moved}"
 
 
 def assumptions(result: RunResult, world: World) -> dict[str, Any]:

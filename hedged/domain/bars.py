@@ -19,7 +19,7 @@ class Field(IntEnum):
     """One number per bar and series. Rates are fractions *per hour*; > 0 means longs pay. NaN = unknown."""
 
     FUNDING_ESTIMATE = 0  # the venue's running estimate of the coming settlement, per hour
-    FUNDING_SETTLED = 1  # the last settled rate, per hour; its age tells the settlement's instant
+    FUNDING_SETTLED = 1  # the last settled rate, per hour
     SETTLED_INTERVAL_H = 2  # hours that the last settled rate covered
     INTERVAL_H = 3  # hours that the coming settlement covers
     SETTLES_IN_S = 4  # seconds from the bar to the next settlement
@@ -32,6 +32,7 @@ class Field(IntEnum):
     ASK_DEPTH_USD = 11  # resting asks within 50 bp
     LONG_SHORT_RATIO = 12  # accounts long ÷ accounts short
     LIQUIDATIONS_USD = 13  # forced closes in the bar
+    SETTLED_AGO_S = 14  # seconds from the last settlement to the bar's end; its receipt may have come later
 
 
 N_FIELDS = len(Field)

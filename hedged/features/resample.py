@@ -1,7 +1,8 @@
 """One resampler: bars of any length (15-minute live bars, hourly or 8-hourly history) → one hourly grid.
 
-The funding settlements behind the bars are found again from the age of the last settled rate, so a print is counted
-once, in the hour in which it settled, whatever the bar length. An hour in which a print is missing is NaN, not zero.
+The funding settlements behind the bars are found again from the instant of the last settled rate, so a print is
+counted once, in the hour in which it settled, whatever the bar length and however late it was received. An hour in
+which a print is missing is NaN, not zero.
 """
 
 import hashlib
@@ -71,10 +72,11 @@ def settlements_of(window: BarWindow, row: int) -> Prints:
     """Find the settlements that the bars of one series show."""
     rate = window.values[row, :, Field.FUNDING_SETTLED]
     interval_h = window.values[row, :, Field.SETTLED_INTERVAL_H]
-    seen = np.flatnonzero(~np.isnan(rate) & (interval_h > 0))  # without its interval a print says nothing
-    age_ms = window.ages_s[row, seen, Field.FUNDING_SETTLED].astype(np.float64) * 1_000
-    # float32 ages and venues' own jitter are below a minute; settlements are on whole minutes
-    ts_ms = np.round((window.times_ms[seen] - age_ms) / MINUTE_MS).astype(np.int64) * MINUTE_MS
+    ago_s = window.values[row, :, Field.SETTLED_AGO_S].astype(np.float64)
+    # without its interval and its instant a print says nothing
+    seen = np.flatnonzero(~np.isnan(rate) & (interval_h > 0) & ~np.isnan(ago_s))
+    # venues' jitter and float32 are far below half a minute; settlements are on whole minutes
+    ts_ms = np.round((window.times_ms[seen] - ago_s[seen] * 1_000) / MINUTE_MS).astype(np.int64) * MINUTE_MS
     # sorted and once each, as first seen: a venue's lagging node may show an older print again
     ts_ms, first = np.unique(ts_ms, return_index=True)
     seen = seen[first]
@@ -87,9 +89,7 @@ def _paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int)
     if not len(prints.ts_ms) or not len(times_ms):
         return paid
     covers_from_ms = prints.ts_ms - (prints.interval_h * HOUR_MS).astype(np.int64)
-    edges = np.zeros(
-        len(times_ms) + 1, dtype=np.int64
-    )  # +1 where a print's interval begins, −1 after it ends
+    edges = np.zeros(len(times_ms) + 1, dtype=np.int64)  # +1 where an interval begins, −1 after it ends
     np.add.at(edges, np.searchsorted(times_ms, covers_from_ms, side="right"), 1)
     np.add.at(edges, np.searchsorted(times_ms, prints.ts_ms, side="right"), -1)
     paid[np.cumsum(edges[:-1]) > 0] = 0.0

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, joint_scenarios
+from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, joint_scenarios, quantile_function
 from hedged.domain.market import SeriesKey
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
 from hedged.forecast.port import parameter_hash
@@ -135,5 +135,12 @@ def _mean(fit: _Fit) -> float:
 
 
 def _p_above(band: NDArray[np.float64], rate: float) -> float:
-    """Probability that the mean exceeds `rate`, from the band by linear interpolation."""
-    return float(1.0 - np.interp(rate, band, LEVELS, left=0.0, right=1.0))
+    """Probability that the mean exceeds `rate`, by the same piecewise-linear law as the scenarios.
+
+    A market that sits at its interest ties with its own band; a tie counts half.
+    """
+    grid = np.concatenate(([0.0], LEVELS, [1.0]))
+    law = quantile_function(band, grid)
+    tie = 1e-12
+    below, upto = (np.interp(rate + shift, law, grid, left=0.0, right=1.0) for shift in (-tie, tie))
+    return float(1.0 - (below + upto) / 2)

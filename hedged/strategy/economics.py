@@ -19,22 +19,28 @@ CUT, OPPOSITE, RELOCATE = "cut", "opposite", "relocate"
 class Leg:
     """One possible leg of one market, per USD.
 
-    `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean.
+    `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean. `trade_cost`: fees and
+    half-spreads of opening or closing it; `capital_cost`: charge on the margin that opening ties up over the horizon.
     """
 
     kind: str
     venue: str
     now_usd: float
     saving: NDArray[np.float64]
-    open_cost: float
-    close_cost: float
+    trade_cost: float
+    capital_cost: float
     mean_saving: float
+
+    @property
+    def open_cost(self) -> float:
+        """Cost of one more USD of the leg."""
+        return self.trade_cost + self.capital_cost
 
 
 def _leg(
-    kind: str, venue: str, now_usd: float, saving: NDArray[np.float64], open_cost: float, close_cost: float
+    kind: str, venue: str, now_usd: float, saving: NDArray[np.float64], trade_cost: float, capital_cost: float
 ) -> Leg:
-    return Leg(kind, venue, now_usd, saving, open_cost, close_cost, float(saving.mean()))
+    return Leg(kind, venue, now_usd, saving, trade_cost, capital_cost, float(saving.mean()))
 
 
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
@@ -43,14 +49,14 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     here = state.side * hours * state.rates[INJECTIVE]
     a_here = state.costs[INJECTIVE].per_usd
     capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
-    legs = [_leg(CUT, INJECTIVE, pure_cut_usd(state), here, a_here, a_here)]
+    legs = [_leg(CUT, INJECTIVE, pure_cut_usd(state), here, a_here, 0.0)]
     for venue in usable_venues(state):
         there = state.side * hours * state.rates[venue]
         a_there = state.costs[venue].per_usd
         same = max(0.0, state.side * state.legs_usd.get(venue, 0.0))
         opposite = max(0.0, -state.side * state.legs_usd.get(venue, 0.0))
-        legs.append(_leg(OPPOSITE, venue, opposite, there, a_there + capital, a_there))
-        legs.append(_leg(RELOCATE, venue, same, here - there, a_here + a_there + capital, a_here + a_there))
+        legs.append(_leg(OPPOSITE, venue, opposite, there, a_there, capital))
+        legs.append(_leg(RELOCATE, venue, same, here - there, a_here + a_there, capital))
     return legs
 
 
@@ -72,7 +78,7 @@ def confidence(leg: Leg, size_usd: float) -> float:
     """
     size = size_usd if size_usd > 0 else 1.0
     change = size - (leg.now_usd if size_usd > 0 else 0.0)
-    cost = (leg.open_cost if change > 0 else leg.close_cost) * abs(change)
+    cost = (leg.open_cost if change > 0 else leg.trade_cost) * abs(change)
     return float((leg.saving * size - cost > 0).mean())
 
 

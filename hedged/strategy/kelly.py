@@ -50,7 +50,9 @@ def full_kelly(state: PlannerState) -> KellySolution:
 
 
 class _Programme:
-    """Variables: [leg sizes | ups | downs], where an up/down pair belongs to each (market, venue) traded."""
+    """Variables: [leg sizes | ups | downs | growths]: an up/down pair for each (market, venue) traded, a growth for
+    each leg beyond today's size, which the charge on tied-up margin is paid on.
+    """
 
     def __init__(self, state: PlannerState, legs: tuple[tuple[Leg, ...], ...]) -> None:
         self.state = state
@@ -59,15 +61,16 @@ class _Programme:
         self.books = [(i, v) for i, of in enumerate(legs) for v in dict.fromkeys(leg.venue for leg in of)]
         self.scale = max(symbol.own_usd for symbol in state.symbols)
         self.n_legs, self.n_books = len(self.flat), len(self.books)
+        self.n = 2 * self.n_legs + 2 * self.n_books
 
     def solve(self) -> NDArray[np.float64] | None:
         """Return the leg sizes in units of `scale`, or None."""
         equal, equal_to = self._balance()
         rows, limits = self._limits()
-        n = self.n_legs + 2 * self.n_books
-        a = sparse.csc_matrix(np.vstack([equal, rows, -np.eye(n)]))
-        b = np.concatenate([equal_to, limits, np.zeros(n)])
-        cones = [clarabel.ZeroConeT(len(equal_to)), clarabel.NonnegativeConeT(len(limits) + n)]
+        grown, held = self._growth()
+        a = sparse.csc_matrix(np.vstack([equal, rows, grown, -np.eye(self.n)]))
+        b = np.concatenate([equal_to, limits, held, np.zeros(self.n)])
+        cones = [clarabel.ZeroConeT(len(equal_to)), clarabel.NonnegativeConeT(len(b) - len(equal_to))]
         settings = clarabel.DefaultSettings()
         settings.verbose = False
         p = sparse.csc_matrix(np.triu(self._risk()))
@@ -77,16 +80,17 @@ class _Programme:
         return np.asarray(solution.x)[: self.n_legs]
 
     def _linear(self) -> NDArray[np.float64]:
-        """Cost less expected saving per unit. The capital charge sits on the leg: for what exceeds today's size."""
-        q = np.zeros(self.n_legs + 2 * self.n_books)
-        for j, (i, leg) in enumerate(self.flat):
-            base = sum(self.state.symbols[i].costs[v].per_usd for v in _venues_traded(leg))
-            q[j] = -leg.mean_saving + (leg.open_cost - base if leg.now_usd <= 0 else 0.0)
-        for k, (i, venue) in enumerate(self.books):
-            q[self.n_legs + k] = q[self.n_legs + self.n_books + k] = (
-                self.state.symbols[i].costs[venue].per_usd
-            )
-        return q
+        """Cost less expected saving per unit."""
+        trade = [self.state.symbols[i].costs[venue].per_usd for i, venue in self.books]
+        saving = [-leg.mean_saving for _, leg in self.flat]
+        return np.array([*saving, *trade, *trade, *(leg.capital_cost for _, leg in self.flat)])
+
+    def _growth(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Growth of a leg ≥ its size − today's."""
+        rows = np.zeros((self.n_legs, self.n))
+        rows[:, : self.n_legs] = np.eye(self.n_legs)
+        rows[:, -self.n_legs :] = -np.eye(self.n_legs)
+        return rows, np.array([leg.now_usd for _, leg in self.flat]) / self.scale
 
     def _risk(self) -> NDArray[np.float64]:
         """λ·Var as a matrix on leg sizes, impact on the diagonal of ups and downs; units of scale²."""
@@ -102,8 +106,7 @@ class _Programme:
         variance += delta.T @ state.correlation @ delta
         savings = np.stack([leg.saving for _, leg in self.flat], axis=1)  # (scenarios, legs)
         variance += np.atleast_2d(np.cov(savings, rowvar=False))
-        n = m + 2 * self.n_books
-        p = np.zeros((n, n))
+        p = np.zeros((self.n, self.n))
         p[:m, :m] = variance * self.scale / state.settings.equity_usd
         for k, (i, venue) in enumerate(self.books):
             impact = 2 * state.symbols[i].costs[venue].impact_per_usd2 * self.scale
@@ -112,7 +115,7 @@ class _Programme:
 
     def _balance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Position in own-side units at each (market, venue) = today's + up − down."""
-        rows = np.zeros((self.n_books, self.n_legs + 2 * self.n_books))
+        rows = np.zeros((self.n_books, self.n))
         today = np.zeros(self.n_books)
         of_symbol = [range(at, at + len(of)) for at, of in zip(self._starts(), self.legs, strict=True)]
         for k, (i, venue) in enumerate(self.books):
@@ -145,7 +148,7 @@ class _Programme:
             limits.append(max(0.0, settings.max_leverage * collateral))
         rows.append(np.array([Z_95 * self._sigma(i, leg) for i, leg in self.flat]))
         limits.append(settings.equity_at_risk * settings.equity_usd)
-        wide = np.zeros((len(rows), self.n_legs + 2 * self.n_books))
+        wide = np.zeros((len(rows), self.n))
         wide[:, : self.n_legs] = np.array(rows, dtype=float)
         return wide, np.array(limits) / self.scale
 
@@ -154,10 +157,6 @@ class _Programme:
         symbol = self.state.symbols[i]
         basis = symbol.basis_sigma.get(leg.venue, 0.0)
         return {CUT: symbol.sigma, OPPOSITE: symbol.sigma + basis, RELOCATE: basis}[leg.kind]
-
-
-def _venues_traded(leg: Leg) -> list[str]:
-    return [INJECTIVE, leg.venue] if leg.kind == RELOCATE else [leg.venue]
 
 
 def _effect(leg: Leg, venue: str) -> float:

@@ -90,6 +90,8 @@ def observe_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms:
 
     put(Field.FUNDING_SETTLED, Track(data.funding_ts, data.funding_rate / data.funding_hours).at(times_ms))
     hours = Track(data.funding_ts, data.funding_hours).at(times_ms)
+    settled_ago_s = np.where(hours[1] > 0, (times_ms - hours[1]) / 1_000, np.nan)
+    put(Field.SETTLED_AGO_S, (settled_ago_s, hours[1]))
     put(Field.SETTLED_INTERVAL_H, hours)
     put(Field.INTERVAL_H, hours)
     put(Field.SETTLES_IN_S, ((hours[1] + hours[0] * HOUR_MS - times_ms) / 1_000, hours[1]))

@@ -1,0 +1,103 @@
+"""What a leg saves and costs, how sure that is, and how much of full Kelly it is worth."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.domain.market import INJECTIVE
+from hedged.strategy.economics import (
+    CUT,
+    OPPOSITE,
+    RELOCATE,
+    Leg,
+    confidence,
+    kelly_share,
+    legs_of,
+    own_funding_usd,
+    pure_cut_usd,
+    usable_venues,
+)
+from tests.unit.strategy.states import BP_A_YEAR, SETTINGS, rates, symbol
+
+KNOTS = ((0.50, 0.25), (0.80, 0.60))
+
+
+def leg(saving: list[float], now: float = 0.0, open_cost: float = 0.001, close_cost: float = 0.0005) -> Leg:
+    array = np.array(saving)
+    return Leg(CUT, INJECTIVE, now, array, open_cost, close_cost, float(array.mean()))
+
+
+@pytest.mark.parametrize(
+    ("sure", "share"),
+    [(0.0, 0.0), (0.4999, 0.0), (0.50, 0.25), (0.65, 0.425), (0.80, 0.60), (0.95, 0.60), (1.0, 0.60)],
+)
+def test_kelly_share_at_the_knots(sure: float, share: float) -> None:
+    """If this fails, hedges are sized by another law than requirement C5."""
+    assert kelly_share(sure, KNOTS) == pytest.approx(share)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_more_confidence_is_never_less_hedge(a: float, b: float) -> None:
+    """If this fails, becoming surer makes the hedge smaller."""
+    assert kelly_share(min(a, b), KNOTS) <= kelly_share(max(a, b), KNOTS) <= 0.60
+
+
+@pytest.mark.parametrize(
+    ("saving", "now", "size", "sure"),
+    [
+        ([0.002] * 4, 0, 100, 1.0),
+        ([0.002, 0.002, 0.0005, -1], 0, 100, 0.5),  # must beat the opening cost
+        ([0.001] * 4, 0, 100, 0.0),  # exactly its cost is not a saving
+        ([0.0001, 0.0001, -0.0001, -0.0001], 100, 100, 0.5),  # holding costs nothing
+        ([0.0001, -0.0001, -1, -1], 200, 100, 0.0),  # shrinking pays its closing cost
+        ([0.002, 0.002, 0.0005, -1], 0, 0, 0.5),  # of nothing, the first dollar is judged
+        ([0.002, 0.002, 0.0005, -1], 100, 0, 0.5),
+        ([0.0007, 0.0004, -1, -1], 100, 200, 0.5),  # half of the size is new: half of the cost
+    ],
+)
+def test_confidence(saving: list[float], now: float, size: float, sure: float) -> None:
+    """If this fails, the confidence that sizes every hedge is not the chance that it pays after its costs."""
+    got = confidence(leg(saving, now), size)
+    assert got == pytest.approx(sure if saving[0] != 0.0007 else 0.25)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_the_legs_save(side: int) -> None:
+    """If this fails, a leg's gain has the wrong sign or the wrong venue's rate."""
+    given_ = symbol(side=side, rates={INJECTIVE: rates(side * 4_400, 0), "binance": rates(side * 900, 0)})
+    cut, opposite, relocate = legs_of(given_, SETTINGS)
+    assert [one.kind for one in (cut, opposite, relocate)] == [CUT, OPPOSITE, RELOCATE]
+    assert cut.mean_saving == pytest.approx(24 * 4_400 * BP_A_YEAR)
+    assert opposite.mean_saving == pytest.approx(24 * 900 * BP_A_YEAR)
+    assert relocate.mean_saving == pytest.approx(24 * 3_500 * BP_A_YEAR)
+    capital = 0.05 / (365 * 24) * 24 / 3
+    costs = [6e-4, 5e-4 + capital, 11e-4 + capital]
+    assert [one.open_cost for one in (cut, opposite, relocate)] == pytest.approx(costs)
+    assert [one.close_cost for one in (cut, opposite, relocate)] == pytest.approx([6e-4, 5e-4, 11e-4])
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_is_held_is_told_apart(side: int) -> None:
+    """If this fails, a relocation reads as a cut plus a naked leg, and is unwound for no reason."""
+    here = symbol(side=side, cut_usd=30_000.0, legs_usd={"binance": side * 20_000.0})
+    assert [one.now_usd for one in legs_of(here, SETTINGS)] == [10_000.0, 0.0, 20_000.0]
+    here = symbol(side=side, cut_usd=30_000.0, legs_usd={"binance": -side * 20_000.0})
+    assert [one.now_usd for one in legs_of(here, SETTINGS)] == [30_000.0, 20_000.0, 0.0]
+    assert pure_cut_usd(symbol(cut_usd=5.0, legs_usd={"binance": 9.0})) == 0.0
+
+
+def test_a_venue_without_a_rate_or_a_cost_is_no_leg() -> None:
+    """If this fails, the planner opens a leg whose funding it does not know."""
+    given_ = symbol()
+    unknown = symbol(rates={**given_.rates, "okx": rates(1)}, costs=given_.costs)
+    assert usable_venues(unknown) == ["binance"]
+    assert [one.venue for one in legs_of(symbol(rates={INJECTIVE: rates(1)}), SETTINGS)] == [INJECTIVE]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_own_funding_is_money_received(side: int) -> None:
+    """If this fails, the operator reads what he pays as what he gets."""
+    mean, low, high = own_funding_usd(symbol(side=side), SETTINGS)
+    assert mean == pytest.approx(-side * 100_000 * 24 * 4_400 * BP_A_YEAR)
+    assert low < mean < high

@@ -1,0 +1,168 @@
+"""Step 2: full Kelly shrunk by confidence, never past a limit, always with a reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.domain.market import INJECTIVE
+from hedged.strategy import planner
+from hedged.strategy.economics import CUT, RELOCATE, kelly_share
+from hedged.strategy.kelly import KellySolution, full_kelly
+from hedged.strategy.planner import NEGLIGIBLE, plan
+from hedged.strategy.state import PlannerState, SymbolPlan
+from tests.unit.strategy.states import SETTINGS, mirrored, random_state, rates, scaled, state, symbol
+
+seeds = st.integers(0, 2**31)
+
+
+def one(given_: PlannerState) -> SymbolPlan:
+    (result,) = plan(given_)
+    return result
+
+
+@given(seeds)
+def test_rules_of_step_two(seed: int) -> None:
+    """If this fails, a hedge is larger than full Kelly, grows without confidence, or shrinks against the optimiser."""
+    given_ = random_state(seed)
+    settings = given_.settings
+    for s, result in zip(given_.symbols, plan(given_), strict=True):
+        dust = NEGLIGIBLE * s.own_usd
+        for leg in result.legs:
+            assert leg.target_usd >= 0
+            assert leg.target_usd <= leg.full_kelly_usd + dust or leg.target_usd <= leg.now_usd
+            if leg.target_usd > leg.now_usd:
+                assert leg.full_kelly_usd > leg.now_usd
+                assert leg.confidence >= 0.5
+                assert (
+                    leg.target_usd <= kelly_share(leg.confidence, settings.knots) * leg.full_kelly_usd + dust
+                )
+            if leg.target_usd < leg.now_usd:
+                assert leg.target_usd == leg.full_kelly_usd
+        total, now = (sum(getattr(leg, name) for leg in result.legs) for name in ("target_usd", "now_usd"))
+        assert total <= max(settings.cap * s.own_usd, now) + dust
+        assert result.reason
+        assert result.cost_usd >= 0
+
+
+@given(seeds)
+def test_positions_are_the_legs(seed: int) -> None:
+    """If this fails, what is ordered is not what was planned and explained."""
+    given_ = random_state(seed)
+    for s, result in zip(given_.symbols, plan(given_), strict=True):
+        cut = sum(leg.target_usd for leg in result.legs if leg.kind in (CUT, RELOCATE))
+        assert result.cut_usd == pytest.approx(cut)
+        for venue, usd in result.legs_usd.items():
+            if venue not in s.rates:
+                assert usd == s.legs_usd[venue]  # unknown rate: neither enlarged nor given up
+                continue
+            mine = {leg.kind: leg.target_usd for leg in result.legs if leg.venue == venue}
+            assert usd == pytest.approx(s.side * (mine["relocate"] - mine["opposite"]))
+
+
+@given(seeds)
+def test_scale_and_sign_do_not_matter(seed: int) -> None:
+    """If this fails, the currency or the side of the book changes the share that is hedged."""
+    given_ = random_state(seed)
+    plans = [plan(given_), plan(scaled(given_, 10.0)), plan(mirrored(given_))]
+    for s, (result, large, short) in zip(given_.symbols, zip(*plans, strict=True), strict=True):
+        near = {"abs": 2e-3 * s.own_usd}
+        if _at_a_threshold(result, s.own_usd):
+            continue
+        assert large.cut_usd / 10 == pytest.approx(result.cut_usd, **near)
+        assert short.cut_usd == pytest.approx(result.cut_usd, **near)
+        for venue, usd in result.legs_usd.items():
+            assert large.legs_usd[venue] / 10 == pytest.approx(usd, **near)
+            assert short.legs_usd[venue] == pytest.approx(-usd, **near)
+
+
+def _at_a_threshold(result: SymbolPlan, own_usd: float) -> bool:
+    """Whether a solver's last digit may decide: a confidence at a half, a change at the smallest worth an order."""
+    return any(
+        abs(leg.confidence - 0.5) < 0.01
+        or abs(abs(leg.full_kelly_usd - leg.now_usd) - NEGLIGIBLE * own_usd) < 1e-4 * own_usd
+        or abs(leg.full_kelly_usd) < 2e-4 * own_usd
+        or abs(abs(_wanted(leg) - leg.now_usd) - SETTINGS.min_change * own_usd) < 1e-3 * own_usd
+        for leg in result.legs
+    )
+
+
+def _wanted(leg) -> float:
+    if leg.full_kelly_usd <= leg.now_usd:
+        return leg.full_kelly_usd
+    return max(leg.now_usd, kelly_share(leg.confidence, SETTINGS.knots) * leg.full_kelly_usd)
+
+
+def test_a_sure_saving_is_taken_at_its_share() -> None:
+    """If this fails, the planner hedges nothing, or all, where it should hedge six tenths."""
+    sure = symbol(rates={INJECTIVE: rates(30_000, 0.01), "binance": rates(900, 0.01)})
+    result = one(state(sure))
+    (main,) = [leg for leg in result.legs if leg.target_usd > 0 and leg.kind == RELOCATE]
+    assert main.confidence == 1.0
+    assert main.target_usd == pytest.approx(0.6 * main.full_kelly_usd)
+    assert "relocation to binance" in result.reason
+    assert result.break_even_h < 24
+    assert result.expected_saving_usd > result.cost_usd
+
+
+def test_an_unsure_saving_is_not_opened_but_held() -> None:
+    """If this fails, a coin toss opens a hedge, or closes one that costs more to close than to keep."""
+    wide = {INJECTIVE: rates(1_500, 4.0), "binance": rates(900, seed=2)}
+    loose = {"equity_usd": 1e7, "equity_at_risk": 1.0}
+    result = one(state(symbol(rates=wide), **loose))
+    assert all(leg.confidence < 0.5 for leg in result.legs if leg.kind != "opposite")
+    assert (result.cut_usd, result.legs_usd["binance"]) == (0.0, 0.0)
+    held = symbol(rates=wide, cut_usd=20_000.0, legs_usd={"binance": 20_000.0})
+    result = one(state(held, **loose))
+    assert (result.cut_usd, result.legs_usd["binance"]) == (20_000.0, 20_000.0)
+    assert result.reason.startswith("hold")
+
+
+def test_a_hedge_that_costs_money_is_closed() -> None:
+    """If this fails, a hedge is kept after funding has turned against it."""
+    turned = symbol(
+        cut_usd=30_000.0,
+        legs_usd={"binance": 30_000.0},
+        rates={INJECTIVE: rates(-9_000, 0.1), "binance": rates(9_000, 0.1)},
+    )
+    result = one(state(turned))
+    assert result.cut_usd == 0
+    assert result.legs_usd["binance"] <= 0
+    assert "shrink" in result.reason
+
+
+def test_no_solution_leaves_everything_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a solver that gives up closes hedges or opens random ones."""
+    given_ = state(symbol(cut_usd=9_000.0, legs_usd={"binance": 4_000.0}))
+    solved = full_kelly(given_)
+    stay = tuple(np.array([leg.now_usd for leg in legs]) for legs in solved.legs)
+    monkeypatch.setattr(planner, "full_kelly", lambda _: KellySolution(solved.legs, stay, False))
+    result = one(given_)
+    assert (result.cut_usd, result.legs_usd["binance"]) == (9_000.0, 4_000.0)
+    assert "no solution" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("here", "words"),
+    [(-900.0, "expected to receive"), (300.0, "does not earn its cost")],
+)
+def test_not_hedging_is_explained(here: float, words: str) -> None:
+    """If this fails, the operator cannot tell why nothing is done, which is most of the time."""
+    calm = symbol(rates={INJECTIVE: rates(here), "binance": rates(here, seed=2)}, side=1)
+    result = one(state(calm))
+    assert result.cost_usd == 0
+    assert words in result.reason
+
+
+def test_the_same_state_gives_the_same_plan() -> None:
+    """If this fails, backtest and daemon decide differently on the same facts."""
+    assert plan(random_state(5))[0].reason == plan(random_state(5))[0].reason
+    given_ = random_state(9)
+    again = replace(
+        given_, symbols=tuple(reversed(given_.symbols)), correlation=given_.correlation[::-1, ::-1]
+    )
+    first = {p.symbol: p.cut_usd for p in plan(given_)}
+    for p in plan(again):
+        assert p.cut_usd == pytest.approx(first[p.symbol], rel=1e-3, abs=1.0)
