@@ -21,9 +21,8 @@ def main() -> None:
     times = [once() for _ in range(3)]
     cycles = 30 * 96
     median = statistics.median(times)
-    print(
-        f"demo, 30 days: {median:.1f} s (of {', '.join(f'{t:.1f}' for t in times)}); {median / cycles * 1e3:.2f} ms a cycle"
-    )
+    runs = ", ".join(f"{t:.1f}" for t in times)
+    print(f"demo, 30 days: {median:.1f} s (of {runs}); {median / cycles * 1e3:.2f} ms a cycle")
 
 
 if __name__ == "__main__":

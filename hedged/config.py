@@ -48,11 +48,18 @@ class BookConfig(_Section):
     )
     protect: list[str] | None = Field(None, description="symbols to protect; default: all held")
 
+    @model_validator(mode="after")
+    def _protects_what_is_held(self) -> Self:
+        foreign = sorted(set(self.protect or ()) - set(self.positions))
+        if foreign:
+            raise ValueError(f"protect names {', '.join(foreign)}, which positions does not hold")
+        return self
+
 
 class DataConfig(_Section):
     """Where market data come from."""
 
-    source: Literal["simulator", "replay"] = "simulator"
+    source: Literal["simulator"] = "simulator"
     seed: int = 7
 
 
@@ -107,7 +114,7 @@ class HedgeConfig(_Section):
         description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
     )
     delta_band: Decimal = Field(
-        Decimal("0.20"),
+        Decimal("0.10"),
         ge=0,
         le=1,
         description="largest change of the price exposure, as share of the own position",

@@ -33,7 +33,7 @@ from hedged.forecast.port import Forecaster
 from hedged.risk.gate import GateFacts, KillLevel, Review, review
 from hedged.risk.stop import Episode, advance, charge
 from hedged.strategy.funding_hedge import decide
-from hedged.strategy.snapshot import Snapshot
+from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.state import SymbolPlan
 from hedged.strategy.stopped import protected_usd, unwind
 
@@ -81,9 +81,7 @@ class Cycle:
 
         forecasts, moved = await self._forecast(now_ms)
         snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
-        plans, desired, frozen = await self._off_loop(
-            decide, snapshot, self.config.hedge, self.config.risk, self.config.book.protect
-        )
+        plans, desired, unplanned = await self._decide(snapshot, account)
         stopped = self._stops(snapshot, account, plans)
         desired = unwind(desired, stopped, account.attributed)
 
@@ -95,7 +93,7 @@ class Cycle:
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
         self._charge(account.fills, plans)
-        decisions = decision_rows(snapshot, plans, frozen, stopped, reviewed, before, account)
+        decisions = decision_rows(snapshot, plans, unplanned, stopped, reviewed, before, account)
         await self._remember(now_ms, account, decisions)
         seen = [before] if account is before else [before, account]
         return CycleReport(
@@ -141,6 +139,19 @@ class Cycle:
             collateral_usd=account.collateral_usd,
             equity_usd=equity,
         )
+
+    async def _decide(
+        self, snapshot: Snapshot, account: AccountState
+    ) -> tuple[list[SymbolPlan], list[DesiredPosition], dict[str, str]]:
+        """Plan, off the loop. While Injective does not say what is held there is nothing to plan for: all stays."""
+        if INJECTIVE in account.unknown:
+            why = f"Injective does not say what is held: {account.unknown[INJECTIVE]}"
+            return [], [], dict.fromkeys(self.config.book.positions, why)
+        hedge, risk = self.config.hedge, self.config.risk
+        plans, desired, unplanned = await self._off_loop(
+            decide, snapshot, hedge, risk, self.config.book.protect
+        )
+        return plans, desired, unplanned
 
     def _stops(
         self, snapshot: Snapshot, account: AccountState, plans: Sequence[SymbolPlan]
@@ -226,7 +237,9 @@ def _grid_mark(window: BarWindow) -> bytes:
         return b""
     hour = int(window.times_ms[-1]) // HOUR_MS
     rates = window.values[:, -1, Field.FUNDING_SETTLED]
-    ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)  # float32 cannot hold an epoch second
+    ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(
+        np.float64
+    )  # float32 cannot hold an epoch second
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
 

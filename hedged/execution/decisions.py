@@ -16,7 +16,7 @@ from hedged.strategy.state import SymbolPlan
 def decision_rows(
     snapshot: Snapshot,
     plans: Sequence[SymbolPlan],
-    frozen: Mapping[str, str],
+    unplanned: Mapping[str, str],
     stopped: Mapping[str, str],
     review: Review,
     before: AccountState,
@@ -26,8 +26,10 @@ def decision_rows(
     rows: dict[str, dict[str, Any]] = {}
     for plan in plans:
         rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after)
-    for symbol, why in frozen.items():
-        rows[symbol] = _common(symbol, snapshot, after) | {"action": "frozen", "reason": why}
+    for symbol, why in unplanned.items():
+        traded = _gross(symbol, before) != _gross(symbol, after)
+        action = _action(symbol, before, after, refused=False, stopped=False) if traded else "frozen"
+        rows[symbol] = _common(symbol, snapshot, after) | {"action": action, "reason": why}
     return rows
 
 

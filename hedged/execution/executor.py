@@ -11,7 +11,7 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import OrderState, OrderStatus, Purpose
+from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.domain.ports import Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal import Journal
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Executor:
-    """Owns sending. `unresolved` are markets with an attempt of unknown outcome: nothing new is sent there."""
+    """Owns sending. `unresolved`: attempts of unknown outcome by client id, and their markets: see `_blocked`."""
 
     def __init__(
         self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock
@@ -61,7 +61,7 @@ class Executor:
         sent = 0
         for one in approved:
             intent = one.intent
-            if intent.key in self.unresolved.values():
+            if self._blocked(intent):
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
                 broken.add(intent.key.symbol)
                 continue
@@ -72,6 +72,19 @@ class Executor:
             if not await self._send(one):
                 broken.add(intent.key.symbol)
         return sent
+
+    def _blocked(self, intent: Intent) -> bool:
+        """Whether an attempt of unknown outcome stands in the way: in the same market; where the intent enlarges a
+        hedge also in its symbol or at its venue, whose cap and margin that attempt may already use up.
+        """
+        return any(
+            key == intent.key
+            or (
+                intent.purpose in ENLARGES
+                and (key.symbol == intent.key.symbol or key.venue == intent.key.venue)
+            )
+            for key in self.unresolved.values()
+        )
 
     async def resolve(self) -> None:
         """Look up every attempt of unknown outcome once more."""

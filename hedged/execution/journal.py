@@ -4,11 +4,13 @@ No journal, no send: every write that precedes a send is awaited, and an error t
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
+from hedged.domain.errors import Fatal
 from hedged.execution.store import JournalStore
 
 P = ParamSpec("P")
@@ -32,9 +34,14 @@ class Journal:
     async def __call__(
         self, method: Callable[Concatenate[JournalStore, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run one store method on the journal's thread and return its result."""
+        """Run one store method on the journal's thread and return its result. Raises Fatal when SQLite fails."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: method(self._store, *args, **kwargs))
+        try:
+            return await loop.run_in_executor(self._thread, lambda: method(self._store, *args, **kwargs))
+        except sqlite3.Error as error:
+            raise Fatal(
+                f"the journal cannot be used, so nothing is sent: {error}; free the disk or mend it"
+            ) from error
 
     def close(self) -> None:
         """Finish what is queued and close the file."""

@@ -20,20 +20,24 @@ def decide(
 ) -> tuple[list[SymbolPlan], list[DesiredPosition], dict[str, str]]:
     """Plan the hedge of every protected position.
 
-    Returns the plans, the desired positions, and for each protected symbol that could not be planned the reason;
-    such a symbol keeps what it has.
+    Returns the plans, the desired positions, and for each symbol without a plan the reason. A symbol that cannot be
+    planned now keeps what it has; one that is no longer held or protected gets its hedge closed.
     """
-    states, frozen = [], {}
-    for symbol, quantity in sorted(snapshot.own.items()):
-        if quantity == 0 or (protect is not None and symbol not in protect):
+    states, desired, unplanned = [], [], {}
+    for symbol in sorted({*snapshot.own, *(key.symbol for key, q in snapshot.attributed.items() if q)}):
+        if not snapshot.own.get(symbol) or (protect is not None and symbol not in protect):
+            released = _release(symbol, snapshot)
+            if released:
+                desired += released
+                unplanned[symbol] = released[0].reason
             continue
         why = _unplannable(snapshot, symbol)
         if why:
-            frozen[symbol] = why
+            unplanned[symbol] = why
         else:
             states.append(_symbol_state(snapshot, symbol, hedge))
     if not states:
-        return [], [], frozen
+        return [], desired, unplanned
     state = PlannerState(
         symbols=tuple(states),
         correlation=snapshot.moments.correlation_of([s.symbol for s in states]),
@@ -41,8 +45,20 @@ def decide(
         settings=planner_settings(hedge, risk, snapshot.equity_usd),
     )
     plans = list(plan(state))
-    desired = [d for p, s in zip(plans, states, strict=True) for d in _desired(p, s, snapshot)]
-    return plans, desired, frozen
+    desired += [d for p, s in zip(plans, states, strict=True) for d in _desired(p, s, snapshot)]
+    return plans, desired, unplanned
+
+
+def _release(symbol: str, snapshot: Snapshot) -> list[DesiredPosition]:
+    """Close whatever the daemon holds for a symbol that needs no hedge any more."""
+    reason = "the position is gone or no longer protected: its hedge is closed"
+    return [
+        DesiredPosition(
+            key, Decimal(0), Purpose.OWN_RESTORE if key.venue == INJECTIVE else Purpose.HEDGE_CLOSE, reason
+        )
+        for key, quantity in sorted(snapshot.attributed.items())
+        if key.symbol == symbol and quantity != 0
+    ]
 
 
 def planner_settings(hedge: HedgeConfig, risk: RiskConfig, equity_usd: Decimal) -> PlannerSettings:

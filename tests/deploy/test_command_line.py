@@ -14,7 +14,8 @@ POSITION = ["--position", "INJ=80000"]
 
 
 def hedged(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "hedged", *args], capture_output=True, text=True, cwd=cwd)
+    command = [sys.executable, "-m", "hedged", *args]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,8 @@ def test_a_backtest_on_any_data_directory(data: Path, tmp_path: Path) -> None:
     result = backtest(data, tmp_path / "out", *DAY, *POSITION, "--position", "ETH=-60000", "--cap", "0.3")
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["proxy"] is None and summary["assumptions"]["cap"] == 0.3
+    assert summary["proxy"] is None
+    assert summary["assumptions"]["cap"] == 0.3
     assert set(summary["per_symbol"]) == {"ETH", "INJ"}
     decisions = pl.read_parquet(tmp_path / "out" / "decisions.parquet")
     assert len(decisions) == 2 * 96
@@ -123,7 +125,7 @@ def test_serving_never_imports_torch() -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        result = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
+        result = subprocess.run([sys.executable, "-c", code, folder], check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from synthetic_run import NASTY, write_run
 
 from hedged.backtest.report import write_report
-from synthetic_run import NASTY, write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

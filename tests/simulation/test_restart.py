@@ -45,7 +45,8 @@ def test_a_restart_keeps_the_book_the_hedges_and_the_cap(
     first = live(settings, START_MS, START_MS + DAY_MS, monkeypatch).progress.last
     second_app = live(settings, START_MS + DAY_MS, START_MS + 2 * DAY_MS, monkeypatch)
     second = second_app.progress.last
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert first.account.own == second.account.own
     assert any(first.account.attributed.values()), "the first life must have hedged something"
     store = JournalStore(str(tmp_path / "journal.sqlite"), durable=True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from synthetic_run import NASTY, START, write_run
 
 from hedged.backtest.report import data, files, money, reasons, render, text, timeline, write_report
 from hedged.backtest.report.fan import realised_per_hour
-from synthetic_run import NASTY, START, write_run
 
 MAX_BYTES = 1_300_000
 
@@ -98,7 +98,14 @@ def test_the_waterfall_explains_the_whole_difference(hedged_run: files.Run) -> N
     """A step left out would credit a layer with what fees or another layer did."""
     steps = money.waterfall(hedged_run)
     assert [step["name"] for step in steps] == [
-        *("Funding, unhedged", "Cut on Injective", "Hedge on Binance", "Fees", "Spread", "Hedged, after costs"),
+        *(
+            "Funding, unhedged",
+            "Cut on Injective",
+            "Hedge on Binance",
+            "Fees",
+            "Spread",
+            "Hedged, after costs",
+        ),
     ]
     saved = steps[-1]["to"] - steps[0]["to"]
     assert saved == pytest.approx(hedged_run.summary["net_saving_usd"], abs=0.02)

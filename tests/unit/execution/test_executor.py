@@ -12,7 +12,7 @@ import pytest
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import HOUR_MS, LoopClock
-from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
@@ -202,7 +202,7 @@ def test_no_journal_no_order(rig: Rig) -> None:
 
     async def script(desk: Desk) -> None:
         await desk.journal(lambda store: store._db.execute("PRAGMA query_only = ON"))
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(Fatal, match="nothing is sent"):
             await desk.send(intent(HERE, -4), intent(THERE, -1))
         assert desk.placed() == []
 
@@ -236,8 +236,12 @@ def test_an_outcome_that_stays_unknown_blocks_its_market_and_is_never_resent(rig
             await desk.executor.resolve()
             assert await desk.send(intent(THERE, -4, cycle_ts_ms=NOW_MS + later)) == 0
         assert len(rig.there.placed) == 1
-        eth = SeriesKey("binance", "ETH")
-        assert await desk.send(intent(eth, -1)) == 1  # another market goes on
+        eth = {venue: SeriesKey(venue, "ETH") for venue in ("binance", "bybit")}
+        assert await desk.send(intent(OTHER, -4)) == 0  # the cap may be used up already
+        assert await desk.send(intent(eth["binance"], -1)) == 0  # and so may the margin
+        assert await desk.send(intent(eth["bybit"], -1)) == 1  # all else goes on, and so does getting out
+        out = {"purpose": Purpose.HEDGE_CLOSE, "reduce_only": True}
+        assert await desk.send(intent(OTHER, 1, **out), intent(eth["binance"], 1, **out)) == 2
 
         rig.there.broken.clear()
         await desk.executor.resolve()

@@ -134,8 +134,8 @@ def objective(given_: PlannerState, legs: tuple[Leg, ...], sizes: np.ndarray) ->
     hours = settings.horizon_h
     capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
     for j, leg in enumerate(legs):
-        if leg.kind != CUT and leg.now_usd <= 0:
-            cost += capital * sizes[:, j]
+        if leg.kind != CUT:
+            cost += capital * np.maximum(0.0, sizes[:, j] - leg.now_usd)
     delta = sizes @ np.array([float(leg.kind != RELOCATE) for leg in legs])
     variance = (delta * s.sigma) ** 2
     for j, leg in enumerate(legs):
@@ -180,15 +180,19 @@ def grids(given_: PlannerState, legs: tuple[Leg, ...]) -> Iterator[float]:
 CASES = {
     "from nothing": ({}, {}),
     "an inner optimum": ({}, {"equity_usd": 10_000.0, "equity_at_risk": 1.0, "cap": 1.0, "delta_band": 1.0}),
-    "the wrong kind": ({"cut_usd": 2e4, "legs_usd": {"binance": -1.5e4}}, {"capital_rate_per_year": 0.0}),
-    "more than is allowed": ({"cut_usd": 6e4, "legs_usd": {"binance": 6e4}}, {"capital_rate_per_year": 0.0}),
+    "the wrong kind": ({"cut_usd": 2e4, "legs_usd": {"binance": -1.5e4}}, {}),
+    "more than is allowed": ({"cut_usd": 6e4, "legs_usd": {"binance": 6e4}}, {}),
     "funding has turned": (
         {
             "cut_usd": 30_000.0,
             "legs_usd": {"binance": 30_000.0},
             "rates": {INJECTIVE: rates(-3_000), "binance": rates(3_000, seed=2)},
         },
-        {"capital_rate_per_year": 0.0},
+        {},
+    ),
+    "dear margin": (
+        {"cut_usd": 5e3, "legs_usd": {"binance": 5e3}},
+        {"capital_rate_per_year": 3.0, "equity_usd": 1e4},
     ),
     "a short": (
         {"side": -1, "rates": {INJECTIVE: rates(-6_000), "binance": rates(500, seed=2)}},
