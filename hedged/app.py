@@ -5,7 +5,7 @@ Backtest, demo, paper and live run this same class; they differ in the clock, th
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -57,9 +57,7 @@ class Progress:
     backfilled: float = 0.0
     prepared: bool = False
     last: CycleReport | None = None
-    last_ok_ms: int = 0
     started_ms: int = 0
-    faults: list[str] = field(default_factory=list)
 
 
 class App:
@@ -149,8 +147,6 @@ class App:
         report = await self.cycle.run(now_ms)
         self.metrics.cycle_duration.observe(perf_s() - started_s)
         self.progress.last = report
-        if report.account.reconciled:
-            self.progress.last_ok_ms = self.parts.clock.now_ms()
         publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)

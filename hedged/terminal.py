@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -75,7 +76,8 @@ class _Counters:
 
 def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> None:
     """Print the table, the verdict, what was assumed, and where the report lies."""
-    table = Table(title=f"{summary['from'][:10]} to {summary['to'][:10]}, USD", caption=CAPTION)
+    title = f"{summary['from'][:10]} to {summary['to'][:10]}, USD"
+    table = Table(title=title, caption=CAPTION, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("symbol")
     for name in ("own", "unhedged", "hedged", "fees", "spread", "net", "price", "fills"):
         table.add_column(name, justify="right")

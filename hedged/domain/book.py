@@ -1,11 +1,9 @@
 """The book: what the trader holds, and which part of it is the daemon's own doing."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +24,8 @@ class Balance:
     free_usd: Decimal
 
 
-def attributed_quantity(fills: Iterable[Fill]) -> dict[SeriesKey, Decimal]:
-    """Sum the daemon's own fills into the signed quantity that is its doing, by market."""
-    total: dict[SeriesKey, Decimal] = {}
-    for fill in fills:
-        total[fill.key] = total.get(fill.key, Decimal(0)) + fill.signed_quantity
-    return total
-
-
 def own_quantity(venue_quantity: Decimal, attributed: Decimal) -> Decimal:
-    """Return N, the operator's own quantity: what the venue shows less what the daemon did there.
+    """Return N, the operator's own quantity: what the venue shows less the sum of the daemon's own signed fills there.
 
     Caps and exposures use N alone, so a cut never feeds on itself: cutting 40 of 100 leaves 60 at the venue, and N
     is still 100.

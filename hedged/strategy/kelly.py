@@ -20,7 +20,6 @@ from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, legs_of
 from hedged.strategy.state import PlannerState, SymbolState
 
 Z_95 = 1.6449  # one-sided 95 % of the normal law, for the equity at risk
-RISK_BUDGET_FLOOR = 1e-9
 
 
 @dataclass(frozen=True, slots=True)

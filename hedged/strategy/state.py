@@ -1,7 +1,7 @@
 """What the planner sees: one value per cycle, floats in USD, everything known at the decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,4 +97,3 @@ class SymbolPlan:
     break_even_h: float
     confidence: float
     reason: str
-    notes: tuple[str, ...] = field(default=())

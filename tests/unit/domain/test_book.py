@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.domain.book import attributed_quantity, own_quantity
+from hedged.domain.book import own_quantity
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 
@@ -17,6 +17,14 @@ def fill(change: Decimal, key: SeriesKey = INJ, purpose: Purpose = Purpose.OWN_C
     side = Side.BUY if change > 0 else Side.SELL
     execution = Execution(0, key, "x", "cid", side, abs(change), Decimal(20), Decimal(0))
     return Fill(execution, purpose, Decimal(20))
+
+
+def attributed_quantity(fills: list[Fill]) -> dict[SeriesKey, Decimal]:
+    """Sum of the daemon's own signed fills by market: what the journal attributes to it."""
+    total: dict[SeriesKey, Decimal] = {}
+    for one in fills:
+        total[one.key] = total.get(one.key, Decimal(0)) + one.signed_quantity
+    return total
 
 
 def test_a_cut_of_forty_leaves_n_at_a_hundred():

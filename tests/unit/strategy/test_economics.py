@@ -52,6 +52,7 @@ def test_more_confidence_is_never_less_hedge(a: float, b: float) -> None:
         ([0.001] * 4, 0, 100, 0.0),  # exactly its cost is not a saving
         ([0.0001, 0.0001, -0.0001, -0.0001], 100, 100, 0.5),  # holding costs nothing
         ([0.0001, -0.0001, -1, -1], 200, 100, 0.0),  # shrinking pays its closing cost
+        ([0.0007] * 4, 200, 100, 1.0),  # ... but no charge on margin that it sets free
         ([0.002, 0.002, 0.0005, -1], 0, 0, 0.5),  # of nothing, the first dollar is judged
         ([0.002, 0.002, 0.0005, -1], 100, 0, 0.5),
         ([0.0007, 0.0004, -1, -1], 100, 200, 0.25),  # half of the size is new: half of the cost
