@@ -153,7 +153,7 @@ class Accounts:
             self._counted = {key: ts for key, ts in self._counted.items() if ts >= horizon_ms}
 
     def _own(self, positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        symbols = set(positions) | {key.symbol for key in self._attributed if key.venue == INJECTIVE}
+        symbols = set(positions) | {key.symbol for key in self._attributed}
         return {
             symbol: own_quantity(
                 positions.get(symbol, Decimal(0)),

@@ -9,7 +9,7 @@ import structlog
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, Clock
-from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.domain.ports import Trading
@@ -46,6 +46,11 @@ class Executor:
         since_ms = self._clock.now_ms() - HOUR_MS
         self._recent.extend(await self._journal(JournalStore.sent_since, since_ms))
         self.unresolved = dict(await self._journal(JournalStore.unresolved))
+        strange = {key.venue for key in self.unresolved.values()} - set(self._trading)
+        if strange:
+            raise Fatal(
+                f"orders of unknown outcome at {', '.join(sorted(strange))}: name it in hedge.venues again"
+            )
         await self.resolve()
 
     def sent_last_hour(self) -> tuple[int, Decimal]:

@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from hedged.config import RiskConfig
 from hedged.domain.approved import ApprovedIntent, GateSeal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.domain.orders import Hashes, Intent
+from hedged.domain.orders import Hashes, Intent, Purpose
 from hedged.risk.exposure import cap_usage, reduces
 
 
@@ -47,11 +47,14 @@ class Refusal(StrEnum):
     OVER_LEVERAGE = "over_leverage"  # hedge legs at the venue would exceed leverage × collateral
     ORDER_RATE = "order_rate"  # too many orders within an hour
     NOTIONAL_RATE = "notional_rate"  # too much notional within an hour
+    OTHER_LEG = (
+        "other_leg"  # the other leg of the same relocation was refused: half of one is a different hedge
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """What the gate judges by, as known now. `worst`: the daemon's signed coins by market, open orders included."""
+    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market."""
 
     loaded: Hashes
     kill: KillLevel
@@ -84,12 +87,28 @@ class Review:
 
 
 def review(intents: Iterable[Intent], facts: GateFacts, config: RiskConfig, account: str) -> Review:
-    """Judge the intents in their order; each is judged as if all approved before it had been filled."""
+    """Judge the intents in their order; each is judged as if all approved before it had been filled.
+
+    A relocation is approved with both legs or not at all.
+    """
+    wanted = list(intents)
+    first = _review(wanted, facts, config, account, frozenset())
+    halves = frozenset(r.intent.key.symbol for r in first.refused if r.intent.purpose is Purpose.RELOCATE)
+    return _review(wanted, facts, config, account, halves) if halves else first
+
+
+def _review(
+    intents: Iterable[Intent], facts: GateFacts, config: RiskConfig, account: str, halves: frozenset[str]
+) -> Review:
+    """`halves`: symbols of which a relocation leg is refused; what would open the other leg is refused too."""
     attributed = dict(facts.attributed)
     orders, notional = facts.orders_last_hour, facts.notional_last_hour_usd
     approved, refused = [], []
     for intent in intents:
         refusal = _refusal(intent, facts, config, attributed, orders, notional)
+        if refusal is None and intent.purpose is Purpose.RELOCATE and intent.key.symbol in halves:
+            opens = not reduces(attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
+            refusal = Refusal.OTHER_LEG if opens else None
         if refusal is not None:
             refused.append(Refused(intent, refusal))
             continue

@@ -142,6 +142,7 @@ def _own_purpose(result: SymbolPlan, state: SymbolState) -> Purpose:
 
 
 def _leg_purpose(side: int, now_usd: float, then_usd: float) -> Purpose:
-    if side * (now_usd + then_usd) > 0:
+    """Name the trade at a hedge venue; on a change of sign only the closing part is traded in this cycle."""
+    if side * now_usd > 0 or (now_usd == 0 and side * then_usd > 0):
         return Purpose.RELOCATE
-    return Purpose.HEDGE_OPEN if abs(then_usd) > abs(now_usd) else Purpose.HEDGE_CLOSE
+    return Purpose.HEDGE_OPEN if side * then_usd < side * now_usd else Purpose.HEDGE_CLOSE

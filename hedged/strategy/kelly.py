@@ -19,6 +19,7 @@ from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, legs_of
 from hedged.strategy.state import PlannerState, SymbolState
 
+IN_BP = 1e4  # the objective is a matter of basis points; the solver's tolerances are absolute
 Z_95 = 1.6449  # one-sided 95 % of the normal law, for the equity at risk
 
 
@@ -72,8 +73,8 @@ class _Programme:
         cones = [clarabel.ZeroConeT(len(equal_to)), clarabel.NonnegativeConeT(len(b) - len(equal_to))]
         settings = clarabel.DefaultSettings()
         settings.verbose = False
-        p = sparse.csc_matrix(np.triu(self._risk()))
-        solution = clarabel.DefaultSolver(p, self._linear(), a, b, cones, settings).solve()
+        p = sparse.csc_matrix(np.triu(self._risk())) * IN_BP
+        solution = clarabel.DefaultSolver(p, self._linear() * IN_BP, a, b, cones, settings).solve()
         if solution.status not in (clarabel.SolverStatus.Solved, clarabel.SolverStatus.AlmostSolved):
             return None
         return np.asarray(solution.x)[: self.n_legs]
@@ -144,7 +145,8 @@ class _Programme:
                 limits.append(0.0)
         for venue, collateral in sorted(self.state.collateral_usd.items()):
             rows.append(np.array([leg.venue == venue for _, leg in self.flat]))
-            limits.append(max(0.0, settings.max_leverage * collateral))
+            frozen = sum(_frozen_usd(symbol, venue) for symbol in self.state.symbols)
+            limits.append(max(0.0, settings.max_leverage * collateral - frozen))
         rows.append(np.array([Z_95 * self._sigma(i, leg) for i, leg in self.flat]))
         limits.append(settings.equity_at_risk * settings.equity_usd)
         wide = np.zeros((len(rows), self.n))
@@ -171,6 +173,6 @@ def _today(symbol: SymbolState, venue: str) -> float:
     return symbol.cut_usd if venue == INJECTIVE else symbol.side * symbol.legs_usd.get(venue, 0.0)
 
 
-def _frozen_usd(symbol: SymbolState) -> float:
-    """Size of the legs at venues whose rate is unknown: they stay, and use up the cap."""
-    return sum(abs(usd) for venue, usd in symbol.legs_usd.items() if venue not in symbol.rates)
+def _frozen_usd(symbol: SymbolState, at: str | None = None) -> float:
+    """Size of the legs (at one venue, or all) whose venue's rate is unknown: they stay, and use up cap and margin."""
+    return sum(abs(usd) for v, usd in symbol.legs_usd.items() if v not in symbol.rates and at in (None, v))

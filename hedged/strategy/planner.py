@@ -20,7 +20,11 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
     symbol, settings = state.symbols[i], state.settings
     legs, sizes = solution.legs[i], solution.sizes_usd[i]
     plans = [_step_two(leg, float(size), symbol, settings) for leg, size in zip(legs, sizes, strict=True)]
-    plans = _within_cap(plans, settings.cap * symbol.own_usd)
+    plans = _within_cap(_without_round_trip(plans), settings.cap * symbol.own_usd)
+    plans = [
+        replace(p, expected_saving_usd=leg.mean_saving * p.target_usd)
+        for leg, p in zip(legs, plans, strict=True)
+    ]
     cut, positions = _positions(plans, symbol)
     saving = sum(p.expected_saving_usd for p in plans)
     cost = _cost_usd(symbol, cut, positions)
@@ -55,7 +59,25 @@ def _step_two(leg: Leg, full_usd: float, symbol: SymbolState, settings: PlannerS
         target = max(leg.now_usd, kelly_share(c, settings.knots) * full_usd)
     if target > 0 and abs(target - leg.now_usd) < settings.min_change * symbol.own_usd:
         target = leg.now_usd  # too little to be worth an order; going flat always is
-    return LegPlan(leg.kind, leg.venue, leg.now_usd, full_usd, target, c, leg.mean_saving * target)
+    return LegPlan(
+        leg.kind, leg.venue, leg.now_usd, full_usd, target, c, expected_saving_usd=0.0
+    )  # set when final
+
+
+def _without_round_trip(plans: list[LegPlan]) -> list[LegPlan]:
+    """Keep a cut that full Kelly turns into relocations until those, grown by confidence, have taken its place.
+
+    Both are the same cut on Injective: giving it back now and cutting again later would pay for nothing.
+    """
+    here = [p for p in plans if p.kind in (CUT, RELOCATE)]
+    stays = min(sum(p.now_usd for p in here), sum(p.full_kelly_usd for p in here))
+    short = stays - sum(p.target_usd for p in here)
+    if short <= 0:
+        return plans
+    return [
+        replace(p, target_usd=max(p.target_usd, min(p.now_usd, p.target_usd + short))) if p.kind == CUT else p
+        for p in plans
+    ]
 
 
 def _within_cap(plans: list[LegPlan], cap_usd: float) -> list[LegPlan]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benches import MARKET_DATA
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.bars import BAR_MS, N_FIELDS, Field
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.ports import MarketData
-from tests.contract.benches import MARKET_DATA
 
 
 @pytest.fixture(params=MARKET_DATA)

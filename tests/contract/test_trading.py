@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from benches import TRADING, Bench, trade
+from fakes import approve
 
 from hedged.domain.clock import HOUR_MS, next_boundary_ms
 from hedged.domain.errors import Rejected
 from hedged.domain.orders import Intent, OrderStatus
-from tests.contract.benches import TRADING, Bench, trade
-from tests.unit.execution.fakes import approve
 
 Script = Callable[[Bench], Coroutine[Any, Any, None]]
 

@@ -125,7 +125,9 @@ def test_serving_never_imports_torch() -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        result = subprocess.run([sys.executable, "-c", code, folder], check=False, capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, "-c", code, folder], check=False, capture_output=True, text=True
+        )
     assert result.returncode == 0, result.stderr
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from small_tables import candles, funding, of
 
 from hedged.adapters.replay.proxy import IN_BAND_PREMIUM, Proxy, ProxyRule, stand_in
 from hedged.adapters.replay.series import series_of
@@ -13,7 +14,6 @@ from hedged.adapters.replay.tables import load_tables
 from hedged.domain.errors import DataError
 from hedged.domain.funding import HYPERLIQUID_RULE
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
-from tests.unit.adapters.tables import candles, funding, of
 
 INTEREST = 0.00000416666
 CAP = 0.000625

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from fakes import market
 from hypothesis import given
 from hypothesis import strategies as st
+from small_tables import TS, H, at, candles, funding, ms, of, recording
 
 from hedged.adapters.replay.prices import PriceSource, prices_at
 from hedged.adapters.replay.series import series_of
@@ -16,8 +18,6 @@ from hedged.adapters.replay.venue import assumed_market, observe_at
 from hedged.domain.bars import BAR_MS, Field
 from hedged.domain.errors import DataError
 from hedged.domain.market import INJECTIVE, SeriesKey
-from tests.unit.adapters.tables import TS, H, at, candles, funding, ms, of, recording
-from tests.unit.execution.fakes import market
 
 KEY = SeriesKey("binance", "BTC")
 PRINT = (0.0, "binance", "BTC", "USDT", 8e-5, 8.0, None)

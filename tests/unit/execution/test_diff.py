@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import pytest
+from fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.execution.diff import intents_for
 from hedged.strategy.snapshot import DesiredPosition
-from tests.unit.execution.fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
 
 RISK = RiskConfig()
 MARKETS = {

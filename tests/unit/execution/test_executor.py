@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import HERE, NOW_MS, OTHER, THERE, FakeVenue, approve, intent
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import HOUR_MS, LoopClock
@@ -18,7 +19,6 @@ from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
-from tests.unit.execution.fakes import HERE, NOW_MS, OTHER, THERE, FakeVenue, approve, intent
 
 
 @dataclass

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fakes import HERE, NOW_MS, THERE, approve, intent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
-from tests.unit.execution.fakes import HERE, NOW_MS, THERE, approve, intent
 
 exact = st.decimals(allow_nan=False, allow_infinity=False)
 

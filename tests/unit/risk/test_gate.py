@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import HASHES, HERE, OTHER, THERE, intent, market
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,10 +16,9 @@ import hedged
 from hedged.config import RiskConfig
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Hashes, Intent
+from hedged.domain.orders import Hashes, Intent, Purpose
 from hedged.risk.exposure import cap_usage, reduces
 from hedged.risk.gate import GateFacts, KillLevel, Refusal, Review, review
-from tests.unit.execution.fakes import HASHES, HERE, OTHER, THERE, intent, market
 
 RISK = RiskConfig(max_orders_per_hour=10)
 MARK = Decimal(100)
@@ -140,7 +140,23 @@ def test_refusals(expected: Refusal | None, order: Intent, known: GateFacts) -> 
 
 def test_every_refusal_has_a_case() -> None:
     """If this fails, a rule of the gate exists on paper only."""
-    assert {expected for expected, _, _ in CASES} - {None} == set(Refusal)
+    assert {expected for expected, _, _ in CASES} - {None} == set(Refusal) - {Refusal.OTHER_LEG}
+
+
+def test_half_a_relocation_is_never_approved() -> None:
+    """If this fails, a refused far leg leaves a bare cut: another hedge than the one that was decided."""
+    near = intent(HERE, -10, purpose=Purpose.RELOCATE)
+    far = intent(THERE, 10, purpose=Purpose.RELOCATE)
+    poor = facts(collateral_usd={})
+    answer = judge([near, far], poor)
+    assert not answer.approved
+    assert [one.refusal for one in answer.refused] == [Refusal.OTHER_LEG, Refusal.OVER_LEVERAGE]
+    assert len(judge([near, far], facts()).approved) == 2
+    held = facts(collateral_usd={}, attributed={HERE: Decimal(-10), OTHER: Decimal(10)})
+    closing = intent(OTHER, -10, purpose=Purpose.RELOCATE)
+    assert [one.intent for one in judge([closing, far], held).approved] == [closing], (
+        "getting out is never held up"
+    )
 
 
 def test_reductions_are_exempt_from_size_and_rate() -> None:

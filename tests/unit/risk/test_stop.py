@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from fakes import HERE, NOW_MS, OTHER, THERE, settlement
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from hedged.domain.funding import funding_payment
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.risk.stop import Episode, advance, charge
-from tests.unit.execution.fakes import HERE, NOW_MS, OTHER, THERE, settlement
 
 OWN = Decimal(10)
 price = st.decimals(1, 1_000, places=2)

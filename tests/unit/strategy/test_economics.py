@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from states import BP_A_YEAR, SETTINGS, rates, symbol
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import (
@@ -18,7 +19,6 @@ from hedged.strategy.economics import (
     pure_cut_usd,
     usable_venues,
 )
-from tests.unit.strategy.states import BP_A_YEAR, SETTINGS, rates, symbol
 
 KNOTS = ((0.50, 0.25), (0.80, 0.60))
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
+from states import rates
 
 from hedged.config import HedgeConfig, RiskConfig
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
@@ -15,8 +17,6 @@ from hedged.features.moments import Moments
 from hedged.strategy.funding_hedge import decide, planner_settings
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.stopped import unwind
-from tests.unit.execution.fakes import HASHES, HERE, NOW_MS, OTHER, THERE, market
-from tests.unit.strategy.states import rates
 
 HEDGE, RISK = HedgeConfig(delta_band=Decimal("0.2")), RiskConfig()
 EXPENSIVE = {HERE: rates(30_000, 0.05), THERE: rates(900, 0.05, 2), OTHER: rates(5_000, 0.05, 3)}

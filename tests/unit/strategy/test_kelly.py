@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from states import mirrored, random_state, rates, scaled, state, symbol
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg
 from hedged.strategy.kelly import Z_95, full_kelly
 from hedged.strategy.state import LegCosts, PlannerState, SymbolState
-from tests.unit.strategy.states import mirrored, random_state, rates, scaled, state, symbol
 
 seeds = st.integers(0, 2**31)
 

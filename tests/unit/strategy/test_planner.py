@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from states import SETTINGS, mirrored, random_state, rates, scaled, state, symbol
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy import planner
 from hedged.strategy.economics import CUT, RELOCATE, kelly_share
 from hedged.strategy.kelly import KellySolution, full_kelly
-from hedged.strategy.planner import NEGLIGIBLE, plan
-from hedged.strategy.state import PlannerState, SymbolPlan
-from tests.unit.strategy.states import SETTINGS, mirrored, random_state, rates, scaled, state, symbol
+from hedged.strategy.planner import NEGLIGIBLE, _without_round_trip, plan
+from hedged.strategy.state import LegPlan, PlannerState, SymbolPlan
 
 seeds = st.integers(0, 2**31)
 
@@ -40,7 +40,9 @@ def test_rules_of_step_two(seed: int) -> None:
                     leg.target_usd <= kelly_share(leg.confidence, settings.knots) * leg.full_kelly_usd + dust
                 )
             if leg.target_usd < leg.now_usd:
-                assert leg.target_usd == leg.full_kelly_usd
+                # a cut may wait for the relocations that take its place
+                most = leg.now_usd if leg.kind == CUT else leg.full_kelly_usd
+                assert leg.full_kelly_usd <= leg.target_usd <= most
         total, now = (sum(getattr(leg, name) for leg in result.legs) for name in ("target_usd", "now_usd"))
         assert total <= max(settings.cap * s.own_usd, now) + dust
         assert result.reason
@@ -166,3 +168,15 @@ def test_the_same_state_gives_the_same_plan() -> None:
     first = {p.symbol: p.cut_usd for p in plan(given_)}
     for p in plan(again):
         assert p.cut_usd == pytest.approx(first[p.symbol], rel=1e-3, abs=1.0)
+
+
+def test_a_cut_that_becomes_a_relocation_is_not_given_back_in_between() -> None:
+    """If this fails, the daemon buys back what it sells again a cycle later, and pays for both."""
+    cut = LegPlan("cut", INJECTIVE, 1_000.0, 0.0, 0.0, 0.1, 0.0)
+    moved = LegPlan("relocate", "binance", 0.0, 1_000.0, 400.0, 0.9, 0.0)
+    opposite = LegPlan("opposite", "binance", 0.0, 0.0, 0.0, 0.5, 0.0)
+    kept = {p.kind: p.target_usd for p in _without_round_trip([cut, opposite, moved])}
+    assert kept == {"cut": 600.0, "opposite": 0.0, "relocate": 400.0}
+    smaller = replace(moved, full_kelly_usd=700.0, target_usd=400.0)
+    kept = {p.kind: p.target_usd for p in _without_round_trip([cut, opposite, smaller])}
+    assert kept["cut"] == 300.0, "what full Kelly itself gives back is given back"

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from fakes import HASHES
+from small_tables import START_MS, recording
+
 from hedged.adapters.paper import PaperVenue
 from hedged.adapters.replay.series import series_of
 from hedged.adapters.replay.venue import ReplayVenue
@@ -19,8 +22,6 @@ from hedged.domain.clock import DAY_MS, HOUR_MS, LoopClock
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.ports import MarketData, Trading
-from tests.unit.adapters.tables import START_MS, recording
-from tests.unit.execution.fakes import HASHES
 
 HERE = SeriesKey(INJECTIVE, "BTC")
 COLLATERAL = Decimal(1_000_000)
