@@ -25,7 +25,7 @@ RUN groupadd --gid 10001 hedged \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/hedged --shell /usr/sbin/nologin hedged \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/hedged \
     && install -d -m 0755 /etc/hedged
-ENV PATH=/opt/hedged/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
+ENV PATH=/opt/hedged/bin:$PATH HEDGED_CONFIG=/etc/hedged/config.yaml PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
 # The operator mounts /etc/hedged/config.yaml; the example lies beside it.
 COPY config.example.yaml /etc/hedged/
 # A relative state_dir, such as the default `state`, lies in the volume: /var/lib/hedged/state.

@@ -78,6 +78,11 @@ class App:
             raise Fatal("the daemon has not been prepared")
         return self._cycle
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Ask the daemon to end after the running cycle."""
         self._stop.set()
@@ -240,6 +245,8 @@ class App:
         times = range(first_ms, last_ms + 1, buffer.bar_ms)
         wanted = set(buffer.keys)
         for at in range(0, len(times), BACKFILL_CHUNK_BARS):
+            if self.stopping:
+                return
             chunk = times[at : at + BACKFILL_CHUNK_BARS]
             by_venue = await asyncio.gather(
                 *(source.history(chunk) for source in self.parts.sources.values())

@@ -29,6 +29,12 @@ console = Console(stderr=False)
 errors = Console(stderr=True)
 
 
+ConfigPath = Annotated[
+    Path,
+    typer.Option("--config", envvar="HEDGED_CONFIG", help="Configuration file (see config.example.yaml)."),
+]
+
+
 class ProxyRuleName(StrEnum):
     """How a stand-in venue's rate becomes Injective's."""
 
@@ -115,9 +121,7 @@ def backtest(
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Option(help="Configuration file (see config.example.yaml).")] = Path(
-        "config.yaml"
-    ),
+    config: ConfigPath = Path("config.yaml"),
     replay: Annotated[
         Path | None, typer.Option(help="Rehearse: a data directory to run over, as fast as it goes.")
     ] = None,
@@ -145,7 +149,7 @@ def run(
 
 @app.command()
 def check(
-    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+    config: ConfigPath = Path("config.yaml"),
 ) -> None:
     """Check a configuration without starting anything."""
     from hedged.config import load_config
@@ -170,7 +174,7 @@ def kill(
     level: Annotated[
         Level, typer.Option(help="reduce-only: only orders that reduce a hedge leg; pause: no order at all.")
     ] = Level.REDUCE_ONLY,
-    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+    config: ConfigPath = Path("config.yaml"),
 ) -> None:
     """Latch the kill switch, also while the daemon runs (it follows within seconds) or hangs. Outlives restarts."""
     from hedged.risk.gate import KillLevel
@@ -181,7 +185,7 @@ def kill(
 
 @app.command()
 def resume(
-    config: Annotated[Path, typer.Option(help="Configuration file.")] = Path("config.yaml"),
+    config: ConfigPath = Path("config.yaml"),
 ) -> None:
     """Clear the kill latch: the daemon may open hedges again from its next cycle on. Closes or opens nothing itself."""
     from hedged.risk.gate import KillLevel

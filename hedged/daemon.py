@@ -31,6 +31,7 @@ from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 
 JOURNAL_FILE = "journal.sqlite"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,13 @@ class _Process:
     config: Config
     registry: CollectorRegistry
     app: App | None = None
+    stopping: bool = False
+
+    def stop(self) -> None:
+        """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
+        self.stopping = True
+        if self.app:
+            self.app.stop()
 
     def not_ready(self) -> list[str]:
         return self.app.not_ready() if self.app else ["starting: opening the journal, asking the venues"]
@@ -58,7 +66,7 @@ class _Process:
             "mode": self.config.mode,
             "data": self.config.data.source,
             "forecaster": self.config.hedge.forecaster,
-            "config": self.config.hash,
+            "config": (self.app.parts.config if self.app else self.config).hash,
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
@@ -87,16 +95,22 @@ async def run_daemon(
     source = StatusSource(metrics.registry, process.not_ready, process.not_alive, process.book, process.about)
     runner, port = await start_http(source, config.telemetry.host, config.telemetry.port)
     log.info("http_listening", url=f"http://{config.telemetry.host}:{port}/", mode=config.mode)
+    loop = asyncio.get_running_loop()
+    for name in STOP_SIGNALS:
+        loop.add_signal_handler(name, process.stop)
     journal = Journal.open(config.state_dir / JOURNAL_FILE)
     try:
         config, trading = await paper_account(config, sources, journal, clock)
-        forecaster = make_forecaster(config.hedge.forecaster)
-        symbols = tuple(config.book.positions)
-        process.app = App(Parts(config, clock, sources, trading, journal, forecaster, symbols), metrics)
-        await _serve(process.app, config, until_ms)
+        if not process.stopping:
+            forecaster = make_forecaster(config.hedge.forecaster)
+            symbols = tuple(config.book.positions)
+            process.app = App(Parts(config, clock, sources, trading, journal, forecaster, symbols), metrics)
+            await _serve(process.app, config, until_ms)
     finally:
         journal.close()
         await runner.cleanup()
+        for name in STOP_SIGNALS:
+            loop.remove_signal_handler(name)
         log.info("stopped")
 
 
@@ -110,26 +124,23 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
 
 async def _serve(app: App, config: Config, until_ms: int | None) -> None:
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     try:
         async with asyncio.TaskGroup() as group:
-            for name in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(name, app.stop)
+            await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )
-            await app.prepare()
             # virtual time has no need to be watched more often than it is acted on
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
             watch = group.create_task(_watch(app, every_s), name="watch")
-            await app.step(
-                app.parts.clock.now_ms()
-            )  # a first look at once: the operator sees the book, not a wait
+            if not app.stopping:
+                await app.step(
+                    app.parts.clock.now_ms()
+                )  # a first look at once: the operator sees the book, not a wait
             await app.run(until_ms)
             watch.cancel()
     finally:
-        for name in signals:
-            loop.remove_signal_handler(name)
+        loop.remove_signal_handler(signal.SIGUSR1)
 
 
 async def _watch(app: App, interval_s: float) -> None:

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,22 @@ def test_sigterm_ends_it_cleanly_and_its_log_is_json(
     assert [e["event"] for e in events[:2]] == ["http_listening", "prepared"]
     assert events[-1]["event"] == "stopped"
     assert all(list(e)[:3] == ["ts", "level", "event"] for e in events)
+
+
+def test_sigterm_during_the_start_is_a_clean_end_too(tmp_path: Path) -> None:
+    """If this fails, a container stopped while it starts is killed instead, or reported as crashed."""
+    (tmp_path / "c.yaml").write_text(
+        f"state_dir: {tmp_path}/state\nbook: {{positions: {{INJ: {{usd: 80000}}}}}}\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HEDGED_LISTEN": "127.0.0.1:0"},
+    )
+    assert process.stderr
+    assert "http_listening" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
