@@ -266,10 +266,10 @@ def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
     own_usd = Decimal(str(body["own_quantity"])) * Decimal(str(body["price"]))
     return {
         "symbol": symbol,
-        "own": f"{body['own_quantity']:+,.4g} ({own_usd:+,.0f} USD)",
-        "funding": f"{body['expected_funding_usd']:+,.2f}",
+        "own": f"{own_usd:+,.0f} USD\n{body['own_quantity']:+,.6g} coins",
+        "funding": f"{body['expected_funding_usd']:+,.2f} USD\nwithin {body['horizon_h']:g} h",
         "band": f"{body['funding_p10_usd']:+,.2f} … {body['funding_p90_usd']:+,.2f}",
-        "hedge": body["current"].strip("{}").replace('"', "") or "none",
+        "hedge": body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none",
         "decision": body["action"],
         "why": body["reason"],
     }

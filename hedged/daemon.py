@@ -92,12 +92,12 @@ async def run_daemon(
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)
-    source = StatusSource(metrics.registry, process.not_ready, process.not_alive, process.book, process.about)
-    runner, port = await start_http(source, config.telemetry.host, config.telemetry.port)
-    log.info("http_listening", url=f"http://{config.telemetry.host}:{port}/", mode=config.mode)
     loop = asyncio.get_running_loop()
     for name in STOP_SIGNALS:
         loop.add_signal_handler(name, process.stop)
+    source = StatusSource(metrics.registry, process.not_ready, process.not_alive, process.book, process.about)
+    runner, port = await start_http(source, config.telemetry.host, config.telemetry.port)
+    log.info("http_listening", url=f"http://{config.telemetry.host}:{port}/", mode=config.mode)
     journal = Journal.open(config.state_dir / JOURNAL_FILE)
     try:
         config, trading = await paper_account(config, sources, journal, clock)
@@ -163,18 +163,13 @@ async def paper_account(
     """
     now_ms = clock.now_ms()
     marks = await _marks(sources, now_ms)
-    known = {symbol: quantity for _, _, symbol, quantity in await journal(JournalStore.book)}
     markets = await sources[INJECTIVE].markets()
     unknown = sorted(set(config.book.positions) - set(markets))
     if unknown:
         raise ConfigError(
             f"Injective has no market for {', '.join(unknown)}; it has {', '.join(sorted(markets))}"
         )
-    book = own_quantities(
-        config,
-        lambda symbol: marks.get((INJECTIVE, symbol)),
-        lambda symbol, quantity: known.get(symbol, markets[symbol].quantise_quantity(quantity)),
-    )
+    book = await _static_book(config, marks, journal)
     equity = equity_usd(config, book)
     settled = config.model_copy(update={"book": config.book.model_copy(update={"equity_usd": equity})})
     venues = {}
@@ -192,6 +187,26 @@ async def paper_account(
             raise Fatal(f"the journal holds fills at {fill.key.venue}, which hedge.venues no longer names")
         venues[fill.key.venue].seed(fill.key.symbol, fill.signed_quantity, fill.execution.price, now_ms)
     return settled, venues
+
+
+async def _static_book(
+    config: Config, marks: Mapping[tuple[str, str], Decimal], journal: Journal
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return (quantity, price) by symbol.
+
+    A position given in USD keeps the coins it had at its first price while the configuration says the same of it.
+    """
+    book = own_quantities(config, lambda symbol: marks.get((INJECTIVE, symbol)))
+    said = {symbol: position.model_dump_json() for symbol, position in config.book.positions.items()}
+    before = await journal(JournalStore.load_state, "static_book")
+    for symbol, (_, price) in book.items():
+        if before.get(symbol, {}).get("said") == said[symbol]:
+            book[symbol] = (Decimal(before[symbol]["quantity"]), price)
+    kept = {
+        symbol: {"said": said[symbol], "quantity": str(quantity)} for symbol, (quantity, _) in book.items()
+    }
+    await journal(JournalStore.save_state, "static_book", kept)
+    return book
 
 
 async def _marks(sources: Mapping[str, MarketData], now_ms: int) -> dict[tuple[str, str], Decimal]:

@@ -123,6 +123,10 @@ def _show_assumptions(console: Console, summary: Mapping[str, Any]) -> None:
     for where, cost in summary["assumptions"]["costs (assumed)"].items():
         costs.add_row(where, *(f"{value:,.10g}" for value in cost.values()))
     console.print(costs)
+    for what, sources in summary["price_sources"].items():
+        if sources:
+            counted = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in sources.items())
+            console.print(f"prices of {what} from: {counted}", highlight=False)
     gaps = summary["data_gaps"]
     if gaps:
         text = f"{len(gaps)} gaps in the data, listed in summary.json; the first: {_gap(gaps[0])}"

@@ -49,7 +49,6 @@ def run_demo(
     book = own_quantities(
         config,
         lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), window.from_ms),
-        lambda symbol, quantity: world.markets[SeriesKey(INJECTIVE, symbol)].quantise_quantity(quantity),
     )
     result = run_window(config, world.venues(VENUES), book, window, on_cycle, on_prepare)
     summary = summarise(result, world, window_settlements(world, window), "demo", seed=seed, days=days)

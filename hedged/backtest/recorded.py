@@ -44,11 +44,8 @@ def run_backtest(
     config, world = load_world(config, options)
     sources = world.venues([INJECTIVE, *config.hedge.venues])
 
-    def round_down(symbol: str, quantity: Any) -> Any:
-        return world.markets[SeriesKey(INJECTIVE, symbol)].quantise_quantity(quantity)
-
     start_ms = options.window.from_ms
-    book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms), round_down)
+    book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
     result = run_window(config, sources, book, options.window, on_cycle, on_prepare)
     prints = window_settlements(world, options.window)
     summary = summarise(result, world, prints, "backtest")

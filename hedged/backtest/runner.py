@@ -43,21 +43,20 @@ class RunResult:
 
 
 def own_quantities(
-    config: Config, price: Callable[[str], Decimal | None], round_down: Callable[[str, Decimal], Decimal]
+    config: Config, price: Callable[[str], Decimal | None]
 ) -> dict[str, tuple[Decimal, Decimal]]:
     """Return (signed quantity, price) of the static book by symbol; USD are divided by the first price.
 
-    Raises DataError for a symbol without a price.
+    A trader's own quantity is taken as it is, to a billionth of a coin, not rounded to the venue's step. Raises
+    DataError for a symbol without a price, ConfigError for an empty book.
     """
     book = {}
     for symbol, position in config.book.positions.items():
         first = price(symbol)
         if first is None:
             raise DataError(f"no price of {symbol} is known at the start")
-        quantity = (
-            position.quantity if position.quantity is not None else (position.usd or Decimal(0)) / first
-        )
-        book[symbol] = (round_down(symbol, quantity), first)
+        quantity = (position.usd or Decimal(0)) / first if position.quantity is None else position.quantity
+        book[symbol] = (quantity.quantize(Decimal("1e-9")), first)
     if not book:
         raise ConfigError("the book is empty: name the positions to protect under book.positions")
     return book

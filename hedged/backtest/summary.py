@@ -148,6 +148,7 @@ def assumptions(result: RunResult, world: World) -> dict[str, Any]:
     return {
         "costs (assumed)": _costs(world),
         "orders": "all hedge orders take liquidity",
+        "injective_hourly_cap (one snapshot, held constant)": dict(world.hourly_caps),
         "latency_ms": config.paper.latency_ms,
         "own_positions": "constant in coins over the whole run",
         "idle_margin_at_each_hedge_venue_usd": float(

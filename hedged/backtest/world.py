@@ -1,20 +1,21 @@
 """The world of a run: data sources and markets, from recorded tables or from the simulator."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from hedged.adapters.replay.prices import prices_at
-from hedged.adapters.replay.proxy import Proxy, ProxyRule, stand_in
+from hedged.adapters.replay.proxy import Proxy, ProxyRule, chain_constants, stand_in
 from hedged.adapters.replay.series import SeriesData, series_of
 from hedged.adapters.replay.tables import Tables, load_tables
 from hedged.adapters.replay.venue import ReplayVenue, assumed_market
 from hedged.config import Config
 from hedged.domain.clock import iso
 from hedged.domain.errors import DataError
+from hedged.domain.injective import InjectiveRule
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 
 CEX_MARGINS = (Decimal("0.05"), Decimal("0.025"))
@@ -26,11 +27,15 @@ INJECTIVE_MARGINS = (
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that is known of the outside: series, trading rules, and what stands in for Injective (if anything)."""
+    """All that is known of the outside: series, trading rules, and what stands in for Injective (if anything).
+
+    `hourly_caps`: Injective's cap on the rate per hour by symbol, where a stand-in's rates were clamped to it.
+    """
 
     series: Mapping[SeriesKey, SeriesData]
     markets: Mapping[SeriesKey, Market]
     proxy: Proxy | None
+    hourly_caps: Mapping[str, float] = field(default_factory=dict)
 
     def venues(self, names: Sequence[str]) -> dict[str, ReplayVenue]:
         """Return a data source for each venue."""
@@ -96,7 +101,12 @@ def build_world(
                 )
             if price is not None:
                 markets[key] = assumed_market(key, price, _template(key, config))
-    return World(series, markets, proxy)
+    return World(series, markets, proxy, _caps(tables, symbols) if proxy else {})
+
+
+def _caps(tables: Tables, symbols: Sequence[str]) -> dict[str, float]:
+    known = {symbol: cap for symbol, cap, _ in chain_constants(tables).iter_rows()}
+    return {symbol: known.get(symbol, float(InjectiveRule().hourly_cap)) for symbol in symbols}
 
 
 def _complain_of_unknown(tables: Tables, symbols: Sequence[str], venues: Sequence[str]) -> None:

@@ -205,6 +205,13 @@ class JournalStore:
         row = self._db.execute("SELECT level, reason FROM kill_latch ORDER BY rowid DESC LIMIT 1").fetchone()
         return (int(row[0]), str(row[1])) if row else (0, "")
 
+    def save_state(self, name: str, body: Mapping[str, Any]) -> None:
+        """Keep a small state across restarts."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO states VALUES (?,?)", (name, json.dumps(body, sort_keys=True))
+            )
+
     def load_state(self, name: str) -> dict[str, Any]:
         """Return a kept state; empty when there is none."""
         row = self._db.execute("SELECT body FROM states WHERE name = ?", (name,)).fetchone()

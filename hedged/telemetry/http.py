@@ -72,19 +72,28 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
 
 
 async def _page(source: StatusSource, _: web.Request) -> web.Response:
-    faults = source.not_ready()
+    faults, about = source.not_ready(), source.about()
     state = "ready" if not faults else "not ready: " + "; ".join(faults)
-    about = " · ".join(f"{k} {v}" for k, v in source.about().items())
+    latch = about.get("kill latch", "none")
+    banner = f"kill latch: {latch}. `hedged resume` clears it." if latch not in ("none", "unknown") else ""
     template = resources.files("hedged.telemetry").joinpath("assets/status.html").read_text(encoding="utf-8")
     page = (
         template.replace("{{state_class}}", "bad" if faults else "good")
         .replace("{{state}}", html.escape(state))
-        .replace("{{about}}", html.escape(about))
+        .replace(
+            "{{latch}}", f'<div class="latch" role="alert">{html.escape(banner)}</div>' if banner else ""
+        )
+        .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
     )
     return web.Response(text=page, content_type="text/html")
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    cells = "".join(f"<td>{html.escape(str(value))}</td>" for value in row.values())
-    return f"<tr>{cells}</tr>"
+    """Make a table row; the second line of a value is shown small beneath the first."""
+    cells = []
+    for label, value in row.items():
+        first, *rest = str(value).split("\n")
+        below = "".join(f'<span class="small">{html.escape(line)}</span>' for line in rest)
+        cells.append(f'<td data-label="{html.escape(label)}">{html.escape(first)}{below}</td>')
+    return f"<tr>{''.join(cells)}</tr>"

@@ -69,3 +69,20 @@ def test_a_kill_latch_outlives_the_restart(tmp_path: Path, monkeypatch: pytest.M
     assert app.cycle.kill is KillLevel.PAUSE
     assert not store.fills()
     assert {r.refusal for r in app.progress.last.review.refused} <= {"killed"} if app.progress.last else False
+
+
+def test_a_changed_configuration_changes_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, an edited position is ignored, or an unedited one drifts with the price at every restart."""
+
+    def own(inj_usd: int, from_ms: int) -> dict[str, Decimal]:
+        book = {"positions": {"INJ": {"usd": inj_usd}, "BTC": {"quantity": "1.5"}}}
+        settings = config(state_dir=str(tmp_path), telemetry={"port": 0, "log_level": "error"}, book=book)
+        last = live(settings, from_ms, from_ms + 3_600_000, monkeypatch).progress.last
+        assert last is not None
+        return dict(last.account.own)
+
+    first = own(80_000, START_MS)
+    assert own(80_000, START_MS + DAY_MS) == first
+    doubled = own(160_000, START_MS + 2 * DAY_MS)
+    assert doubled["BTC"] == first["BTC"] == Decimal("1.5")
+    assert doubled["INJ"] > first["INJ"] * Decimal("1.5")

@@ -42,7 +42,6 @@ def run(world: World, settings: Config, days: float, **hooks: object) -> RunResu
     book = own_quantities(
         settings,
         lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS),
-        lambda symbol, quantity: world.markets[SeriesKey(INJECTIVE, symbol)].quantise_quantity(quantity),
     )
     return run_window(settings, world.venues(VENUES), book, window, **hooks)  # type: ignore[arg-type]
 

@@ -49,7 +49,7 @@ def stand_in(tables: Tables, proxy: Proxy) -> dict[str, pl.DataFrame]:
         raise DataError(
             f"funding.parquet has no rows of {proxy.venue} for these symbols to stand in for Injective"
         )
-    caps = _constants(tables)
+    caps = chain_constants(tables)
     replaced = _with_premium(theirs, tables, proxy.rule).join(
         caps, on="symbol", how="left", maintain_order="left"
     )
@@ -69,8 +69,8 @@ def stand_in(tables: Tables, proxy: Proxy) -> dict[str, pl.DataFrame]:
     return out
 
 
-def _constants(tables: Tables) -> pl.DataFrame:
-    """Return cap and interest per hour by symbol, from the chain's snapshot where there is one."""
+def chain_constants(tables: Tables) -> pl.DataFrame:
+    """Return cap and interest per hour by symbol, from the chain's snapshot where there is one, whatever its date."""
     snapshot = tables.get("injective_markets")
     if snapshot is None:
         return pl.DataFrame(
