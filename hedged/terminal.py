@@ -77,7 +77,7 @@ class _Counters:
 def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> None:
     """Print the table, the verdict, what was assumed, and where the report lies."""
     title = f"{summary['from'][:10]} to {summary['to'][:10]}, USD"
-    table = Table(title=title, caption=CAPTION, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, caption=CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("symbol")
     for name in ("own", "unhedged", "hedged", "fees", "spread", "net", "price", "fills"):
         table.add_column(name, justify="right")
