@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import polars as pl
 import pytest
 from worlds import START_MS, config, run, tables, world_of
 
@@ -167,3 +168,26 @@ def test_a_silent_venue_freezes_and_then_the_daemon_converges(monkeypatch: pytes
     assert not [f for f in result.fills if down[0] <= f.execution.ts_ms < down[1]]
     assert all(r.account.reconciled for r in reports if r.now_ms >= down[1])
     assert [f for f in result.fills if f.execution.ts_ms >= down[1]], "it goes on hedging afterwards"
+
+
+def test_a_hedge_whose_basis_runs_away_is_unwound_and_stays_flat() -> None:
+    """If this fails, a hedge may lose without bound against the funding it was to save (requirement A10)."""
+    frames = tables(3)
+    shock_ms = START_MS + 20 * HOUR_MS
+    late = (pl.col("venue") == "binance") & (pl.col("ts").dt.epoch("ms") > shock_ms)
+    fallen = [
+        pl.when(late).then(pl.col(c) * 0.95).otherwise(pl.col(c)) for c in ("open", "high", "low", "close")
+    ]
+    frames["ohlcv"] = frames["ohlcv"].with_columns(fallen)
+    mark = pl.when(late).then(pl.col("mark_price") * 0.95).otherwise(pl.col("mark_price"))
+    frames["funding"] = frames["funding"].with_columns(mark)
+    reports: list[CycleReport] = []
+    result = run(world_of(frames), config(), 3, on_cycle=reports.append)
+    stops = [f for f in result.fills if f.purpose.value == "stop"]
+    assert {f.key for f in stops} >= {SeriesKey("binance", "BTC"), SeriesKey(INJECTIVE, "BTC")}
+    stopped_ms = max(f.execution.ts_ms for f in stops)
+    assert shock_ms < stopped_ms < shock_ms + HOUR_MS, "within the first cycles after the shock"
+    within = [r for r in reports if stopped_ms < r.now_ms < stopped_ms + 23 * HOUR_MS]
+    assert within
+    assert not any(q for r in within for k, q in r.account.attributed.items() if k.symbol == "BTC")
+    assert any("stop: the hedge has lost" in str(d["reason"]) for d in result.decisions)
