@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.domain.book import own_quantity
-from hedged.domain.errors import HedgedError
+from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose
@@ -18,6 +18,7 @@ from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
+FUNDING_OVERLAP_MS = 2 * 60 * 60 * 1_000  # funding too: venues book some markets long after others
 OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: venues report some late
 
 
@@ -63,6 +64,11 @@ class Accounts:
         self._attributed: dict[SeriesKey, Decimal] = {}
         self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
         self._counted: dict[tuple[str, str], int] = {}
+        self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
+        self._executed: dict[str, Decimal] = {}  # client id → quantity reported as executed
+        self._awaited: dict[
+            str, tuple[str, Decimal]
+        ] = {}  # client id → venue, quantity acknowledged as filled
 
     async def load(self) -> None:
         """Read from the journal what the daemon did before, and how far the journal is complete.
@@ -82,10 +88,21 @@ class Accounts:
                 )
             if funding_ms is not None:
                 self._funding_from_ms[venue] = min(self._funding_from_ms[venue], funding_ms)
+        for payment in await self._journal(JournalStore.funding):
+            self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
+        self._forget()
 
     def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
         """Note that executions under this client id are the daemon's own, and what they are for."""
         self._ours[client_id] = (purpose, reference_price)
+
+    def expect(self, client_id: str, venue: str, filled: Decimal) -> None:
+        """Note how much of an order a venue acknowledged as filled.
+
+        Until its executions say so too the venue counts as unknown: its positions may already show the fill, which
+        would then pass for the trader's own trade.
+        """
+        self._awaited[client_id] = (venue, filled)
 
     async def refresh(self, now_ms: int) -> AccountState:
         """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown."""
@@ -98,18 +115,19 @@ class Accounts:
             else:
                 known[venue] = answer
         executions = [e for answer in known.values() for e in answer.executions]
-        payments = [p for answer in known.values() for p in answer.payments]
+        payments = [p for answer in known.values() for p in answer.payments if self._is_new(p)]
         if executions:
             await self._journal(JournalStore.record_executions, executions)
         if payments:
             await self._journal(JournalStore.record_funding, payments)
         fills = [fill for e in executions if (fill := self._fill(e)) is not None]
-        for payment in payments:
-            venue = payment.settlement.key.venue
-            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], payment.settlement.ts_ms)
         for venue in known:
             self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
-        self._forget(now_ms)
+            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
+        for venue in self._behind():
+            unknown[venue] = "fills were acknowledged whose executions it does not report yet"
+            known.pop(venue, None)
+        self._forget()
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
         collateral = {venue: answer.collateral_usd for venue, answer in known.items()}
         return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills)
@@ -123,7 +141,7 @@ class Accounts:
                 positions = await trading.positions()
                 balance = await trading.balance()
                 payments = await trading.funding_payments(self._funding_from_ms[venue])
-        except (HedgedError, TimeoutError) as error:
+        except (Retryable, OutcomeUnknown, TimeoutError) as error:
             return str(error) or type(error).__name__
         quantities = {symbol: p.quantity for symbol, p in positions.items()}
         return _Answer(quantities, balance.total_usd, executions, payments)
@@ -144,13 +162,38 @@ class Accounts:
         self._attributed[execution.key] = (
             self._attributed.get(execution.key, Decimal(0)) + execution.signed_quantity
         )
+        client_id = execution.client_id or ""
+        self._executed[client_id] = self._executed.get(client_id, Decimal(0)) + execution.quantity
         return True
 
-    def _forget(self, now_ms: int) -> None:
-        """Drop identities too old to be reported again, so that memory does not grow with uptime."""
+    def _behind(self) -> set[str]:
+        """Return the venues that acknowledged more than they have reported as executed."""
+        self._awaited = {
+            client_id: (venue, filled)
+            for client_id, (venue, filled) in self._awaited.items()
+            if self._executed.get(client_id, Decimal(0)) < filled
+        }
+        return {venue for venue, _ in self._awaited.values()}
+
+    def _is_new(self, payment: FundingPayment) -> bool:
+        """Tell whether a payment has not been told before, and remember it."""
+        identity = (payment.settlement.key, payment.settlement.ts_ms)
+        if identity in self._booked:
+            return False
+        self._booked[identity] = payment.settlement.ts_ms
+        return True
+
+    def _forget(self) -> None:
+        """Drop identities too old to be reported again, so that memory does not grow with uptime.
+
+        A venue that has not answered for long will be asked from its own watermark, so the oldest one counts.
+        """
         if len(self._counted) > 4_096:
-            horizon_ms = now_ms - 2 * OVERLAP_MS
-            self._counted = {key: ts for key, ts in self._counted.items() if ts >= horizon_ms}
+            oldest_ms = min(self._executions_from_ms.values())
+            self._counted = {key: ts for key, ts in self._counted.items() if ts >= oldest_ms}
+        if len(self._booked) > 4_096:
+            oldest_ms = min(self._funding_from_ms.values())
+            self._booked = {key: ts for key, ts in self._booked.items() if ts > oldest_ms}
 
     def _own(self, positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
         symbols = set(positions) | {key.symbol for key in self._attributed}

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hedged.config import RiskConfig
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.domain.orders import Hashes, Intent, Side
+from hedged.domain.orders import Hashes, Intent, Purpose, Side
 from hedged.risk.exposure import reduces
 from hedged.strategy.snapshot import DesiredPosition
 
@@ -26,21 +26,44 @@ def intents_for(
     is held is dust; the next cycle opens the other side. An order that would take too much of the book is cut to
     size; the next cycle goes on.
     """
+    tradable = [w for w in desired if w.key in marks and w.key in markets]
+    changes = {
+        w.key: _change(w, attributed.get(w.key, Decimal(0)), marks[w.key], markets[w.key]) for w in tradable
+    }
+    # the legs of a relocation are cut by the same factor, or one of them would stand alone till the next cycle
+    share: dict[str, Decimal] = {}
+    for want in tradable:
+        if want.purpose is Purpose.RELOCATE and changes[want.key]:
+            part = min(
+                Decimal(1), _largest(marks[want.key], markets[want.key], risk) / abs(changes[want.key])
+            )
+            share[want.key.symbol] = min(share.get(want.key.symbol, Decimal(1)), part)
     intents = []
-    for want in desired:
-        key = want.key
-        if key not in marks or key not in markets:
-            continue
+    for want in tradable:
+        key, change = want.key, changes[want.key]
+        if want.purpose is Purpose.RELOCATE:
+            change *= share.get(key.symbol, Decimal(1))
         intent = _intent(
-            want, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
+            want, change, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
         )
         if intent is not None:
             intents.append(intent)
     return sorted(intents, key=lambda i: (not i.reduce_only, markets[i.key].costs.depth_usd, i.key))
 
 
+def _change(want: DesiredPosition, held: Decimal, mark: Decimal, market: Market) -> Decimal:
+    # dust on the other side cannot be closed by itself: it is carried along across zero
+    stops_at_zero = want.quantity * held < 0 and _closable(held, mark, market)
+    return -held if stops_at_zero else want.quantity - held
+
+
+def _largest(mark: Decimal, market: Market, risk: RiskConfig) -> Decimal:
+    return risk.depth_share * market.costs.depth_usd / mark
+
+
 def _intent(
     want: DesiredPosition,
+    change: Decimal,
     held: Decimal,
     mark: Decimal,
     market: Market,
@@ -48,11 +71,7 @@ def _intent(
     hashes: Hashes,
     now_ms: int,
 ) -> Intent | None:
-    # dust on the other side cannot be closed by itself: it is carried along across zero
-    stops_at_zero = want.quantity * held < 0 and _closable(held, mark, market)
-    change = -held if stops_at_zero else want.quantity - held
-    largest = risk.depth_share * market.costs.depth_usd / mark
-    quantity = market.quantise_quantity(min(abs(change), largest))
+    quantity = market.quantise_quantity(min(abs(change), _largest(mark, market, risk)))
     if quantity == 0 or quantity * mark < market.min_notional_usd:
         return None
     side = Side.BUY if change > 0 else Side.SELL

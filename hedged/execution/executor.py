@@ -16,9 +16,11 @@ from hedged.domain.ports import Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
+from hedged.risk.gate import KillLevel, killed
 
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0
+DEADLINE_S = 20.0  # an order that is not answered by then has an unknown outcome
 ENLARGES = (Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT)
 """What is not continued after an earlier order of its market failed: the gate judged it as if that one had filled."""
 
@@ -66,6 +68,10 @@ class Executor:
         sent = 0
         for one in approved:
             intent = one.intent
+            level, _ = await self._journal(JournalStore.kill)
+            if killed(intent, KillLevel(level)):  # latched since the gate looked
+                log.warning("order_skipped_killed", market=str(intent.key), purpose=intent.purpose)
+                break
             if self._blocked(intent):
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
                 broken.add(intent.key.symbol)
@@ -105,12 +111,13 @@ class Executor:
         self._recent.append((now_ms, intent.notional_usd))
         self.unresolved[client_id] = intent.key
         try:
-            state = await self._trading[intent.key.venue].place(approved)
+            async with asyncio.timeout(DEADLINE_S):
+                state = await self._trading[intent.key.venue].place(approved)
         except (Rejected, Retryable) as error:
             await self._note(client_id, "rejected", str(error))
             log.warning("order_rejected", market=str(intent.key), purpose=intent.purpose, reason=str(error))
             return False
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, TimeoutError) as error:
             await self._journal(
                 JournalStore.record_event, client_id, self._clock.now_ms(), "unknown", str(error)
             )
@@ -134,17 +141,24 @@ class Executor:
         """Return whether the order of an unknown attempt rests or has filled; None while that stays unknown."""
         key = self.unresolved[client_id]
         try:
-            state = await self._trading[key.venue].lookup(client_id)
-        except (Retryable, OutcomeUnknown) as error:
+            async with asyncio.timeout(DEADLINE_S):
+                state = await self._trading[key.venue].lookup(client_id)
+        except (Retryable, OutcomeUnknown, TimeoutError) as error:
             log.warning("lookup_failed", client_id=client_id, market=str(key), error=str(error))
             return None
         return await self._settle(client_id, state)
 
     async def _settle(self, client_id: str, state: OrderState | None) -> bool:
-        """Journal what the venue says of an order; return whether it rests or has filled."""
+        """Journal what the venue says of an order; return whether it rests or has filled.
+
+        A resting order stays unresolved: it is looked up in every cycle, and nothing new is sent to its market.
+        """
         if state is None:
             await self._note(client_id, "absent", "the venue never had it")
             return False
+        self._accounts.expect(client_id, state.key.venue, state.filled)
+        if state.status is OrderStatus.OPEN:
+            return True
         await self._note(client_id, "acknowledged", f"{state.status} filled {state.filled}")
         return state.status in (OrderStatus.OPEN, OrderStatus.FILLED) or state.filled > 0
 

@@ -134,11 +134,16 @@ def _refusal(
     )
 
 
+def killed(intent: Intent, level: KillLevel) -> bool:
+    """Tell whether a kill level forbids an intent. Reduce-only never trades the trader's own position."""
+    if level is KillLevel.REDUCE_ONLY:
+        return not intent.reduce_only or intent.key.venue == INJECTIVE
+    return level is KillLevel.PAUSE
+
+
 def _refusal_of_state(intent: Intent, facts: GateFacts) -> Refusal | None:
     """Is the daemon in a state to send anything, and is this market known?"""
-    if facts.kill is KillLevel.PAUSE:
-        return Refusal.KILLED
-    if facts.kill is KillLevel.REDUCE_ONLY and not (intent.reduce_only and intent.key.venue != INJECTIVE):
+    if killed(intent, facts.kill):
         return Refusal.KILLED
     if intent.hashes != facts.loaded:
         return Refusal.HASH_MISMATCH
