@@ -83,7 +83,7 @@ class Cycle:
         snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
         plans, desired, unplanned = await self._decide(snapshot, account)
         stopped = self._stops(snapshot, account, plans)
-        desired = unwind(desired, stopped, account.attributed)
+        desired = unwind(desired, stopped, account.attributed, marks)
 
         intents = intents_for(
             desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms

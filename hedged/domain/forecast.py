@@ -72,7 +72,8 @@ def joint_scenarios(
     """Join marginals into joint draws by reordering them like the ranks of recent residuals (Schaake shuffle).
 
     quantiles: (n_series, len(LEVELS)); residuals: (n_past, n_series), rows without NaN, latest last.
-    Returns (n_scenarios, n_series). With fewer than two past rows the draws are comonotone: the cautious choice.
+    Returns (n_scenarios, n_series). With fewer than two past rows the draws are independent: two rates that moved alike
+    would make exchanging one for the other look riskless.
     Source: Clark et al. 2004, "The Schaake shuffle".
     """
     n_series = quantiles.shape[0]
@@ -81,7 +82,7 @@ def joint_scenarios(
         rows = residuals[np.linspace(0, len(residuals) - 1, n_scenarios).astype(int)]
         ranks = np.argsort(np.argsort(rows, axis=0, kind="stable"), axis=0, kind="stable")
     else:
-        ranks = np.repeat(np.arange(n_scenarios)[:, None], n_series, axis=1)
+        ranks = np.stack([np.random.default_rng(i).permutation(n_scenarios) for i in range(n_series)], axis=1)
     out = np.empty((n_scenarios, n_series))
     for column in range(n_series):
         out[:, column] = quantile_function(quantiles[column], u)[ranks[:, column]]

@@ -17,8 +17,8 @@ MIN_BASIS_SIGMA = 0.0005
 @dataclass(frozen=True, slots=True)
 class Moments:
     """`sigma`: standard deviation of a symbol's log price on Injective over the horizon. `basis_sigma`: the same of
-    the change of a venue's log price against Injective's. `correlation`: of hourly moves, rows as `symbols`; 1 where it
-    cannot be told (the cautious value).
+    the change of a venue's log price against Injective's. `correlation`: of hourly moves, rows as `symbols`; NaN where
+    it cannot be told.
     """
 
     horizon_h: float
@@ -27,10 +27,18 @@ class Moments:
     basis_sigma: Mapping[SeriesKey, float]
     correlation: NDArray[np.float64]
 
-    def correlation_of(self, symbols: list[str]) -> NDArray[np.float64]:
-        """Return the correlation matrix of some of the symbols, in their order."""
-        index = [self.symbols.index(symbol) for symbol in symbols]
-        return self.correlation[np.ix_(index, index)]
+    def correlation_of(self, sides: Mapping[str, int]) -> NDArray[np.float64]:
+        """Return the correlation matrix of some symbols, in their order. `sides`: +1 long, −1 short.
+
+        Where it cannot be told it is what makes the hedges' risks add up: the same sign for equal sides, the opposite
+        one otherwise. Clipped to a valid matrix.
+        """
+        index = [self.symbols.index(symbol) for symbol in sides]
+        side = np.array(list(sides.values()), dtype=float)
+        known = self.correlation[np.ix_(index, index)]
+        values, vectors = np.linalg.eigh(np.where(np.isnan(known), np.outer(side, side), known))
+        out: NDArray[np.float64] = (vectors * np.clip(values, 0.0, None)) @ vectors.T
+        return out
 
 
 def moments(grid: HourlyGrid, horizon_h: int) -> Moments:
@@ -61,7 +69,13 @@ def _basis_sigma(log_ratio: NDArray[np.float64], horizon_h: int) -> float:
 
 
 def _correlation(moves: NDArray[np.float64]) -> NDArray[np.float64]:
-    together = moves[:, ~np.isnan(moves).any(axis=0)]
-    if together.shape[1] > 2 and (together.std(axis=1) > 0).all():
-        return np.atleast_2d(np.corrcoef(together))
-    return np.ones((len(moves), len(moves)))
+    """Correlate pair by pair over the hours in which both are known; NaN with fewer than three."""
+    n = len(moves)
+    out = np.full((n, n), np.nan)
+    np.fill_diagonal(out, 1.0)
+    for i in range(n):
+        for j in range(i):
+            both = moves[[i, j]][:, ~np.isnan(moves[[i, j]]).any(axis=0)]
+            if both.shape[1] > 2 and (both.std(axis=1) > 0).all():
+                out[i, j] = out[j, i] = np.atleast_2d(np.corrcoef(both))[0, 1]
+    return out

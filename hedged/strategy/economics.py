@@ -20,7 +20,8 @@ class Leg:
     """One possible leg of one market, per USD.
 
     `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean. `trade_cost`: fees and
-    half-spreads of opening or closing it; `capital_cost`: charge on the margin that opening ties up over the horizon.
+    half-spreads of opening or closing it; `capital_cost`: charge on the margin that opening ties up over the horizon;
+    `impact_per_usd`: what a change costs on top, per USD and per USD of the change.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Leg:
     trade_cost: float
     capital_cost: float
     mean_saving: float
+    impact_per_usd: float = 0.0
 
     @property
     def open_cost(self) -> float:
@@ -37,26 +39,31 @@ class Leg:
         return self.trade_cost + self.capital_cost
 
 
-def _leg(
-    kind: str, venue: str, now_usd: float, saving: NDArray[np.float64], trade_cost: float, capital_cost: float
-) -> Leg:
-    return Leg(kind, venue, now_usd, saving, trade_cost, capital_cost, float(saving.mean()))
-
-
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     """List the legs of a market whose rates are known: cut first, then by venue opposite and relocate."""
     hours = settings.horizon_h
-    here = state.side * hours * state.rates[INJECTIVE]
-    a_here = state.costs[INJECTIVE].per_usd
     capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
-    legs = [_leg(CUT, INJECTIVE, pure_cut_usd(state), here, a_here, 0.0)]
+
+    def leg(kind: str, venue: str, now_usd: float, saving: NDArray[np.float64]) -> Leg:
+        traded = [state.costs[v] for v in {CUT: [INJECTIVE], OPPOSITE: [venue]}.get(kind, [INJECTIVE, venue])]
+        return Leg(
+            kind,
+            venue,
+            now_usd,
+            saving,
+            sum(c.per_usd for c in traded),
+            0.0 if kind == CUT else capital,
+            float(saving.mean()),
+            sum(c.impact_per_usd2 for c in traded),
+        )
+
+    here = state.side * hours * state.rates[INJECTIVE]
+    legs = [leg(CUT, INJECTIVE, pure_cut_usd(state), here)]
     for venue in usable_venues(state):
         there = state.side * hours * state.rates[venue]
-        a_there = state.costs[venue].per_usd
-        same = max(0.0, state.side * state.legs_usd.get(venue, 0.0))
-        opposite = max(0.0, -state.side * state.legs_usd.get(venue, 0.0))
-        legs.append(_leg(OPPOSITE, venue, opposite, there, a_there, capital))
-        legs.append(_leg(RELOCATE, venue, same, here - there, a_here + a_there, capital))
+        held = state.side * state.legs_usd.get(venue, 0.0)
+        legs.append(leg(OPPOSITE, venue, max(0.0, -held), there))
+        legs.append(leg(RELOCATE, venue, max(0.0, held), here - there))
     return legs
 
 
@@ -71,6 +78,13 @@ def pure_cut_usd(state: SymbolState) -> float:
     return max(0.0, state.cut_usd - same)
 
 
+def frozen_cut_usd(state: SymbolState) -> float:
+    """Return the part of the cut that belongs to relocations whose far venue's rate is unknown: it stays with them."""
+    usable = usable_venues(state)
+    far = sum(max(0.0, state.side * usd) for venue, usd in state.legs_usd.items() if venue not in usable)
+    return min(far, state.cut_usd)
+
+
 def confidence(leg: Leg, size_usd: float) -> float:
     """Return P(net saving of the leg over the horizon > 0) when it is moved from where it is to `size_usd`.
 
@@ -78,7 +92,7 @@ def confidence(leg: Leg, size_usd: float) -> float:
     """
     size = size_usd if size_usd > 0 else 1.0
     change = size - (leg.now_usd if size_usd > 0 else 0.0)
-    cost = (leg.open_cost if change > 0 else leg.trade_cost) * abs(change)
+    cost = (leg.open_cost if change > 0 else leg.trade_cost) * abs(change) + leg.impact_per_usd * change**2
     return float((leg.saving * size - cost > 0).mean())
 
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from hedged.config import HedgeConfig, RiskConfig
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose
-from hedged.strategy.planner import plan
+from hedged.strategy.economics import RELOCATE
+from hedged.strategy.planner import NEGLIGIBLE, plan
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.state import LegCosts, PlannerSettings, PlannerState, SymbolPlan, SymbolState
 
@@ -40,7 +41,7 @@ def decide(
         return [], desired, unplanned
     state = PlannerState(
         symbols=tuple(states),
-        correlation=snapshot.moments.correlation_of([s.symbol for s in states]),
+        correlation=snapshot.moments.correlation_of({s.symbol: s.side for s in states}),
         collateral_usd={v: float(snapshot.collateral_usd.get(v, Decimal(0))) for v in hedge.venues},
         settings=planner_settings(hedge, risk, snapshot.equity_usd),
     )
@@ -133,10 +134,10 @@ def _desired(result: SymbolPlan, state: SymbolState, snapshot: Snapshot) -> list
 
 
 def _own_purpose(result: SymbolPlan, state: SymbolState) -> Purpose:
-    """Name the trade on Injective after the layer that makes up most of it."""
+    """Name the trade on Injective; with any part of a relocation in it, it stands and falls with the other leg."""
     change = result.cut_usd - state.cut_usd
-    moved = sum(leg.target_usd - leg.now_usd for leg in result.legs if leg.kind == "relocate")
-    if change * moved > 0 and 2 * abs(moved) >= abs(change):
+    moved = sum(leg.target_usd - leg.now_usd for leg in result.legs if leg.kind == RELOCATE)
+    if change * moved > 0 and abs(moved) > NEGLIGIBLE * state.own_usd:
         return Purpose.RELOCATE
     return Purpose.OWN_CUT if change > 0 else Purpose.OWN_RESTORE
 

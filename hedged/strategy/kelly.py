@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, legs_of
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd, legs_of, usable_venues
 from hedged.strategy.state import PlannerState, SymbolState
 
 IN_BP = 1e4  # the objective is a matter of basis points; the solver's tolerances are absolute
@@ -137,18 +137,22 @@ class _Programme:
             of_kind = {
                 k: np.array([leg.kind == k for _, leg in self.flat]) & mine for k in (CUT, OPPOSITE, RELOCATE)
             }
-            frozen = _frozen_usd(symbol)
+            frozen = frozen_legs(symbol)
             rows += [mine, of_kind[CUT] | of_kind[OPPOSITE]]
-            limits += [max(0.0, settings.cap * symbol.own_usd - frozen), settings.delta_band * symbol.own_usd]
+            limits += [
+                max(0.0, settings.cap * symbol.own_usd - sum(frozen.values())),
+                max(0.0, settings.delta_band * symbol.own_usd - _frozen_opposite(symbol)),
+            ]
             if not settings.allow_own_cut:
                 rows.append(of_kind[CUT] | of_kind[RELOCATE])
                 limits.append(0.0)
         for venue, collateral in sorted(self.state.collateral_usd.items()):
             rows.append(np.array([leg.venue == venue for _, leg in self.flat]))
-            frozen = sum(_frozen_usd(symbol, venue) for symbol in self.state.symbols)
-            limits.append(max(0.0, settings.max_leverage * collateral - frozen))
+            held = sum(frozen_legs(symbol).get(venue, 0.0) for symbol in self.state.symbols)
+            limits.append(max(0.0, settings.max_leverage * collateral - held))
         rows.append(np.array([Z_95 * self._sigma(i, leg) for i, leg in self.flat]))
-        limits.append(settings.equity_at_risk * settings.equity_usd)
+        at_risk = sum(Z_95 * symbol.sigma * _frozen_opposite(symbol) for symbol in self.state.symbols)
+        limits.append(max(0.0, settings.equity_at_risk * settings.equity_usd - at_risk))
         wide = np.zeros((len(rows), self.n))
         wide[:, : self.n_legs] = np.array(rows, dtype=float)
         return wide, np.array(limits) / self.scale
@@ -170,9 +174,16 @@ def _effect(leg: Leg, venue: str) -> float:
 
 
 def _today(symbol: SymbolState, venue: str) -> float:
-    return symbol.cut_usd if venue == INJECTIVE else symbol.side * symbol.legs_usd.get(venue, 0.0)
+    if venue == INJECTIVE:
+        return symbol.cut_usd - frozen_cut_usd(symbol)
+    return symbol.side * symbol.legs_usd.get(venue, 0.0)
 
 
-def _frozen_usd(symbol: SymbolState, at: str | None = None) -> float:
-    """Size of the legs (at one venue, or all) whose venue's rate is unknown: they stay, and use up cap and margin."""
-    return sum(abs(usd) for v, usd in symbol.legs_usd.items() if v not in symbol.rates and at in (None, v))
+def frozen_legs(symbol: SymbolState) -> dict[str, float]:
+    """Return the size by venue of the legs whose venue's rate is unknown: they stay, and use up every limit."""
+    usable = usable_venues(symbol)
+    return {venue: abs(usd) for venue, usd in symbol.legs_usd.items() if venue not in usable and usd}
+
+
+def _frozen_opposite(symbol: SymbolState) -> float:
+    return sum(usd for venue, usd in frozen_legs(symbol).items() if symbol.side * symbol.legs_usd[venue] < 0)

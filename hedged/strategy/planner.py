@@ -1,10 +1,20 @@
 """The plan: full-Kelly sizes (step 1), shrunk by each leg's confidence (step 2), said in plain words."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy.economics import CUT, RELOCATE, Leg, confidence, kelly_share, own_funding_usd
-from hedged.strategy.kelly import KellySolution, full_kelly
+from hedged.strategy.economics import (
+    CUT,
+    OPPOSITE,
+    RELOCATE,
+    Leg,
+    confidence,
+    frozen_cut_usd,
+    kelly_share,
+    own_funding_usd,
+)
+from hedged.strategy.kelly import KellySolution, frozen_legs, full_kelly
 from hedged.strategy.state import LegPlan, PlannerSettings, PlannerState, SymbolPlan, SymbolState
 
 NEGLIGIBLE = 1e-4  # of the own position: below this a solver's answer is zero
@@ -19,8 +29,13 @@ def plan(state: PlannerState) -> tuple[SymbolPlan, ...]:
 def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> SymbolPlan:
     symbol, settings = state.symbols[i], state.settings
     legs, sizes = solution.legs[i], solution.sizes_usd[i]
-    plans = [_step_two(leg, float(size), symbol, settings) for leg, size in zip(legs, sizes, strict=True)]
-    plans = _within_cap(_without_round_trip(plans), settings.cap * symbol.own_usd)
+    keep_small = not _over_a_limit(state, symbol, legs)
+    plans = [
+        _step_two(leg, float(size), symbol, settings, keep_small)
+        for leg, size in zip(legs, sizes, strict=True)
+    ]
+    room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values())
+    plans = _within_cap(_without_round_trip(plans), room)
     plans = [
         replace(p, expected_saving_usd=leg.mean_saving * p.target_usd)
         for leg, p in zip(legs, plans, strict=True)
@@ -29,7 +44,8 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
     saving = sum(p.expected_saving_usd for p in plans)
     cost = _cost_usd(symbol, cut, positions)
     moving = [p for p in plans if abs(p.target_usd - p.now_usd) > NEGLIGIBLE * symbol.own_usd]
-    best = max(legs, key=lambda leg: leg.mean_saving - leg.open_cost)
+    allowed = [leg for leg in legs if settings.allow_own_cut or leg.kind == OPPOSITE] or legs
+    best = max(allowed, key=lambda leg: leg.mean_saving - leg.open_cost)
     gain = saving - sum(leg.mean_saving * leg.now_usd for leg in legs)
     shown = moving or [p for p in plans if p.target_usd > 0]
     result = SymbolPlan(
@@ -47,8 +63,28 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
     return replace(result, reason=_reason(result, moving, best, settings, solution.solved))
 
 
-def _step_two(leg: Leg, full_usd: float, symbol: SymbolState, settings: PlannerSettings) -> LegPlan:
-    """Shrink an increase by the leg's confidence; a decrease is already worth its closing cost and stands."""
+def _over_a_limit(state: PlannerState, symbol: SymbolState, legs: Sequence[Leg]) -> bool:
+    """Tell whether what is held exceeds the cap, the delta band or a venue's margin: then every decrease counts."""
+    settings = state.settings
+    frozen = sum(frozen_legs(symbol).values())
+    if sum(leg.now_usd for leg in legs) + frozen > settings.cap * symbol.own_usd:
+        return True
+    if sum(leg.now_usd for leg in legs if leg.kind != RELOCATE) > settings.delta_band * symbol.own_usd:
+        return True
+    return any(
+        sum(abs(s.legs_usd.get(venue, 0.0)) for s in state.symbols) > settings.max_leverage * collateral
+        for venue, collateral in state.collateral_usd.items()
+        if symbol.legs_usd.get(venue)
+    )
+
+
+def _step_two(
+    leg: Leg, full_usd: float, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
+) -> LegPlan:
+    """Shrink an increase by the leg's confidence; a decrease is already worth its closing cost and stands.
+
+    `keep_small`: leave changes that are too little to be worth an order; going flat always is.
+    """
     if abs(full_usd - leg.now_usd) < NEGLIGIBLE * symbol.own_usd:
         full_usd = leg.now_usd
     if full_usd < NEGLIGIBLE * symbol.own_usd:
@@ -57,8 +93,9 @@ def _step_two(leg: Leg, full_usd: float, symbol: SymbolState, settings: PlannerS
     target = full_usd
     if full_usd > leg.now_usd:
         target = max(leg.now_usd, kelly_share(c, settings.knots) * full_usd)
-    if target > 0 and abs(target - leg.now_usd) < settings.min_change * symbol.own_usd:
-        target = leg.now_usd  # too little to be worth an order; going flat always is
+    small = abs(target - leg.now_usd) < settings.min_change * symbol.own_usd
+    if small and target > 0 and (keep_small or target > leg.now_usd):
+        target = leg.now_usd
     return LegPlan(
         leg.kind, leg.venue, leg.now_usd, full_usd, target, c, expected_saving_usd=0.0
     )  # set when final
@@ -97,11 +134,11 @@ def _within_cap(plans: list[LegPlan], cap_usd: float) -> list[LegPlan]:
 
 def _positions(plans: list[LegPlan], symbol: SymbolState) -> tuple[float, dict[str, float]]:
     """Turn legs into the desired cut and signed positions; a leg at a venue of unknown rate stays as it is."""
-    cut = sum(p.target_usd for p in plans if p.kind in (CUT, RELOCATE))
+    cut = frozen_cut_usd(symbol) + sum(p.target_usd for p in plans if p.kind in (CUT, RELOCATE))
     positions = dict(symbol.legs_usd)
     for venue in {p.venue for p in plans} - {INJECTIVE}:
         sizes = {p.kind: p.target_usd for p in plans if p.venue == venue}
-        positions[venue] = symbol.side * (sizes[RELOCATE] - sizes["opposite"])
+        positions[venue] = symbol.side * (sizes[RELOCATE] - sizes[OPPOSITE])
     return cut, positions
 
 

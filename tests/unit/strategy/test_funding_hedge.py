@@ -139,8 +139,10 @@ def test_a_stop_takes_every_part_to_zero() -> None:
     eth = SeriesKey(INJECTIVE, "ETH")
     planned = [DesiredPosition(key, Decimal(7), Purpose.HEDGE_OPEN, "plan") for key in (HERE, eth)]
     held = {HERE: Decimal(-4), THERE: Decimal(4), OTHER: Decimal(0), eth: Decimal(-1)}
-    found = {d.key: d for d in unwind(planned, {"BTC": "stop: lost"}, held)}
+    found = {d.key: d for d in unwind(planned, {"BTC": "stop: lost"}, held, {HERE, THERE})}
     assert set(found) == {HERE, THERE, eth}
     assert found[eth].quantity == 7
     for key in (HERE, THERE):
         assert found[key] == DesiredPosition(key, Decimal(0), Purpose.STOP, "stop: lost")
+    stuck = {d.key: d.quantity for d in unwind(planned, {"BTC": "stop: lost"}, held, {HERE})}
+    assert stuck[HERE] == -4, "a cut stays with the far leg that cannot be traded"

@@ -10,7 +10,7 @@ from states import SETTINGS, mirrored, random_state, rates, scaled, state, symbo
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy import planner
-from hedged.strategy.economics import CUT, RELOCATE, kelly_share
+from hedged.strategy.economics import CUT, RELOCATE, frozen_cut_usd, kelly_share
 from hedged.strategy.kelly import KellySolution, full_kelly
 from hedged.strategy.planner import NEGLIGIBLE, _without_round_trip, plan
 from hedged.strategy.state import LegPlan, PlannerState, SymbolPlan
@@ -55,7 +55,7 @@ def test_positions_are_the_legs(seed: int) -> None:
     given_ = random_state(seed)
     for s, result in zip(given_.symbols, plan(given_), strict=True):
         cut = sum(leg.target_usd for leg in result.legs if leg.kind in (CUT, RELOCATE))
-        assert result.cut_usd == pytest.approx(cut)
+        assert result.cut_usd == pytest.approx(cut + frozen_cut_usd(s))
         for venue, usd in result.legs_usd.items():
             if venue not in s.rates:
                 assert usd == s.legs_usd[venue]  # unknown rate: neither enlarged nor given up
@@ -180,3 +180,18 @@ def test_a_cut_that_becomes_a_relocation_is_not_given_back_in_between() -> None:
     smaller = replace(moved, full_kelly_usd=700.0, target_usd=400.0)
     kept = {p.kind: p.target_usd for p in _without_round_trip([cut, opposite, smaller])}
     assert kept["cut"] == 300.0, "what full Kelly itself gives back is given back"
+
+
+def test_a_relocation_whose_far_leg_is_unknown_stays_whole() -> None:
+    """If this fails, lost data make the daemon give back the cut while the far leg stays: twice the position."""
+    lost = state(symbol(cut_usd=5_000.0, legs_usd={"binance": 5_000.0}, rates={INJECTIVE: rates(-10)}))
+    (result,) = plan(lost)
+    assert result.cut_usd == pytest.approx(5_000.0)
+    assert result.legs_usd == {"binance": 5_000.0}
+
+
+def test_a_small_excess_over_the_cap_is_taken_back() -> None:
+    """If this fails, a position that shrank a little stays hedged beyond the cap for ever."""
+    held = symbol(cut_usd=41_000.0, rates={INJECTIVE: rates(4_400)})
+    (result,) = plan(state(held, cap=0.4, delta_band=1.0, equity_at_risk=1.0, min_change=0.02))
+    assert 0 < result.cut_usd <= 40_000.0 + 1
