@@ -47,6 +47,7 @@ class Parts:
     journal: Journal
     forecaster: Forecaster
     symbols: tuple[str, ...]
+    config_hash: str
     on_cycle: Callable[[CycleReport], None] = lambda _: None
 
 
@@ -56,8 +57,8 @@ class Progress:
 
     backfilled: float = 0.0
     prepared: bool = False
+    prepared_ms: int = 0
     last: CycleReport | None = None
-    started_ms: int = 0
 
 
 class App:
@@ -96,7 +97,6 @@ class App:
                 f"{FEATURE_HASH}: retrain it or run the program it belongs to"
             )
         now_ms = self.parts.clock.now_ms()
-        self.progress.started_ms = now_ms
         markets = await self._markets()
         bar_ms = config.cycle.bar_s * SECOND_MS
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
@@ -117,16 +117,19 @@ class App:
             executor=executor,
             journal=parts.journal,
             markets=markets,
-            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash),
+            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, parts.config_hash),
             kill=KillLevel(level),
             episodes={symbol: Episode(**body) for symbol, body in states.items()},
         )
         self.progress.prepared = True
-        self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
+        self.progress.prepared_ms = parts.clock.now_ms()
+        self.metrics.info.labels(
+            __version__, config.mode, parts.forecaster.model_hash, parts.config_hash
+        ).set(1)
         self.metrics.kill.set(level)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).label,
-            kill_reason=reason, model=parts.forecaster.model_hash, config=config.hash,
+            kill_reason=reason, model=parts.forecaster.model_hash, config=parts.config_hash,
         )  # fmt: skip
 
     async def run(self, until_ms: int | None = None) -> None:
@@ -145,6 +148,9 @@ class App:
                 self.metrics.cycles_missed.inc(missed)
                 log.warning("cycles_missed", count=missed, next=iso(following_ms))
             due_ms = following_ms
+        if until_ms is not None and await self._wait_until(until_ms - 1):
+            # what was paid after the last cycle belongs to the run too
+            await self.cycle.accounts.refresh(until_ms - 1)
 
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle and publish what it did."""
@@ -199,10 +205,11 @@ class App:
 
     def not_alive(self) -> list[str]:
         """Say why the daemon should be restarted: empty while cycles keep completing (or are not due yet)."""
-        since_ms = max(self.progress.started_ms, self.progress.last.now_ms if self.progress.last else 0)
+        if not self.progress.prepared:
+            return []
+        since_ms = max(self.progress.prepared_ms, self.progress.last.now_ms if self.progress.last else 0)
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
-        limit_s = 3 * self.parts.config.cycle.interval_s
-        return [f"no cycle for {late_s:.0f} s"] if since_ms and late_s > limit_s else []
+        return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
 
     def book(self) -> list[dict[str, Any]]:
         """Rows of the status page: one per protected symbol."""

@@ -243,7 +243,10 @@ def _backtest_config(
     raw: dict[str, Any] = (load_config(path).model_dump(mode="json", exclude_none=True)) if path else {}
     book, hedge = raw.setdefault("book", {}), raw.setdefault("hedge", {})
     if positions:
-        book["positions"] = {symbol: {"usd": usd} for symbol, usd in map(_position, positions)}
+        pairs = [_position(text) for text in positions]
+        if len({symbol for symbol, _ in pairs}) != len(pairs):
+            raise ConfigError("--position names a symbol twice")
+        book["positions"] = {symbol: {"usd": usd} for symbol, usd in pairs}
     if equity is not None:
         book["equity_usd"] = equity
     given = {"cap": cap, "allow_own_cut": allow_own_cut, "forecaster": forecaster}
@@ -276,11 +279,12 @@ def _latch(path: Path, level: "KillLevel", reason: str) -> None:
     """Write the latch into the journal, which a running daemon reads every few seconds."""
     from hedged.config import load_config
     from hedged.daemon import JOURNAL_FILE
+    from hedged.directories import make_directory
     from hedged.domain.clock import SystemClock
     from hedged.execution.store import JournalStore
 
     directory = load_config(path).state_dir
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     store = JournalStore(str(directory / JOURNAL_FILE), durable=True)
     store.set_kill(SystemClock().now_ms(), int(level), reason)
     store.close()

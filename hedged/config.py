@@ -35,6 +35,8 @@ class PositionConfig(_Section):
     def _exactly_one(self) -> Self:
         if (self.usd is None) == (self.quantity is None):
             raise ValueError("give either usd or quantity")
+        if not (self.usd or self.quantity):
+            raise ValueError("a position is not zero: leave the symbol out")
         return self
 
 
@@ -66,7 +68,7 @@ class DataConfig(_Section):
 class CycleConfig(_Section):
     """When the daemon looks, and how much of the past it keeps."""
 
-    interval_s: int = Field(900, ge=30, le=86_400, description="a decision every 15 minutes, aligned to UTC")
+    interval_s: int = Field(900, ge=30, le=3_600, description="a decision every 15 minutes, aligned to UTC")
     bar_s: int = Field(900, ge=60, le=3_600)
     history_days: int = Field(90, ge=7, le=400)
     guard_interval_s: float = Field(5.0, gt=0)
@@ -134,6 +136,12 @@ class HedgeConfig(_Section):
     )
 
     @model_validator(mode="after")
+    def _venues_are_others(self) -> Self:
+        if "injective" in self.venues or len(set(self.venues)) != len(self.venues):
+            raise ValueError("venues lists hedge venues other than injective, each once")
+        return self
+
+    @model_validator(mode="after")
     def _knots_ascend(self) -> Self:
         if not self.confidence_knots or self.confidence_knots != sorted(self.confidence_knots):
             raise ValueError("confidence_knots must ascend")
@@ -143,7 +151,7 @@ class HedgeConfig(_Section):
 
 
 class RiskConfig(_Section):
-    """Limits of the gate. They hold whatever the plan says."""
+    """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
 
     max_leverage: Decimal = Field(
         Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)"

@@ -30,6 +30,7 @@ from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
+from hedged.risk.exposure import gross
 from hedged.risk.gate import GateFacts, KillLevel, Review, review
 from hedged.risk.stop import Episode, advance, charge
 from hedged.strategy.funding_hedge import decide
@@ -71,6 +72,7 @@ class Cycle:
     kill: KillLevel = KillLevel.NONE
     episodes: dict[str, Episode] = field(default_factory=dict)
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
+    _unvalued: list[FundingPayment] = field(default_factory=list)  # payments that the stops have not seen yet
 
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
@@ -92,7 +94,8 @@ class Cycle:
         before = account
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
-        self._charge(account.fills, plans)
+            self._unvalued.extend(account.payments)
+        self._charge(before, account, plans)
         decisions = decision_rows(snapshot, plans, unplanned, stopped, reviewed, before, account)
         await self._remember(now_ms, account, decisions)
         seen = [before] if account is before else [before, account]
@@ -129,7 +132,7 @@ class Cycle:
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
-            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.config.hash),
+            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.hashes.config),
             forecasts=forecasts,
             moments=moved,
             own=account.own,
@@ -157,16 +160,14 @@ class Cycle:
         self, snapshot: Snapshot, account: AccountState, plans: Sequence[SymbolPlan]
     ) -> dict[str, str]:
         """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
+        self._unvalued.extend(account.payments)
+        if INJECTIVE in account.unknown:
+            return {}  # N is unknown: what was paid is valued once it is known again
+        payments, self._unvalued = self._unvalued, []
         stopped: dict[str, str] = {}
         for symbol, own in account.own.items():
-            episode = advance(
-                self.episodes.get(symbol, Episode()),
-                symbol,
-                own,
-                account.attributed,
-                snapshot.marks,
-                account.payments,
-            )
+            episode = self.episodes.get(symbol, Episode())
+            episode = advance(episode, symbol, own, account.attributed, snapshot.marks, payments)
             if episode.must_stop:
                 stopped[symbol] = (
                     f"stop: the hedge has lost {episode.loss_usd:,.2f} USD, more than the "
@@ -205,12 +206,15 @@ class Cycle:
             account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
         )
 
-    def _charge(self, fills: Sequence[Fill], plans: Sequence[SymbolPlan]) -> None:
-        for plan in plans:
-            mine = [f for f in fills if f.key.symbol == plan.symbol]
-            if mine:
-                episode = self.episodes.get(plan.symbol, Episode())
-                self.episodes[plan.symbol] = charge(episode, mine, protected_usd(plan))
+    def _charge(self, before: AccountState, after: AccountState, plans: Sequence[SymbolPlan]) -> None:
+        """Book the cost of every new fill; a hedge that grew may lose as much as it now protects."""
+        fills = [*before.fills, *after.fills] if after is not before else before.fills
+        protected = {plan.symbol: protected_usd(plan) for plan in plans}
+        for symbol in sorted({fill.key.symbol for fill in fills}):
+            mine = [fill for fill in fills if fill.key.symbol == symbol]
+            grew = gross(symbol, after.attributed) > gross(symbol, before.attributed)
+            episode = self.episodes.get(symbol, Episode())
+            self.episodes[symbol] = charge(episode, mine, protected.get(symbol) if grew else None)
 
     async def _remember(
         self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]

@@ -6,7 +6,7 @@ settlement is paid by the quantity held strictly before its instant.
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import Rejected
 from hedged.domain.funding import FundingPayment, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.orders import Execution, Fill, Intent, OrderState, OrderStatus
 from hedged.domain.ports import MarketData
 
 
@@ -73,6 +73,16 @@ class PaperVenue:
         holding = self._holdings.setdefault(symbol, _Holding())
         holding.change(ts_ms, quantity, price)
         self._paid_to_ms = ts_ms if self._paid_to_ms is None else min(self._paid_to_ms, ts_ms)
+
+    def restore(self, fills: Iterable[Fill], payments: Iterable[FundingPayment], at_ms: int) -> None:
+        """Put back what an earlier life did here by `at_ms`: positions and cash."""
+        for fill in fills:
+            e = fill.execution
+            holding = self._holdings.setdefault(e.key.symbol, _Holding())
+            self._cash_usd += holding.change(at_ms, e.signed_quantity, e.price) - e.fee_usd
+        for payment in payments:
+            self._cash_usd += payment.payment_usd
+        self._paid_to_ms = at_ms if self._paid_to_ms is None else min(self._paid_to_ms, at_ms)
 
     async def positions(self) -> Mapping[str, Position]:
         """Return the open positions."""

@@ -13,6 +13,7 @@ from hedged.backtest.summary import summarise
 from hedged.backtest.world import World
 from hedged.config import Config, parse_config
 from hedged.cycle import CycleReport
+from hedged.directories import make_directory
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.sandbox.market_simulator import simulate
@@ -42,6 +43,7 @@ def run_demo(
     on_prepare: Callable[[App], None] = lambda _: None,
 ) -> tuple[dict[str, Any], Path]:
     """Simulate, run, write every file; return the summary and the report's path."""
+    make_directory(out)
     config = demo_config()
     window = Window(DEMO_START_MS, DEMO_START_MS + days * DAY_MS)
     tables = simulate(seed, DEMO_START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)

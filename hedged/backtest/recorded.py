@@ -14,10 +14,12 @@ from hedged.backtest.summary import summarise
 from hedged.backtest.world import World, recorded_world
 from hedged.config import Config
 from hedged.cycle import CycleReport
+from hedged.directories import make_directory
 from hedged.domain.clock import iso
 from hedged.domain.errors import ConfigError, DataError
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.forecast.registry import make_forecaster
 
 RECORDED_STALE_AFTER_S = 7_200  # recorded candles are hourly: a mark is up to an hour old by nature
 
@@ -46,6 +48,8 @@ def run_backtest(
 
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
+    make_forecaster(config.hedge.forecaster)  # all that can be wrong is found before the work
+    make_directory(options.out)
     result = run_window(config, sources, book, options.window, on_cycle, on_prepare)
     prints = window_settlements(world, options.window)
     summary = summarise(result, world, prints, "backtest")

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from hedged.adapters.paper import PaperVenue
 from hedged.app import App, Parts
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.cycle import CycleReport
-from hedged.domain.clock import LoopClock
+from hedged.domain.clock import Clock, LoopClock
 from hedged.domain.errors import ConfigError, DataError
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
@@ -40,6 +40,7 @@ class RunResult:
     book: list[tuple[int, str, str, Decimal]]
     model_hash: str
     feature_hash: str
+    config_hash: str
 
 
 def own_quantities(
@@ -56,7 +57,15 @@ def own_quantities(
         if first is None:
             raise DataError(f"no price of {symbol} is known at the start")
         quantity = (position.usd or Decimal(0)) / first if position.quantity is None else position.quantity
-        book[symbol] = (quantity.quantize(Decimal("1e-9")), first)
+        try:
+            quantity = quantity.quantize(Decimal("1e-9"))
+        except InvalidOperation:
+            raise ConfigError(
+                f"the position of {symbol} is beyond all measure: {quantity:.3g} coins"
+            ) from None
+        if not quantity:
+            raise ConfigError(f"the position of {symbol} is less than a billionth of a coin")
+        book[symbol] = (quantity, first)
     if not book:
         raise ConfigError("the book is empty: name the positions to protect under book.positions")
     return book
@@ -71,7 +80,7 @@ def equity_usd(config: Config, book: Mapping[str, tuple[Decimal, Decimal]]) -> D
 def paper_venues(
     config: Config,
     sources: Mapping[str, MarketData],
-    clock: LoopClock,
+    clock: Clock,
     book: Mapping[str, tuple[Decimal, Decimal]],
     equity: Decimal,
     at_ms: int,
@@ -104,7 +113,11 @@ def run_window(
         journal = Journal.open(None, durable=False)
         try:
             trading = paper_venues(settled, sources, clock, book, equity, window.from_ms)
-            app = App(Parts(settled, clock, sources, trading, journal, forecaster, tuple(book), on_cycle))
+            app = App(
+                Parts(
+                    settled, clock, sources, trading, journal, forecaster, tuple(book), config.hash, on_cycle
+                )
+            )
             on_prepare(app)
             await app.prepare()
             await app.run(window.to_ms)
@@ -117,6 +130,7 @@ def run_window(
                 book=await journal(JournalStore.book),
                 model_hash=forecaster.model_hash,
                 feature_hash=forecaster.feature_hash,
+                config_hash=config.hash,
             )
         finally:
             journal.close()

@@ -35,7 +35,7 @@ def summarise(
     """Return the run's summary. `settlements`: Injective's prints within the window, whatever was held."""
     config, window = result.config, result.window
     own = {symbol: quantity for _, _, symbol, quantity in reversed(result.book)}
-    finals = {key: world.price(key, window.to_ms - 1) for key in world.markets}
+    finals = {key: world.last_price(key, window.to_ms - 1) for key in world.markets}
     per_symbol = {s: _of_symbol(s, own[s], result, settlements, finals, world) for s in sorted(own)}
     summed = (
         "unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "spread_usd", "price_pnl_vs_unhedged_usd",
@@ -56,7 +56,7 @@ def summarise(
         "model": f"{config.hedge.forecaster}: forecast of the mean rate over {config.hedge.horizon_h} h",
         "model_hash": result.model_hash,
         "feature_hash": result.feature_hash,
-        "config_hash": config.hash,
+        "config_hash": result.config_hash,
         "data_gaps": [gap.to_json() for gap in find_gaps(world, used, window)],
         "price_sources": price_sources(result, world, settlements),
         "definitions": DEFINITIONS,
@@ -148,7 +148,9 @@ def assumptions(result: RunResult, world: World) -> dict[str, Any]:
     return {
         "costs (assumed)": _costs(world),
         "orders": "all hedge orders take liquidity",
-        "injective_hourly_cap (one snapshot, held constant)": dict(world.hourly_caps),
+        "injective_hourly_cap (from one snapshot where the data hold it, else the default; held constant)": dict(
+            world.hourly_caps
+        ),
         "latency_ms": config.paper.latency_ms,
         "own_positions": "constant in coins over the whole run",
         "idle_margin_at_each_hedge_venue_usd": float(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hedged.adapters.replay.prices import prices_at
+from hedged.adapters.replay.prices import FALLBACK_VENUES, prices_at
 from hedged.adapters.replay.proxy import Proxy, ProxyRule, chain_constants, stand_in
 from hedged.adapters.replay.series import SeriesData, series_of
 from hedged.adapters.replay.tables import Tables, load_tables
@@ -45,6 +45,20 @@ class World:
         """Return the price of a market as known at an instant."""
         found = float(prices_at(self.series, key, np.array([ts_ms], dtype=np.int64)).price[0])
         return Decimal(repr(found)) if found > 0 else None
+
+    def last_price(self, key: SeriesKey, ts_ms: int) -> Decimal | None:
+        """Return the price at an instant, else the last one known of the market before it, however old."""
+        at = np.array([ts_ms], dtype=np.int64)
+        fresh = self.price(key, ts_ms)
+        closes = [
+            self.series[k].close
+            for v in (key.venue, *FALLBACK_VENUES)
+            if (k := SeriesKey(v, key.symbol)) in self.series
+        ]
+        told = [
+            (int(known[0]), float(price[0])) for price, known in (c.at(at) for c in closes) if price[0] > 0
+        ]
+        return fresh or (Decimal(repr(max(told, key=lambda t: t[0])[1])) if told else None)
 
 
 def recorded_world(
@@ -96,9 +110,7 @@ def build_world(
                 continue
             price = _first_price(series, key, at_ms)
             if price is None and venue == INJECTIVE:
-                raise DataError(
-                    f"no price of {symbol} is known at {iso(at_ms)}: ohlcv.parquet has a gap there"
-                )
+                raise DataError(f"no price of {symbol} is known at {iso(at_ms)}: {_recorded(series, symbol)}")
             if price is not None:
                 markets[key] = assumed_market(key, price, _template(key, config))
     return World(series, markets, proxy, _caps(tables, symbols) if proxy else {})
@@ -126,6 +138,18 @@ def _has_injective(tables: Tables) -> bool:
 def _first_price(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, at_ms: int) -> float | None:
     price = float(prices_at(series, key, np.array([at_ms], dtype=np.int64)).price[0])
     return price if price > 0 else None
+
+
+def _recorded(series: Mapping[SeriesKey, SeriesData], symbol: str) -> str:
+    """Say from when to when there are candles of a symbol."""
+    known = [
+        data.close.known_ms
+        for key, data in series.items()
+        if key.symbol == symbol and len(data.close.known_ms)
+    ]
+    if not known:
+        return "ohlcv.parquet has no candle of it"
+    return f"its candles reach from {iso(int(min(k[0] for k in known)))} to {iso(int(max(k[-1] for k in known)))}"
 
 
 def _template(key: SeriesKey, config: Config) -> Market:

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
 import structlog
 
 from hedged.buffer.ring import RingBuffer
 from hedged.domain.bars import Field, Observation
-from hedged.domain.errors import HedgedError
+from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.market import SeriesKey, decimal_of
 from hedged.domain.ports import MarketData
 
@@ -31,7 +32,7 @@ class Poller:
     async def poll(self, now_ms: int) -> None:
         """Observe every venue; at a bar boundary append the bar. Series without an answer become a gap."""
         answers = await asyncio.gather(*(self._observe(venue, now_ms) for venue in self._sources))
-        seen = [o for answer in answers for o in answer if o.key in self._wanted]
+        seen = [_as_known(o, now_ms) for answer in answers for o in answer if o.key in self._wanted]
         for observation in seen:
             self.latest[observation.key] = observation
         last_ms = self._buffer.last_ms
@@ -59,7 +60,7 @@ class Poller:
         try:
             async with asyncio.timeout(self._deadline_s):
                 answer = await self._sources[venue].observe(now_ms)
-        except (HedgedError, TimeoutError) as error:
+        except (Retryable, OutcomeUnknown, TimeoutError) as error:
             if venue not in self._bad:
                 self._bad.add(venue)
                 log.warning("venue_data_lost", venue=venue, error=str(error) or type(error).__name__)
@@ -68,3 +69,12 @@ class Poller:
             self._bad.discard(venue)
             log.info("venue_data_back", venue=venue)
         return answer
+
+
+def _as_known(observation: Observation, now_ms: int) -> Observation:
+    """Leave out what was received after the instant that is decided on: it belongs to the next bar."""
+    late = observation.known_at_ms > now_ms
+    if not late.any():
+        return observation
+    values = np.where(late, np.nan, observation.values)
+    return Observation(observation.key, now_ms, values, np.where(late, 0, observation.known_at_ms))

@@ -1,4 +1,4 @@
-"""Ports: what the daemon needs from a venue, a forecaster, a journal. Adapters implement them; tests replace them."""
+"""Ports: what the daemon needs of a venue. Adapters implement them; tests replace them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

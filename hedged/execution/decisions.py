@@ -8,6 +8,7 @@ from typing import Any
 
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
+from hedged.risk.exposure import gross
 from hedged.risk.gate import Review
 from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.state import SymbolPlan
@@ -27,7 +28,7 @@ def decision_rows(
     for plan in plans:
         rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after)
     for symbol, why in unplanned.items():
-        traded = _gross(symbol, before) != _gross(symbol, after)
+        traded = gross(symbol, before.attributed) != gross(symbol, after.attributed)
         action = _action(symbol, before, after, refused=False, stopped=False) if traded else "frozen"
         rows[symbol] = _common(symbol, snapshot, after) | {"action": action, "reason": why}
     return rows
@@ -84,7 +85,7 @@ def _common(symbol: str, snapshot: Snapshot, after: AccountState) -> dict[str, A
 
 
 def _action(symbol: str, before: AccountState, after: AccountState, refused: bool, stopped: bool) -> str:
-    was, now = _gross(symbol, before), _gross(symbol, after)
+    was, now = gross(symbol, before.attributed), gross(symbol, after.attributed)
     if now == was:
         if refused:
             return "refused"
@@ -98,13 +99,9 @@ def _action(symbol: str, before: AccountState, after: AccountState, refused: boo
     return "increase" if now > was else "decrease"
 
 
-def _gross(symbol: str, account: AccountState) -> Decimal:
-    return sum((abs(q) for k, q in account.attributed.items() if k.symbol == symbol), Decimal(0))
-
-
 def _side(account: AccountState, symbol: str) -> int:
     return 1 if account.own.get(symbol, Decimal(0)) >= 0 else -1
 
 
 def _coins(usd: float, mark: Decimal) -> float:
-    return usd / float(mark)
+    return usd / float(mark) + 0.0  # no negative zero

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
+from hedged.directories import make_directory
 from hedged.domain.errors import Fatal
 from hedged.execution.store import JournalStore
 
@@ -28,7 +29,7 @@ class Journal:
     def open(cls, path: Path | None, *, durable: bool = True) -> Self:
         """Open or create the journal at `path`; None keeps it in memory (backtests)."""
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
         return cls(JournalStore(str(path) if path else ":memory:", durable=durable))
 
     async def __call__(

@@ -21,18 +21,26 @@ class JournalStore:
     """One SQLite file. `durable` makes every commit survive a power cut (WAL, synchronous=FULL)."""
 
     def __init__(self, path: str, *, durable: bool) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._book: dict[SeriesKey, Decimal] | None = None
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            version = self._prepare(durable=durable)
+        except sqlite3.Error as error:
+            raise Fatal(f"journal {path} cannot be opened: {error}") from None
+        if version != VERSION:
+            self._db.close()
+            raise Fatal(f"journal {path} has schema version {version}, this program reads {VERSION}")
+
+    def _prepare(self, *, durable: bool) -> int:
+        """Set the file up, make the tables when it is new, and return its schema version."""
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         self._db.execute("PRAGMA foreign_keys = ON")
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             schema = resources.files("hedged.execution").joinpath("schema.sql").read_text(encoding="utf-8")
             self._db.executescript(f"BEGIN; {schema} COMMIT;")
-        self._book: dict[SeriesKey, Decimal] | None = None
         (version,) = self._db.execute("SELECT version FROM meta").fetchone()
-        if version != VERSION:
-            self._db.close()
-            raise Fatal(f"journal {path} has schema version {version}, this program reads {VERSION}")
+        return int(version)
 
     def close(self) -> None:
         """Close the file."""

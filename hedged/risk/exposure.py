@@ -28,3 +28,8 @@ def cap_usage(symbol: str, own: Decimal, attributed: Mapping[SeriesKey, Decimal]
 def reduces(attributed: Decimal, change: Decimal) -> bool:
     """Tell whether a change takes the daemon's own part of a market towards zero without crossing it."""
     return attributed * change < 0 and abs(change) <= abs(attributed)
+
+
+def gross(symbol: str, attributed: Mapping[SeriesKey, Decimal]) -> Decimal:
+    """Return Σ|the daemon's own part| over the venues, in coins."""
+    return sum((abs(q) for key, q in attributed.items() if key.symbol == symbol), Decimal(0))

@@ -59,14 +59,14 @@ def advance(
     """Value the hedge at today's marks and count the funding since the last call.
 
     `attributed`: what was held since then (call before trading). A market without a fresh mark keeps its last value.
+    While nothing is held only the marks are kept, so that a hedge is valued from the moment it is opened.
     """
     held = {k: q for k, q in attributed.items() if k.symbol == symbol and q != 0}
+    now = dict(episode.marks) | {
+        key.venue: float(mark) for key, mark in marks.items() if key.symbol == symbol
+    }
     if not held:
-        return Episode(stopped_until_ms=episode.stopped_until_ms)
-    now = dict(episode.marks)
-    for key in {*held, SeriesKey(INJECTIVE, symbol)}:
-        if key in marks:
-            now[key.venue] = float(marks[key])
+        return Episode(marks=now, stopped_until_ms=episode.stopped_until_ms)
     moves = {venue: price - episode.marks.get(venue, price) for venue, price in now.items()}
     basis = sum(
         float(quantity) * (moves.get(key.venue, 0.0) - moves.get(INJECTIVE, 0.0))
@@ -91,9 +91,8 @@ def advance(
     )
 
 
-def charge(episode: Episode, fills: Iterable[Fill], expected_usd: float) -> Episode:
-    """Add the cost of this cycle's fills, and raise the allowance when the hedge was opened or enlarged."""
+def charge(episode: Episode, fills: Iterable[Fill], expected_usd: float | None) -> Episode:
+    """Add the cost of fills. `expected_usd`: the funding now protected, when the hedge was opened or enlarged."""
     costs = sum(float(fill.execution.fee_usd + fill.spread_usd) for fill in fills)
-    return replace(
-        episode, costs_usd=episode.costs_usd + costs, expected_usd=max(episode.expected_usd, expected_usd)
-    )
+    allowed = episode.expected_usd if expected_usd is None else max(episode.expected_usd, expected_usd)
+    return replace(episode, costs_usd=episode.costs_usd + costs, expected_usd=allowed)

@@ -136,7 +136,7 @@ def _positions(plans: list[LegPlan], symbol: SymbolState) -> tuple[float, dict[s
     """Turn legs into the desired cut and signed positions; a leg at a venue of unknown rate stays as it is."""
     cut = frozen_cut_usd(symbol) + sum(p.target_usd for p in plans if p.kind in (CUT, RELOCATE))
     positions = dict(symbol.legs_usd)
-    for venue in {p.venue for p in plans} - {INJECTIVE}:
+    for venue in sorted({p.venue for p in plans} - {INJECTIVE}):
         sizes = {p.kind: p.target_usd for p in plans if p.venue == venue}
         positions[venue] = symbol.side * (sizes[RELOCATE] - sizes[OPPOSITE])
     return cut, positions

@@ -59,7 +59,9 @@ class Metrics:
         )  # fmt: skip
         self.fees = Counter("hedged_fees_usd", "fees paid on hedge orders, rebates not deducted", registry=r)
         self.decisions = Counter("hedged_decisions", "decisions by action", ["symbol", "action"], registry=r)
-        self.orders = Counter("hedged_orders", "orders sent by purpose", ["venue", "purpose"], registry=r)
+        self.orders = Counter(
+            "hedged_orders", "orders approved, by purpose", ["venue", "purpose"], registry=r
+        )
         self.refusals = Counter(
             "hedged_refusals", "intents the gate refused, by reason", ["reason"], registry=r
         )

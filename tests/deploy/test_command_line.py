@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -37,12 +38,16 @@ def backtest(data: Path, out: Path, *args: str) -> subprocess.CompletedProcess[s
         (DAY, "the book is empty"),
         (["--from", "2026-01-02", "--to", "2026-01-02", *POSITION], "the window is empty"),
         (["--from", "yesterday", "--to", "2026-01-02", *POSITION], "expected a day, YYYY-MM-DD"),
-        (["--from", "2027-01-01", "--to", "2027-01-02", *POSITION], "no"),
+        (["--from", "2027-01-01", "--to", "2027-01-02", *POSITION], "its candles reach from 2025-12-20"),
         ([*DAY, *POSITION, "--forecaster", "oracle"], "unknown forecaster 'oracle'"),
         ([*DAY, *POSITION, "--hedge-venues", "kraken"], "kraken"),
         ([*DAY, *POSITION, "--proxy", "hyperliquid"], "expected injective=VENUE"),
         ([*DAY, *POSITION, "--proxy", "injective=binance"], "binance"),
         ([*DAY, *POSITION, "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
+        ([*DAY, "--position", "INJ=1e-9"], "less than a billionth of a coin"),
+        ([*DAY, "--position", "INJ=1e30"], "beyond all measure"),
+        ([*DAY, *POSITION, "--position", "INJ=1"], "names a symbol twice"),
+        ([*DAY, *POSITION, "--out", "/proc/none"], "/proc/none cannot be written"),
     ],
 )
 def test_bad_input_gets_one_clear_line(data: Path, tmp_path: Path, args: list[str], message: str) -> None:
@@ -137,3 +142,66 @@ def test_help_teaches() -> None:
     assert "hedged demo" in " ".join(text.split())
     for command in ("demo", "backtest", "run", "check", "kill", "resume"):
         assert command in text
+
+
+def ruined(tmp_path: Path, change: Callable[[pl.DataFrame], pl.DataFrame], table: str = "funding") -> Path:
+    frames = tables(1)
+    return write_directory(frames | {table: change(frames[table])}, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.with_columns(pl.col("ts").dt.replace_time_zone(None)), "expected a timestamp in UTC"),
+        (lambda f: f.with_columns(pl.col("ts").dt.epoch("ms")), "expected a timestamp in UTC"),
+        (lambda f: f.with_columns(pl.col("funding_rate").cast(pl.String)), "expected numbers"),
+        (lambda f: pl.concat([f, f.with_columns(pl.col("funding_rate") + 1e-5)]), "stands twice and differs"),
+    ],
+)
+def test_wrong_data_are_refused(
+    tmp_path: Path, change: Callable[[pl.DataFrame], pl.DataFrame], message: str
+) -> None:
+    """If this fails, data that mean something else are read as if they were right, or end in a traceback."""
+    result = backtest(ruined(tmp_path, change), tmp_path / "out", *DAY, *POSITION)
+    assert result.returncode == 2, result.stdout
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def unhedged(out: Path) -> tuple[float, list[dict[str, str]]]:
+    summary = json.loads((out / "summary.json").read_text())
+    return summary["unhedged_funding_usd"], summary["data_gaps"]
+
+
+def test_microseconds_and_repeated_rows_change_nothing(data: Path, tmp_path: Path) -> None:
+    """If this fails, the same data in another spelling give another result."""
+    plain = backtest(data, tmp_path / "a", *DAY, *POSITION)
+    spelt = ruined(
+        tmp_path, lambda f: pl.concat([f, f]).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+    )
+    again = backtest(spelt, tmp_path / "b", *DAY, *POSITION)
+    assert plain.returncode == again.returncode == 0, again.stderr
+    assert unhedged(tmp_path / "a") == unhedged(tmp_path / "b")
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+@pytest.mark.parametrize(("table", "column"), [("funding", "funding_rate"), ("ohlcv", "close")])
+def test_what_says_nothing_is_a_stated_gap(
+    data: Path, tmp_path: Path, table: str, column: str, value: float | None
+) -> None:
+    """If this fails, a hole in the data becomes a rate or a price: unknown is never a number."""
+    hole = (
+        (pl.col("venue") == "injective")
+        & pl.col("ts").dt.hour().is_between(6, 9)
+        & (pl.col("ts").dt.year() == 2026)
+    )
+    blank = pl.when(hole).then(pl.lit(value, pl.Float64)).otherwise(pl.col(column)).alias(column)
+    result = backtest(
+        ruined(tmp_path, lambda f: f.with_columns(blank), table), tmp_path / "out", *DAY, *POSITION
+    )
+    assert result.returncode == 0, result.stderr
+    paid, gaps = unhedged(tmp_path / "out")
+    if table == "funding":
+        assert ("injective", "INJ", "funding") in {(g["venue"], g["symbol"], g["table"]) for g in gaps}
+    assert abs(paid) < 400, "a day's funding, not the cap"
+    assert "Warning" not in result.stderr

@@ -34,7 +34,7 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
     options = BacktestOptions(data, symbols, window, tmp / "out", proxy)
     run_backtest(settings, options)
     replay_daemon(settings, options)
-    db = sqlite3.connect(tmp / "state" / "journal.sqlite")
+    db = sqlite3.connect(tmp / "state" / "replay" / "journal.sqlite")
     live = [
         {"ts_ms": ts, "symbol": symbol, **json.loads(body)}
         for ts, symbol, body in db.execute("SELECT ts_ms, symbol, body FROM decisions ORDER BY 1, 2")

@@ -99,8 +99,13 @@ def _with_premium(theirs: pl.DataFrame, tables: Tables, rule: ProxyRule) -> pl.D
     if recorded is None or not len(recorded):
         return theirs.with_columns(proxy_premium=inverted)
     known = recorded.filter((pl.col("venue") == "hyperliquid") & pl.col("kind").is_in(list(PREMIUM_KINDS)))
-    known = known.select("ts", "symbol", recorded_premium="premium").unique(["ts", "symbol"], keep="first")
-    joined = theirs.join(known, on=["ts", "symbol"], how="left", maintain_order="left")
+    minute = pl.col("ts").dt.round("1m")  # a print some ms late still is the print of its hour
+    known = known.select("symbol", at=minute, recorded_premium="premium").unique(
+        ["at", "symbol"], keep="first"
+    )
+    joined = theirs.with_columns(at=minute).join(
+        known, on=["at", "symbol"], how="left", maintain_order="left"
+    )
     return joined.with_columns(proxy_premium=pl.coalesce("recorded_premium", inverted))
 
 

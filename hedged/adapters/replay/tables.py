@@ -27,6 +27,14 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 QUOTES = {"hyperliquid": ("USD", "USDC")}
 """Quotes of the contract that is the series, by venue; everywhere else it is the linear USDT contract."""
 
+POSITIVE = ("interval_hours", "mark_price", "open", "high", "low", "close", "open_interest_base")
+"""Numbers that are unknown unless they are above zero."""
+MUST_BE_KNOWN = {
+    "funding.parquet": ("ts", "funding_rate", "interval_hours"),
+    "ohlcv.parquet": ("ts", "bar", "close"),
+}
+"""Rows without these say nothing."""
+
 Tables = Mapping[str, pl.DataFrame]
 
 
@@ -56,9 +64,48 @@ def _read(path: Path, columns: tuple[str, ...], symbols: list[str]) -> pl.DataFr
         missing = [column for column in columns if column not in have]
         if missing:
             raise DataError(f"{path.name} lacks the column {', '.join(missing)}")
-        return lazy.filter(pl.col("symbol").is_in(symbols)).collect()
+        return _sound(lazy.filter(pl.col("symbol").is_in(symbols)).collect(), path.name)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _sound(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Check types, drop what says nothing (it then is a stated gap), and take rows that stand twice once.
+
+    Raises DataError for a wrong type or for two rows that contradict each other.
+    """
+    schema = table.schema
+    for column in ("ts", "next_ts"):
+        if column in schema:
+            kind = schema[column]
+            if not isinstance(kind, pl.Datetime) or kind.time_zone != "UTC":
+                raise DataError(f"{name}: column {column} is {kind}, expected a timestamp in UTC")
+            table = table.with_columns(pl.col(column).cast(pl.Datetime("ms", "UTC")))
+    positive = [c for c in POSITIVE if c in schema]
+    for column in [c for c in (*positive, "funding_rate", "premium") if c in schema]:
+        if not schema[column].is_numeric():
+            raise DataError(f"{name}: column {column} is {schema[column]}, expected numbers")
+        known = pl.col(column).is_finite()
+        known = known & (pl.col(column) > 0) if column in positive else known
+        table = table.with_columns(pl.when(known).then(pl.col(column)).otherwise(None))
+    must = [c for c in MUST_BE_KNOWN.get(name, ()) if c in schema]
+    return _once(table.drop_nulls(must), name)
+
+
+def _once(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Keep one of equal rows of the same instant; sources may differ in what they call themselves."""
+    key = [c for c in ("ts", "venue", "symbol", "quote", "market", "bar", "kind") if c in table.columns]
+    value = [c for c in ("funding_rate", "interval_hours", "close") if c in table.columns]
+    if "ts" not in key or not value:
+        return table
+    once = table.unique([*key, *value], keep="first", maintain_order=True)
+    twice = once.filter(once.select(key).is_duplicated())
+    if len(twice):
+        row = twice.row(0, named=True)
+        raise DataError(
+            f"{name}: {row['venue']} {row['symbol']} at {row['ts']:%Y-%m-%d %H:%M} stands twice and differs"
+        )
+    return once
 
 
 def linear_contracts(table: pl.DataFrame) -> pl.DataFrame:

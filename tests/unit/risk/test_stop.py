@@ -116,7 +116,8 @@ def test_flat_is_a_new_beginning_but_the_pause_holds() -> None:
     """If this fails, an old hedge's losses stop the next one at once, or a stop's pause is forgotten."""
     old = Episode(-3.0, 2.0, 1.0, 4.0, 5.0, {"binance": 100.0}, stopped_until_ms=NOW_MS)
     for flat in ({}, {THERE: Decimal(0)}, {SeriesKey("binance", "ETH"): Decimal(1)}):
-        assert advance(old, "BTC", OWN, flat, {}, []) == Episode(stopped_until_ms=NOW_MS)
+        fresh = advance(old, "BTC", OWN, flat, {HERE: Decimal(101)}, [])
+        assert fresh == Episode(marks={"binance": 100.0, "injective": 101.0}, stopped_until_ms=NOW_MS)
 
 
 numbers = st.floats(-1e9, 1e9)

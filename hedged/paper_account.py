@@ -1,0 +1,113 @@
+"""The paper account of a daemon that may have lived before: the book, the equity, and what was done already."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hedged.adapters.paper import PaperVenue
+from hedged.backtest.runner import equity_usd, own_quantities, paper_venues
+from hedged.config import Config
+from hedged.domain.bars import Field
+from hedged.domain.clock import Clock
+from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.funding import FundingPayment
+from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
+from hedged.domain.orders import Fill
+from hedged.domain.ports import MarketData
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+
+STATE = "paper_account"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperAccount:
+    """`config` with its equity filled in; venues by name; every symbol that is held or still hedged."""
+
+    config: Config
+    venues: dict[str, PaperVenue]
+    symbols: tuple[str, ...]
+
+
+async def open_paper_account(
+    config: Config, sources: Mapping[str, MarketData], journal: Journal, clock: Clock
+) -> PaperAccount:
+    """Open the account: new at today's prices, else as the journal knows it, so that a restart goes on.
+
+    Raises ConfigError for a market or venue that does not exist, Fatal when a hedge lies at a venue no longer named.
+    """
+    await _check_names(config, sources)
+    fills = await journal(JournalStore.fills)
+    payments = await journal(JournalStore.funding)
+    net: dict[SeriesKey, Decimal] = defaultdict(Decimal)
+    for fill in fills:
+        net[fill.key] += fill.signed_quantity
+    lost = sorted(
+        {venue for (venue, _), q in net.items() if q and venue not in (INJECTIVE, *config.hedge.venues)}
+    )
+    if lost:
+        raise Fatal(
+            f"hedges are still held at {', '.join(lost)}: name it in hedge.venues until they are closed"
+        )
+    book, equity = await _book(config, sources, journal, clock.now_ms())
+    settled = config.model_copy(update={"book": config.book.model_copy(update={"equity_usd": equity})})
+    told = [f.execution.ts_ms for f in fills] + [p.settlement.ts_ms for p in payments]
+    at_ms = max(told, default=clock.now_ms())
+    wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
+    venues = paper_venues(settled, wanted, clock, book, equity, at_ms)
+    for name, venue in venues.items():
+        venue.restore(_of(name, fills), _paid(name, payments), at_ms)
+    hedged = {symbol for (_, symbol), quantity in net.items() if quantity}
+    return PaperAccount(settled, venues, tuple(sorted({*config.book.positions, *hedged})))
+
+
+async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:
+    markets = await sources[INJECTIVE].markets()
+    unknown = sorted(set(config.book.positions) - set(markets))
+    if unknown:
+        raise ConfigError(
+            f"Injective has no market for {', '.join(unknown)}; it has {', '.join(sorted(markets))}"
+        )
+    strange = sorted(set(config.hedge.venues) - set(sources))
+    if strange:
+        known = ", ".join(sorted(set(sources) - {INJECTIVE}))
+        raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")
+
+
+async def _book(
+    config: Config, sources: Mapping[str, MarketData], journal: Journal, now_ms: int
+) -> tuple[dict[str, tuple[Decimal, Decimal]], Decimal]:
+    """Return (quantity, first price) by symbol, and the equity.
+
+    A position given in USD keeps the coins it had at its first price, and a default equity its amount, while the
+    configuration says the same of them.
+    """
+    marks = await _marks(sources[INJECTIVE], now_ms)
+    book = own_quantities(config, marks.get)
+    said = {symbol: position.model_dump_json() for symbol, position in config.book.positions.items()}
+    before: dict[str, Any] = await journal(JournalStore.load_state, STATE)
+    for symbol in book:
+        if before.get("said", {}).get(symbol) == said[symbol]:
+            quantity, price = before["book"][symbol]
+            book[symbol] = (Decimal(quantity), Decimal(price))
+    equity = config.book.equity_usd or equity_usd(config, book)
+    if config.book.equity_usd is None and before.get("said") == said:
+        equity = Decimal(before["equity_usd"])
+    kept = {symbol: [str(quantity), str(price)] for symbol, (quantity, price) in book.items()}
+    await journal(JournalStore.save_state, STATE, {"said": said, "book": kept, "equity_usd": str(equity)})
+    return book, equity
+
+
+async def _marks(source: MarketData, now_ms: int) -> dict[str, Decimal]:
+    seen = {o.key.symbol: float(o.values[Field.MARK]) for o in await source.observe(now_ms)}
+    return {symbol: decimal_of(mark) for symbol, mark in seen.items() if mark > 0}
+
+
+def _of(venue: str, fills: list[Fill]) -> list[Fill]:
+    return [fill for fill in fills if fill.key.venue == venue]
+
+
+def _paid(venue: str, payments: list[FundingPayment]) -> list[FundingPayment]:
+    return [payment for payment in payments if payment.settlement.key.venue == venue]
