@@ -3,7 +3,8 @@
 import asyncio
 import fcntl
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -91,42 +92,47 @@ async def run_daemon(
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)
+    async with AsyncExitStack() as cleanup:
+        cleanup.callback(log.info, "stopped")
+        cleanup.enter_context(_signals(process.stop))
+        cleanup.enter_context(_only_daemon(config.state_dir))
+        await _listen(process, cleanup)
+        journal = Journal.open(config.state_dir / JOURNAL_FILE)
+        cleanup.callback(journal.close)
+        account = await open_paper_account(config, sources, journal, clock)
+        if process.stopping:
+            return
+        forecaster = make_forecaster(config.hedge.forecaster)
+        parts = Parts(
+            account.config, clock, sources, account.venues, journal, forecaster, account.symbols, config.hash
+        )
+        process.app = App(parts, metrics)
+        await _serve(process.app, config, until_ms)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` on SIGTERM and SIGINT."""
     loop = asyncio.get_running_loop()
     for name in STOP_SIGNALS:
-        loop.add_signal_handler(name, process.stop)
-    source = StatusSource(metrics.registry, process.not_ready, process.not_alive, process.book, process.about)
+        loop.add_signal_handler(name, stop)
     try:
-        runner, port = await start_http(source, config.telemetry.host, config.telemetry.port)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {config.telemetry.host}:{config.telemetry.port}: {error}"
-        ) from None
-    log.info("http_listening", url=f"http://{config.telemetry.host}:{port}/", mode=config.mode)
-    lock = _only_daemon(config.state_dir)
-    journal = Journal.open(config.state_dir / JOURNAL_FILE)
-    try:
-        account = await open_paper_account(config, sources, journal, clock)
-        if not process.stopping:
-            forecaster = make_forecaster(config.hedge.forecaster)
-            parts = Parts(
-                account.config,
-                clock,
-                sources,
-                account.venues,
-                journal,
-                forecaster,
-                account.symbols,
-                config.hash,
-            )
-            process.app = App(parts, metrics)
-            await _serve(process.app, config, until_ms)
+        yield
     finally:
-        journal.close()
-        lock.close()
-        await runner.cleanup()
         for name in STOP_SIGNALS:
             loop.remove_signal_handler(name)
-        log.info("stopped")
+
+
+async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
+    """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
+    where = process.config.telemetry
+    source = StatusSource(process.registry, process.not_ready, process.not_alive, process.book, process.about)
+    try:
+        runner, port = await start_http(source, where.host, where.port)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
+    cleanup.push_async_callback(runner.cleanup)
+    log.info("http_listening", url=f"http://{where.host}:{port}/", mode=process.config.mode)
 
 
 def _only_daemon(directory: Path) -> TextIO:

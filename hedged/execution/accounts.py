@@ -121,12 +121,12 @@ class Accounts:
         if payments:
             await self._journal(JournalStore.record_funding, payments)
         fills = [fill for e in executions if (fill := self._fill(e)) is not None]
-        for venue in known:
-            self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
-            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         for venue in self._behind():
             unknown[venue] = "fills were acknowledged whose executions it does not report yet"
             known.pop(venue, None)
+        for venue in known:
+            self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
+            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
         collateral = {venue: answer.collateral_usd for venue, answer in known.items()}

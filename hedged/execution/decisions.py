@@ -49,8 +49,10 @@ def _row(
     forecast = snapshot.forecasts.marginals[SeriesKey(INJECTIVE, plan.symbol)]
     mean, low, high = plan.funding_usd
     mark = snapshot.marks[SeriesKey(INJECTIVE, plan.symbol)]
-    target = {INJECTIVE: _coins(-plan.cut_usd * _side(before, plan.symbol), mark)}
-    target |= {v: _coins(usd, mark) for v, usd in sorted(plan.legs_usd.items())}
+    target: dict[str, float] = {}  # a stopped hedge is to be flat, whatever the plan was
+    if plan.symbol not in stopped:
+        target = {INJECTIVE: _coins(-plan.cut_usd * _side(before, plan.symbol), mark)}
+        target |= {v: _coins(usd, mark) for v, usd in sorted(plan.legs_usd.items())}
     return _common(plan.symbol, snapshot, after) | {
         "action": _action(plan.symbol, before, after, bool(refused), plan.symbol in stopped),
         "reason": reason,

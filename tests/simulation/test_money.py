@@ -18,6 +18,7 @@ from hedged.domain.errors import Fatal, Retryable
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Execution
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
 from hedged.forecast.ewma import EwmaForecaster
 from hedged.forecast.registry import FORECASTERS
@@ -191,3 +192,47 @@ def test_a_hedge_whose_basis_runs_away_is_unwound_and_stays_flat() -> None:
     assert within
     assert not any(q for r in within for k, q in r.account.attributed.items() if k.symbol == "BTC")
     assert any("stop: the hedge has lost" in str(d["reason"]) for d in result.decisions)
+
+
+def test_a_relocation_stays_whole_when_its_far_venue_goes_dark() -> None:
+    """If this fails, the cut is bought back while the far leg stays: the trader holds more than he wanted, for good."""
+    frames = tables(3)
+    dark = (pl.col("venue") == "binance") & (pl.col("ts").dt.epoch("ms") > START_MS + 6 * HOUR_MS)
+    frames["funding"] = frames["funding"].filter(~dark)
+    reports: list[CycleReport] = []
+    run(world_of(frames), config(), 3, on_cycle=reports.append)
+    btc = {k.venue: q for k, q in reports[-1].account.attributed.items() if k.symbol == "BTC"}
+    assert btc["binance"] > 0, "a relocation must be held, or nothing is shown"
+    assert -btc[INJECTIVE] >= btc["binance"]
+
+
+def test_executions_that_lag_positions_are_not_the_traders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the daemon takes its own late fills for the trader's and cuts again, beyond the cap."""
+    from hedged.adapters.paper import PaperVenue
+
+    prompt = PaperVenue.executions
+
+    async def late(self: PaperVenue, since_ms: int) -> Sequence[Execution]:
+        told = await prompt(self, since_ms)
+        return [e for e in told if e.ts_ms <= self._clock.now_ms() - 20 * 60_000]
+
+    monkeypatch.setattr(PaperVenue, "executions", late)
+    reports: list[CycleReport] = []
+    result = run(world_of(tables(2)), config(), 2, on_cycle=reports.append)
+    assert result.fills
+    seen = [r.account.own for r in reports if r.account.own]
+    assert all(own == seen[0] for own in seen)
+    assert any(not r.account.reconciled for r in reports), "a venue that is behind counts as unknown"
+    held: dict[SeriesKey, Decimal] = defaultdict(Decimal)
+    for fill in result.fills:
+        held[fill.key] += fill.signed_quantity
+        for symbol, own in seen[0].items():
+            assert cap_usage(symbol, own, held) <= Decimal("0.40") * abs(own)
+
+
+def test_every_payment_up_to_the_end_is_counted() -> None:
+    """If this fails, funding after the last cycle counts as unhedged only, and a saving appears from nothing."""
+    hourly = config(cycle={"interval_s": 3_600, "history_days": 12}, hedge={"cap": 0})
+    result = run(world_of(tables(2)), hourly, 2)
+    times = {p.settlement.ts_ms for p in result.payments if p.settlement.key == SeriesKey(INJECTIVE, "INJ")}
+    assert times == {START_MS + h * HOUR_MS for h in range(1, 48)}

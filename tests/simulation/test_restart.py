@@ -4,13 +4,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from worlds import START_MS, config, tables, world_of
+from worlds import START_MS, config, tables, world_of, write_directory
 
 from hedged.app import App
+from hedged.backtest.recorded import BacktestOptions
+from hedged.backtest.runner import Window
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
-from hedged.daemon import run_daemon
+from hedged.daemon import _only_daemon, replay_daemon, run_daemon
 from hedged.domain.clock import DAY_MS, LoopClock
+from hedged.domain.errors import Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.execution.store import JournalStore
 from hedged.risk.exposure import cap_usage
@@ -86,3 +89,56 @@ def test_a_changed_configuration_changes_the_book(tmp_path: Path, monkeypatch: p
     doubled = own(160_000, START_MS + 2 * DAY_MS)
     assert doubled["BTC"] == first["BTC"] == Decimal("1.5")
     assert doubled["INJ"] > first["INJ"] * Decimal("1.5")
+
+
+def test_one_daemon_a_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, two daemons hedge the same book twice."""
+    lock = _only_daemon(tmp_path)
+    with pytest.raises(Fatal, match="another daemon runs"):
+        live(settings_in(tmp_path), START_MS, START_MS + DAY_MS, monkeypatch)
+    lock.close()
+    live(settings_in(tmp_path), START_MS, START_MS + 3_600_000, monkeypatch)
+
+
+def test_a_restart_is_the_same_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a restart changes collateral, equity or the configuration's hash, and with them decisions."""
+    settings = settings_in(tmp_path)
+    first = live(settings, START_MS, START_MS + DAY_MS, monkeypatch)
+    cash = {name: venue._cash_usd for name, venue in first.parts.trading.items()}  # type: ignore[attr-defined]
+    second = live(settings, START_MS + DAY_MS, START_MS + DAY_MS + 900_000, monkeypatch)
+    assert second.parts.config.book.equity_usd == first.parts.config.book.equity_usd
+    assert second.cycle.hashes == first.cycle.hashes
+    assert second.cycle.hashes.config == settings.hash
+    for name, venue in second.parts.trading.items():
+        fills = [f for f in second.progress.last.fills if f.key.venue == name] if second.progress.last else []
+        if not fills:
+            assert abs(venue._cash_usd - cash[name]) < 60, "what remains is the funding of one settlement"  # type: ignore[attr-defined]
+
+
+def test_a_symbol_taken_out_of_the_configuration_is_wound_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, hedges of a position that is no longer configured stay open and nobody looks after them."""
+    live(settings_in(tmp_path), START_MS, START_MS + DAY_MS, monkeypatch)
+    only_inj = config(
+        state_dir=str(tmp_path), telemetry={"port": 0, "log_level": "error"},
+        book={"positions": {"INJ": {"usd": 80_000}}},
+    )  # fmt: skip
+    last = live(only_inj, START_MS + DAY_MS, START_MS + DAY_MS + 6 * 3_600_000, monkeypatch).progress.last
+    assert last is not None
+    assert not any(q for k, q in last.account.attributed.items() if k.symbol == "BTC")
+
+
+def test_a_rehearsal_leaves_the_account_alone(tmp_path: Path) -> None:
+    """If this fails, rehearsing recorded days puts their fills into the paper account, or the next rehearsal."""
+    data = write_directory(tables(1), tmp_path / "data")
+    settings = config(state_dir=str(tmp_path / "state"), telemetry={"port": 0, "log_level": "error"})
+    window = Window(START_MS, START_MS + DAY_MS)
+    told = []
+    for _ in range(2):
+        replay_daemon(settings, BacktestOptions(data, ["BTC", "INJ"], window, tmp_path / "out", None))
+        store = JournalStore(str(tmp_path / "state" / "replay" / "journal.sqlite"), durable=True)
+        told.append((store.decisions(), store.fills()))
+        store.close()
+    assert told[0] == told[1]
+    assert not (tmp_path / "state" / "journal.sqlite").exists()
