@@ -21,8 +21,8 @@ from hedged.domain.clock import DAY_MS
 BOOK = {"positions": {"INJ": {"usd": 80_000}, "BTC": {"usd": 150_000}}}
 
 
-def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: Proxy | None = None) -> None:
-    """Run one window as a backtest and as the daemon; assert equal decisions, fills and funding."""
+def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: Proxy | None = None) -> int:
+    """Run one window as a backtest and as the daemon; assert equal decisions, fills and funding; return how many."""
     symbols = sorted(book["positions"])  # type: ignore[call-overload]
     raw = {
         "book": book,
@@ -57,13 +57,13 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
     assert [float(p) for (p,) in funding] == pl.read_parquet(tmp / "out" / "funding.parquet")[
         "payment_usd"
     ].to_list()
-    assert len(live) > 0
+    return len(live)
 
 
 def test_a_replayed_day_decides_alike_in_backtest_and_daemon(tmp_path: Path) -> None:
     """If this fails, what was backtested is not what will run."""
     data = write_directory(tables(2), tmp_path / "data")
-    both(data, tmp_path, Window(START_MS, START_MS + 2 * DAY_MS), BOOK)
+    assert both(data, tmp_path, Window(START_MS, START_MS + 2 * DAY_MS), BOOK) == 2 * 2 * 96
     assert len(pl.read_parquet(tmp_path / "out" / "fills.parquet")) > 0, (
         "a day without trades would show little"
     )
@@ -73,7 +73,8 @@ def test_a_replayed_recorded_day_decides_alike(tmp_path: Path, shared_data: Path
     """If this fails, the daemon on real data decides otherwise than its backtest."""
     start_ms = 1_760_054_400_000  # 2025-10-10: the widest liquidation day of the recording
     book: dict[str, object] = {"positions": {"ETH": {"usd": 100_000}, "INJ": {"usd": -50_000}}}
-    both(shared_data, tmp_path, Window(start_ms, start_ms + DAY_MS), book, Proxy("hyperliquid", "chain"))
+    window = Window(start_ms, start_ms + DAY_MS)
+    assert both(shared_data, tmp_path, window, book, Proxy("hyperliquid", "chain")) == 2 * 96
 
 
 def digest(directory: Path) -> dict[str, str]:
