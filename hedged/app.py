@@ -47,7 +47,7 @@ class Parts:
     journal: Journal
     forecaster: Forecaster
     symbols: tuple[str, ...]
-    config_hash: str
+    equity_usd: Decimal
     on_cycle: Callable[[CycleReport], None] = lambda _: None
 
 
@@ -109,6 +109,7 @@ class App:
         states = await parts.journal(JournalStore.load_state, "episodes")
         self._cycle = Cycle(
             config=config,
+            equity_usd=parts.equity_usd,
             clock=parts.clock,
             poller=Poller(parts.sources, buffer),
             buffer=buffer,
@@ -117,19 +118,17 @@ class App:
             executor=executor,
             journal=parts.journal,
             markets=markets,
-            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, parts.config_hash),
+            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash),
             kill=KillLevel(level),
             episodes={symbol: Episode(**body) for symbol, body in states.items()},
         )
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
-        self.metrics.info.labels(
-            __version__, config.mode, parts.forecaster.model_hash, parts.config_hash
-        ).set(1)
+        self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
         self.metrics.kill.set(level)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).label,
-            kill_reason=reason, model=parts.forecaster.model_hash, config=parts.config_hash,
+            kill_reason=reason, model=parts.forecaster.model_hash, config=config.hash,
         )  # fmt: skip
 
     async def run(self, until_ms: int | None = None) -> None:

@@ -56,8 +56,8 @@ def demo(
     console.print(
         f"Simulating Injective and two CEXs for {days} days (seed {seed}); the daemon decides every 15 minutes."
     )
-    with progress(console, days * 86_400 // demo_config().cycle.interval_s) as (on_cycle, on_prepare):
-        summary, report = run_demo(days, seed, out, on_cycle, on_prepare)
+    with progress(console, days * 86_400 // demo_config().cycle.interval_s) as on_cycle:
+        summary, report = run_demo(days, seed, out, on_cycle)
     show_summary(console, summary, report)
 
 
@@ -114,8 +114,8 @@ def backtest(
     window = Window(_day_ms(from_, "--from"), _day_ms(to, "--to"))
     options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
     cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
-    with progress(console, cycles) as (on_cycle, on_prepare):
-        summary, report = run_backtest(settings, options, on_cycle, on_prepare)
+    with progress(console, cycles) as on_cycle:
+        summary, report = run_backtest(settings, options, on_cycle)
     show_summary(console, summary, report)
 
 

@@ -60,6 +60,7 @@ class Cycle:
     """The parts that a cycle works with, and the little it remembers from one to the next."""
 
     config: Config
+    equity_usd: Decimal
     clock: Clock
     poller: Poller
     buffer: RingBuffer
@@ -84,7 +85,7 @@ class Cycle:
         forecasts, moved = await self._forecast(now_ms)
         snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
         plans, desired, unplanned = await self._decide(snapshot, account)
-        stopped = self._stops(snapshot, account, plans)
+        stopped = self._stops(snapshot, account)
         desired = unwind(desired, stopped, account.attributed, marks)
 
         intents = intents_for(
@@ -95,10 +96,11 @@ class Cycle:
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
             self._unvalued.extend(account.payments)
-        self._charge(before, account, plans)
+        seen = [before] if account is before else [before, account]
+        fills = [fill for state in seen for fill in state.fills]
+        self._charge(fills, before, account, plans)
         decisions = decision_rows(snapshot, plans, unplanned, stopped, reviewed, before, account)
         await self._remember(now_ms, account, decisions)
-        seen = [before] if account is before else [before, account]
         return CycleReport(
             now_ms=now_ms,
             account=account,
@@ -106,7 +108,7 @@ class Cycle:
             forecasts=forecasts,
             decisions=decisions,
             review=reviewed,
-            fills=[fill for state in seen for fill in state.fills],
+            fills=fills,
             payments=[payment for state in seen for payment in state.payments],
         )
 
@@ -128,7 +130,6 @@ class Cycle:
         forecasts: ForecastSet,
         moved: Moments,
     ) -> Snapshot:
-        equity = self.config.book.equity_usd or _gross_usd(account, marks) / 3
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
@@ -140,7 +141,7 @@ class Cycle:
             marks=marks,
             markets=self.markets,
             collateral_usd=account.collateral_usd,
-            equity_usd=equity,
+            equity_usd=self.equity_usd,
         )
 
     async def _decide(
@@ -156,9 +157,7 @@ class Cycle:
         )
         return plans, desired, unplanned
 
-    def _stops(
-        self, snapshot: Snapshot, account: AccountState, plans: Sequence[SymbolPlan]
-    ) -> dict[str, str]:
+    def _stops(self, snapshot: Snapshot, account: AccountState) -> dict[str, str]:
         """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
         self._unvalued.extend(account.payments)
         if INJECTIVE in account.unknown:
@@ -206,9 +205,10 @@ class Cycle:
             account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
         )
 
-    def _charge(self, before: AccountState, after: AccountState, plans: Sequence[SymbolPlan]) -> None:
+    def _charge(
+        self, fills: Sequence[Fill], before: AccountState, after: AccountState, plans: Sequence[SymbolPlan]
+    ) -> None:
         """Book the cost of every new fill; a hedge that grew may lose as much as it now protects."""
-        fills = [*before.fills, *after.fills] if after is not before else before.fills
         protected = {plan.symbol: protected_usd(plan) for plan in plans}
         for symbol in sorted({fill.key.symbol for fill in fills}):
             mine = [fill for fill in fills if fill.key.symbol == symbol]
@@ -241,9 +241,8 @@ def _grid_mark(window: BarWindow) -> bytes:
         return b""
     hour = int(window.times_ms[-1]) // HOUR_MS
     rates = window.values[:, -1, Field.FUNDING_SETTLED]
-    ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(
-        np.float64
-    )  # float32 cannot hold an epoch second
+    # float32 cannot hold an epoch second
+    ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
 

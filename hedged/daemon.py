@@ -104,7 +104,7 @@ async def run_daemon(
             return
         forecaster = make_forecaster(config.hedge.forecaster)
         parts = Parts(
-            account.config, clock, sources, account.venues, journal, forecaster, account.symbols, config.hash
+            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
         process.app = App(parts, metrics)
         await _serve(process.app, config, until_ms)
@@ -175,9 +175,8 @@ async def _serve(app: App, config: Config, until_ms: int | None) -> None:
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
             watch = group.create_task(_watch(app, every_s), name="watch")
             if not app.stopping:
-                await app.step(
-                    app.parts.clock.now_ms()
-                )  # a first look at once: the operator sees the book, not a wait
+                # a first look at once: the operator sees the book, not a wait
+                await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
             watch.cancel()
     finally:

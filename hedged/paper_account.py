@@ -12,9 +12,7 @@ from hedged.config import Config
 from hedged.domain.bars import Field
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError, Fatal
-from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
-from hedged.domain.orders import Fill
 from hedged.domain.ports import MarketData
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
@@ -24,11 +22,11 @@ STATE = "paper_account"
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """`config` with its equity filled in; venues by name; every symbol that is held or still hedged."""
+    """Venues by name; every symbol that is held or still hedged; the equity that risk is measured by."""
 
-    config: Config
     venues: dict[str, PaperVenue]
     symbols: tuple[str, ...]
+    equity_usd: Decimal
 
 
 async def open_paper_account(
@@ -52,15 +50,16 @@ async def open_paper_account(
             f"hedges are still held at {', '.join(lost)}: name it in hedge.venues until they are closed"
         )
     book, equity = await _book(config, sources, journal, clock.now_ms())
-    settled = config.model_copy(update={"book": config.book.model_copy(update={"equity_usd": equity})})
     told = [f.execution.ts_ms for f in fills] + [p.settlement.ts_ms for p in payments]
     at_ms = max(told, default=clock.now_ms())
     wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
-    venues = paper_venues(settled, wanted, clock, book, equity, at_ms)
+    venues = paper_venues(config, wanted, clock, book, equity, at_ms)
     for name, venue in venues.items():
-        venue.restore(_of(name, fills), _paid(name, payments), at_ms)
+        here = [fill for fill in fills if fill.key.venue == name]
+        paid = [payment for payment in payments if payment.settlement.key.venue == name]
+        venue.restore(here, paid, at_ms)
     hedged = {symbol for (_, symbol), quantity in net.items() if quantity}
-    return PaperAccount(settled, venues, tuple(sorted({*config.book.positions, *hedged})))
+    return PaperAccount(venues, tuple(sorted({*config.book.positions, *hedged})), equity)
 
 
 async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:
@@ -92,7 +91,7 @@ async def _book(
         if before.get("said", {}).get(symbol) == said[symbol]:
             quantity, price = before["book"][symbol]
             book[symbol] = (Decimal(quantity), Decimal(price))
-    equity = config.book.equity_usd or equity_usd(config, book)
+    equity = equity_usd(config, book)
     if config.book.equity_usd is None and before.get("said") == said:
         equity = Decimal(before["equity_usd"])
     kept = {symbol: [str(quantity), str(price)] for symbol, (quantity, price) in book.items()}
@@ -103,11 +102,3 @@ async def _book(
 async def _marks(source: MarketData, now_ms: int) -> dict[str, Decimal]:
     seen = {o.key.symbol: float(o.values[Field.MARK]) for o in await source.observe(now_ms)}
     return {symbol: decimal_of(mark) for symbol, mark in seen.items() if mark > 0}
-
-
-def _of(venue: str, fills: list[Fill]) -> list[Fill]:
-    return [fill for fill in fills if fill.key.venue == venue]
-
-
-def _paid(venue: str, payments: list[FundingPayment]) -> list[FundingPayment]:
-    return [payment for payment in payments if payment.settlement.key.venue == venue]

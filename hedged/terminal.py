@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hedged.app import App
 from hedged.cycle import CycleReport
 from hedged.domain.clock import iso
 from hedged.domain.funding import funding_payment
@@ -25,10 +24,8 @@ REDRAW_EVERY = 16  # cycles; drawing each one would cost more than computing it
 
 
 @contextmanager
-def progress(
-    console: Console, cycles: int
-) -> Iterator[tuple[Callable[[CycleReport], None], Callable[[App], None]]]:
-    """Show a bar over `cycles`; yields the callbacks for each finished cycle and for the app being prepared."""
+def progress(console: Console, cycles: int) -> Iterator[Callable[[CycleReport], None]]:
+    """Show a bar over `cycles`; yields the callback for each finished cycle."""
     bar = Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=16),
@@ -52,18 +49,17 @@ def progress(
                     counters=counters.line(),
                 )
 
-        yield on_cycle, lambda _: None
+        yield on_cycle
 
 
 class _Counters:
     def __init__(self) -> None:
-        self.cycles = self.fills = self.refused = 0
+        self.cycles = self.fills = 0
         self.hedged = self.unhedged = Decimal(0)
 
     def count(self, report: CycleReport) -> None:
         self.cycles += 1
         self.fills += len(report.fills)
-        self.refused += len(report.review.refused)
         for payment in report.payments:
             self.hedged += payment.payment_usd
             if payment.settlement.key.venue == INJECTIVE:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.series import series_of
-from hedged.app import App
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.recorded import window_settlements
 from hedged.backtest.runner import Window, own_quantities, run_window
@@ -40,7 +39,6 @@ def run_demo(
     seed: int,
     out: Path,
     on_cycle: Callable[[CycleReport], None] = lambda _: None,
-    on_prepare: Callable[[App], None] = lambda _: None,
 ) -> tuple[dict[str, Any], Path]:
     """Simulate, run, write every file; return the summary and the report's path."""
     make_directory(out)
@@ -48,10 +46,7 @@ def run_demo(
     window = Window(DEMO_START_MS, DEMO_START_MS + days * DAY_MS)
     tables = simulate(seed, DEMO_START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)
     world = World(series_of(tables), simulated_markets(), None)
-    book = own_quantities(
-        config,
-        lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), window.from_ms),
-    )
-    result = run_window(config, world.venues(VENUES), book, window, on_cycle, on_prepare)
+    book = own_quantities(config, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), window.from_ms))
+    result = run_window(config, world.venues(VENUES), book, window, on_cycle)
     summary = summarise(result, world, window_settlements(world, window), "demo", seed=seed, days=days)
     return summary, write_outputs(result, summary, out)

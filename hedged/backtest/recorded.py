@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
-from hedged.app import App
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
@@ -40,17 +39,15 @@ def run_backtest(
     config: Config,
     options: BacktestOptions,
     on_cycle: Callable[[CycleReport], None] = lambda _: None,
-    on_prepare: Callable[[App], None] = lambda _: None,
 ) -> tuple[dict[str, Any], Path]:
     """Run, write every file, return the summary and the report's path. Raises DataError or ConfigError."""
     config, world = load_world(config, options)
     sources = world.venues([INJECTIVE, *config.hedge.venues])
-
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
     make_forecaster(config.hedge.forecaster)  # all that can be wrong is found before the work
     make_directory(options.out)
-    result = run_window(config, sources, book, options.window, on_cycle, on_prepare)
+    result = run_window(config, sources, book, options.window, on_cycle)
     prints = window_settlements(world, options.window)
     summary = summarise(result, world, prints, "backtest")
     return summary, write_outputs(result, summary, options.out)
@@ -92,9 +89,4 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
 def window_settlements(world: World, window: Window) -> Sequence[Settlement]:
     """Return Injective's prints strictly inside the window, whatever was held."""
     source = world.venues([INJECTIVE])[INJECTIVE]
-    return asyncio.run(_collect(source.settlements(window.from_ms, window.to_ms - 1)))
-
-
-async def _collect(awaitable: Any) -> Sequence[Settlement]:
-    found: Sequence[Settlement] = await awaitable
-    return found
+    return asyncio.run(source.settlements(window.from_ms, window.to_ms - 1))

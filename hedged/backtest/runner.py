@@ -30,7 +30,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What the journal holds after a run. `book`: (ts_ms, venue, symbol, quantity) of the trader's own positions."""
+    """What the journal holds after a run. `book`: (ts_ms, venue, symbol, quantity) of the trader's own positions.
+
+    `equity_usd`: the configured equity, or the default that was used.
+    """
 
     config: Config
     window: Window
@@ -40,7 +43,7 @@ class RunResult:
     book: list[tuple[int, str, str, Decimal]]
     model_hash: str
     feature_hash: str
-    config_hash: str
+    equity_usd: Decimal
 
 
 def own_quantities(
@@ -105,24 +108,20 @@ def run_window(
 ) -> RunResult:
     """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal."""
     equity = equity_usd(config, book)
-    settled = config.model_copy(update={"book": config.book.model_copy(update={"equity_usd": equity})})
     forecaster = make_forecaster(config.hedge.forecaster)
 
     async def main() -> RunResult:
         clock = LoopClock(window.from_ms)
         journal = Journal.open(None, durable=False)
         try:
-            trading = paper_venues(settled, sources, clock, book, equity, window.from_ms)
-            app = App(
-                Parts(
-                    settled, clock, sources, trading, journal, forecaster, tuple(book), config.hash, on_cycle
-                )
-            )
+            trading = paper_venues(config, sources, clock, book, equity, window.from_ms)
+            symbols = tuple(book)
+            app = App(Parts(config, clock, sources, trading, journal, forecaster, symbols, equity, on_cycle))
             on_prepare(app)
             await app.prepare()
             await app.run(window.to_ms)
             return RunResult(
-                config=settled,
+                config=config,
                 window=window,
                 fills=await journal(JournalStore.fills),
                 payments=await journal(JournalStore.funding),
@@ -130,7 +129,7 @@ def run_window(
                 book=await journal(JournalStore.book),
                 model_hash=forecaster.model_hash,
                 feature_hash=forecaster.feature_hash,
-                config_hash=config.hash,
+                equity_usd=equity,
             )
         finally:
             journal.close()

@@ -47,7 +47,7 @@ def summarise(
         "command": command,
         "from": iso(window.from_ms),
         "to": iso(window.to_ms),
-        "equity_usd": float(config.book.equity_usd or 0),
+        "equity_usd": float(result.equity_usd),
         "assumptions": assumptions(result, world),
         "proxy": str(world.proxy) if world.proxy else None,
         "proxy_rule": world.proxy.rule if world.proxy else None,
@@ -56,7 +56,7 @@ def summarise(
         "model": f"{config.hedge.forecaster}: forecast of the mean rate over {config.hedge.horizon_h} h",
         "model_hash": result.model_hash,
         "feature_hash": result.feature_hash,
-        "config_hash": result.config_hash,
+        "config_hash": config.hash,
         "data_gaps": [gap.to_json() for gap in find_gaps(world, used, window)],
         "price_sources": price_sources(result, world, settlements),
         "definitions": DEFINITIONS,
@@ -153,9 +153,7 @@ def assumptions(result: RunResult, world: World) -> dict[str, Any]:
         ),
         "latency_ms": config.paper.latency_ms,
         "own_positions": "constant in coins over the whole run",
-        "idle_margin_at_each_hedge_venue_usd": float(
-            (config.book.equity_usd or 0) * config.hedge.collateral_share
-        ),
+        "idle_margin_at_each_hedge_venue_usd": float(result.equity_usd * config.hedge.collateral_share),
         "capital_rate_per_year": float(config.hedge.capital_rate_per_year),
         "cap": float(config.hedge.cap),
         "allow_own_cut": config.hedge.allow_own_cut,

@@ -80,7 +80,7 @@ def test_every_fill_came_from_a_journalled_decision(hedged_run: tuple[RunResult,
     approved = {a.client_id for report in reports for a in report.review.approved}
     assert {f.execution.client_id for f in result.fills} <= approved
     hashes = {(d["model_hash"], d["feature_hash"], d["config_hash"]) for d in result.decisions}
-    assert hashes == {(result.model_hash, result.feature_hash, result.config_hash)}
+    assert hashes == {(result.model_hash, result.feature_hash, result.config.hash)}
 
 
 class ForeignSchema(EwmaForecaster):

@@ -106,7 +106,7 @@ def test_a_restart_is_the_same_account(tmp_path: Path, monkeypatch: pytest.Monke
     first = live(settings, START_MS, START_MS + DAY_MS, monkeypatch)
     cash = {name: venue._cash_usd for name, venue in first.parts.trading.items()}  # type: ignore[attr-defined]
     second = live(settings, START_MS + DAY_MS, START_MS + DAY_MS + 900_000, monkeypatch)
-    assert second.parts.config.book.equity_usd == first.parts.config.book.equity_usd
+    assert second.parts.equity_usd == first.parts.equity_usd
     assert second.cycle.hashes == first.cycle.hashes
     assert second.cycle.hashes.config == settings.hash
     for name, venue in second.parts.trading.items():
