@@ -33,6 +33,12 @@ class Field(IntEnum):
     LONG_SHORT_RATIO = 12  # accounts long ÷ accounts short
     LIQUIDATIONS_USD = 13  # forced closes in the bar
     SETTLED_AGO_S = 14  # seconds from the last settlement to the bar's end; its receipt may have come later
+    BASIS = 15  # (perpetual − spot or index) / spot or index at a close, where no PREMIUM is told
+    WALLET_CONCENTRATION = 16  # share of open interest held by the largest wallets, 0 … 1
+    SENTIMENT = 17  # a score of news or posts; its own scale, only its deviation from its past is read
+    MACRO = (
+        18  # an outside series (a volatility or dollar index ...); only its deviation from its past is read
+    )
 
 
 N_FIELDS = len(Field)

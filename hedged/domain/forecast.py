@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hedged.domain.market import SeriesKey
 
-LEVELS = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95])
+LEVELS = np.array([0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95])
 """Quantile levels that every forecaster gives."""
 
 

@@ -16,7 +16,7 @@ from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.market import SeriesKey
 
-VERSION = 1
+VERSION = 2
 FEATURE_HASH = hashlib.sha256(
     ("|".join(f"{f.value}:{f.name}" for f in Field) + f"|hourly:v{VERSION}").encode()
 ).hexdigest()[:16]
@@ -28,7 +28,10 @@ class HourlyGrid:
     """`times_ms`: int64 (hours,), hour ends. All others float64 (series, hours), NaN where unknown.
 
     `paid`: sum of the rates that settled within the hour, as fraction of notional (0 in an hour without settlement);
-    `level`: the last settled rate per hour at the hour's end; `mark`: mark price at the hour's end.
+    `level`: the last settled rate per hour at the hour's end; `mark`: mark price at the hour's end; `interval_h`: hours
+    which that rate covered; `since_h`: hours from its settlement to the hour's end.
+    `bars`: float32 (series, hours, field), the last bar at or before the hour's end; a volume or liquidation there is
+    that of the one bar, `bar_h` hours long.
     """
 
     keys: tuple[SeriesKey, ...]
@@ -36,27 +39,45 @@ class HourlyGrid:
     paid: NDArray[np.float64]
     level: NDArray[np.float64]
     mark: NDArray[np.float64]
+    interval_h: NDArray[np.float64]
+    since_h: NDArray[np.float64]
+    bars: NDArray[np.float32]
+    bar_h: float
+
+    def field(self, field: Field) -> NDArray[np.float64]:
+        """Return one field of the bars as float64 (series, hours)."""
+        return self.bars[:, :, field].astype(np.float64)
+
+    @property
+    def row(self) -> dict[SeriesKey, int]:
+        """Rows by series."""
+        return {key: i for i, key in enumerate(self.keys)}
 
 
 def hourly(window: BarWindow) -> HourlyGrid:
     """Resample a window to whole hours; the last, incomplete hour is left out."""
-    if not len(window.times_ms):
-        empty = np.empty((len(window.keys), 0))
-        return HourlyGrid(window.keys, np.empty(0, np.int64), empty, empty, empty)
-    first = -(-int(window.times_ms[0]) // HOUR_MS)
-    last = int(window.times_ms[-1]) // HOUR_MS
-    times_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
+    if len(window.times_ms):
+        first = -(-int(window.times_ms[0]) // HOUR_MS)
+        last = int(window.times_ms[-1]) // HOUR_MS
+        times_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
+    else:
+        times_ms = np.empty(0, np.int64)
     paid = np.full((len(window.keys), len(times_ms)), np.nan)
-    level, mark = paid.copy(), paid.copy()
-    bar_of_hour = (
-        np.searchsorted(window.times_ms, times_ms, side="right") - 1
-    )  # last bar at or before the hour's end
+    level, interval_h, since_h = paid.copy(), paid.copy(), paid.copy()
+    # last bar at or before each hour's end
+    bar_of_hour = np.searchsorted(window.times_ms, times_ms, side="right") - 1
     for row in range(len(window.keys)):
         prints = settlements_of(window, row)
-        paid[row] = _paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
+        if len(times_ms):
+            paid[row] = paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
         level[row] = _last_before(prints.ts_ms, prints.per_hour, times_ms)
-        mark[row] = window.values[row, bar_of_hour, Field.MARK]
-    return HourlyGrid(window.keys, times_ms, paid, level, mark)
+        interval_h[row] = _last_before(prints.ts_ms, prints.interval_h, times_ms)
+        since_h[row] = (times_ms - _last_before(prints.ts_ms, prints.ts_ms.astype(float), times_ms)) / HOUR_MS
+    bars = window.values[:, bar_of_hour]
+    mark = bars[:, :, Field.MARK].astype(np.float64)
+    return HourlyGrid(
+        window.keys, times_ms, paid, level, mark, interval_h, since_h, bars, window.bar_ms / HOUR_MS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +104,7 @@ def settlements_of(window: BarWindow, row: int) -> Prints:
     return Prints(ts_ms, rate[seen].astype(np.float64), interval_h[seen].astype(np.float64))
 
 
-def _paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:
+def paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:
     """Sum prints into hours; NaN for hours not covered by the chain of prints and their intervals."""
     paid = np.full(len(times_ms), np.nan)
     if not len(prints.ts_ms) or not len(times_ms):

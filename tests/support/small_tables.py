@@ -57,6 +57,7 @@ def of(name: str, *rows: tuple[Any, ...]) -> pl.DataFrame:
             "next_ts": number,
         },
         "long_short": {"ts": number, "venue": text, "symbol": text, "long_short_ratio": number},
+        "signals": {"ts": number, "venue": text, "symbol": text, "name": text, "value": number},
         "injective_markets": {
             "symbol": text, "hourly_funding_rate_cap": number, "hourly_interest_rate": number, "venue": text,
         },
@@ -66,7 +67,7 @@ def of(name: str, *rows: tuple[Any, ...]) -> pl.DataFrame:
 
 def recording(hours: int = 60) -> dict[str, pl.DataFrame]:
     """Every table, two venues, a few days: numbers that are all different."""
-    fund, bars, interest, premium, liquidity, liquidations, estimates, ratio = ([] for _ in range(8))
+    fund, bars, interest, premium, liquidity, liquidations, estimates, ratio, signals = ([] for _ in range(9))
     for v, venue in enumerate(("injective", "binance")):
         step = 1 if v == 0 else 8
         for h in range(0, hours, step):
@@ -77,6 +78,9 @@ def recording(hours: int = 60) -> dict[str, pl.DataFrame]:
             if h % 5 == 0:
                 interest.append((float(h), venue, "BTC", "1h", 1_000.0 + h))
             premium.append((h + 0.5, venue, "BTC", "venue", 1e-4 * h))
+            premium.append((h + 0.4, venue, "BTC", "perp_close_vs_index", 2e-4 * h))
+            for name in ("wallet_concentration", "sentiment", "macro"):
+                signals.append((h + 0.3, venue if name != "macro" else None, "BTC", name, len(name) + h / 10))
             liquidity.append((h + 0.25, venue, "BTC", 1e6 + h))
             estimates.append(
                 (h + 0.75, venue, "BTC", 2e-5 * (h + 1), float(step), float(h - h % step + step))
@@ -95,4 +99,5 @@ def recording(hours: int = 60) -> dict[str, pl.DataFrame]:
         "liquidations": of("liquidations", *liquidations),
         "estimates": of("estimates", *estimates),
         "long_short": of("long_short", *ratio),
+        "signals": of("signals", *signals),
     }

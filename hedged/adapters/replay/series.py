@@ -1,5 +1,6 @@
 """One market's history as arrays sorted by the instant from which each value was known."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +13,11 @@ from hedged.domain.market import SeriesKey
 
 DAY_MS = 86_400_000
 PREMIUM_KINDS = ("venue", "premium_index_1h")
+"""Kinds of the premium table that are what the venue's funding formula reads; the others are the basis at a close."""
+
+Parts = Mapping[str, Mapping[SeriesKey, pl.DataFrame]]
+"""Tables cut by series; under `NOBODY` stands the table without rows."""
+NOBODY = SeriesKey("", "")
 
 
 class Track(NamedTuple):
@@ -50,9 +56,13 @@ class SeriesData:
     candle_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     open_interest: Track = EMPTY
     premium: Track = EMPTY
+    basis: Track = EMPTY
     depth_usd: Track = EMPTY
     long_short: Track = EMPTY
     liquidations: Track = EMPTY
+    wallets: Track = EMPTY
+    sentiment: Track = EMPTY
+    macro: Track = EMPTY
     estimate: Track = EMPTY
     estimate_hours: Track = EMPTY
     estimate_next_ms: Track = EMPTY
@@ -64,10 +74,21 @@ def series_of(tables: Tables) -> dict[SeriesKey, SeriesData]:
     for name in ("funding", "ohlcv"):
         pairs = tables[name].select("venue", "symbol").unique()
         keys |= {SeriesKey(venue, symbol) for venue, symbol in pairs.iter_rows()}
-    return {key: _series(key, tables) for key in sorted(keys)}
+    parts = {name: _by_series(table) for name, table in tables.items()}
+    signals = tables.get("signals", pl.DataFrame())
+    return {key: _series(key, parts, signals) for key in sorted(keys)}
 
 
-def _series(key: SeriesKey, tables: Tables) -> SeriesData:
+def _by_series(table: pl.DataFrame) -> dict[SeriesKey, pl.DataFrame]:
+    """Cut a table once, by venue and symbol; rows of a table without venues belong to no series."""
+    if not {"venue", "symbol"} <= set(table.columns):
+        return {}
+    cut = table.partition_by("venue", "symbol", as_dict=True, maintain_order=True)
+    parts = {SeriesKey(str(venue), str(symbol)): part for (venue, symbol), part in cut.items()}
+    return parts | {NOBODY: table.clear()}
+
+
+def _series(key: SeriesKey, tables: Parts, signals: pl.DataFrame) -> SeriesData:
     funding = _rows(tables, "funding", key).sort("ts")
     candles = _rows(tables, "ohlcv", key)
     if "market" in candles.columns:
@@ -75,8 +96,10 @@ def _series(key: SeriesKey, tables: Tables) -> SeriesData:
     candles = _known(candles, bars=True)
     known = _ms(candles, "known")
     premium = _rows(tables, "premium", key)
+    basis = premium
     if "kind" in premium.columns:
-        premium = premium.filter(pl.col("kind").is_in(PREMIUM_KINDS))
+        told = pl.col("kind").is_in(PREMIUM_KINDS)
+        premium, basis = premium.filter(told), premium.filter(~told)
     estimates = _rows(tables, "estimates", key)
     next_ms = (
         estimates.with_columns(pl.col("next_ts").dt.epoch("ms").cast(pl.Float64))
@@ -94,20 +117,32 @@ def _series(key: SeriesKey, tables: Tables) -> SeriesData:
         candle_ms=known - _ms(candles, "ts"),
         open_interest=_track(_rows(tables, "open_interest", key), "open_interest_base", daily_late=True),
         premium=_track(premium, "premium"),
+        basis=_track(basis, "premium"),
         depth_usd=_track(_rows(tables, "liquidity", key), "depth_50bps_usd"),
         long_short=_track(_rows(tables, "long_short", key), "long_short_ratio"),
         liquidations=_track(_rows(tables, "liquidations", key), "liquidations_usd", bars=True),
+        wallets=_signal(signals, key, "wallet_concentration"),
+        sentiment=_signal(signals, key, "sentiment"),
+        macro=_signal(signals, key, "macro"),
         estimate=_track(estimates, "funding_estimate"),
         estimate_hours=_track(estimates, "interval_hours"),
         estimate_next_ms=_track(next_ms, "next_ts"),
     )
 
 
-def _rows(tables: Tables, name: str, key: SeriesKey) -> pl.DataFrame:
-    table = tables.get(name)
-    if table is None:
-        return pl.DataFrame()
-    return table.filter((pl.col("venue") == key.venue) & (pl.col("symbol") == key.symbol))
+def _signal(signals: pl.DataFrame, key: SeriesKey, name: str) -> Track:
+    """Return an outside signal; one without venue or symbol speaks of all of them."""
+    if not len(signals):
+        return EMPTY
+    mine = pl.col("name") == name
+    for column, value in (("venue", key.venue), ("symbol", key.symbol)):
+        mine = mine & (pl.col(column).is_null() | (pl.col(column) == value))
+    return _track(signals.filter(mine), "value")
+
+
+def _rows(tables: Parts, name: str, key: SeriesKey) -> pl.DataFrame:
+    table = tables.get(name, {})
+    return table.get(key, table.get(NOBODY, pl.DataFrame()))
 
 
 def _known(table: pl.DataFrame, *, bars: bool = False, daily_late: bool = False) -> pl.DataFrame:

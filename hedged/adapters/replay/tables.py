@@ -1,6 +1,6 @@
 """A data directory: Parquet tables of market history, read for the symbols that are wanted.
 
-When a row was known: funding, premium, estimates and liquidity at ts; candles at ts + bar (ts is the open); open
+When a row was known: funding, premium, estimates, liquidity and signals at ts; candles at ts + bar (ts is the open); open
 interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
 """
 
@@ -22,10 +22,11 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "liquidations": ("ts", "venue", "symbol", "bar", "liquidations_usd"),
     "estimates": ("ts", "venue", "symbol", "funding_estimate", "interval_hours", "next_ts"),
     "long_short": ("ts", "venue", "symbol", "long_short_ratio"),
+    "signals": ("ts", "venue", "symbol", "name", "value"),
     "injective_markets": ("symbol", "hourly_funding_rate_cap", "hourly_interest_rate"),
 }
-QUOTES = {"hyperliquid": ("USD", "USDC")}
-"""Quotes of the contract that is the series, by venue; everywhere else it is the linear USDT contract."""
+QUOTES = dict.fromkeys(("hyperliquid", "deribit", "kraken", "dydx_v3", "drift", "lighter"), ("USD", "USDC"))
+"""Quotes of the contract that is the series at venues that list no USDT one; elsewhere it is the USDT contract."""
 
 POSITIVE = ("interval_hours", "mark_price", "open", "high", "low", "close", "open_interest_base")
 """Numbers that are unknown unless they are above zero."""
@@ -38,14 +39,14 @@ MUST_BE_KNOWN = {
 Tables = Mapping[str, pl.DataFrame]
 
 
-def load_tables(directory: Path, symbols: Iterable[str]) -> dict[str, pl.DataFrame]:
-    """Read every table of a data directory, filtered to `symbols` and to the linear contract.
+def load_tables(directory: Path, symbols: Iterable[str] | None) -> dict[str, pl.DataFrame]:
+    """Read every table of a data directory, filtered to `symbols` (None: all) and to the linear contract.
 
     Raises DataError naming the table and the column where one is missing or unreadable.
     """
     if not directory.is_dir():
         raise DataError(f"{directory} is not a directory")
-    wanted = sorted(set(symbols))
+    wanted = None if symbols is None else sorted(set(symbols))
     tables = {}
     for name, columns in (REQUIRED | OPTIONAL).items():
         path = directory / f"{name}.parquet"
@@ -57,14 +58,17 @@ def load_tables(directory: Path, symbols: Iterable[str]) -> dict[str, pl.DataFra
     return tables
 
 
-def _read(path: Path, columns: tuple[str, ...], symbols: list[str]) -> pl.DataFrame:
+def _read(path: Path, columns: tuple[str, ...], symbols: list[str] | None) -> pl.DataFrame:
     try:
         lazy = pl.scan_parquet(path)
         have = lazy.collect_schema().names()
         missing = [column for column in columns if column not in have]
         if missing:
             raise DataError(f"{path.name} lacks the column {', '.join(missing)}")
-        return _sound(lazy.filter(pl.col("symbol").is_in(symbols)).collect(), path.name)
+        if symbols is not None:
+            of_nobody = pl.col("symbol").is_null()  # a signal about the whole market
+            lazy = lazy.filter(pl.col("symbol").is_in(symbols) | of_nobody)
+        return _sound(lazy.collect(), path.name)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -82,7 +86,7 @@ def _sound(table: pl.DataFrame, name: str) -> pl.DataFrame:
                 raise DataError(f"{name}: column {column} is {kind}, expected a timestamp in UTC")
             table = table.with_columns(pl.col(column).cast(pl.Datetime("ms", "UTC")))
     positive = [c for c in POSITIVE if c in schema]
-    for column in [c for c in (*positive, "funding_rate", "premium") if c in schema]:
+    for column in [c for c in (*positive, "funding_rate", "premium", "value") if c in schema]:
         if not schema[column].is_numeric():
             raise DataError(f"{name}: column {column} is {schema[column]}, expected numbers")
         known = pl.col(column).is_finite()

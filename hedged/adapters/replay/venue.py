@@ -107,12 +107,16 @@ def observe_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms:
     prices = prices_at(series, key, times_ms)
     put(Field.MARK, (prices.price, prices.known_ms))
     put(Field.PREMIUM, data.premium.at(times_ms))
+    put(Field.BASIS, data.basis.at(times_ms))
     put(Field.OPEN_INTEREST, data.open_interest.at(times_ms))
     put(Field.VOLUME, _volume_per_bar(data, times_ms))
     put(Field.BID_DEPTH_USD, data.depth_usd.at(times_ms))
     put(Field.ASK_DEPTH_USD, data.depth_usd.at(times_ms))
     put(Field.LONG_SHORT_RATIO, data.long_short.at(times_ms))
     put(Field.LIQUIDATIONS_USD, data.liquidations.at(times_ms))
+    put(Field.WALLET_CONCENTRATION, data.wallets.at(times_ms))
+    put(Field.SENTIMENT, data.sentiment.at(times_ms))
+    put(Field.MACRO, data.macro.at(times_ms))
     return values, known_ms
 
 

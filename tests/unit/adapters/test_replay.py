@@ -177,6 +177,20 @@ class TestKnownAt:
         )
         assert np.isnan(seen(tables, 1, Field.MARK)[0])
         assert np.isnan(seen(tables, 1, Field.PREMIUM)[0])
+        assert seen(tables, 1, Field.BASIS)[0] == 0.5
+
+    def test_a_signal_speaks_of_whom_it_names(self) -> None:
+        """If this fails, a signal about one coin is read for another, or one about all is read for none."""
+        rows = (
+            (0.0, None, None, "macro", 20.0),
+            (0.0, None, "BTC", "sentiment", 0.4),
+            (0.0, "okx", "BTC", "wallet_concentration", 0.3),
+            (0.0, None, "ETH", "sentiment", -0.9),
+        )
+        tables = small(signals=of("signals", *rows))
+        assert seen(tables, 1, Field.MACRO)[0] == 20.0
+        assert seen(tables, 1, Field.SENTIMENT)[0] == 0.4
+        assert np.isnan(seen(tables, 1, Field.WALLET_CONCENTRATION)[0])
 
 
 class TestPrices:
@@ -231,7 +245,7 @@ class TestPrices:
         assert list(found.price) == [39.0, 40.0]
 
 
-KNOWN_AFTER = {"funding": 0, "premium": 0, "liquidity": 0, "estimates": 0, "long_short": 0}
+KNOWN_AFTER = {"funding": 0, "premium": 0, "liquidity": 0, "estimates": 0, "long_short": 0, "signals": 0}
 
 
 def known_at(name: str) -> pl.Expr:
@@ -243,7 +257,7 @@ def known_at(name: str) -> pl.Expr:
 
 
 VALUES = ("funding_rate", "mark_price", "close", "volume", "open_interest_base", "premium", "depth_50bps_usd",
-          "liquidations_usd", "funding_estimate", "long_short_ratio")  # fmt: skip
+          "liquidations_usd", "funding_estimate", "long_short_ratio", "value")  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["perturbed", "removed"])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hedged.domain.bars import N_FIELDS
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import LEVELS
@@ -30,7 +31,12 @@ def grid_of(
     level = rates[:, np.arange(hours) // interval_h * interval_h]
     times_ms = START_MS + np.arange(1, hours + 1) * HOUR_MS
     paid = np.where(due, rates * interval_h, 0.0)
-    return HourlyGrid(keys[:n_series], times_ms, paid, level, np.full_like(rates, 25.0))
+    since_h = np.broadcast_to((np.arange(hours) % interval_h).astype(float), rates.shape)
+    bars = np.full((n_series, hours, N_FIELDS), np.nan, np.float32)
+    mark = np.full_like(rates, 25.0)
+    return HourlyGrid(
+        keys[:n_series], times_ms, paid, level, mark, np.full_like(rates, interval_h), since_h, bars, 1.0
+    )
 
 
 def walk(seed: int, hours: int, n_series: int = 2) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""The yardsticks of a series: how much its rate usually changes, and the rate at which it rests.
+
+Targets and features are measured in units of `s`, so that one pooled model serves every venue, interval and coin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.features.points import Array, Points, Rolling
+from hedged.features.resample import HourlyGrid
+
+WINDOW_H = 30 * 24
+MIN_SCALE = 1e-7
+"""Least s, per hour (0.008 bp in eight hours): a constant series must not divide by nothing."""
+MIN_CHANGES = 6
+"""Prints needed in the window before s means anything."""
+PINS = (0.0000125, 0.000012, 0.00000416666, 0.0)
+"""Rates per hour at which venues rest: 1 bp per 8 h (Binance, Bybit, Hyperliquid), Lighter's rounding of it,
+Injective's interest, and nothing (BNB at Binance, the dead band of Deribit)."""
+PIN_TOLERANCE = 5e-9
+MIN_PIN_SHARE = 0.1
+OVERDUE = 1.5
+"""A print later than this many intervals is missing, and the series' rate unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """At points (n,): `last` settled rate per hour, `s` trailing 30-day mean |change| per print, per hour, `pin` the
+    resting rate (NaN for a series without one), `pin_share` its share of recent prints; NaN in `s`: history too short.
+    """
+
+    last: Array
+    s: Array
+    pin: Array
+    pin_share: Array
+
+
+def fresh_level(grid: HourlyGrid) -> Array:
+    """Return the last settled rate per hour, NaN where the next print is overdue. (series, hours)."""
+    with np.errstate(invalid="ignore"):
+        return np.where(grid.since_h <= OVERDUE * grid.interval_h, grid.level, np.nan)
+
+
+def settled_now(grid: HourlyGrid) -> NDArray[np.bool_]:
+    """Tell in which hours a series settled."""
+    with np.errstate(invalid="ignore"):
+        return grid.since_h < 1.0
+
+
+def last_change(grid: HourlyGrid) -> Array:
+    """Return the change of the rate per hour where a print settled, NaN elsewhere. (series, hours)."""
+    before = np.concatenate((np.full((len(grid.keys), 1), np.nan), grid.level[:, :-1]), axis=1)
+    return np.where(settled_now(grid), grid.level - before, np.nan)
+
+
+def scale_of(grid: HourlyGrid, points: Points) -> Scale:
+    """Measure the yardsticks at points."""
+    change = Rolling(np.abs(last_change(grid)))
+    s = np.maximum(change.mean(points, WINDOW_H, min_share=0.0), MIN_SCALE)
+    prints = np.where(settled_now(grid), grid.level, np.nan)
+    count = Rolling(np.where(settled_now(grid), 1.0, 0.0)).mean(points, WINDOW_H) * np.minimum(
+        points.cols + 1, WINDOW_H
+    )
+    s = np.where(count > MIN_CHANGES, s, np.nan)
+    pin = np.full(len(points), np.nan)
+    best = np.full(len(points), MIN_PIN_SHARE)
+    for candidate in PINS:
+        at_pin = np.where(np.isnan(prints), np.nan, np.abs(prints - candidate) < PIN_TOLERANCE)
+        share = Rolling(at_pin).mean(points, WINDOW_H)
+        better = share > best
+        pin[better], best[better] = candidate, share[better]
+    return Scale(points.take(grid.level), s, pin, np.where(np.isnan(pin), 0.0, best))
