@@ -5,6 +5,8 @@
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
+# LightGBM's wheel takes OpenMP from the system; slim images come without.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv /opt/hedged
@@ -21,6 +23,7 @@ RUN cd /tmp && /opt/hedged/bin/hedged demo --days 1 --out /tmp/demo && rm -r /tm
 
 # What both images share: an unprivileged user, where things lie, how to ask and how to stop.
 FROM ${BASE_IMAGE} AS base
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 hedged \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/hedged --shell /usr/sbin/nologin hedged \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/hedged \
@@ -46,6 +49,10 @@ ARG TORCH_VERSION=2.13.0
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN /opt/hedged/bin/python -m pip install "torch==${TORCH_VERSION}" \
     --extra-index-url "${TORCH_INDEX}" --retries 1 --timeout 5
+# What exports a trained network, at the versions that are tested.
+COPY requirements-dev.lock ./
+RUN grep -E '^(onnx|onnx-ir|onnxscript|ml-dtypes)==' requirements-dev.lock > /tmp/export.txt \
+    && /opt/hedged/bin/python -m pip install --no-deps --no-compile -r /tmp/export.txt
 
 FROM base AS train
 COPY --from=build-train /opt/hedged /opt/hedged

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from hedged import model_commands
 from hedged.domain.errors import ConfigError, HedgedError
+from hedged.model_commands import day_ms
 
 if TYPE_CHECKING:
     from hedged.config import Config
@@ -27,7 +28,6 @@ app = typer.Typer(
 )
 console = Console(stderr=False)
 errors = Console(stderr=True)
-
 
 ConfigPath = Annotated[
     Path,
@@ -94,7 +94,8 @@ def backtest(
     allow_own_cut: Annotated[
         bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
     ] = None,
-    forecaster: Annotated[str | None, typer.Option(help="ewma or persistence.")] = None,
+    forecaster: Annotated[str | None, typer.Option(help="ensemble, ewma or persistence.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")] = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
     from hedged.adapters.replay.proxy import Proxy
@@ -103,7 +104,9 @@ def backtest(
     from hedged.terminal import progress, show_summary
 
     _quiet_logs()
-    settings = _backtest_config(config, position or [], equity, hedge_venues, cap, allow_own_cut, forecaster)
+    settings = _backtest_config(
+        config, position or [], equity, hedge_venues, cap, allow_own_cut, forecaster, model
+    )
     symbols = sorted(set(symbol or settings.book.positions))
     stand_in: Proxy | None = None
     if proxy is not None:
@@ -111,7 +114,7 @@ def backtest(
         if name != "injective" or not venue:
             raise ConfigError(f"--proxy {proxy!r}: expected injective=VENUE")
         stand_in = Proxy(venue, proxy_rule.value)
-    window = Window(_day_ms(from_, "--from"), _day_ms(to, "--to"))
+    window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
     options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
     cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
     with progress(console, cycles) as on_cycle:
@@ -141,7 +144,7 @@ def run(
     from hedged.backtest.recorded import BacktestOptions
     from hedged.backtest.runner import Window
 
-    window = Window(_day_ms(from_, "--from"), _day_ms(to, "--to"))
+    window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
     replay_daemon(
         loaded, BacktestOptions(replay, sorted(loaded.book.positions), window, loaded.state_dir, None)
     )
@@ -156,9 +159,14 @@ def check(
     from hedged.forecast.registry import make_forecaster
 
     loaded = load_config(config)
-    model = make_forecaster(loaded.hedge.forecaster).model_hash
+    model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+app.command()(model_commands.forecast)
+app.command()(model_commands.train)
+app.command()(model_commands.evaluate)
 
 
 class Level(StrEnum):
@@ -236,6 +244,7 @@ def _backtest_config(
     cap: float | None,
     allow_own_cut: bool | None,
     forecaster: str | None,
+    model: Path | None,
 ) -> "Config":
     """Put the command line's options on top of the file (or of the defaults)."""
     from hedged.config import load_config, parse_config
@@ -250,6 +259,7 @@ def _backtest_config(
     if equity is not None:
         book["equity_usd"] = equity
     given = {"cap": cap, "allow_own_cut": allow_own_cut, "forecaster": forecaster}
+    given["model"] = str(model) if model else None
     hedge.update({key: value for key, value in given.items() if value is not None})
     if hedge_venues is not None:
         hedge["venues"] = [venue.strip() for venue in hedge_venues.split(",") if venue.strip()]
@@ -266,13 +276,6 @@ def _position(text: str) -> tuple[str, str]:
             f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. ETH=100000"
         ) from None
     return symbol, usd
-
-
-def _day_ms(text: str, option: str) -> int:
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1_000
-    except ValueError:
-        raise ConfigError(f"{option} {text!r}: expected a day, YYYY-MM-DD") from None
 
 
 def _latch(path: Path, level: "KillLevel", reason: str) -> None:

@@ -110,7 +110,8 @@ class HedgeConfig(_Section):
         True, description="may the own position be made smaller (layer 1, relocation)?"
     )
     horizon_h: int = Field(24, ge=1, le=240)
-    forecaster: str = "ewma"
+    forecaster: str = Field("ensemble", description="ensemble, ewma or persistence")
+    model: Path | None = Field(None, description="directory of a trained model; none: the one that is shipped")
     confidence_knots: list[tuple[float, float]] = Field(
         default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
         description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
@@ -139,6 +140,12 @@ class HedgeConfig(_Section):
     def _venues_are_others(self) -> Self:
         if "injective" in self.venues or len(set(self.venues)) != len(self.venues):
             raise ValueError("venues lists hedge venues other than injective, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_is_forecast(self) -> Self:
+        if self.forecaster == "ensemble" and self.horizon_h not in (24, 120):
+            raise ValueError("horizon_h is 24 or 120 with the ensemble; other horizons need forecaster: ewma")
         return self
 
     @model_validator(mode="after")

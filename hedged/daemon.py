@@ -102,7 +102,7 @@ async def run_daemon(
         account = await open_paper_account(config, sources, journal, clock)
         if process.stopping:
             return
-        forecaster = make_forecaster(config.hedge.forecaster)
+        forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )

@@ -108,7 +108,7 @@ def run_window(
 ) -> RunResult:
     """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal."""
     equity = equity_usd(config, book)
-    forecaster = make_forecaster(config.hedge.forecaster)
+    forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
 
     async def main() -> RunResult:
         clock = LoopClock(window.from_ms)

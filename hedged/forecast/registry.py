@@ -1,6 +1,7 @@
 """Forecasters by the name used in the configuration and on the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from hedged.domain.errors import ConfigError
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
@@ -10,13 +11,26 @@ FORECASTERS: dict[str, Callable[[], Forecaster]] = {
     "ewma": EwmaForecaster,
     "persistence": lambda: EwmaForecaster(EwmaConfig(half_lives_h=(0.0,)), name="persistence"),
 }
+NAMES = ("ensemble", *FORECASTERS)
 
 
-def make_forecaster(name: str) -> Forecaster:
-    """Make a forecaster. Raises ConfigError for an unknown name."""
-    try:
-        return FORECASTERS[name]()
-    except KeyError:
-        raise ConfigError(
-            f"unknown forecaster {name!r}; there are: {', '.join(sorted(FORECASTERS))}"
-        ) from None
+def make_forecaster(name: str, model: Path | None = None) -> Forecaster:
+    """Make a forecaster; `model` is the ensemble's artefact, the shipped one when None.
+
+    Raises ConfigError for an unknown name or an artefact that cannot be used.
+    """
+    if name == "ensemble":
+        # its libraries take half a second to import: not for those who run without
+        try:
+            from hedged.forecast.artefact import SHIPPED, load
+            from hedged.forecast.ensemble import EnsembleForecaster
+        except OSError as error:
+            raise ConfigError(
+                f"LightGBM cannot be loaded ({error}): install OpenMP (Debian: apt-get install libgomp1), "
+                "or set hedge.forecaster: ewma"
+            ) from None
+
+        return EnsembleForecaster(load(model or SHIPPED))
+    if name not in FORECASTERS:
+        raise ConfigError(f"unknown forecaster {name!r}; there are: {', '.join(sorted(NAMES))}")
+    return FORECASTERS[name]()

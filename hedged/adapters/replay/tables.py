@@ -1,7 +1,7 @@
 """A data directory: Parquet tables of market history, read for the symbols that are wanted.
 
-When a row was known: funding, premium, estimates, liquidity and signals at ts; candles at ts + bar (ts is the open); open
-interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
+When a row was known: funding, premium, estimates, liquidity and signals at ts; candles at ts + bar (ts is the open);
+open interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
 """
 
 from collections.abc import Iterable, Mapping

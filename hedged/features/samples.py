@@ -4,7 +4,7 @@ An origin is an hour at which a series settled, or (a share of them) an hour in 
 any hour. Nothing that was settled or known at or after `until_ms` enters, neither as input nor as target.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.adapters.replay.series import SeriesData
+from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.features.history import Chunk, chunks
 from hedged.features.points import Points
@@ -89,17 +90,37 @@ def collect(
     sampling: Sampling,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Samples:
-    """Collect the samples with from_ms < origin < until_ms."""
+    """Collect the samples with from_ms < origin < until_ms. Raises DataError where there are none."""
+    parts = []
+    for part in collected(series, from_ms, until_ms, sampling):
+        parts.append(part)
+        on_progress((int(part.origin_ms[-1]) - from_ms) / (until_ms - from_ms))
+    if not parts:
+        raise DataError("no series has history enough in the window to learn from")
+    return _joined(parts)
+
+
+def collected(
+    series: Mapping[SeriesKey, SeriesData],
+    from_ms: int,
+    until_ms: int,
+    sampling: Sampling,
+    targets_until_ms: int | None = None,
+) -> Iterator[Samples]:
+    """Walk through the samples with from_ms < origin < until_ms, chunk by chunk of time, each sorted by origin.
+
+    Targets are those settled before `targets_until_ms` (default: `until_ms`).
+    """
+    targets_until_ms = until_ms if targets_until_ms is None else targets_until_ms
     keys = tuple(sorted(series))
     index = {key: i for i, key in enumerate(keys)}
     rng = np.random.default_rng(sampling.seed)
-    parts: list[Samples] = []
     for chunk in chunks(series, from_ms, until_ms - 1):
         at = _origins(chunk, sampling, rng)
         if len(at):
-            parts.append(samples_at(chunk.grid, at, series, index, until_ms))
-        on_progress((chunk.to_ms - from_ms) / (until_ms - from_ms))
-    return _joined(keys, parts)
+            order = np.argsort(at.cols, kind="stable")
+            at = Points(at.rows[order], at.cols[order])
+            yield samples_at(chunk.grid, at, series, index, targets_until_ms)
 
 
 def samples_at(
@@ -116,6 +137,8 @@ def samples_at(
     target_ms, target_h = np.zeros((len(at), 4), np.int64), target.copy()
     for row in np.unique(at.rows):
         mine = at.rows == row
+        if grid.keys[row] not in series:
+            continue  # when serving, what will come is not known yet
         found = targets_of(series[grid.keys[row]], grid.times_ms[at.cols[mine]], until_ms)
         target[mine], target_ms[mine], target_h[mine] = found.rate, found.ts_ms, found.interval_h
     of_row = np.array([index[key] for key in grid.keys])
@@ -149,7 +172,7 @@ def _origins(chunk: Chunk, sampling: Sampling, rng: np.random.Generator) -> Poin
     return usable(grid, Points(rows, cols))
 
 
-def _joined(keys: tuple[SeriesKey, ...], parts: list[Samples]) -> Samples:
+def _joined(parts: list[Samples]) -> Samples:
     arrays = [f.name for f in fields(Samples) if f.name not in ("keys", "names")]
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-    return Samples(keys=keys, names=parts[0].names, **joined)
+    return Samples(keys=parts[0].keys, names=parts[0].names, **joined)

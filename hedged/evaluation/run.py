@@ -1,0 +1,212 @@
+"""Measures a forecasts file against what came and against baselines on the same origins, and writes down what it found.
+
+Folds need training, so the caller makes them: forecasts, and those of trained baselines, come one fold beside the
+other, told apart by an optional column `fold`; what is tuned here is tuned anew before each.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hedged.adapters.replay.series import SeriesData
+from hedged.domain.errors import DataError
+from hedged.domain.market import SeriesKey
+from hedged.evaluation import arima as arima_baseline
+from hedged.evaluation.baselines import Histories, persistence, seasonal, zero
+from hedged.evaluation.bootstrap import Ratio, ratios
+from hedged.evaluation.losses import context, losses
+from hedged.evaluation.metrics import metrics
+from hedged.evaluation.page import write_page
+from hedged.evaluation.prints import histories
+from hedged.evaluation.profiles import PROFILES, by_series
+from hedged.evaluation.result import Cell, Comparison, Findings, Result
+from hedged.evaluation.smoothing import ewma
+from hedged.evaluation.spread import spreads
+from hedged.evaluation.truth import KEY, QUANTILES, Truth, load_series, settle
+
+OURS = "hedged"
+STRONGEST = ("lightgbm", "ewma")
+"""Baselines that ratios are quoted against unless told otherwise, the first that is there."""
+Progress = Callable[[str, float], None]
+Rule = Callable[[Histories, pl.DataFrame], pl.DataFrame]
+Rival = tuple[str, Callable[[], pl.DataFrame]]
+"""A baseline's name and how to get its answers."""
+SIMPLE: dict[str, Rule] = {"zero": zero, "persistence": persistence, "seasonal": seasonal, "ewma": ewma}
+
+
+def evaluate(
+    data: Path,
+    forecasts: pl.DataFrame,
+    out: Path,
+    rng: np.random.Generator,
+    *,
+    baseline_quantiles: pl.DataFrame | None = None,
+    against: str | None = None,
+    arima_series: int = 8,
+    draws: NDArray[np.floating] | None = None,
+    on_progress: Progress = lambda _text, _share: None,
+) -> dict[str, Any]:
+    """Evaluate `forecasts` on a data directory; write metrics.parquet, metrics.json and index.html to `out`.
+
+    `baseline_quantiles`: answers of trained baselines, the same columns and `forecaster`. `arima_series`: how many
+    series of each venue class AutoARIMA is tried on (0: none). `draws`: joint samples (rows of `forecasts`, n), for
+    the spread between venues. Returns what metrics.json holds. Raises DataError for frames that are none.
+    """
+    on_progress("reading", 0.0)
+    result = measure(
+        load_series(data, forecasts),
+        forecasts,
+        rng,
+        baseline_quantiles=baseline_quantiles,
+        against=against,
+        arima_series=arima_series,
+        draws=draws,
+        on_progress=on_progress,
+    )
+    on_progress("writing", 0.95)
+    out.mkdir(parents=True, exist_ok=True)
+    found = summary(result)
+    result.metrics.write_parquet(out / "metrics.parquet")
+    (out / "metrics.json").write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_page(result, out / "index.html")
+    on_progress("done", 1.0)
+    return found
+
+
+def measure(
+    series: Mapping[SeriesKey, SeriesData],
+    forecasts: pl.DataFrame,
+    rng: np.random.Generator,
+    *,
+    baseline_quantiles: pl.DataFrame | None = None,
+    against: str | None = None,
+    arima_series: int = 8,
+    draws: NDArray[np.floating] | None = None,
+    on_progress: Progress = lambda _text, _share: None,
+) -> Result:
+    """Do what `evaluate` does, without reading or writing."""
+    truth = settle(forecasts, series)
+    notes = _dropped(truth)
+    if truth.rows.is_empty():
+        raise DataError("none of the forecasts can be judged: " + " ".join(notes))
+    shared = context(truth)
+    ours = losses(shared, truth.rows)
+    findings, compared = {OURS: find(ours, rng)}, {}
+    rivals: list[Rival] = [
+        *((name, partial(_folded, series, truth, rule)) for name, rule in SIMPLE.items()),
+        *_arima(series, truth, arima_series, rng, notes),
+        *_given(baseline_quantiles),
+    ]
+    # one after the other: the quantiles of all at once would not fit into memory
+    for done, (name, answer) in enumerate(rivals):
+        on_progress(f"baseline {name}", 0.1 + 0.8 * done / len(rivals))
+        theirs = losses(shared, answer())
+        if len(theirs) < len(ours) and name != "arima":
+            notes.append(f"The baseline {name} answers {len(theirs):,} of {len(ours):,} forecasts.")
+        if len(theirs):
+            findings[name], compared[name] = find(theirs, rng), compare(ours, theirs, rng)
+    named = against or next((name for name in STRONGEST if name in compared), "")
+    if named not in compared:
+        raise DataError(f"no baseline {named!r}: there are {', '.join(compared)}")
+    if draws is None:
+        notes.append("The spread between venues was not scored: the forecasts came without joint samples.")
+    return Result(OURS, named, truth, findings, compared, spreads(truth, forecasts, draws, rng), notes)
+
+
+def find(scored: pl.DataFrame, rng: np.random.Generator) -> Findings:
+    """Measure one forecaster from its `losses`."""
+    profile = {name: profile_of(scored) for name, profile_of in PROFILES.items()}
+    return Findings(metrics(scored), profile, ratios(scored, scored, "abs_error", rng, "persistence_error"))
+
+
+def compare(ours: pl.DataFrame, theirs: pl.DataFrame, rng: np.random.Generator) -> Comparison:
+    """Hold our `losses` against those of a baseline."""
+    mae, pinball = (ratios(ours, theirs, loss, rng) for loss in ("abs_error", "pinball"))
+    return Comparison(mae, pinball, by_series(ours, theirs))
+
+
+def _folded(series: Mapping[SeriesKey, SeriesData], truth: Truth, rule: Rule) -> pl.DataFrame:
+    """Answer every fold with a rule that tunes itself on what came before."""
+    folds = truth.origins.partition_by("fold", maintain_order=True)
+    return pl.concat([rule(histories(series, origins), origins) for origins in folds])
+
+
+def _dropped(truth: Truth) -> list[str]:
+    return [f"{n:,} forecasts were not judged: {reason}." for reason, n in truth.dropped.items()]
+
+
+def _given(frame: pl.DataFrame | None) -> list[Rival]:
+    if frame is None:
+        return []
+    missing = {"forecaster", *KEY, *QUANTILES, "p_up"} - set(frame.columns)
+    if missing:
+        raise DataError(f"the baseline's quantiles lack the column {', '.join(sorted(missing))}")
+    names = frame["forecaster"].unique(maintain_order=True).to_list()
+    return [(str(name), partial(frame.filter, pl.col("forecaster") == name)) for name in names]
+
+
+def _arima(
+    series: Mapping[SeriesKey, SeriesData],
+    truth: Truth,
+    per_class: int,
+    rng: np.random.Generator,
+    notes: list[str],
+) -> list[Rival]:
+    """Put AutoARIMA on a sample of series, and note which; without its library, note that."""
+    if not per_class:
+        notes.append("AutoARIMA was not asked for.")
+        return []
+    if not arima_baseline.installed():
+        notes.append(f"AutoARIMA was left out: {arima_baseline.LIBRARY} is not installed.")
+        return []
+    sample = arima_baseline.sample_of(truth.origins, per_class, rng)
+    if not sample:
+        notes.append(f"AutoARIMA was left out: no series has {arima_baseline.MIN_ORIGINS} origins.")
+        return []
+    notes.append("AutoARIMA answers a random sample of series alone: " + ", ".join(map(str, sample)) + ".")
+    keys = pl.DataFrame(sample, schema=["venue", "symbol"], orient="row")
+    origins = truth.origins.join(keys, on=["venue", "symbol"], how="semi", maintain_order="left")
+    return [("arima", lambda: arima_baseline.arima(histories(series, origins), origins, sample))]
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return the findings as JSON values: pooled metrics, ratios with their intervals, notes. Unknown is null."""
+    pooled = result.metrics.filter(pl.col("symbol").is_null()).drop("venue", "symbol")
+    rows = result.truth.rows
+    iso = rows["origin_ts"].sort().dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "forecaster": result.ours,
+        "against": result.against,
+        "from": iso[0],
+        "to": iso[-1],
+        "forecasts": len(rows),
+        "series": rows.select("venue", "symbol").n_unique(),
+        "dropped": result.truth.dropped,
+        "metrics": [{k: _json(v) for k, v in row.items()} for row in pooled.iter_rows(named=True)],
+        "relmae": _ratios({name: found.relmae for name, found in result.findings.items()}),
+        "mae_ratio": _ratios({name: found.mae for name, found in result.compared.items()}),
+        "pinball_ratio": _ratios({name: found.pinball for name, found in result.compared.items()}),
+        "spreads": [{k: _json(v) for k, v in asdict(spread).items()} for spread in result.spreads],
+        "notes": result.notes,
+    }
+
+
+def _ratios(found: Mapping[str, Mapping[Cell, Ratio]]) -> list[dict[str, Any]]:
+    return [
+        {"forecaster": name, "venue_class": kind, "horizon": horizon}
+        | {k: _json(v) for k, v in asdict(ratio).items()}
+        for name, cells in found.items()
+        for (kind, horizon), ratio in cells.items()
+    ]
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,87 @@
+"""What the trained baselines share: targets in units of s, splits by time, and answers in the forecasts' columns."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hedged.domain.forecast import LEVELS
+from hedged.evaluation.prints import Floats
+from hedged.evaluation.truth import QUANTILES, STEP_HORIZONS, TS
+from hedged.features.samples import Samples
+from hedged.features.targets import HORIZONS
+
+CLIP = 10.0
+NEAR = 0.01
+"""Quantiles this close to the last rate, in s, mean that it stays: trees never hit it exactly."""
+
+
+def scaled_targets(samples: Samples) -> NDArray[np.float32]:
+    """Return (y − last) / s clipped to ±CLIP, NaN where unknown. (n, horizons)."""
+    clipped: NDArray[np.float32] = np.clip(samples.scaled_target, -CLIP, CLIP)
+    return clipped
+
+
+def time_split(samples: Samples, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows before and after the instant at which `share` of the origins has passed.
+
+    Rows count whose every target is known; earlier ones only if it was by that instant, so the purge is the horizon.
+    """
+    whole = ~np.isnan(samples.target).any(axis=1)
+    if not whole.any():
+        raise ValueError("no sample has all its targets")
+    at_ms = int(np.quantile(samples.origin_ms[whole], share))
+    before = whole & (samples.target_ms.max(axis=1) <= at_ms)
+    return np.flatnonzero(before), np.flatnonzero(whole & (samples.origin_ms > at_ms))
+
+
+def capped(rows: NDArray[np.int64], cap: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw at most `cap` of the rows, in their order."""
+    if cap is None or len(rows) <= cap:
+        return rows
+    return np.sort(rng.choice(rows, cap, replace=False))
+
+
+def share_above(quantiles: Floats) -> Floats:
+    """Return P(x > 0) + ½ P(x = 0) from quantiles at LEVELS in units of s, |x| ≤ NEAR standing for 0. (..., levels)."""
+    return 1.0 - (_below(quantiles, -NEAR) + _below(quantiles, NEAR)) / 2
+
+
+def _below(quantiles: Floats, x: float) -> Floats:
+    """Return P(≤ x): linear between the levels, the outermost pieces carried on until 0 and 1."""
+    place = np.clip((quantiles <= x).sum(axis=-1), 1, len(LEVELS) - 1)[..., None]
+    low, high = (np.take_along_axis(quantiles, place - k, axis=-1)[..., 0] for k in (1, 0))
+    level, upper = LEVELS[place[..., 0] - 1], LEVELS[place[..., 0]]
+    width = np.maximum(high - low, 1e-9)
+    below: Floats = np.clip(level + (x - low) / width * (upper - level), 0.0, 1.0)
+    return below
+
+
+def rates(samples: Samples, scaled: Floats) -> Floats:
+    """Turn quantiles of the change, in units of s, into rates per hour. Both (n, horizons, levels)."""
+    per_hour: Floats = samples.last[:, None, None] + samples.s[:, None, None] * scaled
+    return per_hour
+
+
+def frame_of(samples: Samples, forecaster: str, quantiles: Floats, p_up: Floats) -> pl.DataFrame:
+    """Write quantiles per hour (n, horizons, levels) and probabilities (n, horizons) as rows of a forecasts file.
+
+    A column `forecaster` names them. Where the target's interval is unknown there is no row.
+    """
+    venues = [samples.keys[i].venue for i in samples.series]
+    symbols = [samples.keys[i].symbol for i in samples.series]
+    parts = []
+    for h, horizon in enumerate(HORIZONS):
+        unit = samples.target_interval_h[:, h] if horizon in STEP_HORIZONS else np.ones(len(samples))
+        columns = {name: pl.Series(quantiles[:, h, i] * unit) for i, name in enumerate(QUANTILES)}
+        part = pl.DataFrame(
+            {"venue": venues, "symbol": symbols, "origin_ts": samples.origin_ms}
+        ).with_columns(
+            pl.col("origin_ts").cast(TS),
+            target_ts=pl.Series(samples.target_ms[:, h]).cast(TS),
+            horizon=pl.lit(horizon),
+            **columns,
+            p_up=pl.Series(p_up[:, h]),
+            forecaster=pl.lit(forecaster),
+        )
+        parts.append(part.filter(~np.isnan(samples.target[:, h])))
+    return pl.concat(parts)

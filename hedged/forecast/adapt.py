@@ -1,0 +1,194 @@
+"""From what the members say to one calibrated law: gating, rest, width and probability, learned from settled outcomes.
+
+Everything here is sequential and causal: a day's forecasts are made with what outcomes taught up to that day's start.
+
+* **Gating**: a member's weight is its prior × exp(−η·(its recent pinball / the best recent pinball − 1)), by venue
+  class and horizon, recent = an exponential memory of 20 days.
+* **Rest**: inner quantiles within a small distance of the resting rate are put exactly on it; averages of models never
+  hit it, the market does in every second interval.
+* **Width**: the distances of the quantiles from the median are stretched by exp(g), tracked so that one outcome in ten
+  falls beyond either end of the 80 % band: adaptive conformal inference (Gibbs & Candès 2021) in the multiplicative
+  form of quantile tracking (Angelopoulos et al. 2023), per series around its venue class.
+* **Probability**: p_up is recalibrated by Platt's logistic map when ≥ 1,000 recent outcomes are known and the map did
+  better on the most recent third of them; else the raw one stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.domain.forecast import LEVELS
+from hedged.features.targets import HORIZONS
+from hedged.forecast.platt import IDENTITY, Pairs, Platt
+
+CLASSES = ("slow", "hourly")
+MEDIAN = len(LEVELS) // 2
+LOW, HIGH = 1, len(LEVELS) - 2  # the ends of the 80 % band
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptConfig:
+    """`memory_days`: half-life of the gating's memory; `sharpness`: η; `rest`: distance in s per horizon within which
+    an inner quantile is put to rest; `step`: of the width per outcome, by class; `pull`: share of a series' own width
+    kept per day."""
+
+    memory_days: float = 20.0
+    sharpness: float = 30.0
+    rest: tuple[float, ...] = (0.1, 0.1, 0.05, 0.0)
+    step: tuple[float, ...] = (0.05, 0.01)
+    class_step: float = 0.25
+    pull: float = 0.99
+    widest: float = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Forecasts of n origins. `series` index, `slow` whether the interval is above one hour, `rest` the resting rate
+    as (pin − last) / s, NaN without; `quantiles` (members, n, horizons, levels) in s from the last rate; `p_up` raw.
+    """
+
+    series: NDArray[np.int64]
+    slow: NDArray[np.bool_]
+    rest: NDArray[np.float64]
+    quantiles: NDArray[np.float32]
+    p_up: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """k settled outcomes of one horizon: `series`, `slow`, raw members' `quantiles` (members, k, levels), `issued`
+    (k, levels), raw `p_up` (k,), and what came, `y` (k,), in s from the last rate."""
+
+    horizon: int
+    series: NDArray[np.int64]
+    slow: NDArray[np.bool_]
+    quantiles: NDArray[np.float32]
+    issued: NDArray[np.float64]
+    p_up: NDArray[np.float32]
+    y: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Adaptation:
+    """The state that outcomes teach. `prior`: (classes, horizons, members); `width`: stretch of the bands before any
+    outcome was seen."""
+
+    prior: NDArray[np.float64]
+    n_series: int
+    config: AdaptConfig = field(default_factory=AdaptConfig)
+    width: float = 1.0
+    loss: NDArray[np.float64] = field(init=False)  # (classes, horizons, members), decayed sum
+    weight_of_loss: NDArray[np.float64] = field(init=False)  # (classes, horizons), decayed count
+    class_width: NDArray[np.float64] = field(init=False)  # (classes, horizons, 2): log stretch below, above
+    series_width: NDArray[np.float64] = field(init=False)  # (series, horizons, 2)
+    pairs: dict[tuple[int, int], Pairs] = field(init=False)
+    platt: dict[tuple[int, int], Platt] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loss = np.zeros_like(self.prior)
+        self.weight_of_loss = np.zeros(self.prior.shape[:2])
+        self.class_width = np.full((len(CLASSES), len(HORIZONS), 2), np.log(self.width))
+        self.series_width = np.zeros((self.n_series, len(HORIZONS), 2))
+        places = [(c, h) for c in range(len(CLASSES)) for h in range(len(HORIZONS))]
+        self.pairs = {place: Pairs() for place in places}
+        self.platt = dict.fromkeys(places, IDENTITY)
+
+    def weights(self) -> NDArray[np.float64]:
+        """Return the members' weights (classes, horizons, members), summing to one."""
+        mean = self.loss / np.maximum(self.weight_of_loss, 1e-12)[:, :, None]
+        best = mean.min(axis=2, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            worse = np.where(best > 0, mean / best - 1.0, 0.0)
+        # trust grows with what was seen: after some hundred outcomes the memory speaks fully
+        trust = np.minimum(self.weight_of_loss / 300.0, 1.0)[:, :, None]
+        weight = self.prior * np.exp(-self.config.sharpness * trust * worse)
+        out: NDArray[np.float64] = weight / weight.sum(axis=2, keepdims=True)
+        return out
+
+    def apply(self, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return quantiles (n, horizons, levels), ascending, and p_up (n, horizons)."""
+        group = np.where(batch.slow, 0, 1)
+        weight = self.weights()[group]  # (n, horizons, members)
+        law = np.einsum("mnhl,nhm->nhl", batch.quantiles, weight)
+        stretch = np.exp(self._log_width(group, batch.series))  # (n, horizons, 2)
+        centre = law[:, :, MEDIAN : MEDIAN + 1]
+        sides = np.repeat(stretch, (MEDIAN, MEDIAN + 1), axis=2)  # below the median, then it and above
+        law = centre + (law - centre) * sides
+        self._put_to_rest(law, batch.rest)
+        p_up = np.empty(batch.p_up.shape)
+        for (c, h), platt in self.platt.items():
+            mine = group == c
+            p_up[mine, h] = platt.map(batch.p_up[mine, h].astype(np.float64))
+        return np.sort(law, axis=2), p_up
+
+    def learn(self, outcomes: Outcomes) -> None:
+        """Take in outcomes of one horizon, all known by now."""
+        h, levels = outcomes.horizon, LEVELS
+        error = outcomes.y[None, :, None] - outcomes.quantiles
+        pinball = np.maximum(levels * error, (levels - 1.0) * error).mean(axis=2)  # (members, k)
+        group = np.where(outcomes.slow, 0, 1)
+        # quantiles pinned together (a band of no width) say nothing about how wide it should be
+        below = _missed(
+            outcomes.issued[:, LOW] - outcomes.y, outcomes.issued[:, MEDIAN] - outcomes.issued[:, LOW]
+        )
+        above = _missed(
+            outcomes.y - outcomes.issued[:, HIGH], outcomes.issued[:, HIGH] - outcomes.issued[:, MEDIAN]
+        )
+        miss = np.stack((below, above), axis=1) - LEVELS[LOW]  # (k, 2)
+        for c in range(len(CLASSES)):
+            mine = group == c
+            if not mine.any():
+                continue
+            self.loss[c, h] += pinball[:, mine].sum(axis=1)
+            self.weight_of_loss[c, h] += mine.sum()
+            self.class_width[c, h] += self.config.class_step * np.nan_to_num(miss[mine]).mean(axis=0)
+            np.add.at(
+                self.series_width[:, h],
+                outcomes.series[mine],
+                self.config.step[c] * np.nan_to_num(miss[mine]),
+            )
+            self.pairs[c, h].add(outcomes.p_up[mine], outcomes.y[mine])
+        limit = self.config.widest
+        np.clip(self.class_width, -limit, limit, out=self.class_width)
+        np.clip(self.series_width, -limit, limit, out=self.series_width)
+
+    def end_of_day(self) -> None:
+        """Let a day fade, and fit the probabilities' maps anew."""
+        fade = 0.5 ** (1.0 / self.config.memory_days)
+        self.loss *= fade
+        self.weight_of_loss *= fade
+        self.series_width *= self.config.pull
+        self.platt = {place: pairs.fit(self.platt[place]) for place, pairs in self.pairs.items()}
+
+    def _log_width(self, group: NDArray[np.int64], series: NDArray[np.int64]) -> NDArray[np.float64]:
+        own = self.series_width[series]
+        # a horizon of days settles few independent outcomes: its series lean on their class
+        lean = np.array([1.0, 1.0, 0.5, 0.25])[None, :, None]
+        width: NDArray[np.float64] = self.class_width[group] + own * lean
+        return np.clip(width, -self.config.widest, self.config.widest)
+
+    def _put_to_rest(self, law: NDArray[np.float64], rest: NDArray[np.float64]) -> None:
+        inner = slice(LOW + 1, HIGH)
+        for h, distance in enumerate(self.config.rest):
+            near = np.abs(law[:, h, inner] - rest[:, None]) < distance
+            law[:, h, inner] = np.where(near, rest[:, None], law[:, h, inner])
+
+
+def uniform_prior(members: int) -> NDArray[np.float64]:
+    """Return equal weights."""
+    return np.full((len(CLASSES), len(HORIZONS), members), 1.0 / members)
+
+
+def prior_of(card_prior: Mapping[str, Mapping[str, tuple[float, ...]]]) -> NDArray[np.float64]:
+    """Return a card's prior as an array (classes, horizons, members)."""
+    return np.array(
+        [[card_prior[name][horizon] for horizon in HORIZONS] for name in CLASSES], dtype=np.float64
+    )
+
+
+def _missed(beyond: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 where the outcome lies beyond, ½ on the end itself, 0 inside; NaN where the band has no width."""
+    told = np.where(np.abs(beyond) < 1e-9, 0.5, (beyond > 0).astype(np.float64))
+    return np.where(width > 1e-9, told, np.nan)

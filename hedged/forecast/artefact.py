@@ -1,0 +1,140 @@
+"""A model artefact: a directory with weights, trees and a card; checked by hash, never unpickled.
+
+```
+card.json              what it is: schema, training window, data hash, seeds, metrics, sha256 of every file below
+networks.onnx          all networks as one graph, what serving runs
+networks.safetensors   the same weights, what training goes on from
+trees.json.gz          LightGBM text models by `horizon-level`
+cascade.json           LightGBM text model and calibration of the cascade head (where it was trained)
+```
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hedged.domain.errors import ConfigError
+from hedged.domain.forecast import LEVELS
+from hedged.features.resample import FEATURE_HASH
+from hedged.features.targets import HORIZONS
+from hedged.forecast.vocabulary import Vocabulary
+
+CARD = "card.json"
+FORMAT = 1
+SHIPPED = Path(__file__).parent / "shipped"
+"""The model that comes with the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What an artefact says of itself. `features`: names of the tabular inputs in order; `members`: the networks in
+    the order of the graph's output, then `trees`; `prior`: weight of each member by venue class and horizon;
+    `width`: stretch of the bands until outcomes say otherwise, above 1 for a short history."""
+
+    feature_hash: str
+    features: tuple[str, ...]
+    venues: tuple[str, ...]
+    coins: tuple[str, ...]
+    members: tuple[str, ...]
+    prior: Mapping[str, Mapping[str, tuple[float, ...]]]
+    seed: int
+    trained_from: str
+    trained_to: str
+    history_days: float
+    samples: int
+    data_hash: str
+    width: float = 1.0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    horizons: tuple[str, ...] = HORIZONS
+    levels: tuple[float, ...] = tuple(float(level) for level in LEVELS)
+    format: int = FORMAT
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Return venues and coins by number."""
+        return Vocabulary(self.venues, self.coins)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A checked artefact. `hash` names it by its whole content."""
+
+    path: Path
+    card: Card
+    hash: str
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes."""
+        return (self.path / name).read_bytes()
+
+    def trees(self) -> dict[str, str]:
+        """Return the LightGBM text models."""
+        models: dict[str, str] = json.loads(gzip.decompress(self.read("trees.json.gz")))
+        return models
+
+    def cascade(self) -> dict[str, Any] | None:
+        """Return the cascade head's model and card; None where it was not trained."""
+        if "cascade.json" not in self.card.files:
+            return None
+        head: dict[str, Any] = json.loads(self.read("cascade.json"))
+        return head
+
+
+def load(path: Path) -> Artefact:
+    """Check and open an artefact. Raises ConfigError saying what is wrong with it and what to do."""
+    try:
+        text = (path / CARD).read_text()
+        raw = json.loads(text)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not a model: it has no {CARD}; train one with `hedged train`") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path / CARD} cannot be read: {error}") from None
+    if raw.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path} has format {raw.get('format')}, this program reads {FORMAT}; train it anew with `hedged train`"
+        )
+    if raw.get("feature_hash") != FEATURE_HASH:
+        raise ConfigError(
+            f"{path} was trained for feature schema {raw.get('feature_hash')}, this program has {FEATURE_HASH}; "
+            "train it anew with `hedged train`"
+        )
+    if tuple(raw["horizons"]) != HORIZONS or not np.allclose(raw["levels"], LEVELS):
+        raise ConfigError(f"{path} forecasts other horizons or levels than this program")
+    for name, digest in raw["files"].items():
+        if not (path / name).is_file():
+            raise ConfigError(f"{path} lacks {name}, which its card names")
+        if sha256((path / name).read_bytes()) != digest:
+            raise ConfigError(f"{path / name} is not the file that its card names: damaged or exchanged")
+    card = Card(**{key: _tuples(value) for key, value in raw.items()})
+    return Artefact(path, card, sha256(text.encode())[:16])
+
+
+def write_card(path: Path, card: Card, files: Mapping[str, bytes]) -> Artefact:
+    """Write files and, last, the card that names them: an artefact without a card does not exist yet."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    body = asdict(card) | {"files": {name: sha256(content) for name, content in files.items()}}
+    (path / CARD).write_text(json.dumps(body, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    return load(path)
+
+
+def sha256(content: bytes) -> str:
+    """Hash bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _tuples(value: Any) -> Any:
+    """Turn lists, which JSON knows alone, back into tuples."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,217 @@
+"""The forecaster that serves: features → members → calibrated law → joint scenarios, without torch.
+
+It remembers what its members said at every eighth hour of the last weeks, so that each day it learns anew from the
+outcomes that have settled since: the members' weights, the bands' width, the probabilities' map, and the ranks of the
+residuals that join the series. At a cold start this memory is made from the window it is given.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.adapters.replay.series import SeriesData
+from hedged.domain.clock import DAY_MS, HOUR_MS
+from hedged.domain.errors import ConfigError
+from hedged.domain.forecast import ForecastSet, RateForecast, joint_scenarios
+from hedged.domain.market import SeriesKey
+from hedged.features.points import Points
+from hedged.features.resample import FEATURE_HASH, HourlyGrid
+from hedged.features.samples import Samples, samples_at, usable
+from hedged.features.scale import settled_now
+from hedged.features.tabular import LOOKBACK_H
+from hedged.features.targets import HORIZONS, targets_of
+from hedged.forecast.adapt import Adaptation, Batch, prior_of
+from hedged.forecast.artefact import Artefact
+from hedged.forecast.members import Inputs, Members, Opinions
+from hedged.forecast.walk import Waiting, issue
+
+HORIZON_OF = {24: "m24h", 120: "m120h"}
+EVERY_H = 8
+"""Hours of the day (0, 8, 16 UTC) whose forecasts are remembered: all venues have settled then."""
+MEMORY_DAYS = 60
+FIRST_DAYS = 7
+"""Days at a window's start from which nothing is remembered: s is not known yet."""
+N_SCENARIOS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the members said at some hours."""
+
+    samples: Samples
+    opinions: Opinions
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """The forecast of one hour: marginals per hour of every series that has one, and past residuals."""
+
+    keys: tuple[SeriesKey, ...]
+    quantiles: NDArray[np.float64]  # (series, horizons, levels)
+    p_up: NDArray[np.float64]  # (series, horizons)
+
+
+class EnsembleForecaster:
+    """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours."""
+
+    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+        self.model_hash = artefact.hash
+        self.feature_hash = FEATURE_HASH
+        self._card = artefact.card
+        self._members = Members(artefact, threads)
+        self._forget(())
+
+    def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
+        self._keys = keys
+        self._said: list[_Said] = []
+        self._heard_ms = 0  # hours up to here are in the memory
+        self._day = -1
+        self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
+        self._errors = np.empty((0, len(keys), len(HORIZONS)))
+        self._hour_ms = -1
+        self._law = _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
+
+    def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
+        """Forecast the mean rate per hour over (now, now + horizon_h]; see `Forecaster`.
+
+        Raises ConfigError for a horizon that the model was not trained for.
+        """
+        if horizon_h not in HORIZON_OF:
+            raise ConfigError(f"the ensemble forecasts 24 or 120 hours, not {horizon_h}: set hedge.horizon_h")
+        hour_ms = int(grid.times_ms[-1]) if len(grid.times_ms) else -1
+        if grid.keys != self._keys or hour_ms < self._hour_ms:
+            self._forget(grid.keys)
+        if hour_ms != self._hour_ms and hour_ms >= 0:
+            self._remember(grid)
+            if hour_ms // DAY_MS != self._day:
+                self._learn(grid)
+                self._day = hour_ms // DAY_MS
+            self._law = self._say(grid)
+            self._hour_ms = hour_ms
+        return self._set(now_ms, horizon_h, grid)
+
+    def _remember(self, grid: HourlyGrid) -> None:
+        """Ask the members about the remembered hours that are new in the grid."""
+        from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
+        from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
+        wanted = (grid.times_ms > from_ms) & (grid.times_ms // HOUR_MS % EVERY_H == 0)
+        at = usable(grid, Points(*np.nonzero(settled_now(grid) & wanted)))
+        self._heard_ms = int(grid.times_ms[-1])
+        if len(at):
+            order = np.argsort(at.cols, kind="stable")
+            self._said.append(self._ask(grid, Points(at.rows[order], at.cols[order])))
+        oldest_ms = self._heard_ms - MEMORY_DAYS * DAY_MS
+        self._said = [said for said in self._said if said.samples.origin_ms[-1] >= oldest_ms]
+
+    def _ask(self, grid: HourlyGrid, at: Points) -> _Said:
+        index = {key: i for i, key in enumerate(grid.keys)}
+        samples = samples_at(grid, at, {}, index, 0)
+        venue, coin = self._card.vocabulary.encode(grid.keys)
+        inputs = Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
+        return _Said(samples, self._members.ask(inputs))
+
+    def _learn(self, grid: HourlyGrid) -> None:
+        """Go through the memory day by day and learn from all that has settled by now."""
+        n = len(grid.keys)
+        self._adaptation = Adaptation(prior_of(self._card.prior), n, width=self._card.width)
+        waiting = Waiting()
+        series = [_prints(grid, row) for row in range(n)]
+        errors: list[NDArray[np.float64]] = []
+        for said in self._said:
+            samples = _with_targets(said.samples, series)
+            days = samples.origin_ms // DAY_MS
+            for day in np.unique(days):
+                rows = np.flatnonzero(days == day)
+                waiting.teach(self._adaptation, int(day) * DAY_MS)
+                self._adaptation.end_of_day()
+                opinions = Opinions(said.opinions.quantiles[:, rows], said.opinions.p_up[rows])
+                issued = issue(self._adaptation, samples.pick(rows), opinions, waiting)
+                errors.append(_errors(issued.samples, issued.quantiles[:, :, 4], n))
+        waiting.teach(self._adaptation, int(grid.times_ms[-1]))
+        self._errors = np.concatenate(errors) if errors else np.empty((0, n, len(HORIZONS)))
+
+    def _say(self, grid: HourlyGrid) -> _Law:
+        last = len(grid.times_ms) - 1
+        at = usable(grid, Points(np.arange(len(grid.keys)), np.full(len(grid.keys), last)))
+        if not len(at):
+            return _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
+        said = self._ask(_tail(grid), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
+        samples = said.samples
+        batch = Batch(
+            samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,
+            said.opinions.quantiles, said.opinions.p_up,
+        )  # fmt: skip
+        law, p_up = self._adaptation.apply(batch)
+        rates = samples.last[:, None, None] + law * samples.s[:, None, None]
+        known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
+        keys = tuple(grid.keys[i] for i in samples.series[known])
+        return _Law(keys, rates[known], p_up[known])
+
+    def _set(self, now_ms: int, horizon_h: int, grid: HourlyGrid) -> ForecastSet:
+        h = HORIZONS.index(HORIZON_OF[horizon_h])
+        law = self._law
+        quantiles = law.quantiles[:, h]
+        columns = [grid.keys.index(key) for key in law.keys]
+        scenarios = joint_scenarios(quantiles, _complete(self._errors[:, columns, h]), N_SCENARIOS)
+        marginals = {
+            key: RateForecast(
+                key, now_ms, horizon_h, float(scenarios[:, i].mean()), quantiles[i], float(law.p_up[i, h])
+            )
+            for i, key in enumerate(law.keys)
+        }
+        return ForecastSet(
+            now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash
+        )
+
+
+def _tail(grid: HourlyGrid) -> HourlyGrid:
+    """Return the last hours of a grid, as many as features look back."""
+    hours = slice(-(LOOKBACK_H + 1), None)
+    return HourlyGrid(
+        grid.keys, grid.times_ms[hours], grid.paid[:, hours], grid.level[:, hours], grid.mark[:, hours],
+        grid.interval_h[:, hours], grid.since_h[:, hours], grid.bars[:, hours], grid.bar_h,
+    )  # fmt: skip
+
+
+def _prints(grid: HourlyGrid, row: int) -> SeriesData:
+    """Return the settlements that a grid shows of one series."""
+    seen = np.flatnonzero(settled_now(grid)[row])
+    ts = grid.times_ms[seen] - (grid.since_h[row, seen] * HOUR_MS).astype(np.int64)
+    hours = grid.interval_h[row, seen]
+    return SeriesData(grid.keys[row], ts, grid.level[row, seen] * hours, hours, np.full(len(seen), np.nan))
+
+
+def _with_targets(samples: Samples, series: list[SeriesData]) -> Samples:
+    """Fill in the outcomes that have settled."""
+    for one in np.unique(samples.series):
+        mine = samples.series == one
+        found = targets_of(series[one], samples.origin_ms[mine], 2**62)
+        samples.target[mine], samples.target_ms[mine] = found.rate, found.ts_ms
+        samples.target_interval_h[mine] = found.interval_h
+    return samples
+
+
+def _errors(samples: Samples, medians: NDArray[np.float64], n_series: int) -> NDArray[np.float64]:
+    """Return realised − median per hour, one row per origin hour: (hours, series, horizons), NaN where unknown."""
+    origins, at = np.unique(samples.origin_ms, return_inverse=True)
+    out = np.full((len(origins), n_series, len(HORIZONS)), np.nan)
+    out[at, samples.series] = samples.target - medians
+    return out
+
+
+def _complete(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return residual rows without NaN: hours in which half of the series are known, the others drawn from their own.
+
+    A draw is independent, so a series with a short past is not taken to move with the others.
+    """
+    rows: NDArray[np.float64] = errors[(~np.isnan(errors)).sum(axis=1) * 2 > errors.shape[1]]
+    rng = np.random.default_rng(0)
+    out = rows.copy()
+    for column in range(rows.shape[1]):
+        unknown = np.isnan(rows[:, column])
+        own = rows[~unknown, column]
+        out[unknown, column] = (
+            rng.choice(own, int(unknown.sum())) if len(own) else rng.normal(size=unknown.sum())
+        )
+    return out

@@ -1,0 +1,141 @@
+"""What settled outcomes teach: weights, widths, probabilities; never from the future, never for nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedged.domain.forecast import LEVELS
+from hedged.forecast.adapt import Adaptation, Batch, Outcomes, uniform_prior
+from hedged.forecast.platt import IDENTITY, Pairs, Platt
+
+Z = np.array([-1.645, -1.282, -0.674, -0.253, 0.0, 0.253, 0.674, 1.282, 1.645])
+"""The normal law's quantiles at LEVELS."""
+
+
+def outcomes(
+    rng: np.random.Generator, n: int, width: float = 1.0, horizon: int = 0, issued_width: float | None = None
+) -> Outcomes:
+    """Outcomes of a standard normal; member 0 knows its law, member 1 is off by one."""
+    knows = np.tile(Z * width, (n, 1))
+    quantiles = np.stack((knows, knows + 1.0)).astype(np.float32)
+    issued = np.tile(Z * (issued_width or width), (n, 1))
+    p_up = np.full(n, 0.5, np.float32)
+    return Outcomes(
+        horizon, np.zeros(n, np.int64), np.ones(n, bool), quantiles, issued, p_up, rng.normal(size=n)
+    )
+
+
+def batch(quantiles: np.ndarray, rest: float = np.nan, p_up: float = 0.5) -> Batch:
+    """One origin of series 0, slow; quantiles (members, levels) the same at all horizons."""
+    law = np.repeat(quantiles[:, None, None, :], 4, axis=2).astype(np.float32)
+    return Batch(np.array([0]), np.array([True]), np.array([rest]), law, np.full((1, 4), p_up, np.float32))
+
+
+def test_the_better_member_gains_weight() -> None:
+    """If this fails, a member that is wrong week after week keeps its say."""
+    adaptation = Adaptation(uniform_prior(2), 1)
+    assert adaptation.weights()[0, 0] == pytest.approx([0.5, 0.5])
+    adaptation.learn(outcomes(np.random.default_rng(0), 400))
+    assert adaptation.weights()[0, 0, 0] > 0.99
+    assert adaptation.weights()[0, 1] == pytest.approx([0.5, 0.5])  # other horizons learned nothing
+    assert adaptation.weights()[1, 0] == pytest.approx([0.5, 0.5])  # nor did hourly venues
+
+
+def test_a_few_outcomes_change_little() -> None:
+    """If this fails, one lucky day decides whom to believe."""
+    adaptation = Adaptation(uniform_prior(2), 1)
+    adaptation.learn(outcomes(np.random.default_rng(0), 3))
+    assert adaptation.weights()[0, 0, 0] < 0.6
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0, 2.0])
+def test_bands_come_to_cover_what_they_say(width: float) -> None:
+    """If this fails, an 80 % band holds more or less than 80 % for good, and hedges are sized on it."""
+    adaptation = Adaptation(uniform_prior(1), 1)
+    rng = np.random.default_rng(1)
+    inside = []
+    for day in range(600):
+        law, _ = adaptation.apply(batch(Z[None] * width))
+        y = rng.normal(size=3)
+        inside.append((y >= law[0, 0, 1]) & (y <= law[0, 0, 7]))
+        quantiles = np.tile(Z * width, (1, 3, 1)).astype(np.float32)
+        half = np.full(3, 0.5, np.float32)
+        adaptation.learn(
+            Outcomes(
+                0, np.zeros(3, np.int64), np.ones(3, bool), quantiles, np.tile(law[0, 0], (3, 1)), half, y
+            )
+        )
+        adaptation.end_of_day()
+        assert day < 0 or (np.diff(law, axis=2) >= 0).all()
+    assert np.mean(inside[200:]) == pytest.approx(0.8, abs=0.025)
+
+
+def test_a_band_without_width_teaches_no_width() -> None:
+    """If this fails, markets at rest, which hit their point forecast exactly, shrink the bands of all others."""
+    adaptation = Adaptation(uniform_prior(1), 1)
+    flat = np.zeros((1, 50, 9), np.float32)
+    half = np.full(50, 0.5, np.float32)
+    adaptation.learn(
+        Outcomes(
+            0, np.zeros(50, np.int64), np.ones(50, bool), flat, flat[0].astype(float), half, np.zeros(50)
+        )
+    )
+    assert (adaptation.class_width == 0).all()
+    assert (adaptation.series_width == 0).all()
+
+
+def test_what_is_near_rest_is_put_to_rest() -> None:
+    """If this fails, averages of models miss by a hair the rate at which the market sits every second interval."""
+    law, _ = Adaptation(uniform_prior(1), 1).apply(batch(Z[None] * 0.05, rest=0.01))
+    assert law[0, 0, 2:7] == pytest.approx(0.01)  # within a tenth of s
+    assert law[0, 0, [0, 1, 7, 8]] == pytest.approx(
+        (Z * 0.05)[[0, 1, 7, 8]], abs=1e-6
+    )  # the tails keep their risk
+    assert law[0, 3] == pytest.approx(Z * 0.05, abs=1e-6)  # a mean of five days never rests exactly
+
+
+def test_a_short_history_begins_wider() -> None:
+    """If this fails, requirement C9's wider bands for less than two years of history are only said."""
+    usual, short = (Adaptation(uniform_prior(1), 1, width=w).apply(batch(Z[None]))[0] for w in (1.0, 1.3))
+    assert short[0, 0] == pytest.approx(usual[0, 0] * 1.3)
+
+
+@given(
+    st.lists(st.lists(st.floats(-5, 5), min_size=9, max_size=9).map(sorted), min_size=2, max_size=4),
+    st.floats(-1, 1),
+    st.floats(0.01, 0.99),
+)
+def test_laws_ascend_and_probabilities_are_ones(laws: list[list[float]], rest: float, p: float) -> None:
+    """If this fails, some opinion of the members makes quantiles that cross or a probability outside 0 … 1."""
+    adaptation = Adaptation(uniform_prior(len(laws)), 1)
+    adaptation.series_width += 0.3
+    law, p_up = adaptation.apply(batch(np.array(laws), rest, p))
+    assert (np.diff(law, axis=2) >= 0).all()
+    assert ((p_up > 0) & (p_up < 1)).all()
+    assert len(LEVELS) == law.shape[2]
+
+
+def test_probabilities_are_mended_only_where_it_helps() -> None:
+    """If this fails, an overconfident direction stays so, or a good one is spoiled by its recalibration."""
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.1, 0.9, 6_000)
+    y = np.where(rng.random(6_000) < true, 1.0, -1.0)
+    honest, boastful = Pairs(), Pairs()
+    honest.add(true.astype(np.float32), y)
+    odds = (true / (1 - true)) ** 3
+    boastful.add((odds / (1 + odds)).astype(np.float32), y)
+    assert boastful.fit(IDENTITY).slope == pytest.approx(1 / 3, abs=0.05)
+    mended = honest.fit(IDENTITY)
+    assert mended.slope == pytest.approx(1.0, abs=0.1)
+    few = Pairs()
+    few.add(true[:900].astype(np.float32), -y[:900])
+    assert few.fit(Platt(1.0, 0.0)) is not None
+    assert few.fit(IDENTITY) == IDENTITY
+
+
+def test_a_tie_is_half() -> None:
+    """If this fails, a market at rest teaches that rates fall."""
+    pairs = Pairs()
+    pairs.add(np.full(2_000, 0.6, np.float32), np.zeros(2_000))
+    assert pairs.fit(IDENTITY).map(np.array([0.6]))[0] == pytest.approx(0.5, abs=0.01)

@@ -1,0 +1,161 @@
+"""Training: what leaves it is what serves, it can be killed, and the same seed makes the same model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rates import tables
+from safetensors.torch import load as load_weights
+from small_tables import at, ms
+
+from hedged.adapters.replay.series import series_of
+from hedged.domain.errors import ConfigError, DataError
+from hedged.features.samples import Samples, Sampling, collect
+from hedged.forecast.artefact import Artefact, load
+from hedged.forecast.members import Inputs, Members
+from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
+from hedged.training import train as training
+from hedged.training.export import Together, export
+from hedged.training.fit import FitConfig, TensorData, fit_network, input_shape
+from hedged.training.networks import NETWORKS, make_network
+from hedged.training.train import TrainConfig, train
+from hedged.training.trees import TreesConfig
+
+TINY = TrainConfig(
+    networks=(("mlp", 0), ("cnn_gru", 0)),
+    fit=FitConfig(epochs=1, per_epoch=2_000, batch=256),
+    trees=TreesConfig(rounds=3, leaves=4, min_rows=20),
+    sampling=Sampling(1.0, 1.0, 1.0, 0.0),
+    hold_out_days=15,
+    threads=1,
+)
+TO_H = 24 * 74
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with three venues and two coins."""
+    path = tmp_path_factory.mktemp("data")
+    for name, frame in tables().items():
+        frame.write_parquet(path / f"{name}.parquet")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artefact:
+    """A tiny model, trained for real."""
+    return train(data, ms(TO_H), tmp_path_factory.mktemp("model"), TINY)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    series = series_of(tables())
+    return collect(series, ms(40 * 24), ms(TO_H), Sampling(1.0, 0.2, 0.2, 0.0))
+
+
+def inputs_of(samples: Samples, vocabulary: Vocabulary) -> Inputs:
+    venue, coin = vocabulary.encode(samples.keys)
+    return Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_network_learns_and_its_graph_says_the_same(name: str, samples: Samples) -> None:
+    """If this fails, the network does not learn, its quantiles cross, or what serves is not what was trained."""
+    vocabulary = vocabulary_of(samples.keys)
+    data = TensorData.of(samples, vocabulary)
+    shape = input_shape(samples, vocabulary)
+    torch.manual_seed(0)
+    untrained = make_network(name, shape).eval()
+    trained = fit_network(name, shape, data, FitConfig(epochs=2, batch=256, ema=0.05), 0, "cpu")
+    arrays = (data.tabular, data.sequence.astype(np.float32), data.venue, data.coin)
+    with torch.no_grad():
+        laws = [net(*(torch.from_numpy(a) for a in arrays))[0].numpy() for net in (untrained, trained)]
+    before, after = (np.nanmean(np.abs(data.y - law[:, :, 4])) for law in laws)
+    assert after < before
+    assert (np.diff(laws[1], axis=2) >= 0).all()
+    _, weights, difference = export([trained], data)
+    assert difference < 1e-4
+    restored = Together([make_network(name, shape)])
+    restored.load_state_dict(load_weights(weights))
+
+
+def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
+    """If this fails, the artefact lacks what its card promises, or its members do not answer."""
+    card = model.card
+    assert card.members == ("mlp-1", "cnn_gru-1", "trees")
+    assert card.features == samples.names
+    assert set(card.files) == {"networks.onnx", "networks.safetensors", "trees.json.gz"}
+    assert card.width == pytest.approx(1.0 + 0.3 * (1 - card.history_days / 730), abs=1e-3)
+    assert "injective" in card.venues  # the stand-in was trained on
+    told = Members(model).ask(inputs_of(samples, card.vocabulary))
+    assert told.quantiles.shape == (3, len(samples), 4, 9)
+    assert np.isfinite(told.quantiles).all()
+    assert (np.diff(told.quantiles, axis=3) >= -1e-5).all()
+    assert ((told.p_up > 0) & (told.p_up < 1)).all()
+    for by_horizon in card.prior.values():
+        for weights in by_horizon.values():
+            assert sum(weights) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_graph_answers_one_row_as_many(model: Artefact, samples: Samples) -> None:
+    """If this fails, a forecast depends on how many markets are forecast with it."""
+    members = Members(model)
+    inputs = inputs_of(samples, model.card.vocabulary)
+    together = members.ask(inputs.part(slice(0, 40))).quantiles
+    one = members.ask(inputs.part(slice(7, 8))).quantiles
+    np.testing.assert_allclose(one[:, 0], together[:, 7], atol=2e-5)
+
+
+def test_the_same_seed_makes_the_same_model(model: Artefact, data: Path, tmp_path: Path) -> None:
+    """If this fails, a model cannot be made again from what its card says."""
+    again = train(data, ms(TO_H), tmp_path, TINY)
+    other = train(data, ms(TO_H), tmp_path / "other", replace(TINY, seed=1))
+    assert again.card.files == model.card.files
+    assert again.hash == model.hash != other.hash
+
+
+def test_a_killed_training_goes_on(
+    model: Artefact, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a training killed late begins from nothing, or ends in another model."""
+    finished: list[str] = []
+
+    def killed_at(name: str) -> Callable[..., object]:
+        def fit(kind: str, *args: object) -> object:
+            if kind == name and finished:
+                raise KeyboardInterrupt
+            finished.append(kind)
+            return fit_network(kind, *args)
+
+        return fit
+
+    monkeypatch.setattr(training, "fit_network", killed_at("cnn_gru"))
+    with pytest.raises(KeyboardInterrupt):
+        train(data, ms(TO_H), tmp_path, TINY)
+    assert not (tmp_path / "card.json").exists()
+    with pytest.raises(ConfigError, match="no card"):
+        load(tmp_path)
+    refitted: list[str] = []
+    monkeypatch.setattr(
+        training, "fit_network", lambda kind, *a: refitted.append(kind) or fit_network(kind, *a)
+    )
+    resumed = train(data, ms(TO_H), tmp_path, TINY)
+    assert refitted == ["cnn_gru", "mlp", "cnn_gru"]  # the finished one of the first stage was kept
+    assert resumed.hash == model.hash
+    assert not (tmp_path / ".work").exists()
+
+
+def test_nothing_after_the_date_enters(model: Artefact, data: Path, tmp_path: Path) -> None:
+    """If this fails, the model was trained on what it is later tested on."""
+    for name, frame in tables().items():
+        frame.filter(frame["ts"] < at(TO_H)).write_parquet(tmp_path / f"{name}.parquet")
+    assert train(tmp_path, ms(TO_H), tmp_path / "model", TINY).hash == model.hash
+
+
+def test_too_short_a_history_is_refused(data: Path, tmp_path: Path) -> None:
+    """If this fails, a model is trained on a handful of prints."""
+    with pytest.raises(DataError, match="too little to learn from"):
+        train(data, ms(24 * 18), tmp_path, TINY)
