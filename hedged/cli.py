@@ -94,7 +94,7 @@ def backtest(
     allow_own_cut: Annotated[
         bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
     ] = None,
-    forecaster: Annotated[str | None, typer.Option(help="ensemble, ewma or persistence.")] = None,
+    forecaster: Annotated[str | None, typer.Option(help="ensemble, nowcast, ewma or persistence.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")] = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""

@@ -110,8 +110,10 @@ class HedgeConfig(_Section):
         True, description="may the own position be made smaller (layer 1, relocation)?"
     )
     horizon_h: int = Field(24, ge=1, le=240)
-    forecaster: str = Field("ensemble", description="ensemble, ewma or persistence")
-    model: Path | None = Field(None, description="directory of a trained model; none: the one that is shipped")
+    forecaster: str = Field("ensemble", description="ensemble, nowcast, ewma or persistence")
+    model: Path | None = Field(
+        None, description="directory of a trained model; none: the one that is shipped"
+    )
     confidence_knots: list[tuple[float, float]] = Field(
         default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
         description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",

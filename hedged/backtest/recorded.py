@@ -45,7 +45,9 @@ def run_backtest(
     sources = world.venues([INJECTIVE, *config.hedge.venues])
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
-    make_forecaster(config.hedge.forecaster, config.hedge.model)  # all that can be wrong is found before the work
+    make_forecaster(
+        config.hedge.forecaster, config.hedge.model
+    )  # all that can be wrong is found before the work
     make_directory(options.out)
     result = run_window(config, sources, book, options.window, on_cycle)
     prints = window_settlements(world, options.window)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hedged.domain.errors import ConfigError
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
+from hedged.forecast.nowcast import NowcastForecaster
 from hedged.forecast.port import Forecaster
 
 FORECASTERS: dict[str, Callable[[], Forecaster]] = {
     "ewma": EwmaForecaster,
+    "nowcast": NowcastForecaster,
     "persistence": lambda: EwmaForecaster(EwmaConfig(half_lives_h=(0.0,)), name="persistence"),
 }
 NAMES = ("ensemble", *FORECASTERS)

@@ -19,10 +19,12 @@ SEED = 2  # a world in which hedges of every kind are opened within days
 
 
 def config(**sections: object) -> Config:
-    """A book that gets hedged in this world, on a short history."""
+    """A book that gets hedged in this world, on a short history; the statistical forecaster, which is quick."""
+    hedge = {"forecaster": "ewma"} | dict(sections.pop("hedge", {}))  # type: ignore[call-overload]
     raw: dict[str, object] = {
         "book": {"positions": {"INJ": {"usd": 80_000}, "BTC": {"usd": 150_000}}},
         "cycle": {"history_days": HISTORY_DAYS},
+        "hedge": hedge,
     }
     return parse_config(raw | sections)
 

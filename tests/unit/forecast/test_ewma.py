@@ -273,5 +273,5 @@ def test_the_feature_schema_is_carried_along(name):
 
 def test_an_unknown_forecaster_is_named_with_the_choice():
     """A typing error in the configuration would end in a KeyError without a remedy."""
-    with pytest.raises(ConfigError, match=r"'lstm'.*ewma, persistence"):
+    with pytest.raises(ConfigError, match=r"'lstm'.*ensemble, ewma, nowcast, persistence"):
         make_forecaster("lstm")

@@ -1,0 +1,94 @@
+"""What a forecast costs: 100 series through the whole ensemble, beside the bare ONNX forward passes.
+
+    .venv/bin/python benchmarks/bench_forecast.py
+
+Prints medians of interleaved runs and their ratio, and the memory of a process that serves, above interpreter + numpy.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+SERIES, HOURS, RUNS = 100, 90 * 24, 20
+MEMORY = "import resource, numpy{more}; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+SERVE = "; from hedged.forecast.registry import make_forecaster; make_forecaster('ensemble')"
+
+
+def grid():
+    """A hundred hourly and 8-hourly series with 90 days of history."""
+    from hedged.domain.bars import N_FIELDS, Field
+    from hedged.domain.clock import HOUR_MS
+    from hedged.domain.market import SeriesKey
+    from hedged.features.resample import HourlyGrid
+
+    rng = np.random.default_rng(0)
+    venues = ("binance", "bybit", "hyperliquid", "okx")
+    keys = tuple(SeriesKey(venue, f"C{i}") for i in range(SERIES // 4) for venue in venues)
+    interval = np.array([1.0 if key.venue == "hyperliquid" else 8.0 for key in keys])[:, None]
+    hours = np.arange(HOURS)
+    rates = 1.25e-5 + np.cumsum(rng.normal(0, 1e-6, (SERIES, HOURS)), axis=1)
+    since = hours % interval
+    level = np.take_along_axis(rates, (hours - since).astype(int), axis=1)
+    bars = np.full((SERIES, HOURS, N_FIELDS), np.nan, np.float32)
+    bars[:, :, Field.MARK] = 100 * np.exp(np.cumsum(rng.normal(0, 0.004, (SERIES, HOURS)), axis=1))
+    bars[:, :, Field.VOLUME] = rng.uniform(1, 9, (SERIES, HOURS))
+    paid = np.where(since == 0, level * interval, 0.0)
+    ones = np.ones((SERIES, HOURS))
+    start_ms = 1_767_225_600_000
+    mark = bars[:, :, Field.MARK].astype(float)
+    return HourlyGrid(
+        keys, start_ms + hours * HOUR_MS, paid, level, mark, interval * ones, since * ones, bars, 0.25
+    )
+
+
+def shifted(whole, hours):
+    """The same grid `hours` later: a new hour for the forecaster."""
+    from dataclasses import replace
+
+    return replace(whole, times_ms=whole.times_ms + hours * 3_600_000)
+
+
+def main():
+    from hedged.forecast.artefact import SHIPPED, load
+    from hedged.forecast.ensemble import EnsembleForecaster
+    from hedged.forecast.members import Inputs
+
+    whole = grid()
+    forecaster = EnsembleForecaster(load(SHIPPED))
+    began = time.perf_counter()
+    forecaster.forecast(whole, int(whole.times_ms[-1]), 24)
+    print(f"cold start, 60 days of memory: {time.perf_counter() - began:.1f} s")
+    members = forecaster._members
+    width, steps, channels = len(forecaster._card.features), 32, 15
+    inputs = Inputs(
+        np.zeros((SERIES, width), np.float32), np.zeros((SERIES, steps, channels), np.float16),
+        np.zeros(SERIES, np.int64), np.zeros(SERIES, np.int64),
+    )  # fmt: skip
+    bare, trees, full = [], [], []
+    for run in range(1, RUNS + 1):
+        now = shifted(whole, run)
+        for times, work in (
+            (bare, lambda: members.networks(inputs)),
+            (trees, lambda: members.trees(inputs)),
+            (full, lambda now=now: forecaster.forecast(now, int(now.times_ms[-1]), 24)),
+        ):
+            began = time.perf_counter()
+            work()
+            times.append((time.perf_counter() - began) * 1e3)
+    b, t, f = (statistics.median(times) for times in (bare, trees, full))
+    print(f"{SERIES} series: bare ONNX {b:.1f} ms, trees {t:.1f} ms, all of it {f:.1f} ms, ratio {f / b:.1f}")
+    used = [
+        float(subprocess.run([sys.executable, "-c", MEMORY.format(more=more)], capture_output=True, text=True,
+                             check=True).stdout)
+        for more in ("", SERVE)
+    ]  # fmt: skip
+    print(f"memory: {used[1]:.0f} MB, {used[1] - used[0]:.0f} MB above interpreter + numpy")
+    print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
