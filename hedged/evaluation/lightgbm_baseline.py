@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from hedged.domain.forecast import LEVELS
 from hedged.evaluation.prints import Floats
-from hedged.evaluation.trained import capped, rates, scaled_targets, share_above, time_split
+from hedged.evaluation.trained import capped, rates, scaled_targets, time_split
 from hedged.features.samples import Samples
 from hedged.features.targets import HORIZONS
+from hedged.forecast.probability import share_above
 
 TUNED_SHARE = 0.8
 MAX_ROUNDS = 120

@@ -4,15 +4,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hedged.domain.forecast import LEVELS
 from hedged.evaluation.prints import Floats
 from hedged.evaluation.truth import QUANTILES, STEP_HORIZONS, TS
 from hedged.features.samples import Samples
 from hedged.features.targets import HORIZONS
 
 CLIP = 10.0
-NEAR = 0.01
-"""Quantiles this close to the last rate, in s, mean that it stays: trees never hit it exactly."""
 
 
 def scaled_targets(samples: Samples) -> NDArray[np.float32]:
@@ -39,21 +36,6 @@ def capped(rows: NDArray[np.int64], cap: int | None, rng: np.random.Generator) -
     if cap is None or len(rows) <= cap:
         return rows
     return np.sort(rng.choice(rows, cap, replace=False))
-
-
-def share_above(quantiles: Floats) -> Floats:
-    """Return P(x > 0) + ½ P(x = 0) from quantiles at LEVELS in units of s, |x| ≤ NEAR standing for 0. (..., levels)."""
-    return 1.0 - (_below(quantiles, -NEAR) + _below(quantiles, NEAR)) / 2
-
-
-def _below(quantiles: Floats, x: float) -> Floats:
-    """Return P(≤ x): linear between the levels, the outermost pieces carried on until 0 and 1."""
-    place = np.clip((quantiles <= x).sum(axis=-1), 1, len(LEVELS) - 1)[..., None]
-    low, high = (np.take_along_axis(quantiles, place - k, axis=-1)[..., 0] for k in (1, 0))
-    level, upper = LEVELS[place[..., 0] - 1], LEVELS[place[..., 0]]
-    width = np.maximum(high - low, 1e-9)
-    below: Floats = np.clip(level + (x - low) / width * (upper - level), 0.0, 1.0)
-    return below
 
 
 def rates(samples: Samples, scaled: Floats) -> Floats:

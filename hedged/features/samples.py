@@ -69,10 +69,14 @@ class Samples:
 
     @property
     def scaled_target(self) -> NDArray[np.float32]:
-        """Return (y − last) / s, (n, horizons), NaN where unknown."""
-        scaled: NDArray[np.float32] = ((self.target - self.last[:, None]) / self.s[:, None]).astype(
-            np.float32
-        )
+        """Return (y − last) / s, (n, horizons), NaN where unknown; exactly 0 where the rate stayed.
+
+        `last` comes through float32 bars, so an unchanged rate differs from it in the eighth digit.
+        """
+        change = self.target - self.last[:, None]
+        with np.errstate(invalid="ignore"):
+            stayed = np.abs(change) < 2e-7 * np.abs(self.target) + 1e-12
+        scaled: NDArray[np.float32] = np.where(stayed, 0.0, change / self.s[:, None]).astype(np.float32)
         return scaled
 
     def pick(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Self:

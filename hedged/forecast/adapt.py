@@ -9,7 +9,7 @@ Everything here is sequential and causal: a day's forecasts are made with what o
 * **Width**: the distances of the quantiles from the median are stretched by exp(g), tracked so that one outcome in ten
   falls beyond either end of the 80 % band: adaptive conformal inference (Gibbs & Candès 2021) in the multiplicative
   form of quantile tracking (Angelopoulos et al. 2023), per series around its venue class.
-* **Probability**: p_up is recalibrated by Platt's logistic map when ≥ 1,000 recent outcomes are known and the map did
+* **Probability**: p_up is read off the law and recalibrated by Platt's logistic map when ≥ 1,000 recent outcomes are known and the map did
   better on the most recent third of them; else the raw one stands.
 """
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hedged.domain.forecast import LEVELS
 from hedged.features.targets import HORIZONS
 from hedged.forecast.platt import IDENTITY, Pairs, Platt
+from hedged.forecast.probability import share_above
 
 CLASSES = ("slow", "hourly")
 MEDIAN = len(LEVELS) // 2
@@ -46,14 +47,13 @@ class AdaptConfig:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Forecasts of n origins. `series` index, `slow` whether the interval is above one hour, `rest` the resting rate
-    as (pin − last) / s, NaN without; `quantiles` (members, n, horizons, levels) in s from the last rate; `p_up` raw.
+    as (pin − last) / s, NaN without; `quantiles` (members, n, horizons, levels) in s from the last rate.
     """
 
     series: NDArray[np.int64]
     slow: NDArray[np.bool_]
     rest: NDArray[np.float64]
     quantiles: NDArray[np.float32]
-    p_up: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Outcomes:
     slow: NDArray[np.bool_]
     quantiles: NDArray[np.float32]
     issued: NDArray[np.float64]
-    p_up: NDArray[np.float32]
+    p_up: NDArray[np.float64]
     y: NDArray[np.float64]
 
 
@@ -107,8 +107,8 @@ class Adaptation:
         out: NDArray[np.float64] = weight / weight.sum(axis=2, keepdims=True)
         return out
 
-    def apply(self, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return quantiles (n, horizons, levels), ascending, and p_up (n, horizons)."""
+    def apply(self, batch: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return quantiles (n, horizons, levels), ascending, p_up (n, horizons), and p_up before its recalibration."""
         group = np.where(batch.slow, 0, 1)
         weight = self.weights()[group]  # (n, horizons, members)
         law = np.einsum("mnhl,nhm->nhl", batch.quantiles, weight)
@@ -116,12 +116,14 @@ class Adaptation:
         centre = law[:, :, MEDIAN : MEDIAN + 1]
         sides = np.repeat(stretch, (MEDIAN, MEDIAN + 1), axis=2)  # below the median, then it and above
         law = centre + (law - centre) * sides
+        # read before rest: a median put on a rate just above the last one does not mean that it surely rises
+        p_raw = share_above(np.sort(law, axis=2))
         self._put_to_rest(law, batch.rest)
-        p_up = np.empty(batch.p_up.shape)
+        p_up = np.empty(p_raw.shape)
         for (c, h), platt in self.platt.items():
             mine = group == c
-            p_up[mine, h] = platt.map(batch.p_up[mine, h].astype(np.float64))
-        return np.sort(law, axis=2), p_up
+            p_up[mine, h] = platt.map(p_raw[mine, h])
+        return np.sort(law, axis=2), p_up, p_raw
 
     def learn(self, outcomes: Outcomes) -> None:
         """Take in outcomes of one horizon, all known by now."""

@@ -125,7 +125,7 @@ class EnsembleForecaster:
                 rows = np.flatnonzero(days == day)
                 waiting.teach(self._adaptation, int(day) * DAY_MS)
                 self._adaptation.end_of_day()
-                opinions = Opinions(said.opinions.quantiles[:, rows], said.opinions.p_up[rows])
+                opinions = Opinions(said.opinions.quantiles[:, rows])
                 issued = issue(self._adaptation, samples.pick(rows), opinions, waiting)
                 errors.append(_errors(issued.samples, issued.quantiles[:, :, 4], n))
         waiting.teach(self._adaptation, int(grid.times_ms[-1]))
@@ -140,9 +140,9 @@ class EnsembleForecaster:
         samples = said.samples
         batch = Batch(
             samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,
-            said.opinions.quantiles, said.opinions.p_up,
+            said.opinions.quantiles,
         )  # fmt: skip
-        law, p_up = self._adaptation.apply(batch)
+        law, p_up, _ = self._adaptation.apply(batch)
         rates = samples.last[:, None, None] + law * samples.s[:, None, None]
         known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
         keys = tuple(grid.keys[i] for i in samples.series[known])

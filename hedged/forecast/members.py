@@ -37,14 +37,9 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Opinions:
-    """What every member says, in units of s from the last settled rate.
-
-    `quantiles` float32 (members, n, horizons, levels), ascending; `p_up` float32 (n, horizons), the networks' mean
-    probability that the target exceeds the last rate, a tie counted half.
-    """
+    """What every member says: `quantiles` float32 (members, n, horizons, levels), ascending, in s from the last."""
 
     quantiles: NDArray[np.float32]
-    p_up: NDArray[np.float32]
 
 
 class Members:
@@ -76,28 +71,24 @@ class Members:
     def ask(self, inputs: Inputs) -> Opinions:
         """Return the opinions of all members."""
         quantiles = np.empty((len(self.names), len(inputs), len(HORIZONS), len(LEVELS)), np.float32)
-        p_up = np.empty((len(inputs), len(HORIZONS)), np.float32)
         for at in range(0, len(inputs), BATCH):
             rows = slice(at, min(at + BATCH, len(inputs)))
             part = inputs.part(rows)
-            law, direction = self.networks(part)
-            quantiles[:-1, rows] = law
+            quantiles[:-1, rows] = self.networks(part)
             quantiles[-1, rows] = self.trees(part)
-            p_up[rows] = (1.0 / (1.0 + np.exp(-direction))).mean(axis=0)
-        return Opinions(quantiles, p_up)
+        return Opinions(quantiles)
 
-    def networks(self, inputs: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the graph: quantiles (networks, n, horizons, levels), direction logits (networks, n, horizons)."""
-        law, direction = self._networks.run(
-            None,
-            {
-                "tabular": inputs.tabular,
-                "sequence": inputs.sequence.astype(np.float32),
-                "venue": inputs.venue,
-                "coin": inputs.coin,
-            },
-        )
-        return law, direction
+    def networks(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Run the graph: quantiles (networks, n, horizons, levels).
+
+        The graph's direction logits are left: what the calibrated law says of a rise proved better.
+        """
+        told = {
+            "tabular": inputs.tabular, "sequence": inputs.sequence.astype(np.float32), "venue": inputs.venue,
+            "coin": inputs.coin,
+        }  # fmt: skip
+        law: NDArray[np.float32] = self._networks.run(["quantiles"], told)[0]
+        return law
 
     def trees(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run the trees: quantiles (n, horizons, levels)."""

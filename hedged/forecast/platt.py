@@ -33,7 +33,7 @@ class Pairs:
     p: list[NDArray[np.float64]] = field(default_factory=list)
     outcome: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def add(self, p_up: NDArray[np.float32], y: NDArray[np.float64]) -> None:
+    def add(self, p_up: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         """Add pairs and forget the oldest beyond the memory."""
         self.p.append(p_up.astype(np.float64))
         self.outcome.append((np.sign(y) + 1.0) / 2.0)

@@ -43,14 +43,16 @@ class Waiting:
         default_factory=lambda: [[] for _ in HORIZONS]
     )
 
-    def add(self, samples: Samples, opinions: Opinions, issued: NDArray[np.float64]) -> None:
+    def add(
+        self, samples: Samples, opinions: Opinions, issued: NDArray[np.float64], p_raw: NDArray[np.float64]
+    ) -> None:
         """Remember forecasts in units of s."""
         y = samples.scaled_target.astype(np.float64)
         for h in range(len(HORIZONS)):
             rows = np.flatnonzero(~np.isnan(y[:, h]))
             outcomes = Outcomes(
                 h, samples.series[rows], samples.interval_h[rows] > 1.0, opinions.quantiles[:, rows, h],
-                issued[rows, h], opinions.p_up[rows, h], y[rows, h],
+                issued[rows, h], p_raw[rows, h], y[rows, h],
             )  # fmt: skip
             self.parts[h].append((samples.target_ms[rows, h], outcomes))
 
@@ -95,7 +97,7 @@ def walk(
             rows = np.flatnonzero(days == day)
             waiting.teach(adaptation, int(day) * DAY_MS)
             adaptation.end_of_day()
-            issued = issue(adaptation, samples.pick(rows), _rows(opinions, rows), waiting)
+            issued = issue(adaptation, samples.pick(rows), Opinions(opinions.quantiles[:, rows]), waiting)
             if (inside := issued.samples.origin_ms >= from_ms).any():
                 yield Issued(issued.samples.pick(inside), issued.quantiles[inside], issued.p_up[inside])
         on_progress((int(samples.origin_ms.max()) - start_ms) / (to_ms - start_ms))
@@ -104,15 +106,11 @@ def walk(
 def issue(adaptation: Adaptation, samples: Samples, opinions: Opinions, waiting: Waiting) -> Issued:
     """Combine one day's opinions into forecasts, and remember them until their outcomes settle."""
     rest = (samples.pin - samples.last) / samples.s
-    batch = Batch(samples.series, samples.interval_h > 1.0, rest, opinions.quantiles, opinions.p_up)
-    law, p_up = adaptation.apply(batch)
-    waiting.add(samples, opinions, law)
+    batch = Batch(samples.series, samples.interval_h > 1.0, rest, opinions.quantiles)
+    law, p_up, p_raw = adaptation.apply(batch)
+    waiting.add(samples, opinions, law, p_raw)
     rates = samples.last[:, None, None] + law * samples.s[:, None, None]
     return Issued(samples, rates, p_up)
-
-
-def _rows(opinions: Opinions, rows: NDArray[np.int64]) -> Opinions:
-    return Opinions(opinions.quantiles[:, rows], opinions.p_up[rows])
 
 
 def _pick(outcomes: Outcomes, which: NDArray[np.bool_]) -> Outcomes:

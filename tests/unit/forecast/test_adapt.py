@@ -26,10 +26,10 @@ def outcomes(
     )
 
 
-def batch(quantiles: np.ndarray, rest: float = np.nan, p_up: float = 0.5) -> Batch:
+def batch(quantiles: np.ndarray, rest: float = np.nan) -> Batch:
     """One origin of series 0, slow; quantiles (members, levels) the same at all horizons."""
     law = np.repeat(quantiles[:, None, None, :], 4, axis=2).astype(np.float32)
-    return Batch(np.array([0]), np.array([True]), np.array([rest]), law, np.full((1, 4), p_up, np.float32))
+    return Batch(np.array([0]), np.array([True]), np.array([rest]), law)
 
 
 def test_the_better_member_gains_weight() -> None:
@@ -56,7 +56,7 @@ def test_bands_come_to_cover_what_they_say(width: float) -> None:
     rng = np.random.default_rng(1)
     inside = []
     for day in range(600):
-        law, _ = adaptation.apply(batch(Z[None] * width))
+        law, _, _ = adaptation.apply(batch(Z[None] * width))
         y = rng.normal(size=3)
         inside.append((y >= law[0, 0, 1]) & (y <= law[0, 0, 7]))
         quantiles = np.tile(Z * width, (1, 3, 1)).astype(np.float32)
@@ -87,7 +87,7 @@ def test_a_band_without_width_teaches_no_width() -> None:
 
 def test_what_is_near_rest_is_put_to_rest() -> None:
     """If this fails, averages of models miss by a hair the rate at which the market sits every second interval."""
-    law, _ = Adaptation(uniform_prior(1), 1).apply(batch(Z[None] * 0.05, rest=0.01))
+    law, _, _ = Adaptation(uniform_prior(1), 1).apply(batch(Z[None] * 0.05, rest=0.01))
     assert law[0, 0, 2:7] == pytest.approx(0.01)  # within a tenth of s
     assert law[0, 0, [0, 1, 7, 8]] == pytest.approx(
         (Z * 0.05)[[0, 1, 7, 8]], abs=1e-6
@@ -104,15 +104,14 @@ def test_a_short_history_begins_wider() -> None:
 @given(
     st.lists(st.lists(st.floats(-5, 5), min_size=9, max_size=9).map(sorted), min_size=2, max_size=4),
     st.floats(-1, 1),
-    st.floats(0.01, 0.99),
 )
-def test_laws_ascend_and_probabilities_are_ones(laws: list[list[float]], rest: float, p: float) -> None:
+def test_laws_ascend_and_probabilities_are_ones(laws: list[list[float]], rest: float) -> None:
     """If this fails, some opinion of the members makes quantiles that cross or a probability outside 0 … 1."""
     adaptation = Adaptation(uniform_prior(len(laws)), 1)
     adaptation.series_width += 0.3
-    law, p_up = adaptation.apply(batch(np.array(laws), rest, p))
+    law, p_up, _ = adaptation.apply(batch(np.array(laws), rest))
     assert (np.diff(law, axis=2) >= 0).all()
-    assert ((p_up > 0) & (p_up < 1)).all()
+    assert ((p_up >= 0) & (p_up <= 1)).all()
     assert len(LEVELS) == law.shape[2]
 
 
