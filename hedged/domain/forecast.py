@@ -77,6 +77,8 @@ def joint_scenarios(
     Source: Clark et al. 2004, "The Schaake shuffle".
     """
     n_series = quantiles.shape[0]
+    if not n_series:
+        return np.empty((n_scenarios, 0))
     u = (np.arange(n_scenarios) + 0.5) / n_scenarios
     if len(residuals) >= 2:
         rows = residuals[np.linspace(0, len(residuals) - 1, n_scenarios).astype(int)]

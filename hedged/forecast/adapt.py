@@ -9,8 +9,8 @@ Everything here is sequential and causal: a day's forecasts are made with what o
 * **Width**: the distances of the quantiles from the median are stretched by exp(g), tracked so that one outcome in ten
   falls beyond either end of the 80 % band: adaptive conformal inference (Gibbs & Candès 2021) in the multiplicative
   form of quantile tracking (Angelopoulos et al. 2023), per series around its venue class.
-* **Probability**: p_up is read off the law and recalibrated by Platt's logistic map when ≥ 1,000 recent outcomes are known and the map did
-  better on the most recent third of them; else the raw one stands.
+* **Probability**: p_up is read off the law and recalibrated by Platt's logistic map when ≥ 1,000 recent outcomes are
+  known and the map did better on the most recent third of them; else it stands as it is.
 """
 
 from collections.abc import Mapping
