@@ -14,7 +14,8 @@ import time
 import numpy as np
 
 SERIES, HOURS, RUNS = 100, 90 * 24, 20
-MEMORY = "import resource, numpy{more}; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+MEMORY = """import numpy{more}
+print(int([line for line in open('/proc/self/status') if line.startswith('VmRSS')][0].split()[1]) / 1024)"""
 SERVE = "; from hedged.forecast.registry import make_forecaster; make_forecaster('ensemble')"
 
 

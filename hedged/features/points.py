@@ -73,10 +73,7 @@ def others_mean(x: Array, group: NDArray[np.int64]) -> tuple[Array, Array]:
     """
     known = ~np.isnan(x)
     filled = np.where(known, x, 0.0)
-    n_groups = int(group.max(initial=-1)) + 1
-    total, count = np.zeros((n_groups, x.shape[1])), np.zeros((n_groups, x.shape[1]))
-    np.add.at(total, group, filled)
-    np.add.at(count, group, known.astype(np.float64))
+    total, count = _totals(filled, known, group)
     others = count[group] - known
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(others > 0, (total[group] - filled) / others, np.nan)
@@ -86,13 +83,19 @@ def others_mean(x: Array, group: NDArray[np.int64]) -> tuple[Array, Array]:
 def group_mean(x: Array, group: NDArray[np.int64]) -> Array:
     """Return, for each series, the mean of x over all known series of its group; (series, hours)."""
     known = ~np.isnan(x)
-    n_groups = int(group.max(initial=-1)) + 1
-    total, count = np.zeros((n_groups, x.shape[1])), np.zeros((n_groups, x.shape[1]))
-    np.add.at(total, group, np.where(known, x, 0.0))
-    np.add.at(count, group, known.astype(np.float64))
+    total, count = _totals(np.where(known, x, 0.0), known, group)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Array = np.where(count > 0, total / count, np.nan)[group]
     return mean
+
+
+def _totals(filled: Array, known: NDArray[np.bool_], group: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Add up values and counts by group; both (groups, hours)."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 1))
+    return np.add.reduceat(filled[order], starts, axis=0), np.add.reduceat(
+        known[order].astype(np.float64), starts, axis=0
+    )
 
 
 def codes(names: list[str]) -> NDArray[np.int64]:
