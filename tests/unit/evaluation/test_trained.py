@@ -13,8 +13,9 @@ from hedged.domain.forecast import LEVELS
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.lightgbm_baseline import Params, Vocabulary, fit_predict, tune
 from hedged.evaluation.ridge import ridge
-from hedged.evaluation.trained import frame_of, share_above, time_split
+from hedged.evaluation.trained import frame_of, time_split
 from hedged.features.samples import Samples
+from hedged.forecast.probability import share_above
 
 KEYS = (SeriesKey("binance", "BTC"), SeriesKey("hyperliquid", "ETH"))
 LEADS_H = np.array([8, 24, 24, 120])
