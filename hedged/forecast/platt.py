@@ -9,6 +9,8 @@ MEMORY = 20_000
 """Most recent pairs that are kept."""
 ENOUGH = 1_000
 RIDGE = 1.0
+SURE = 0.02
+"""Probabilities nearer to 0 or 1 are taken as this near: a few boastful ones must not bend the map of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _log_loss(x: NDArray[np.float64], outcome: NDArray[np.float64], platt: Platt
 
 
 def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = np.clip(p, 1e-6, 1.0 - 1e-6)
+    p = np.clip(p, SURE, 1.0 - SURE)
     out: NDArray[np.float64] = np.log(p / (1.0 - p))
     return out
 
