@@ -1,6 +1,6 @@
 """Measures the nowcast of 8 h venues on a data directory: error, direction and calibration by hours to the settlement.
 
-    python benchmarks/bench_nowcast.py DIR [FROM TO] [--symbols BTC,ETH,…] [--without prices|rates]
+    python benchmarks/measure_nowcast.py DIR [FROM TO] [--symbols BTC,ETH,…] [--without prices|rates]
 
 Walks through the data 60 days at a time, each with 60 days of past, and never looks ahead. Per hour before the
 settlement: mean absolute error over persistence and pinball loss over persistence's (geometric means over the series),
