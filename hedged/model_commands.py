@@ -156,12 +156,18 @@ def evaluate(
             on_progress=on_progress,
         )  # fmt: skip
     for cell in found["pinball_ratio"]:
-        if cell["forecaster"] == found["against"]:
+        # a cell in which the baseline answered too few origins has no ratio: the page says so
+        if cell["forecaster"] == found["against"] and cell["value"] is not None:
             console.print(
                 f"{cell['venue_class']:7} {cell['horizon']:6} pinball {cell['value']:.3f} of {found['against']} "
-                f"({cell['low']:.3f} … {cell['high']:.3f})"
+                f"({_told(cell['low'])} … {_told(cell['high'])})"
             )
     console.print(f"page: {out / 'index.html'}")
+
+
+def _told(number: float | None) -> str:
+    """Write a bound, which is unknown where there are too few weeks."""
+    return "?" if number is None else f"{number:.3f}"
 
 
 def _trainer(

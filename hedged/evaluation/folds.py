@@ -20,7 +20,7 @@ from hedged.features.samples import Samples, Sampling, collect
 from hedged.forecast.artefact import CARD, Artefact, load
 from hedged.forecast.table import write_forecasts
 
-TEST = Sampling(slow=0.5, hourly=0.04, hourly_alone=0.01, between=0.0, seed=1)
+TEST = Sampling(slow=0.5, hourly=0.25, hourly_alone=0.10, between=0.0, seed=1)
 """Origins on which the trained baselines answer: a random sample, the same of every model."""
 FIRST_MS = 1_577_836_800_000  # 2020-01-01, as in training
 PURGE_MS = 6 * DAY_MS
