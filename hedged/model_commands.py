@@ -107,6 +107,11 @@ def train(
         ours, theirs = found["ensemble"], found["ewma"]
         console.print(
             f"{cell:14} MAE {ours['mae']:.3f} of persistence (EWMA {theirs['mae']:.3f}) on the last 90 days"
+            + (
+                "  [yellow]worse than EWMA: too little to learn from here[/yellow]"
+                if ours["mae"] > theirs["mae"]
+                else ""
+            )
         )
     console.print(f"model {artefact.hash} in {out}")
 

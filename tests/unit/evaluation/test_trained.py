@@ -44,7 +44,7 @@ def train():
 
 
 @pytest.fixture(scope="module")
-def test_set():
+def held_out():
     return made_up(1_500, 1, from_ms=2100 * HOUR_MS)
 
 
@@ -58,50 +58,50 @@ def test_nothing_trained_on_settles_after_the_split(train):
     assert early[0] not in time_split(unknown, 0.8)[0]
 
 
-def test_the_regression_finds_a_linear_law(train, test_set):
+def test_the_regression_finds_a_linear_law(train, held_out):
     """B2 asks to beat linear regression: it must be one that works."""
-    quantiles, p_up = ridge(train, test_set)
-    error = np.abs(quantiles[:, 0, 4] - test_set.target[:, 0]).mean()
+    quantiles, p_up = ridge(train, held_out)
+    error = np.abs(quantiles[:, 0, 4] - held_out.target[:, 0]).mean()
     assert error < 0.45e-6
-    hit = (p_up[:, 0] > 0.5) == (test_set.target[:, 0] > test_set.last)
+    hit = (p_up[:, 0] > 0.5) == (held_out.target[:, 0] > held_out.last)
     assert hit.mean() > 0.85
-    inside = (quantiles[:, 0, 1] <= test_set.target[:, 0]) & (test_set.target[:, 0] <= quantiles[:, 0, -2])
+    inside = (quantiles[:, 0, 1] <= held_out.target[:, 0]) & (held_out.target[:, 0] <= quantiles[:, 0, -2])
     assert 0.7 < inside.mean() < 0.9
     assert (np.diff(quantiles, axis=2) >= 0).all()
 
 
-def test_the_regression_does_not_look_ahead(train, test_set):
+def test_the_regression_does_not_look_ahead(train, held_out):
     """Its bands learn from errors in the test period: only from those that had settled."""
     at_ms = 2600 * HOUR_MS
-    later = test_set.target_ms > at_ms
-    shaken = replace(test_set, target=np.where(later, test_set.target + 3e-6, test_set.target))
-    before, after = (ridge(train, part) for part in (test_set, shaken))
-    known = test_set.origin_ms <= at_ms
+    later = held_out.target_ms > at_ms
+    shaken = replace(held_out, target=np.where(later, held_out.target + 3e-6, held_out.target))
+    before, after = (ridge(train, part) for part in (held_out, shaken))
+    known = held_out.origin_ms <= at_ms
     assert known.sum() > 200
     np.testing.assert_array_equal(before[0][known], after[0][known])
     np.testing.assert_array_equal(before[1][known], after[1][known])
-    day_after = test_set.origin_ms > at_ms + 10 * DAY_MS
+    day_after = held_out.origin_ms > at_ms + 10 * DAY_MS
     assert not np.array_equal(before[0][day_after], after[0][day_after])
 
 
-def test_trees_never_read_the_targets_they_are_asked_for(train, test_set):
+def test_trees_never_read_the_targets_they_are_asked_for(train, held_out):
     """The strongest baseline must be honest, or the goal set against it is out of reach."""
     params = replace(Params(), rounds=(5,) * 4, min_data_in_leaf=20)
-    whole = fit_predict(train, test_set, params)
-    blind = fit_predict(train, replace(test_set, target=np.full_like(test_set.target, np.nan)), params)
+    whole = fit_predict(train, held_out, params)
+    blind = fit_predict(train, replace(held_out, target=np.full_like(held_out.target, np.nan)), params)
     for told, told_blind in zip(whole, blind, strict=True):
         np.testing.assert_array_equal(told, told_blind)
     assert (np.diff(whole[0], axis=2) >= 0).all()
 
 
-def test_trees_learn_and_repeat(train, test_set):
+def test_trees_learn_and_repeat(train, held_out):
     """The same seed must give the same baseline, and one that beats standing still."""
     params = replace(Params(), rounds=(30,) * 4, min_data_in_leaf=20)
-    (one, p_up), (two, _) = (fit_predict(train, test_set, params, row_cap=2_000) for _ in range(2))
+    (one, p_up), (two, _) = (fit_predict(train, held_out, params, row_cap=2_000) for _ in range(2))
     np.testing.assert_array_equal(one, two)
-    error = np.abs(one[:, :, 4] - test_set.target).mean()
-    assert ((p_up > 0.5) == (test_set.target > test_set.last[:, None])).mean() > 0.85
-    assert error < 0.5 * np.abs(test_set.target - test_set.last[:, None]).mean()
+    error = np.abs(one[:, :, 4] - held_out.target).mean()
+    assert ((p_up > 0.5) == (held_out.target > held_out.last[:, None])).mean() > 0.85
+    assert error < 0.5 * np.abs(held_out.target - held_out.last[:, None]).mean()
 
 
 def test_the_search_keeps_the_best_and_repeats(train):
@@ -115,13 +115,13 @@ def test_the_search_keeps_the_best_and_repeats(train):
     assert best == tune(train, 3, np.random.default_rng(0), row_cap=1_500)
 
 
-def test_a_coin_never_trained_on_is_unknown(train, test_set):
+def test_a_coin_never_trained_on_is_unknown(train, held_out):
     """Another coin's number for an unseen one would lend it that coin's habits."""
     words = Vocabulary.of(train)
-    other = replace(test_set, keys=(SeriesKey("binance", "NEW"), KEYS[1]))
+    other = replace(held_out, keys=(SeriesKey("binance", "NEW"), KEYS[1]))
     codes = words.matrix(other)[:, -2:]
-    assert np.isnan(codes[test_set.series == 0, 1]).all()
-    assert not np.isnan(codes[test_set.series == 0, 0]).any()
+    assert np.isnan(codes[held_out.series == 0, 1]).all()
+    assert not np.isnan(codes[held_out.series == 0, 0]).any()
     assert np.isfinite(fit_predict(train, other, replace(Params(), rounds=(2,) * 4))[0]).all()
 
 
@@ -139,14 +139,14 @@ def test_a_rate_that_most_likely_stays_is_no_call():
     assert share_above(resting[None, None, :])[0, 0] == pytest.approx(0.5, abs=0.05)
 
 
-def test_answers_come_in_the_units_of_the_file(test_set):
+def test_answers_come_in_the_units_of_the_file(held_out):
     """s1 and s3 are told per interval, means per hour: a slip would be a factor of eight."""
-    quantiles = np.tile(np.arange(1.0, 10.0), (len(test_set), 4, 1))
-    frame = frame_of(test_set, "trees", quantiles, np.full((len(test_set), 4), 0.5))
+    quantiles = np.tile(np.arange(1.0, 10.0), (len(held_out), 4, 1))
+    frame = frame_of(held_out, "trees", quantiles, np.full((len(held_out), 4), 0.5))
     assert set(frame.filter(pl.col("horizon") == "s1")["q05"]) == {8.0}
     assert set(frame.filter(pl.col("horizon") == "m24h")["q95"]) == {9.0}
     assert set(frame["forecaster"]) == {"trees"}
-    gaps = replace(test_set, target=np.where(np.arange(4) == 3, np.nan, test_set.target))
+    gaps = replace(held_out, target=np.where(np.arange(4) == 3, np.nan, held_out.target))
     assert set(frame_of(gaps, "x", quantiles, np.full((len(gaps), 4), 0.5))["horizon"]) == {
         "s1",
         "s3",
