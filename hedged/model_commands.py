@@ -44,7 +44,7 @@ def forecast(
     m120h (mean rate per hour); quantiles q05 … q95, q50 is the point forecast; p_up, the probability that the rate per
     hour rises. The model learns its weights and bands from outcomes as they settle, beginning 45 days before --from.
     """
-    from hedged.adapters.replay.series import series_of
+    from hedged.adapters.replay.series import funded
     from hedged.adapters.replay.tables import load_tables
     from hedged.forecast.artefact import SHIPPED, load
     from hedged.forecast.table import write_forecasts
@@ -53,7 +53,7 @@ def forecast(
     if from_ms >= to_ms:
         raise ConfigError(f"the window is empty: --from {from_} is not before --to {to}")
     artefact = load(model or SHIPPED)
-    series = {key: told for key, told in series_of(load_tables(data, None)).items() if len(told.funding_ts)}
+    series = funded(load_tables(data, None))
     # the others are read all the same: what the market does is part of every forecast
     wanted = [key for key in series if symbol is None or key.symbol in symbol]
     if missing := sorted(set(symbol or ()) - {key.symbol for key in wanted}):
@@ -138,7 +138,7 @@ def evaluate(
     import numpy as np
     import polars as pl
 
-    from hedged.adapters.replay.series import series_of
+    from hedged.adapters.replay.series import funded
     from hedged.adapters.replay.tables import load_tables
     from hedged.evaluation.folds import folds_of, forecast_folds, trained_baselines
     from hedged.evaluation.run import evaluate as measure
@@ -147,7 +147,7 @@ def evaluate(
     if from_ms >= to_ms:
         raise ConfigError(f"the window is empty: --from {from_} is not before --to {to}")
     folds = folds_of(from_ms, to_ms, fold_days)
-    series = {key: told for key, told in series_of(load_tables(data, None)).items() if len(told.funding_ts)}
+    series = funded(load_tables(data, None))
     with bar() as on_progress:
         if forecasts is not None:
             told = pl.read_parquet(forecasts).with_columns(fold=pl.lit(0))

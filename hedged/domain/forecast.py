@@ -10,6 +10,8 @@ from hedged.domain.market import SeriesKey
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95])
 """Quantile levels that every forecaster gives."""
+QUANTILE_COLUMNS = tuple(f"q{round(level * 100):02d}" for level in LEVELS)
+"""Their columns in a forecasts file: q05 … q95."""
 
 
 @dataclass(frozen=True, slots=True)

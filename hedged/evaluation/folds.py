@@ -16,13 +16,12 @@ from hedged.domain.market import SeriesKey
 from hedged.evaluation import lightgbm_baseline
 from hedged.evaluation.ridge import ridge
 from hedged.evaluation.trained import frame_of
-from hedged.features.samples import Samples, Sampling, collect
+from hedged.features.samples import FIRST_MS, Samples, Sampling, collect
 from hedged.forecast.artefact import CARD, Artefact, load
 from hedged.forecast.table import write_forecasts
 
 TEST = Sampling(slow=0.5, hourly=0.25, hourly_alone=0.10, between=0.0, seed=1)
 """Origins on which the trained baselines answer: a random sample, the same of every model."""
-FIRST_MS = 1_577_836_800_000  # 2020-01-01, as in training
 PURGE_MS = 6 * DAY_MS
 Progress = Callable[[str, float], None]
 Trainer = Callable[[int, Path], Artefact]

@@ -12,12 +12,12 @@ from hedged.adapters.replay.series import SeriesData, series_of
 from hedged.adapters.replay.tables import load_tables
 from hedged.domain.clock import MINUTE_MS
 from hedged.domain.errors import DataError
-from hedged.domain.forecast import LEVELS
+from hedged.domain.forecast import QUANTILE_COLUMNS
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.prints import by_series, yardsticks
 from hedged.features.targets import HORIZONS, targets_of
 
-QUANTILES = tuple(f"q{round(100 * level):02d}" for level in LEVELS)
+QUANTILES = QUANTILE_COLUMNS
 KEY = ("venue", "symbol", "origin_ts", "horizon")
 COLUMNS = ("venue", "symbol", "origin_ts", "target_ts", "horizon", *QUANTILES, "p_up")
 ORIGIN_COLUMNS = ("row", *KEY, "fold", "last", "s", "interval_h", "unit_h", "venue_class")

@@ -38,6 +38,8 @@ class Sampling:
     seed: int = 0
 
 
+FIRST_MS = 1_577_836_800_000
+"""2020-01-01, where training begins: before it venues' rules and data were others."""
 ALL_SETTLEMENTS = Sampling(1.0, 1.0, 1.0, 0.0)
 
 

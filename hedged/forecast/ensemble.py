@@ -45,7 +45,7 @@ class _Said:
 
 @dataclass(frozen=True, slots=True)
 class _Law:
-    """The forecast of one hour: marginals per hour of every series that has one, and past residuals."""
+    """The forecast of one hour: marginals per hour of every series that has one."""
 
     keys: tuple[SeriesKey, ...]
     quantiles: NDArray[np.float64]  # (series, horizons, levels)

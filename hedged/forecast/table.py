@@ -9,14 +9,12 @@ import pyarrow.parquet
 
 from hedged.adapters.replay.series import SeriesData
 from hedged.domain.errors import DataError
-from hedged.domain.forecast import LEVELS
+from hedged.domain.forecast import QUANTILE_COLUMNS
 from hedged.domain.market import SeriesKey
 from hedged.features.targets import HORIZONS, STEPS
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.members import Members
 from hedged.forecast.walk import Issued, walk
-
-QUANTILE_COLUMNS = tuple(f"q{round(level * 100):02d}" for level in LEVELS)
 
 
 def write_forecasts(

@@ -23,12 +23,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hedged.adapters.replay.proxy import Proxy, stand_in
-from hedged.adapters.replay.series import series_of
+from hedged.adapters.replay.series import funded
 from hedged.adapters.replay.tables import load_tables
 from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.errors import DataError
 from hedged.features.resample import FEATURE_HASH
-from hedged.features.samples import Samples, Sampling, collect
+from hedged.features.samples import FIRST_MS, Samples, Sampling, collect
 from hedged.forecast.artefact import Artefact, Card, write_card
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
@@ -39,7 +39,6 @@ from hedged.training.networks import make_network
 from hedged.training.trees import TreesConfig, fit_trees
 from hedged.training.weigh import hold_out_metrics, weigh
 
-FIRST_MS = 1_577_836_800_000  # 2020-01-01: before it venues' rules and data were others
 TWO_YEARS_DAYS = 730.0
 Progress = Callable[[str, float], None]
 
@@ -124,12 +123,11 @@ def _samples(
     data: Path, to_ms: int, config: TrainConfig, on_progress: Progress
 ) -> tuple[Samples, Samples | None]:
     tables = load_tables(data, None)
-    series = {key: told for key, told in series_of(tables).items() if len(told.funding_ts)}
+    series = funded(tables)
     samples = collect(series, FIRST_MS, to_ms, config.sampling, lambda f: on_progress("samples", f))
     if not any(key.venue == "hyperliquid" for key in series):
         return samples, None
-    proxied = series_of(stand_in(tables, Proxy("hyperliquid", "chain")))
-    proxied = {key: told for key, told in proxied.items() if len(told.funding_ts)}
+    proxied = funded(stand_in(tables, Proxy("hyperliquid", "chain")))
     try:
         extra = collect(
             proxied, FIRST_MS, to_ms, config.stand_in, lambda f: on_progress("stand-in samples", f)
@@ -179,7 +177,7 @@ def _judge(
 def _cascade(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress) -> dict[str, Any] | None:
     """Fit the cascade head; None where the data hold too few cascades, or no hourly prices."""
     on_progress("cascades", 0.0)
-    series = {key: told for key, told in series_of(load_tables(data, None)).items() if len(told.funding_ts)}
+    series = funded(load_tables(data, None))
     try:
         rows = cascade.collect(series, FIRST_MS, to_ms)
         text, card = cascade.fit(rows, to_ms, config.seed, config.threads)

@@ -79,6 +79,11 @@ def series_of(tables: Tables) -> dict[SeriesKey, SeriesData]:
     return {key: _series(key, parts, signals) for key in sorted(keys)}
 
 
+def funded(tables: Tables) -> dict[SeriesKey, SeriesData]:
+    """Cut the tables into the series that have funding: those a forecast can be about."""
+    return {key: data for key, data in series_of(tables).items() if len(data.funding_ts)}
+
+
 def _by_series(table: pl.DataFrame) -> dict[SeriesKey, pl.DataFrame]:
     """Cut a table once, by venue and symbol; rows of a table without venues belong to no series."""
     if not {"venue", "symbol"} <= set(table.columns):

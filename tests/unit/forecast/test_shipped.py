@@ -13,12 +13,13 @@ from small_tables import ms
 from hedged.adapters.replay.series import series_of
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import ConfigError, DataError
+from hedged.domain.forecast import QUANTILE_COLUMNS
 from hedged.domain.market import SeriesKey
 from hedged.features.history import grid_at
 from hedged.features.resample import HourlyGrid
 from hedged.forecast.artefact import SHIPPED, Artefact, load
 from hedged.forecast.ensemble import EnsembleForecaster
-from hedged.forecast.table import QUANTILE_COLUMNS, write_forecasts
+from hedged.forecast.table import write_forecasts
 
 END_H = 24 * 70
 BTC = SeriesKey("binance", "BTC")
