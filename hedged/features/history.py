@@ -57,5 +57,9 @@ def grid_at(
 
 
 def _alive(data: SeriesData, from_ms: int, to_ms: int) -> bool:
-    lo, hi = np.searchsorted(data.funding_ts, (from_ms, to_ms), side="right")
-    return bool(hi > lo)
+    """Tell whether a series settled or traded in (from_ms, to_ms]: prices are evidence also where prints are missing."""
+    ends = (from_ms, to_ms)
+    return any(
+        np.diff(np.searchsorted(known_ms, ends, side="right"))[0] > 0
+        for known_ms in (data.funding_ts, data.close.known_ms)
+    )

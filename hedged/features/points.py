@@ -40,8 +40,13 @@ class Rolling:
         self._sum = _prefix(np.where(known, x, 0.0))
         self._count = _prefix(known.astype(np.float64))
 
-    def mean(self, points: Points, hours: int, back: int = 0, min_share: float = 0.0) -> Array:
-        """Return means over the `hours` hours ending `back` before each point; NaN where none (or too few) is known."""
+    def mean(
+        self, points: Points, hours: int | NDArray[np.int64], back: int = 0, min_share: float = 0.0
+    ) -> Array:
+        """Return means over the `hours` hours ending `back` before each point; NaN where none (or too few) is known.
+
+        `hours`: one number, or one for each point.
+        """
         hi = np.maximum(points.cols + 1 - back, 0)
         lo = np.maximum(hi - hours, 0)
         count = self._count[points.rows, hi] - self._count[points.rows, lo]

@@ -16,7 +16,7 @@ from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.market import SeriesKey
 
-VERSION = 2
+VERSION = 3
 FEATURE_HASH = hashlib.sha256(
     ("|".join(f"{f.value}:{f.name}" for f in Field) + f"|hourly:v{VERSION}").encode()
 ).hexdigest()[:16]

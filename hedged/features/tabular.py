@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS
+from hedged.features.nowcast import nowcast_features
 from hedged.features.points import Array, Points, Rolling, codes, ewm_of_prints, group_mean, others_mean
 from hedged.features.resample import HourlyGrid
 from hedged.features.scale import PIN_TOLERANCE, PINS, Scale, fresh_level, last_change, settled_now
@@ -132,11 +133,7 @@ def _cross(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named
     for hours in (1, 4, 8, 24):
         yield f"hourly_{hours}h", (rolled.mean(at, hours) - last) / s
     since = np.nan_to_num(at.take(grid.since_h), nan=0.0).astype(np.int64)
-    accrued = np.full(len(at), np.nan)
-    for hours in np.unique(since[since > 0]):
-        part = np.flatnonzero(since == hours)
-        accrued[part] = rolled.mean(Points(at.rows[part], at.cols[part]), int(hours))
-    yield "hourly_accrued", (accrued - last) / s
+    yield "hourly_accrued", (rolled.mean(at, since) - last) / s
     for venue in NAMED_VENUES:
         here = np.array([key.venue == venue for key in grid.keys])
         theirs = group_mean(np.where(here[:, None], shared.level, np.nan), shared.symbol)
@@ -245,6 +242,11 @@ def _lagged(x: Array, hours: int) -> Array:
     return out
 
 
+def _nowcast(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+    """Return what the running interval shows of the settlement that ends it."""
+    return nowcast_features(grid, at, scale)
+
+
 FAMILIES: tuple[Callable[[HourlyGrid, Points, Scale, _Shared], Named], ...] = (
-    _own, _clock, _cross, _market, _price, _activity,
+    _own, _clock, _cross, _market, _price, _activity, _nowcast,
 )  # fmt: skip
