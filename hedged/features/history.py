@@ -57,7 +57,7 @@ def grid_at(
 
 
 def _alive(data: SeriesData, from_ms: int, to_ms: int) -> bool:
-    """Tell whether a series settled or traded in (from_ms, to_ms]: prices are evidence also where prints are missing."""
+    """Tell whether a series settled or traded in (from_ms, to_ms]: prices without prints are evidence for others."""
     ends = (from_ms, to_ms)
     return any(
         np.diff(np.searchsorted(known_ms, ends, side="right"))[0] > 0

@@ -32,9 +32,9 @@ class Sampling:
     """
 
     slow: float = 1.0
-    hourly: float = 0.25
-    hourly_alone: float = 0.10
-    between: float = 0.05
+    hourly: float = 0.40
+    hourly_alone: float = 0.20
+    between: float = 0.12
     seed: int = 0
 
 

@@ -4,8 +4,8 @@ AdamW under a one-cycle learning rate; the weights kept are an exponential movin
 from a share of the samples, so that the network also learns to forecast ones it has never seen.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,28 @@ CLIP = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class FitConfig:
-    """How a network is fitted. `per_epoch`: samples drawn for one epoch; `ema`: step of the moving average."""
+class Member:
+    """A network of the ensemble: which, with which seed, how long it learns, and where its sizes differ."""
 
+    network: str
+    seed: int = 0
     epochs: int = 6
+    sizes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name it as the card does."""
+        return f"{self.network}-{self.seed + 1}"
+
+    def make(self, shape: InputShape) -> Any:
+        """Make it, untrained; seed torch first."""
+        return make_network(self.network, shape, **self.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """How networks are fitted. `per_epoch`: samples drawn for one epoch; `ema`: step of the moving average."""
+
     per_epoch: int = 120_000
     batch: int = 512
     learning_rate: float = 2e-3
@@ -53,12 +71,21 @@ class TensorData:
     coin: NDArray[np.int64]
     y: NDArray[np.float32]
 
+    def __len__(self) -> int:
+        return len(self.venue)
+
     @staticmethod
     def of(samples: Samples, vocabulary: Vocabulary) -> "TensorData":
         """Prepare samples."""
         venue, coin = vocabulary.encode(samples.keys)
         y = np.clip(samples.scaled_target, -CLIP, CLIP)
         return TensorData(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series], y)
+
+    def pick(self, rows: NDArray[np.int64]) -> "TensorData":
+        """Return some of the rows, copied."""
+        return TensorData(
+            self.tabular[rows], self.sequence[rows], self.venue[rows], self.coin[rows], self.y[rows]
+        )
 
 
 def input_shape(samples: Samples, vocabulary: Vocabulary) -> InputShape:
@@ -71,24 +98,28 @@ def input_shape(samples: Samples, vocabulary: Vocabulary) -> InputShape:
 
 
 def fit_network(
-    name: str, shape: InputShape, data: TensorData, config: FitConfig, seed: int, device: str,
-    on_progress: Callable[[float], None] = lambda _: None,
+    member: Member, shape: InputShape, data: TensorData, rows: NDArray[np.int64], config: FitConfig, seed: int,
+    device: str, on_progress: Callable[[float], None] = lambda _: None,
 ) -> Any:  # fmt: skip
-    """Fit one network; returns it in evaluation mode, on the CPU. The same seed on the same machine fits the same."""
+    """Fit one network on these rows; returns it in evaluation mode, on the CPU.
+
+    The same seed on the same machine fits the same.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = make_network(name, shape)
-    _standardise(net, data.tabular)
+    net = member.make(shape)
+    _standardise(net, data.tabular[rows[:: max(len(rows) // 100_000, 1)]])
     net.to(device).train()
-    rows = np.flatnonzero(~np.isnan(data.y).all(axis=1))
+    rows = rows[~np.isnan(data.y[rows]).all(axis=1)]
+    epochs = member.epochs
     per_epoch = max(min(config.per_epoch, len(rows)) // config.batch, 1)
     batch = min(config.batch, len(rows))
     optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.epochs * per_epoch
+        optimiser, config.learning_rate, total_steps=epochs * per_epoch
     )
     average = {key: value.detach().clone() for key, value in net.state_dict().items()}
-    for epoch in range(config.epochs):
+    for epoch in range(epochs):
         order = rng.permutation(rows)[: per_epoch * batch].reshape(per_epoch, batch)
         for done, picked in enumerate(order):
             loss = _loss(net, data, np.sort(picked), config, rng, device)
@@ -99,7 +130,7 @@ def fit_network(
             schedule.step()
             _follow(average, net.state_dict(), config.ema)
             if done % 20 == 0:
-                on_progress((epoch + done / per_epoch) / config.epochs)
+                on_progress((epoch + done / per_epoch) / epochs)
     net.load_state_dict(average)
     on_progress(1.0)
     return net.to("cpu").eval()
@@ -107,8 +138,7 @@ def fit_network(
 
 def _standardise(net: Any, tabular: NDArray[np.float32]) -> None:
     """Measure mean and spread of the squeezed features on a sample of the training rows."""
-    some = tabular[:: max(len(tabular) // 100_000, 1)]
-    squeezed = np.sign(some) * np.log1p(np.abs(some))
+    squeezed = np.sign(tabular) * np.log1p(np.abs(tabular))
     known = ~np.isnan(squeezed)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, squeezed, 0.0).sum(axis=0) / count

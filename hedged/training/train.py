@@ -12,15 +12,12 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
+from numpy.typing import NDArray
 
 from hedged.adapters.replay.proxy import Proxy, stand_in
 from hedged.adapters.replay.series import funded
@@ -34,22 +31,31 @@ from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training import cascade
 from hedged.training.export import export
-from hedged.training.fit import FitConfig, TensorData, fit_network, input_shape
-from hedged.training.networks import make_network
-from hedged.training.trees import TreesConfig, fit_trees
+from hedged.training.fit import FitConfig, Member, TensorData, input_shape
+from hedged.training.stage import Progress, Stage
+from hedged.training.trees import Growth, TreesConfig
 from hedged.training.weigh import hold_out_metrics, weigh
 
 TWO_YEARS_DAYS = 730.0
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """What is trained. `networks`: name and seed offset of each. `threads`: of torch and LightGBM."""
+    """What is trained. `threads`: of torch and LightGBM together.
 
-    networks: tuple[tuple[str, int], ...] = (
-        ("mlp", 0), ("mlp", 1), ("lstm_attention", 0), ("cnn_gru", 0), ("transformer", 0), ("transformer", 1),
-    )  # fmt: skip
+    Long learning pays at the next settlement and overfits the mean of the next days, of which history holds few
+    independent outcomes; so members learn for different times, and the weights by horizon choose among them.
+    """
+
+    networks: tuple[Member, ...] = (
+        Member("mlp", 0, 24, {"static": 192, "head": 192, "flat": 96, "dropout": 0.3}),
+        Member("mlp", 1, 12),
+        Member("mlp", 2, 4, {"dropout": 0.3}),
+        Member("lstm_attention", 0, 8),
+        Member("cnn_gru", 0, 8),
+        Member("transformer", 0, 8),
+        Member("transformer", 1, 4),
+    )
     fit: FitConfig = field(default_factory=FitConfig)
     trees: TreesConfig = field(default_factory=TreesConfig)
     sampling: Sampling = field(default_factory=Sampling)
@@ -61,10 +67,11 @@ class TrainConfig:
 
 def small(config: TrainConfig) -> TrainConfig:
     """Shrink a configuration to what a machine with 2 GB can train."""
-    sampling = Sampling(0.5, 0.08, 0.03, 0.02, config.sampling.seed)
-    fit = FitConfig(epochs=config.fit.epochs, per_epoch=60_000)
-    trees = TreesConfig(rounds=100, learning_rate=0.12, max_rows=100_000)
-    networks = (("mlp", 0), ("cnn_gru", 0), ("transformer", 0))
+    sampling = Sampling(0.5, 0.08, 0.03, 0.04, config.sampling.seed)
+    fit = replace(config.fit, per_epoch=60_000)
+    near = Growth(100, 31, 0.12, 300)
+    trees = TreesConfig(near, near, near, Growth(100, 8, 0.12, 2_000, 0.3), max_rows=100_000)
+    networks = (Member("mlp", 0, 12), Member("cnn_gru", 0, 6), Member("transformer", 0, 4))
     fewer = Sampling(0.0, 0.02, 0.004, 0.0)
     return replace(config, networks=networks, fit=fit, trees=trees, sampling=sampling, stand_in=fewer)
 
@@ -80,40 +87,33 @@ def train(
 
     Raises DataError when the data are too short to learn from.
     """
-    torch.set_num_threads(config.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     samples, extra = _samples(data, to_ms, config, on_progress)
     vocabulary = vocabulary_of((*samples.keys, *(extra.keys if extra is not None else ())))
-    everything = TensorData.of(samples, vocabulary)
     data_hash = _hash(samples)
+    own = len(samples)
+    table, samples, targets_ms = _table(samples, extra, vocabulary)
     work = out / ".work" / _key(config, data_hash, to_ms)
     work.mkdir(parents=True, exist_ok=True)
-    shape = input_shape(samples, vocabulary)
 
     cut_ms = to_ms - config.hold_out_days * DAY_MS
-    before = samples.target_ms.max(axis=1) < cut_ms
-    before &= (
-        samples.origin_ms < cut_ms - 5 * DAY_MS
-    )  # a target unknown at the cut is not one that never came
+    origins_ms = samples.origin_ms if extra is None else np.concatenate((samples.origin_ms, extra.origin_ms))
+    # a target unknown at the cut is not one that never came
+    before = (targets_ms < cut_ms) & (origins_ms < cut_ms - 5 * DAY_MS)
     after = samples.origin_ms >= cut_ms
-    if before.sum() < 2_000 or after.sum() < 200:
+    if before[:own].sum() < 2_000 or after.sum() < 200:
         raise DataError(
-            f"too little to learn from: {before.sum()} origins before the hold-out, {after.sum()} in it; "
+            f"too little to learn from: {before[:own].sum()} origins before the hold-out, {after.sum()} in it; "
             "give more history (two years are wanted, six months are the least)"
         )
-    alongside = TensorData.of(extra, vocabulary) if extra is not None and len(extra) else None
-    early = extra.target_ms.max(axis=1) < cut_ms if extra is not None else None
-    first = _join(_part(everything, before), _part(alongside, early))
-    nets, trees = _members(
-        first, shape, config, work / "hold-out", device, lambda s, f: on_progress(f"hold-out: {s}", f)
-    )
-    held = samples.pick(after)
-    prior, metrics = _judge(nets, trees, held, vocabulary, config)
-    del first
-    nets, trees = _members(_join(everything, alongside), shape, config, work / "final", device, on_progress)
+    shape = input_shape(samples, vocabulary)
+    stage = Stage(table, np.flatnonzero(before), shape, work / "hold-out", config, "hold-out: ", on_progress)
+    nets, trees = stage.members()
+    prior, metrics = _judge(nets, trees, samples.pick(after), vocabulary, config)
+    stage = Stage(table, np.arange(len(table)), shape, work / "final", config, "", on_progress)
+    nets, trees = stage.members()
     cascades = _cascade(data, to_ms, config, on_progress)
     artefact = _write(
-        nets, trees, cascades, everything, samples, vocabulary, prior, metrics, config, to_ms, data_hash, out
+        nets, trees, cascades, table, samples, vocabulary, prior, metrics, config, to_ms, data_hash, out
     )  # fmt: skip
     shutil.rmtree(out / ".work")
     return artefact
@@ -137,28 +137,17 @@ def _samples(
     return samples, extra
 
 
-def _members(
-    data: TensorData, shape: Any, config: TrainConfig, work: Path, device: str, on_progress: Progress
-) -> tuple[list[Any], dict[str, str]]:  # fmt: skip
-    """Fit every member, or take it from the work folder where it is finished already."""
-    work.mkdir(parents=True, exist_ok=True)
-    nets = []
-    for number, (name, offset) in enumerate(config.networks):
-        path = work / f"{number}-{name}.safetensors"
-        if path.is_file():
-            net = make_network(name, shape).eval()
-            net.load_state_dict(load_file(path))
-        else:
-            told = partial(on_progress, f"{name} {offset + 1}")
-            net = fit_network(name, shape, data, config.fit, config.seed * 1_000 + number, device, told)
-            _atomically(path, partial(save_file, net.state_dict()))
-        nets.append(net)
-    path = work / "trees.json"
-    if not path.is_file():
-        trees = fit_trees(data, config.trees, config.seed, config.threads, lambda f: on_progress("trees", f))
-        _atomically(path, lambda p: p.write_text(json.dumps(trees)))
-    models: dict[str, str] = json.loads(path.read_text())
-    return nets, models
+def _table(
+    samples: Samples, extra: Samples | None, vocabulary: Vocabulary
+) -> tuple[TensorData, Samples, NDArray[np.int64]]:
+    """Put the stand-in's rows behind the others → (table, samples as a view of it, last target of each row)."""
+    parts = [part for part in (samples, extra) if part is not None and len(part)]
+    told = [TensorData.of(part, vocabulary) for part in parts]
+    names = ("tabular", "sequence", "venue", "coin", "y")
+    table = TensorData(*(np.concatenate([getattr(part, name) for part in told]) for name in names))
+    own = slice(0, len(samples))
+    samples = replace(samples, tabular=table.tabular[own], sequence=table.sequence[own])
+    return table, samples, np.concatenate([part.target_ms.max(axis=1) for part in parts])
 
 
 def _judge(
@@ -216,21 +205,7 @@ def _write(
 
 
 def _names(config: TrainConfig) -> tuple[str, ...]:
-    return (*(f"{name}-{offset + 1}" for name, offset in config.networks), "trees")
-
-
-def _part(data: TensorData | None, which: Any) -> TensorData | None:
-    if data is None:
-        return None
-    return TensorData(
-        data.tabular[which], data.sequence[which], data.venue[which], data.coin[which], data.y[which]
-    )
-
-
-def _join(*parts: TensorData | None) -> TensorData:
-    known = [part for part in parts if part is not None]
-    names = ("tabular", "sequence", "venue", "coin", "y")
-    return TensorData(*(np.concatenate([getattr(part, name) for part in known]) for name in names))
+    return (*(member.name for member in config.networks), "trees")
 
 
 def _hash(samples: Samples) -> str:
@@ -243,9 +218,3 @@ def _hash(samples: Samples) -> str:
 def _key(config: TrainConfig, data_hash: str, to_ms: int) -> str:
     text = json.dumps([asdict(config), data_hash, to_ms, FEATURE_HASH], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _atomically(path: Path, write: Callable[[Path], object]) -> None:
-    unfinished = path.with_suffix(".partial")
-    write(unfinished)
-    unfinished.replace(path)

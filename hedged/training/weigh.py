@@ -10,7 +10,7 @@ from hedged.features.samples import Samples
 from hedged.features.targets import HORIZONS
 from hedged.forecast.adapt import CLASSES
 
-SMOOTHING = 0.25
+SMOOTHING = 0.15
 """Share of equal weights that is mixed in: a few months' ranking of members is not the future's."""
 MAX_ROWS = 40_000
 

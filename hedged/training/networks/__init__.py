@@ -1,5 +1,6 @@
 """The networks by name, each with its configuration; one file a network, all with the inputs and outputs of `head`."""
 
+from dataclasses import replace
 from typing import Any
 
 from hedged.training.networks.cnn_gru import CnnGru, CnnGruConfig
@@ -16,7 +17,10 @@ NETWORKS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def make_network(name: str, shape: InputShape) -> Any:
-    """Make an untrained network. Its weights come from torch's generator: seed that first."""
+def make_network(name: str, shape: InputShape, **sizes: float) -> Any:
+    """Make an untrained network; `sizes` differ from its configuration's own (`dropout=0.3`).
+
+    Its weights come from torch's generator: seed that first.
+    """
     kind, config = NETWORKS[name]
-    return kind(shape, config)
+    return kind(shape, replace(config, **sizes))

@@ -17,17 +17,17 @@ from hedged.features.samples import Samples, Sampling, collect
 from hedged.forecast.artefact import Artefact, load
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
-from hedged.training import train as training
+from hedged.training import stage
 from hedged.training.export import Together, export
-from hedged.training.fit import FitConfig, TensorData, fit_network, input_shape
+from hedged.training.fit import FitConfig, Member, TensorData, fit_network, input_shape
 from hedged.training.networks import NETWORKS, make_network
 from hedged.training.train import TrainConfig, train
-from hedged.training.trees import TreesConfig
+from hedged.training.trees import Growth, TreesConfig
 
 TINY = TrainConfig(
-    networks=(("mlp", 0), ("cnn_gru", 0)),
-    fit=FitConfig(epochs=1, per_epoch=2_000, batch=256),
-    trees=TreesConfig(rounds=3, leaves=4, min_rows=20),
+    networks=(Member("mlp", 0, 1, {"dropout": 0.3}), Member("cnn_gru", 0, 1)),
+    fit=FitConfig(per_epoch=2_000, batch=256),
+    trees=TreesConfig(*(4 * [Growth(3, 4, 0.1, 20)])),
     sampling=Sampling(1.0, 1.0, 1.0, 0.0),
     hold_out_days=15,
     threads=1,
@@ -69,7 +69,9 @@ def test_a_network_learns_and_its_graph_says_the_same(name: str, samples: Sample
     shape = input_shape(samples, vocabulary)
     torch.manual_seed(0)
     untrained = make_network(name, shape).eval()
-    trained = fit_network(name, shape, data, FitConfig(epochs=2, batch=256, ema=0.05), 0, "cpu")
+    rows = np.arange(len(data))
+    config = FitConfig(batch=256, ema=0.05)
+    trained = fit_network(Member(name, 0, 2), shape, data, rows, config, 0, "cpu")
     arrays = (data.tabular, data.sequence.astype(np.float32), data.venue, data.coin)
     with torch.no_grad():
         laws = [net(*(torch.from_numpy(a) for a in arrays))[0].numpy() for net in (untrained, trained)]
@@ -123,24 +125,22 @@ def test_a_killed_training_goes_on(
     finished: list[str] = []
 
     def killed_at(name: str) -> Callable[..., object]:
-        def fit(kind: str, *args: object) -> object:
-            if kind == name and finished:
+        def fit(member: Member, *args: object) -> object:
+            if member.network == name and finished:
                 raise KeyboardInterrupt
-            finished.append(kind)
-            return fit_network(kind, *args)
+            finished.append(member.network)
+            return fit_network(member, *args)
 
         return fit
 
-    monkeypatch.setattr(training, "fit_network", killed_at("cnn_gru"))
+    monkeypatch.setattr(stage, "fit_network", killed_at("cnn_gru"))
     with pytest.raises(KeyboardInterrupt):
         train(data, ms(TO_H), tmp_path, TINY)
     assert not (tmp_path / "card.json").exists()
     with pytest.raises(ConfigError, match="no card"):
         load(tmp_path)
     refitted: list[str] = []
-    monkeypatch.setattr(
-        training, "fit_network", lambda kind, *a: refitted.append(kind) or fit_network(kind, *a)
-    )
+    monkeypatch.setattr(stage, "fit_network", lambda m, *a: refitted.append(m.network) or fit_network(m, *a))
     resumed = train(data, ms(TO_H), tmp_path, TINY)
     assert refitted == ["cnn_gru", "mlp", "cnn_gru"]  # the finished one of the first stage was kept
     assert resumed.hash == model.hash
