@@ -30,7 +30,11 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class TreesConfig:
-    """Growth by horizon; `row_share` of at most `max_rows` rows is drawn for every tree."""
+    """Growth by horizon; `row_share` of at most `max_rows` rows is drawn for every tree.
+
+    As for the networks, venue and coin are hidden (number 0) from a share of the rows, so that an unseen one has
+    leaves of its own.
+    """
 
     s1: Growth = Growth(300, 63, 0.06, 200)
     s3: Growth = Growth(300, 63, 0.06, 200)
@@ -38,6 +42,8 @@ class TreesConfig:
     m120h: Growth = Growth(250, 8, 0.06, 2_000, 0.3)
     row_share: float = 0.7
     max_rows: int = 300_000
+    hide_venue: float = 0.1
+    hide_coin: float = 0.3
 
 
 BINNING = {"max_bin": 63, "feature_pre_filter": False, "num_threads": 1, "verbose": -1}
@@ -57,7 +63,9 @@ def fit_trees(
     rows = rows[~np.isnan(data.y[rows, h])]
     if len(rows) > config.max_rows:
         rows = np.sort(rng.choice(rows, config.max_rows, replace=False))
-    inputs = np.column_stack((data.tabular[rows], data.venue[rows], data.coin[rows])).astype(np.float32)
+    venue = np.where(rng.random(len(rows)) < config.hide_venue, 0, data.venue[rows])
+    coin = np.where(rng.random(len(rows)) < config.hide_coin, 0, data.coin[rows])
+    inputs = np.column_stack((data.tabular[rows], venue, coin)).astype(np.float32)
     table = lightgbm.Dataset(inputs, data.y[rows, h], params=BINNING).construct()
     del inputs
     gc.collect()
