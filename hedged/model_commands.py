@@ -83,6 +83,10 @@ def train(
         int, typer.Option(min=0, help="The same seed on the same machine gives the same model.")
     ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="Coin to leave out, to measure on one never seen; repeat."),
+    ] = None,
 ) -> None:
     """Train the whole ensemble. Killed, it goes on where it was when it is started again."""
     try:
@@ -94,7 +98,7 @@ def train(
             f"training needs {missing.name}, which serving goes without: pip install 'hedged[train]'"
         ) from None
     to_ms = day_ms(to, "--to")
-    config = TrainConfig(seed=seed, threads=threads)
+    config = TrainConfig(seed=seed, threads=threads, without=tuple(without or ()))
     with bar() as on_progress:
         artefact = run_training(data, to_ms, out, shrink(config) if small else config, on_progress)
     card = artefact.card

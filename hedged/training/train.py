@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hedged.adapters.replay.proxy import Proxy, stand_in
@@ -41,7 +42,9 @@ TWO_YEARS_DAYS = 730.0
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """What is trained. `threads`: of torch and LightGBM together.
+    """What is trained. `threads`: of torch and LightGBM together. `hold_out_effort`: rows that members read for the
+    hold-out, as share of what they read at the end: their order of merit is wanted there, not their best. `without`:
+    coins left out, so that the model can be measured on coins it has never seen.
 
     Long learning pays at the next settlement and overfits the mean of the next days, of which history holds few
     independent outcomes; so members learn for different times, and the weights by horizon choose among them.
@@ -51,16 +54,18 @@ class TrainConfig:
         Member("mlp", 0, 24, {"static": 192, "head": 192, "flat": 96, "dropout": 0.3}),
         Member("mlp", 1, 12),
         Member("mlp", 2, 4, {"dropout": 0.3}),
-        Member("lstm_attention", 0, 8),
-        Member("cnn_gru", 0, 8),
-        Member("transformer", 0, 8),
-        Member("transformer", 1, 4),
+        Member("lstm_attention", 0, 6),
+        Member("cnn_gru", 0, 6),
+        Member("transformer", 0, 6),
+        Member("transformer", 1, 3),
     )
     fit: FitConfig = field(default_factory=FitConfig)
     trees: TreesConfig = field(default_factory=TreesConfig)
     sampling: Sampling = field(default_factory=Sampling)
     stand_in: Sampling = field(default_factory=lambda: Sampling(0.0, 0.05, 0.01, 0.0))
     hold_out_days: int = 90
+    hold_out_effort: float = 0.5
+    without: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 2
 
@@ -106,7 +111,8 @@ def train(
             "give more history (two years are wanted, six months are the least)"
         )
     shape = input_shape(samples, vocabulary)
-    stage = Stage(table, np.flatnonzero(before), shape, work / "hold-out", config, "hold-out: ", on_progress)
+    rows, half = np.flatnonzero(before), _with_effort(config, config.hold_out_effort)
+    stage = Stage(table, rows, shape, work / "hold-out", half, "hold-out: ", on_progress)
     nets, trees = stage.members()
     prior, metrics = _judge(nets, trees, samples.pick(after), vocabulary, config)
     stage = Stage(table, np.arange(len(table)), shape, work / "final", config, "", on_progress)
@@ -119,10 +125,18 @@ def train(
     return artefact
 
 
+def _with_effort(config: TrainConfig, share: float) -> TrainConfig:
+    fit = replace(config.fit, per_epoch=round(config.fit.per_epoch * share))
+    return replace(
+        config, fit=fit, trees=replace(config.trees, max_rows=round(config.trees.max_rows * share))
+    )
+
+
 def _samples(
     data: Path, to_ms: int, config: TrainConfig, on_progress: Progress
 ) -> tuple[Samples, Samples | None]:
     tables = load_tables(data, None)
+    tables = {name: _leave_out(table, config.without) for name, table in tables.items()}
     series = funded(tables)
     samples = collect(series, FIRST_MS, to_ms, config.sampling, lambda f: on_progress("samples", f))
     if not any(key.venue == "hyperliquid" for key in series):
@@ -135,6 +149,10 @@ def _samples(
     except DataError:
         return samples, None
     return samples, extra
+
+
+def _leave_out(table: pl.DataFrame, symbols: tuple[str, ...]) -> pl.DataFrame:
+    return table.filter(~pl.col("symbol").is_in(symbols)) if symbols and "symbol" in table.columns else table
 
 
 def _table(
@@ -167,6 +185,7 @@ def _cascade(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress)
     """Fit the cascade head; None where the data hold too few cascades, or no hourly prices."""
     on_progress("cascades", 0.0)
     series = funded(load_tables(data, None))
+    series = {key: found for key, found in series.items() if key.symbol not in config.without}
     try:
         rows = cascade.collect(series, FIRST_MS, to_ms)
         text, card = cascade.fit(rows, to_ms, config.seed, config.threads)
