@@ -56,7 +56,7 @@ class TrainConfig:
         Member("mlp", 2, 4, {"dropout": 0.3}),
         Member("lstm_attention", 0, 6),
         Member("cnn_gru", 0, 6),
-        Member("transformer", 0, 6),
+        Member("transformer", 0, 4),
         Member("transformer", 1, 3),
     )
     fit: FitConfig = field(default_factory=FitConfig)
