@@ -8,7 +8,7 @@ from string import Template
 
 from hedged.evaluation import page_tables, wording
 from hedged.evaluation.page_data import chart_data
-from hedged.evaluation.page_tables import scrolling
+from hedged.evaluation.page_spreads import spread_tables
 from hedged.evaluation.result import Result
 from hedged.evaluation.wording import esc, number, percent
 
@@ -69,7 +69,7 @@ def page(result: Result) -> str:
         tiles=tiles(result),
         tables=page_tables.cell_tables(result),
         seeds=page_tables.seeds(result),
-        spreads=_spreads(result),
+        spreads=spread_tables(result.spreads),
         definitions=_listed(DEFINITIONS),
         forecasters=_listed(
             {wording.forecaster(name): text for name, text in FORECASTERS.items() if name in result.findings}
@@ -103,29 +103,6 @@ def tiles(result: Result) -> str:
         f"<div><dt>{esc(name)}</dt><dd><strong>{value}</strong><span>{esc(note)}</span></dd></div>"
         for name, value, note in shown
     )
-
-
-def _spreads(result: Result) -> str:
-    if not result.spreads:
-        return '<p class="say">Not scored: that needs joint samples of two venues with a coin in common.</p>'
-    heads = ("Pair", "Horizon", "Origins", "Pinball, bp/h", "Drawn independently", "80 % band covers")
-    head = "".join(f'<th scope="col"{" class=n" if i > 1 else ""}>{esc(h)}</th>' for i, h in enumerate(heads))
-    rows = "".join(
-        f'<tr><th scope="row">{esc(s.symbol)}: {esc(wording.venue(s.first))} − {esc(wording.venue(s.second))}</th>'
-        f"<td>{esc(wording.HORIZON_NAMES[s.horizon])}</td>"
-        + "".join(
-            f'<td class="n">{v}</td>'
-            for v in (
-                number(s.rows, 0),
-                number(s.pinball_bp, 4),
-                number(s.independent_bp, 4),
-                percent(s.coverage),
-            )
-        )
-        + "</tr>"
-        for s in result.spreads
-    )
-    return scrolling("Spread between venues", f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", "tall")
 
 
 def _listed(texts: dict[str, str]) -> str:
