@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from hedged.evaluation import wording
-from hedged.evaluation.page_tables import scrolling
 from hedged.evaluation.spread import Spread, pooled
 from hedged.evaluation.spread_laws import LAWS
-from hedged.evaluation.wording import DASH, HORIZON_NAMES, esc, number, percent
+from hedged.evaluation.wording import HORIZON_NAMES, number, percent
+from hedged.page.wording import DASH, esc, scrolling, venue
 
 HEADS = (
     ("Pair", "rate of the first venue minus that of the second, per hour"),
@@ -46,17 +45,17 @@ def spread_tables(found: Sequence[Spread]) -> str:
             )
         ]  # fmt: skip
         rows += [_pair(one) for one in found if one.horizon == all_pairs.horizon]
-        label = f"Spread between venues: {HORIZON_NAMES[all_pairs.horizon]}"
-        tables.append(
-            scrolling(label, f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>", "tall")
-        )
+        horizon = HORIZON_NAMES[all_pairs.horizon]
+        body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        tables.append(f"<h3>{horizon}</h3>")
+        tables.append(scrolling(f"Spread between venues: {horizon}", body, "figures", "scroll tall"))
     return "".join(tables)
 
 
 def _pair(one: Spread) -> str:
     loss = {law: score.pinball_bp for law, score in one.laws.items()}
     return _row(
-        f"{one.symbol}: {wording.venue(one.first)} − {wording.venue(one.second)}",
+        f"{one.symbol}: {venue(one.first)} − {venue(one.second)}",
         one.rows,
         number(loss["joint"], 4),
         [loss["joint"] / loss[law] if loss[law] > 0 else None for law in LAWS[1:]],
