@@ -125,7 +125,11 @@ def evaluate(
     from_: Annotated[str, typer.Option("--from", help="First origin, UTC: YYYY-MM-DD.")],
     to: Annotated[str, typer.Option("--to", help="Last origin, exclusive: YYYY-MM-DD.")],
     forecasts: Annotated[
-        Path | None, typer.Option(help="Score this forecasts file instead of training a model per fold.")
+        Path | None,
+        typer.Option(
+            help="Score this file instead of training a model per fold. Its origins before --from are not scored; what "
+            "was missed there joins the venues of the later ones: give 90 days."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the page and the figures go.")] = Path("out/evaluate"),
     fold_days: Annotated[int, typer.Option(min=30, help="A model is trained anew every so many days.")] = 365,
@@ -155,6 +159,7 @@ def evaluate(
     with bar() as on_progress:
         if forecasts is not None:
             told = pl.read_parquet(forecasts).with_columns(fold=pl.lit(0))
+            told = told.filter(pl.col("origin_ts").dt.epoch("ms") < to_ms)
         else:
             told = forecast_folds(
                 folds, series, out / "folds", _trainer(data, small, seed, on_progress), on_progress
@@ -162,7 +167,7 @@ def evaluate(
         answers = trained_baselines(folds, series, trials, seed, on_progress) if trials else None
         found = measure(
             data, told, out, np.random.default_rng(seed), baseline_quantiles=answers, arima_series=arima,
-            on_progress=on_progress,
+            from_ms=from_ms, on_progress=on_progress,
         )  # fmt: skip
     for cell in found["pinball_ratio"]:
         # a cell in which the baseline answered too few origins has no ratio: the page says so
@@ -171,6 +176,13 @@ def evaluate(
                 f"{cell['venue_class']:7} {cell['horizon']:6} pinball {cell['value']:.3f} of {found['against']} "
                 f"({_told(cell['low'])} … {_told(cell['high'])})"
             )
+    for one in found["spreads_pooled"]:
+        ratio = one["ratio"]
+        console.print(
+            f"spread  {one['horizon']:6} pinball {_told(ratio['independent'])} of independent draws, "
+            f"{_told(ratio['ewma'])} of the EWMA's; 80 % band covers {one['coverage']['joint']:.3f} "
+            f"({one['pairs']} pairs of venues)"
+        )
     console.print(f"page: {out / 'index.html'}")
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Fetches Apache ECharts again, the one third-party script inside the HTML report, and checks what came.
-# The "common" build holds every chart that the report draws (line, bar, scatter; SVG renderer) at two
-# thirds of the full build's size. To move to another version: set both values, look at the report, commit.
+# Fetches Apache ECharts again, the one third-party script inside the HTML pages, and checks what came.
+# The "common" build holds every chart that the pages draw (line, bar, scatter; SVG renderer) at two
+# thirds of the full build's size. To move to another version: set both values, look at the pages, commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ECHARTS_VERSION=6.1.0
 ECHARTS_SHA256=61f13280aba3161f77fc801bf5f9c786f55f10432153a0683fc5cc0700b013d5
-assets=hedged/backtest/report/assets
+assets=hedged/page/assets
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

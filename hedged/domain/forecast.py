@@ -56,38 +56,48 @@ class ForecastSet:
 
 
 def quantile_function(quantiles: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Evaluate the quantile function given at LEVELS at probabilities `u`: linear between, linear beyond.
+    """Evaluate quantile functions given at LEVELS at probabilities `u`: linear between, linear beyond.
 
-    The outermost pieces continue with the slope of the last one, so tails are finite and monotone.
+    quantiles (..., levels), u (n,) → (..., n). The outermost pieces continue with the slope of the last one, so tails
+    are finite and monotone.
     """
-    inside = np.interp(u, LEVELS, quantiles)
-    low = (quantiles[1] - quantiles[0]) / (LEVELS[1] - LEVELS[0])
-    high = (quantiles[-1] - quantiles[-2]) / (LEVELS[-1] - LEVELS[-2])
-    inside = np.where(u < LEVELS[0], quantiles[0] + (u - LEVELS[0]) * low, inside)
-    out: NDArray[np.float64] = np.where(u > LEVELS[-1], quantiles[-1] + (u - LEVELS[-1]) * high, inside)
+    piece = np.clip(np.searchsorted(LEVELS, u, side="right") - 1, 0, len(LEVELS) - 2)
+    slope = np.diff(quantiles, axis=-1) / np.diff(LEVELS)
+    out: NDArray[np.float64] = quantiles[..., piece] + (u - LEVELS[piece]) * slope[..., piece]
     return out
+
+
+def joint_ranks(residuals: NDArray[np.float64], n_scenarios: int) -> NDArray[np.int64]:
+    """Rank recent residuals: scenario k takes from each column the draw whose place in order of size is ranks[k].
+
+    residuals: (n_past, columns), rows without NaN, latest last → (n_scenarios, columns), each column a permutation.
+    With fewer than two past rows the columns are independent: two rates that moved alike would make exchanging one for
+    the other look riskless. Source: Clark et al. 2004, "The Schaake shuffle".
+    """
+    if len(residuals) < 2:
+        columns = range(residuals.shape[1])
+        orders = [np.random.default_rng(i).permutation(n_scenarios) for i in columns]
+        return np.array(orders, dtype=np.int64).reshape(len(columns), n_scenarios).T
+    rows = residuals[np.linspace(0, len(residuals) - 1, n_scenarios).astype(int)]
+    return np.argsort(np.argsort(rows, axis=0, kind="stable"), axis=0, kind="stable")
+
+
+def joint_draws(quantiles: NDArray[np.float64], ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Draw from marginals in the order of `joint_ranks`: each column's draws are those of its own law, reordered.
+
+    quantiles (..., columns, levels), ranks (n_scenarios, columns) → (..., columns, n_scenarios).
+    """
+    n = len(ranks)
+    ordered = quantile_function(quantiles, (np.arange(n) + 0.5) / n)
+    return np.take_along_axis(ordered, np.broadcast_to(ranks.T, ordered.shape), axis=-1)
 
 
 def joint_scenarios(
     quantiles: NDArray[np.float64], residuals: NDArray[np.float64], n_scenarios: int
 ) -> NDArray[np.float64]:
-    """Join marginals into joint draws by reordering them like the ranks of recent residuals (Schaake shuffle).
+    """Join marginals into joint draws by reordering them like the ranks of recent residuals.
 
-    quantiles: (n_series, len(LEVELS)); residuals: (n_past, n_series), rows without NaN, latest last.
-    Returns (n_scenarios, n_series). With fewer than two past rows the draws are independent: two rates that moved alike
-    would make exchanging one for the other look riskless.
-    Source: Clark et al. 2004, "The Schaake shuffle".
+    quantiles: (n_series, len(LEVELS)); residuals: (n_past, n_series), see `joint_ranks`. Returns
+    (n_scenarios, n_series).
     """
-    n_series = quantiles.shape[0]
-    if not n_series:
-        return np.empty((n_scenarios, 0))
-    u = (np.arange(n_scenarios) + 0.5) / n_scenarios
-    if len(residuals) >= 2:
-        rows = residuals[np.linspace(0, len(residuals) - 1, n_scenarios).astype(int)]
-        ranks = np.argsort(np.argsort(rows, axis=0, kind="stable"), axis=0, kind="stable")
-    else:
-        ranks = np.stack([np.random.default_rng(i).permutation(n_scenarios) for i in range(n_series)], axis=1)
-    out = np.empty((n_scenarios, n_series))
-    for column in range(n_series):
-        out[:, column] = quantile_function(quantiles[column], u)[ranks[:, column]]
-    return out
+    return joint_draws(quantiles, joint_ranks(residuals, n_scenarios)).T

@@ -15,7 +15,7 @@ from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.market import SeriesKey
 from hedged.evaluation import lightgbm_baseline
 from hedged.evaluation.ridge import ridge
-from hedged.evaluation.trained import frame_of
+from hedged.evaluation.trained import told
 from hedged.features.samples import FIRST_MS, Samples, Sampling, collect
 from hedged.forecast.artefact import CARD, Artefact, load
 from hedged.forecast.table import write_forecasts
@@ -88,8 +88,8 @@ def trained_baselines(
         answer = lightgbm_baseline.fit_predict(
             past, test, params, on_progress=lambda f: on_progress("fitting LightGBM", f)
         )
-        frames.append(frame_of(test, "lightgbm", *answer))
-        frames.append(frame_of(test, "ridge", *ridge(past, test)))
+        frames.append(told(test, "lightgbm", *answer))
+        frames.append(told(test, "ridge", *ridge(past, test)))
     return pl.concat(frames)
 
 

@@ -1,19 +1,14 @@
 """Writes the page: what an evaluation found in one HTML file that asks the network for nothing."""
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from hedged.evaluation import page_tables, wording
 from hedged.evaluation.page_data import chart_data
-from hedged.evaluation.page_tables import scrolling
+from hedged.evaluation.page_spreads import spread_tables
 from hedged.evaluation.result import Result
-from hedged.evaluation.wording import esc, number, percent
-
-REPORT_ASSETS = ("backtest", "report", "assets")
-"""Where the chart library, the looks and the theme of the other report lie; they are files, not imported code."""
+from hedged.evaluation.wording import number, percent
+from hedged.page.frame import framed, write_whole
+from hedged.page.wording import day, esc, listed
 
 DEFINITIONS = {
     "s": "The usual change of a series: mean size of the change from print to print over the last 30 days, known at "
@@ -44,34 +39,27 @@ FORECASTERS = {
 
 def write_page(result: Result, target: Path) -> Path:
     """Write the page whole or not at all, and return its path."""
-    draft = target.with_name(target.name + ".part")
-    draft.write_text(page(result), encoding="utf-8")
-    draft.replace(target)
-    return target
+    return write_whole(page(result), target)
 
 
 def page(result: Result) -> str:
     """Return the whole page."""
-    head, library = _report_asset("theme.js"), _report_asset("echarts.min.js")
-    script = _asset("evaluation.js")
     origins = result.truth.rows["origin_ts"].sort()
-    return Template(_asset("evaluation.html")).substitute(
-        policy=esc(_policy(head, library, script)),
-        css=_report_asset("report.css") + _asset("evaluation.css"),
-        head=head,
-        library=library,
-        script=script,
-        data=wording.embeddable(chart_data(result)),
-        period=f"{wording.day(origins[0])} – {wording.day(origins[-1])}",
+    return framed(
+        "hedged.evaluation",
+        "evaluation",
+        "hedged — how good the forecasts are",
+        chart_data(result),
+        period=f"{day(origins[0])} – {day(origins[-1])}",
         n=number(len(result.truth.rows), 0),
         against=esc(wording.forecaster(result.against)),
         verdict=page_tables.verdict(result),
         tiles=tiles(result),
         tables=page_tables.cell_tables(result),
         seeds=page_tables.seeds(result),
-        spreads=_spreads(result),
-        definitions=_listed(DEFINITIONS),
-        forecasters=_listed(
+        spreads=spread_tables(result.spreads),
+        definitions=listed(DEFINITIONS),
+        forecasters=listed(
             {wording.forecaster(name): text for name, text in FORECASTERS.items() if name in result.findings}
         ),
         notes="".join(f"<p>{esc(note)}</p>" for note in result.notes) or "<p>None.</p>",
@@ -103,46 +91,3 @@ def tiles(result: Result) -> str:
         f"<div><dt>{esc(name)}</dt><dd><strong>{value}</strong><span>{esc(note)}</span></dd></div>"
         for name, value, note in shown
     )
-
-
-def _spreads(result: Result) -> str:
-    if not result.spreads:
-        return '<p class="say">Not scored: that needs joint samples of two venues with a coin in common.</p>'
-    heads = ("Pair", "Horizon", "Origins", "Pinball, bp/h", "Drawn independently", "80 % band covers")
-    head = "".join(f'<th scope="col"{" class=n" if i > 1 else ""}>{esc(h)}</th>' for i, h in enumerate(heads))
-    rows = "".join(
-        f'<tr><th scope="row">{esc(s.symbol)}: {esc(wording.venue(s.first))} − {esc(wording.venue(s.second))}</th>'
-        f"<td>{esc(wording.HORIZON_NAMES[s.horizon])}</td>"
-        + "".join(
-            f'<td class="n">{v}</td>'
-            for v in (
-                number(s.rows, 0),
-                number(s.pinball_bp, 4),
-                number(s.independent_bp, 4),
-                percent(s.coverage),
-            )
-        )
-        + "</tr>"
-        for s in result.spreads
-    )
-    return scrolling("Spread between venues", f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", "tall")
-
-
-def _listed(texts: dict[str, str]) -> str:
-    rows = "".join(f"<div><dt>{esc(name)}</dt><dd>{esc(text)}</dd></div>" for name, text in texts.items())
-    return f"<dl>{rows}</dl>"
-
-
-def _asset(name: str) -> str:
-    return (files("hedged.evaluation") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _report_asset(name: str) -> str:
-    return files("hedged").joinpath(*REPORT_ASSETS, name).read_text(encoding="utf-8")
-
-
-def _policy(*scripts: str) -> str:
-    """Return a content policy under which these very scripts run and nothing is ever fetched."""
-    sums = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{value}'" for value in sums)
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {allowed}"

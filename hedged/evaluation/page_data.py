@@ -9,7 +9,8 @@ import polars as pl
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.bootstrap import Ratio
 from hedged.evaluation.result import Cell, Result
-from hedged.evaluation.wording import CLASS_NAMES, HORIZON_NAMES, forecaster, venue
+from hedged.evaluation.wording import CLASS_NAMES, HORIZON_NAMES, forecaster
+from hedged.page.wording import venue
 
 FAN_SERIES = 4
 """Series of each venue class whose forecasts are drawn."""

@@ -6,7 +6,8 @@ from hedged.evaluation import wording
 from hedged.evaluation.bootstrap import Ratio
 from hedged.evaluation.page_data import cell_id
 from hedged.evaluation.result import CLASSES, Cell, Result
-from hedged.evaluation.wording import CLASS_NAMES, DASH, HORIZON_NAMES, THIN, esc, number, percent
+from hedged.evaluation.wording import CLASS_NAMES, HORIZON_NAMES, number, percent
+from hedged.page.wording import DASH, THIN, esc, scrolling
 
 HEADS = (
     ("Forecaster", ""),
@@ -80,14 +81,6 @@ def with_interval(ratio: Ratio | None, digits: int = 3) -> str:
     low, high = number(ratio.low, digits), number(ratio.high, digits)
     shown = f"<small>{low}{THIN}–{THIN}{high}</small>" if ratio.low == ratio.low else ""
     return f"{number(ratio.value, digits)} {shown}"
-
-
-def scrolling(label: str, inner: str, look: str = "") -> str:
-    """Return a table that scrolls inside its box; `inner` is safe HTML."""
-    return (
-        f'<div class="scroll" role="region" aria-label="{esc(label)}" tabindex="0">'
-        f'<table class="{look}"><caption>{esc(label)}</caption>{inner}</table></div>'
-    )
 
 
 def verdict(result: Result) -> str:

@@ -5,31 +5,29 @@ other, told apart by an optional column `fold`; what is tuned here is tuned anew
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from hedged.adapters.replay.series import SeriesData
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.evaluation import arima as arima_baseline
 from hedged.evaluation.baselines import Histories, persistence, seasonal, zero
-from hedged.evaluation.bootstrap import Ratio, ratios
+from hedged.evaluation.bootstrap import ratios
 from hedged.evaluation.losses import context, losses
 from hedged.evaluation.metrics import metrics
 from hedged.evaluation.page import write_page
 from hedged.evaluation.prints import histories
 from hedged.evaluation.profiles import PROFILES, by_series
-from hedged.evaluation.result import Cell, Comparison, Findings, Result
+from hedged.evaluation.result import Comparison, Findings, Result
 from hedged.evaluation.smoothing import ewma
 from hedged.evaluation.spread import spreads
+from hedged.evaluation.summary import summary
 from hedged.evaluation.truth import KEY, QUANTILES, Truth, load_series, settle
 
 OURS = "hedged"
@@ -51,14 +49,14 @@ def evaluate(
     baseline_quantiles: pl.DataFrame | None = None,
     against: str | None = None,
     arima_series: int = 8,
-    draws: NDArray[np.floating] | None = None,
+    from_ms: int = 0,
     on_progress: Progress = lambda _text, _share: None,
 ) -> dict[str, Any]:
     """Evaluate `forecasts` on a data directory; write metrics.parquet, metrics.json and index.html to `out`.
 
     `baseline_quantiles`: answers of trained baselines, the same columns and `forecaster`. `arima_series`: how many
-    series of each venue class AutoARIMA is tried on (0: none). `draws`: joint samples (rows of `forecasts`, n), for
-    the spread between venues. Returns what metrics.json holds. Raises DataError for frames that are none.
+    series of each venue class AutoARIMA is tried on (0: none). `from_ms`: earlier origins are not scored; what was
+    missed there joins the venues later. Returns what metrics.json holds. Raises DataError for frames that are none.
     """
     on_progress("reading", 0.0)
     result = measure(
@@ -68,7 +66,7 @@ def evaluate(
         baseline_quantiles=baseline_quantiles,
         against=against,
         arima_series=arima_series,
-        draws=draws,
+        from_ms=from_ms,
         on_progress=on_progress,
     )
     on_progress("writing", 0.95)
@@ -89,11 +87,12 @@ def measure(
     baseline_quantiles: pl.DataFrame | None = None,
     against: str | None = None,
     arima_series: int = 8,
-    draws: NDArray[np.floating] | None = None,
+    from_ms: int = 0,
     on_progress: Progress = lambda _text, _share: None,
 ) -> Result:
     """Do what `evaluate` does, without reading or writing."""
-    truth = settle(forecasts, series)
+    whole = settle(forecasts, series)
+    truth = whole.since(from_ms)
     notes = _dropped(truth)
     if truth.rows.is_empty():
         raise DataError("none of the forecasts can be judged: " + " ".join(notes))
@@ -116,9 +115,9 @@ def measure(
     named = against or next((name for name in STRONGEST if name in compared), "")
     if named not in compared:
         raise DataError(f"no baseline {named!r}: there are {', '.join(compared)}")
-    if draws is None:
-        notes.append("The spread between venues was not scored: the forecasts came without joint samples.")
-    return Result(OURS, named, truth, findings, compared, spreads(truth, forecasts, draws, rng), notes)
+    on_progress("spread between venues", 0.9)
+    between = spreads(whole, _folded(series, whole, ewma), from_ms)
+    return Result(OURS, named, truth, findings, compared, between, notes)
 
 
 def find(scored: pl.DataFrame, rng: np.random.Generator) -> Findings:
@@ -175,38 +174,3 @@ def _arima(
     keys = pl.DataFrame(sample, schema=["venue", "symbol"], orient="row")
     origins = truth.origins.join(keys, on=["venue", "symbol"], how="semi", maintain_order="left")
     return [("arima", lambda: arima_baseline.arima(histories(series, origins), origins, sample))]
-
-
-def summary(result: Result) -> dict[str, Any]:
-    """Return the findings as JSON values: pooled metrics, ratios with their intervals, notes. Unknown is null."""
-    pooled = result.metrics.filter(pl.col("symbol").is_null()).drop("venue", "symbol")
-    rows = result.truth.rows
-    iso = rows["origin_ts"].sort().dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "forecaster": result.ours,
-        "against": result.against,
-        "from": iso[0],
-        "to": iso[-1],
-        "forecasts": len(rows),
-        "series": rows.select("venue", "symbol").n_unique(),
-        "dropped": result.truth.dropped,
-        "metrics": [{k: _json(v) for k, v in row.items()} for row in pooled.iter_rows(named=True)],
-        "relmae": _ratios({name: found.relmae for name, found in result.findings.items()}),
-        "mae_ratio": _ratios({name: found.mae for name, found in result.compared.items()}),
-        "pinball_ratio": _ratios({name: found.pinball for name, found in result.compared.items()}),
-        "spreads": [{k: _json(v) for k, v in asdict(spread).items()} for spread in result.spreads],
-        "notes": result.notes,
-    }
-
-
-def _ratios(found: Mapping[str, Mapping[Cell, Ratio]]) -> list[dict[str, Any]]:
-    return [
-        {"forecaster": name, "venue_class": kind, "horizon": horizon}
-        | {k: _json(v) for k, v in asdict(ratio).items()}
-        for name, cells in found.items()
-        for (kind, horizon), ratio in cells.items()
-    ]
-
-
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,9 +5,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hedged.evaluation.prints import Floats
-from hedged.evaluation.truth import QUANTILES, STEP_HORIZONS, TS
 from hedged.features.samples import Samples
-from hedged.features.targets import HORIZONS
+from hedged.forecast.table import frame_of
+from hedged.forecast.walk import Issued
 
 CLIP = 10.0
 
@@ -44,26 +44,9 @@ def rates(samples: Samples, scaled: Floats) -> Floats:
     return per_hour
 
 
-def frame_of(samples: Samples, forecaster: str, quantiles: Floats, p_up: Floats) -> pl.DataFrame:
+def told(samples: Samples, forecaster: str, quantiles: Floats, p_up: Floats) -> pl.DataFrame:
     """Write quantiles per hour (n, horizons, levels) and probabilities (n, horizons) as rows of a forecasts file.
 
-    A column `forecaster` names them. Where the target's interval is unknown there is no row.
+    A column `forecaster` names them.
     """
-    venues = [samples.keys[i].venue for i in samples.series]
-    symbols = [samples.keys[i].symbol for i in samples.series]
-    parts = []
-    for h, horizon in enumerate(HORIZONS):
-        unit = samples.target_interval_h[:, h] if horizon in STEP_HORIZONS else np.ones(len(samples))
-        columns = {name: pl.Series(quantiles[:, h, i] * unit) for i, name in enumerate(QUANTILES)}
-        part = pl.DataFrame(
-            {"venue": venues, "symbol": symbols, "origin_ts": samples.origin_ms}
-        ).with_columns(
-            pl.col("origin_ts").cast(TS),
-            target_ts=pl.Series(samples.target_ms[:, h]).cast(TS),
-            horizon=pl.lit(horizon),
-            **columns,
-            p_up=pl.Series(p_up[:, h]),
-            forecaster=pl.lit(forecaster),
-        )
-        parts.append(part.filter(~np.isnan(samples.target[:, h])))
-    return pl.concat(parts)
+    return frame_of(Issued(samples, quantiles, p_up)).with_columns(forecaster=pl.lit(forecaster))

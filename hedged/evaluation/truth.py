@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,11 @@ class Truth:
     def origins(self) -> pl.DataFrame:
         """The rows without what came."""
         return self.rows.select(ORIGIN_COLUMNS)
+
+    def since(self, from_ms: int) -> Self:
+        """Keep the origins from an instant on, numbered anew."""
+        kept = self.rows.filter(pl.col("origin_ts").dt.epoch("ms") >= from_ms)
+        return type(self)(kept.drop("row").with_row_index("row"), self.dropped)
 
 
 def load_series(data: Path, forecasts: pl.DataFrame) -> dict[SeriesKey, SeriesData]:

@@ -1,13 +1,7 @@
-"""How the page writes numbers and names. What `esc` and `embeddable` return is safe inside HTML."""
+"""How the evaluation's page writes figures, and its names of forecasters, horizons and venue classes."""
 
-import html
-import json
-import math
-from datetime import datetime
+from hedged.page import wording
 
-MINUS = "\u2212"
-THIN = "\u202f"
-DASH = "\u2013"
 FORECASTERS = {
     "hedged": "hedged",
     "lightgbm": "LightGBM",
@@ -25,19 +19,6 @@ HORIZON_NAMES = {
     "m120h": "Mean of 120 h",
 }
 CLASS_NAMES = {"slow": "Slow venues", "hourly": "Hourly venues"}
-VENUES = {
-    "okx": "OKX",
-    "htx": "HTX",
-    "mexc": "MEXC",
-    "bitmex": "BitMEX",
-    "dydx_v3": "dYdX v3",
-    "kucoin": "KuCoin",
-}
-
-
-def esc(value: object) -> str:
-    """Escape a text for HTML, attributes included."""
-    return html.escape(str(value), quote=True)
 
 
 def forecaster(name: str) -> str:
@@ -45,32 +26,11 @@ def forecaster(name: str) -> str:
     return FORECASTERS.get(name, name)
 
 
-def venue(name: str) -> str:
-    """Write a venue's name as it writes itself."""
-    return VENUES.get(name, name[:1].upper() + name[1:])
-
-
 def number(value: float | None, digits: int = 3) -> str:
-    """Write a number with thousands separators and a true minus; unknown is a dash."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    text = f"{abs(value):,.{digits}f}"
-    return (MINUS if value < 0 and text.strip("0.,") else "") + text
+    """Write a figure; unknown is a dash."""
+    return wording.number(value, digits)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
     """Write a share as a percentage; unknown is a dash."""
-    return DASH if share is None or not math.isfinite(share) else f"{number(100 * share, digits)}{THIN}%"
-
-
-def day(at: datetime) -> str:
-    """Write an instant's day as 3 January 2025."""
-    return f"{at.day} {at:%B %Y}"
-
-
-def embeddable(data: object) -> str:
-    """Write JSON that is safe inside a <script> element, whatever texts it holds."""
-    dumped = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    for char in "<>&\u2028\u2029":
-        dumped = dumped.replace(char, f"\\u{ord(char):04x}")
-    return dumped
+    return wording.percent(share, digits)

@@ -178,11 +178,6 @@ class Adaptation:
             law[:, h, inner] = np.where(near, rest[:, None], law[:, h, inner])
 
 
-def uniform_prior(members: int) -> NDArray[np.float64]:
-    """Return equal weights."""
-    return np.full((len(CLASSES), len(HORIZONS), members), 1.0 / members)
-
-
 def prior_of(card_prior: Mapping[str, Mapping[str, tuple[float, ...]]]) -> NDArray[np.float64]:
     """Return a card's prior as an array (classes, horizons, members)."""
     return np.array(

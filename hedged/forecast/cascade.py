@@ -12,7 +12,6 @@ beginning of half of such moves, but of only a quarter of the largest moves of o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import lightgbm
@@ -24,6 +23,7 @@ from hedged.domain.errors import DataError
 from hedged.features.crowding import SHARE_NAMES, Crowding, fresh_interest
 from hedged.features.points import Array, Points, Rolling, codes
 from hedged.features.resample import HourlyGrid
+from hedged.forecast.platt import Platt
 
 HORIZON_H = 18
 MIN_MOVE = 0.04
@@ -36,6 +36,8 @@ MIN_KNOWN = 0.8
 MIN_MOVING = 0.5
 """Share of hours in which a figure must change to be told hourly: one carried forward hides what happened."""
 
+SURE = 1e-6
+"""Probabilities are taken as this near to 0 or 1 at most: an event of one in thirty needs room below."""
 RETURNS_H = (1, 4, 8, 24, 72, 168)
 FROM_TABULAR = ("hour_sin", "hour_cos", "weekday", "level_abs", "surprise")
 FEATURES = (
@@ -146,24 +148,9 @@ def features(
     return np.where(np.isfinite(out), out, np.nan).astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Platt:
-    """Calibration of a probability p: 1 / (1 + exp(−(slope · logit p + offset)))."""
-
-    slope: float
-    offset: float
-
-    def __call__(self, p: Array) -> Array:
-        """Calibrate, (n,) → (n,)."""
-        out: Array = 1 / (1 + np.exp(-(self.slope * logit(p) + self.offset)))
-        return out
-
-
-def logit(p: Array) -> Array:
-    """Return log(p / (1 − p)), finite."""
-    p = np.clip(p, 1e-6, 1 - 1e-6)
-    out: Array = np.log(p / (1 - p))
-    return out
+def _calibrated(card: Sequence[float]) -> Platt:
+    slope, shift = card
+    return Platt(slope, shift, SURE)
 
 
 class CascadeHead:
@@ -173,8 +160,8 @@ class CascadeHead:
         """Load LightGBM's text and [slope, offset] by definition. Raises DataError if made for other features."""
         try:
             self._booster = lightgbm.Booster(model_str=model)
-            self._platt = {kind: Platt(*calibration[kind]) for kind in (PRICE_ONLY, WITH_INTEREST)}
-        except (lightgbm.basic.LightGBMError, KeyError, TypeError) as error:
+            self._platt = {kind: _calibrated(calibration[kind]) for kind in (PRICE_ONLY, WITH_INTEREST)}
+        except (lightgbm.basic.LightGBMError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"the cascade model cannot be read: {error}") from None
         if self._booster.feature_name() != list(FEATURES):
             raise DataError("the cascade model was made for other features: train it anew")
@@ -187,7 +174,7 @@ class CascadeHead:
             return out
         raw = np.asarray(self._booster.predict(x[known], num_threads=1), dtype=np.float64)
         told = x[known, FEATURES.index("interest_told")] > 0
-        out[known] = np.where(told, self._platt[WITH_INTEREST](raw), self._platt[PRICE_ONLY](raw))
+        out[known] = np.where(told, self._platt[WITH_INTEREST].map(raw), self._platt[PRICE_ONLY].map(raw))
         return out
 
 

@@ -5,7 +5,7 @@ outcomes that have settled since: the members' weights, the bands' width, the pr
 residuals that join the series. At a cold start this memory is made from the window it is given.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hedged.adapters.replay.series import SeriesData
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError
-from hedged.domain.forecast import ForecastSet, RateForecast, joint_scenarios
+from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
 from hedged.domain.market import SeriesKey
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
@@ -23,21 +23,19 @@ from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
 from hedged.forecast.adapt import Adaptation, Batch, prior_of
 from hedged.forecast.artefact import Artefact
+from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, remembered, together
 from hedged.forecast.members import Inputs, Members, Opinions
-from hedged.forecast.walk import Waiting, issue
+from hedged.forecast.walk import Issued, Waiting, issue
 
 HORIZON_OF = {24: "m24h", 120: "m120h"}
-EVERY_H = 8
-"""Hours of the day (0, 8, 16 UTC) whose forecasts are remembered: all venues have settled then."""
-MEMORY_DAYS = 60
 FIRST_DAYS = 7
 """Days at a window's start from which nothing is remembered: s is not known yet."""
-N_SCENARIOS = 256
+MEDIAN = len(LEVELS) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What the members said at some hours."""
+    """What the members said at some hours; of the samples all but the inputs, which are asked once and weigh most."""
 
     samples: Samples
     opinions: Opinions
@@ -45,11 +43,14 @@ class _Said:
 
 @dataclass(frozen=True, slots=True)
 class _Law:
-    """The forecast of one hour: marginals per hour of every series that has one."""
+    """The forecast of one hour, rates per hour, of every series that has one: `quantiles` (series, horizons, levels),
+    `p_up` (series, horizons), joint `draws` (series, horizons, N_SCENARIOS).
+    """
 
-    keys: tuple[SeriesKey, ...]
-    quantiles: NDArray[np.float64]  # (series, horizons, levels)
-    p_up: NDArray[np.float64]  # (series, horizons)
+    keys: tuple[SeriesKey, ...] = ()
+    quantiles: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS), len(LEVELS))))
+    p_up: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS))))
+    draws: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS), N_SCENARIOS)))
 
 
 class EnsembleForecaster:
@@ -70,7 +71,7 @@ class EnsembleForecaster:
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
         self._errors = np.empty((0, len(keys), len(HORIZONS)))
         self._hour_ms = -1
-        self._law = _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
+        self._law = _Law()
 
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
         """Forecast the mean rate per hour over (now, now + horizon_h]; see `Forecaster`.
@@ -89,20 +90,27 @@ class EnsembleForecaster:
                 self._day = hour_ms // DAY_MS
             self._law = self._say(grid)
             self._hour_ms = hour_ms
-        return self._set(now_ms, horizon_h, grid)
+        return self._set(now_ms, horizon_h)
 
     def _remember(self, grid: HourlyGrid) -> None:
         """Ask the members about the remembered hours that are new in the grid."""
         from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
         from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
-        wanted = (grid.times_ms > from_ms) & (grid.times_ms // HOUR_MS % EVERY_H == 0)
+        wanted = (grid.times_ms > from_ms) & remembered(grid.times_ms)
         at = usable(grid, Points(*np.nonzero(settled_now(grid) & wanted)))
         self._heard_ms = int(grid.times_ms[-1])
         if len(at):
             order = np.argsort(at.cols, kind="stable")
-            self._said.append(self._ask(grid, Points(at.rows[order], at.cols[order])))
+            said = self._ask(grid, Points(at.rows[order], at.cols[order]))
+            none = slice(0)
+            kept = replace(
+                said.samples, tabular=said.samples.tabular[:, none], sequence=said.samples.sequence[:, none]
+            )
+            self._said.append(_Said(kept, said.opinions))
         oldest_ms = self._heard_ms - MEMORY_DAYS * DAY_MS
-        self._said = [said for said in self._said if said.samples.origin_ms[-1] >= oldest_ms]
+        self._said = [
+            _since(said, oldest_ms) for said in self._said if said.samples.origin_ms[-1] > oldest_ms
+        ]
 
     def _ask(self, grid: HourlyGrid, at: Points) -> _Said:
         index = {key: i for i, key in enumerate(grid.keys)}
@@ -117,7 +125,7 @@ class EnsembleForecaster:
         self._adaptation = Adaptation(prior_of(self._card.prior), n, width=self._card.width)
         waiting = Waiting()
         series = [_prints(grid, row) for row in range(n)]
-        errors: list[NDArray[np.float64]] = []
+        told: list[Issued] = []
         for said in self._said:
             samples = _with_targets(said.samples, series)
             days = samples.origin_ms // DAY_MS
@@ -126,16 +134,16 @@ class EnsembleForecaster:
                 waiting.teach(self._adaptation, int(day) * DAY_MS)
                 self._adaptation.end_of_day()
                 opinions = Opinions(said.opinions.quantiles[:, rows])
-                issued = issue(self._adaptation, samples.pick(rows), opinions, waiting)
-                errors.append(_errors(issued.samples, issued.quantiles[:, :, 4], n))
-        waiting.teach(self._adaptation, int(grid.times_ms[-1]))
-        self._errors = np.concatenate(errors) if errors else np.empty((0, n, len(HORIZONS)))
+                told.append(issue(self._adaptation, samples.pick(rows), opinions, waiting))
+        now_ms = int(grid.times_ms[-1])
+        waiting.teach(self._adaptation, now_ms)
+        self._errors = _misses(told, n).settled(now_ms) if told else np.empty((0, n, len(HORIZONS)))
 
     def _say(self, grid: HourlyGrid) -> _Law:
         last = len(grid.times_ms) - 1
         at = usable(grid, Points(np.arange(len(grid.keys)), np.full(len(grid.keys), last)))
         if not len(at):
-            return _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
+            return _Law()
         said = self._ask(_tail(grid), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
         samples = said.samples
         batch = Batch(
@@ -145,15 +153,14 @@ class EnsembleForecaster:
         law, p_up, _ = self._adaptation.apply(batch)
         rates = samples.last[:, None, None] + law * samples.s[:, None, None]
         known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
-        keys = tuple(grid.keys[i] for i in samples.series[known])
-        return _Law(keys, rates[known], p_up[known])
+        here = samples.series[known]
+        draws = draws_of(rates[known], ranks_of(together(self._errors[:, here])))
+        return _Law(tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws)
 
-    def _set(self, now_ms: int, horizon_h: int, grid: HourlyGrid) -> ForecastSet:
+    def _set(self, now_ms: int, horizon_h: int) -> ForecastSet:
         h = HORIZONS.index(HORIZON_OF[horizon_h])
         law = self._law
-        quantiles = law.quantiles[:, h]
-        columns = [grid.keys.index(key) for key in law.keys]
-        scenarios = joint_scenarios(quantiles, _complete(self._errors[:, columns, h]), N_SCENARIOS)
+        quantiles, scenarios = law.quantiles[:, h], law.draws[:, h].T
         marginals = {
             key: RateForecast(
                 key, now_ms, horizon_h, float(scenarios[:, i].mean()), quantiles[i], float(law.p_up[i, h])
@@ -192,26 +199,17 @@ def _with_targets(samples: Samples, series: list[SeriesData]) -> Samples:
     return samples
 
 
-def _errors(samples: Samples, medians: NDArray[np.float64], n_series: int) -> NDArray[np.float64]:
-    """Return realised − median per hour, one row per origin hour: (hours, series, horizons), NaN where unknown."""
-    origins, at = np.unique(samples.origin_ms, return_inverse=True)
-    out = np.full((len(origins), n_series, len(HORIZONS)), np.nan)
-    out[at, samples.series] = samples.target - medians
-    return out
+def _since(said: _Said, oldest_ms: int) -> _Said:
+    """Keep what was said after an instant."""
+    rows = np.flatnonzero(said.samples.origin_ms > oldest_ms)
+    return _Said(said.samples.pick(rows), Opinions(said.opinions.quantiles[:, rows]))
 
 
-def _complete(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return residual rows without NaN: hours in which half of the series are known, the others drawn from their own.
-
-    A draw is independent, so a series with a short past is not taken to move with the others.
-    """
-    rows: NDArray[np.float64] = errors[(~np.isnan(errors)).sum(axis=1) * 2 > errors.shape[1]]
-    rng = np.random.default_rng(0)
-    out = rows.copy()
-    for column in range(rows.shape[1]):
-        unknown = np.isnan(rows[:, column])
-        own = rows[~unknown, column]
-        out[unknown, column] = (
-            rng.choice(own, int(unknown.sum())) if len(own) else rng.normal(size=unknown.sum())
-        )
-    return out
+def _misses(told: list[Issued], n_series: int) -> Misses:
+    """Lay out what the medians missed."""
+    error = np.concatenate([one.samples.target - one.quantiles[:, :, MEDIAN] for one in told])
+    origin_ms, series, known_ms = (
+        np.concatenate([getattr(one.samples, name) for one in told])
+        for name in ("origin_ms", "series", "target_ms")
+    )
+    return Misses.of(origin_ms, series, error, known_ms, n_series)

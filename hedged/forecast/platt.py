@@ -15,14 +15,15 @@ SURE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Platt:
-    """p ↦ sigmoid(slope · logit(p) + shift)."""
+    """p ↦ sigmoid(slope · logit(p) + shift), p taken as at least `sure` away from 0 and 1."""
 
     slope: float
     shift: float
+    sure: float = SURE
 
     def map(self, p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply the map."""
-        return _sigmoid(self.slope * _logit(p) + self.shift)
+        return _sigmoid(self.slope * logit(p, self.sure) + self.shift)
 
 
 IDENTITY = Platt(1.0, 0.0)
@@ -48,7 +49,7 @@ class Pairs:
         count = sum(map(len, self.p))
         if count < ENOUGH:
             return before
-        x, outcome = _logit(np.concatenate(self.p)), np.concatenate(self.outcome)
+        x, outcome = logit(np.concatenate(self.p)), np.concatenate(self.outcome)
         cut = 2 * count // 3
         tried = _newton(x[:cut], outcome[:cut])
         if _log_loss(x[cut:], outcome[cut:], tried) < _log_loss(x[cut:], outcome[cut:], IDENTITY):
@@ -73,8 +74,9 @@ def _log_loss(x: NDArray[np.float64], outcome: NDArray[np.float64], platt: Platt
     return float(-(outcome * np.log(p) + (1.0 - outcome) * np.log(1.0 - p)).mean())
 
 
-def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    p = np.clip(p, SURE, 1.0 - SURE)
+def logit(p: NDArray[np.float64], sure: float = SURE) -> NDArray[np.float64]:
+    """Return log(p / (1 − p)), p taken as at least `sure` away from 0 and 1."""
+    p = np.clip(p, sure, 1.0 - sure)
     out: NDArray[np.float64] = np.log(p / (1.0 - p))
     return out
 

@@ -27,13 +27,14 @@ from hedged.forecast.cascade import (
     PRICE_ONLY,
     SIGMAS,
     SIGMAS_PRICE_ONLY,
+    SURE,
     WITH_INTEREST,
     CascadeHead,
     cascades,
     coin_points,
     features,
-    logit,
 )
+from hedged.forecast.platt import logit
 
 EVERY_H = 5
 """Hours between samples of a coin: labels overlap anyway, and 5 goes through every hour of the day."""
@@ -158,7 +159,7 @@ def _calibrate(booster: lightgbm.Booster, rows: Rows) -> dict[str, list[float]]:
     raw = np.asarray(booster.predict(rows.x, num_threads=1))
     out = {}
     for kind, which in ((PRICE_ONLY, ~rows.with_interest), (WITH_INTEREST, rows.with_interest)):
-        score, event = logit(raw[which]), rows.event[which]
+        score, event = logit(raw[which], SURE), rows.event[which]
 
         def loss(p: Array, score: Array = score, event: Array = event) -> float:
             z = p[0] * score + p[1]

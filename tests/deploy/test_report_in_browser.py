@@ -103,12 +103,12 @@ def test_the_address_names_the_symbol_that_is_shown(page: Path, tmp_path: Path) 
 def test_a_click_shows_the_other_symbol_and_its_reason_on_hover(page: Path, tmp_path: Path) -> None:
     """Buttons that do nothing, or a reason that turns into markup, would mislead whoever reads the report."""
     script = """
-      document.querySelector('#h-fan').parentElement.querySelector('[data-symbol="BTC"]').click();
+      document.querySelector('#h-fan').parentElement.querySelector('[data-choice="BTC"]').click();
       setTimeout(() => {
         const data = JSON.parse(document.getElementById("data").textContent);
         const fill = data.timeline.INJ.fills.find((one) => data.sentences[one.why].includes("hacked"));
         document.documentElement.dataset.before = document.getElementById("fan").dataset.symbol;
-        document.querySelector('[data-symbol="INJ"]').click();
+        document.querySelector('[data-choice="INJ"]').click();
         const chart = echarts.getInstanceByDom(document.getElementById("timeline"));
         const x = chart.convertToPixel({ xAxisIndex: 0 }, fill.t);
         chart.dispatchAction({ type: "showTip", x, y: 80 });

@@ -1,6 +1,5 @@
 """Turns a run's files into what the charts draw, and nothing more: it all travels inside the page."""
 
-import json
 from typing import Any
 
 from hedged.backtest.report import text
@@ -42,11 +41,3 @@ def chart_data(run: Run) -> dict[str, Any]:
         "fan": fans(run, grid),
         "sentences": sentences.all,
     }
-
-
-def embeddable(data: object) -> str:
-    """Write JSON that is safe inside a <script> element, whatever texts it holds."""
-    dumped = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    for char in "<>&\u2028\u2029":
-        dumped = dumped.replace(char, f"\\u{ord(char):04x}")
-    return dumped

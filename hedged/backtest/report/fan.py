@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hedged.backtest.report import text
 from hedged.backtest.report.files import Run
 from hedged.backtest.report.money import Floats, Grid, Instants, instants
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import INJECTIVE
+from hedged.page import wording
 
 PERCENT_A_YEAR = 24 * 365 * 100.0
 """From a fraction per hour to percent a year."""
@@ -67,8 +67,9 @@ def score_sentence(found: Score | None) -> str:
     if found is None:
         return "No horizon has passed yet, so nothing can be scored."
     return (
-        f"What came lay inside the band {text.percent(found.inside_share)} of the time (80{text.THIN}% expected) and "
-        f"on the forecast\u2019s side of zero {text.percent(found.direction_share)}, "
+        f"What came lay inside the band {wording.percent(found.inside_share)} of the time "
+        f"(80{wording.THIN}% expected) and "
+        f"on the forecast\u2019s side of zero {wording.percent(found.direction_share)}, "
         f"over {found.n:,} overlapping windows."
     )
 

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hedged.backtest.report import text
 from hedged.backtest.report.files import Run
 from hedged.domain.market import INJECTIVE
+from hedged.page import wording
 
 Floats = NDArray[np.float64]
 Instants = NDArray[np.int64]
@@ -95,7 +95,7 @@ def _layer(venue: str, held: float, own: float) -> str:
     """Name the layer that a settlement belongs to: same side elsewhere is moved, opposite is a hedge."""
     if venue == INJECTIVE:
         return "Cut on Injective"
-    return f"{'Moved part at' if held * own > 0 else 'Hedge on'} {text.venue(venue)}"
+    return f"{'Moved part at' if held * own > 0 else 'Hedge on'} {wording.venue(venue)}"
 
 
 def by_layer(run: Run) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The picture of one cycle, from data to venue, drawn as inline SVG: in a row, and in a column for phones."""
 
-from hedged.backtest.report.text import esc
+from hedged.page.wording import esc
 
 STEPS = (
     ("Data", "every 15 minutes"),

@@ -1,35 +1,22 @@
 """Writes the page: texts, numbers and pictures of one run in one HTML file that asks the network for nothing."""
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from hedged.backtest.report import tables, text
-from hedged.backtest.report.data import chart_data, embeddable, period_ms
+from hedged.backtest.report.data import chart_data, period_ms
 from hedged.backtest.report.files import Run, load_run
 from hedged.backtest.report.pipeline import pipeline_svg
 from hedged.backtest.report.reasons import idle_reasons
-from hedged.backtest.report.text import esc
 from hedged.backtest.report.timeline import action_counts
 from hedged.domain.clock import DAY_MS
+from hedged.page import wording
+from hedged.page.frame import framed, write_whole
+from hedged.page.wording import esc
 
 LEAST_COST_PER_YEAR = 0.002
 """No ratio is quoted against a funding below 20 bp of the notional a year: it would be noise."""
 HASHES = ("model_hash", "feature_hash", "config_hash")
-
-
-def _asset(name: str) -> str:
-    return (files("hedged.backtest.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _policy(*scripts: str) -> str:
-    """Return a content policy under which these very scripts run and nothing is ever fetched."""
-    sums = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{value}'" for value in sums)
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {allowed}"
 
 
 def _flow(amount: float) -> str:
@@ -51,7 +38,7 @@ def tiles(run: Run) -> str:
     unhedged, hedged = float(summary["unhedged_funding_usd"]), float(summary["hedged_funding_usd"])
     costs, share = float(summary["fees_usd"]) + float(summary["spread_usd"]), saved_share(run)
     saved = (
-        f"{text.percent(share, 1)} of the funding paid unhedged"
+        f"{wording.percent(share, 1)} of the funding paid unhedged"
         if share is not None
         else "after fees and spread"
     )
@@ -82,7 +69,7 @@ def _banner(summary: dict[str, Any]) -> str:
         return ""
     ours, _, theirs = str(summary["proxy"]).partition("=")
     rule = f" under the {summary['proxy_rule']} rule" if summary.get("proxy_rule") else ""
-    said = f"{text.venue(ours)}\u2019s rates are stood in for by {text.venue(theirs)}{rule}."
+    said = f"{wording.venue(ours)}\u2019s rates are stood in for by {wording.venue(theirs)}{rule}."
     return f'<p class="banner" role="note"><strong>Proxy data.</strong> {esc(said)}</p>'
 
 
@@ -131,19 +118,16 @@ def page(run: Run) -> str:
     """Return the whole page."""
     summary = run.summary
     start_ms, end_ms = period_ms(run)
-    head, library, script = (_asset(name) for name in ("theme.js", "echarts.min.js", "report.js"))
     days = max(1, round((end_ms - start_ms) / DAY_MS))
-    return Template(_asset("report.html")).substitute(
-        policy=esc(_policy(head, library, script)),
-        css=_asset("report.css"),
-        head=head,
-        library=library,
-        script=script,
-        data=embeddable(chart_data(run)),
+    return framed(
+        "hedged.backtest.report",
+        "report",
+        "hedged — what the hedge did",
+        chart_data(run),
         kind=esc(text.words(str(summary.get("command") or "run"))),
         period=esc(f"{text.day(summary.get('from'))} \u2013 {text.day(summary.get('to'))}"),
         days=f"{days:,} day{'s' * (days != 1)}",
-        equity=text.number(summary.get("equity_usd"), 0),
+        equity=wording.number(summary.get("equity_usd"), 0),
         pays=esc(summary.get("pays") or "The run says nothing about whether hedging paid."),
         banner=_banner(summary),
         tiles=tiles(run),
@@ -158,8 +142,4 @@ def page(run: Run) -> str:
 
 def write_report(out: Path) -> Path:
     """Write `report.html` beside the run's files and return its path."""
-    target = out / "report.html"
-    draft = out / "report.html.part"
-    draft.write_text(page(load_run(out)), encoding="utf-8")
-    draft.replace(target)
-    return target
+    return write_whole(page(load_run(out)), out / "report.html")

@@ -5,7 +5,8 @@ from typing import Any
 from hedged.backtest.report import text
 from hedged.backtest.report.files import Run
 from hedged.backtest.report.reasons import Reason
-from hedged.backtest.report.text import esc
+from hedged.page import wording
+from hedged.page.wording import esc
 
 MAX_ROWS = 200
 MAX_REASONS = 8
@@ -42,11 +43,8 @@ def _cells(row: list[str], texts: int, head: bool) -> str:
 def table(label: str, heads: list[str], rows: list[list[str]], texts: int = 1, look: str = "") -> str:
     """Return a table that scrolls inside its box. Cells are safe HTML."""
     body = "".join(f"<tr>{_cells(row, texts, head=False)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll" role="region" aria-label="{esc(label)}" tabindex="0">'
-        f'<table class="{look}"><caption>{esc(label)}</caption>'
-        f"<thead><tr>{_cells(heads, texts, head=True)}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    head = _cells(heads, texts, head=True)
+    return wording.scrolling(label, f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", look)
 
 
 def per_symbol(run: Run) -> str:
@@ -57,7 +55,7 @@ def per_symbol(run: Run) -> str:
     for symbol in (symbol for symbol in run.symbols if symbol in found):
         part = found[symbol]
         money = [text.usd(part.get(key), plus) for _, key, plus in _MONEY]
-        ends = [text.number(part.get("fills"), 0), text.number(part.get("hedged_hours"), 0)]
+        ends = [wording.number(part.get("fills"), 0), wording.number(part.get("hedged_hours"), 0)]
         rows.append(
             [
                 esc(symbol),
@@ -70,7 +68,7 @@ def per_symbol(run: Run) -> str:
     if not rows:
         return '<p class="empty">The run held no position.</p>'
     totals = [text.usd(run.summary.get(key), plus) for _, key, plus in _MONEY]
-    fills = text.number(sum(part.get("fills") or 0 for part in found.values()), 0)
+    fills = wording.number(sum(part.get("fills") or 0 for part in found.values()), 0)
     rows.append(["All", "", "", *totals, fills, ""])
     whys = "".join(
         f"<div><dt>{esc(symbol)}</dt><dd>{esc(found[symbol]['why'])}</dd></div>"
@@ -94,10 +92,10 @@ def reason_list(reasons: list[Reason]) -> str:
         bar = f'<span class="bar"><i style="width:{100 * reason.share:.1f}%"></i></span>'
         said = f"{esc(reason.sentence)}{example}{bar}"
         rows.append(
-            [said, ACTIONS[reason.action], text.number(reason.count, 0), text.percent(reason.share, 1)]
+            [said, ACTIONS[reason.action], wording.number(reason.count, 0), wording.percent(reason.share, 1)]
         )
     if rest := sum(reason.count for reason in reasons[MAX_REASONS:]):
-        rows.append([f"{len(reasons) - MAX_REASONS} rarer reasons", "", text.number(rest, 0), ""])
+        rows.append([f"{len(reasons) - MAX_REASONS} rarer reasons", "", wording.number(rest, 0), ""])
     if not rows:
         return '<p class="empty">No decision was recorded that sent nothing.</p>'
     heads = ["Reason", "Decision", "Decisions", "Share"]
@@ -109,9 +107,9 @@ def fill_table(run: Run) -> str:
     rows = [
         [
             f"{fill['ts']:%Y-%m-%d %H:%M}",
-            *map(esc, (fill["symbol"] or "", text.venue(fill["venue"] or ""), fill["side"] or "")),
+            *map(esc, (fill["symbol"] or "", wording.venue(fill["venue"] or ""), fill["side"] or "")),
             esc(PURPOSES.get(fill["purpose"] or "", text.words(fill["purpose"] or ""))),
-            *(text.quantity(fill["quantity"]), text.number(fill["price"], 4), text.usd(fill["fee_usd"])),
+            *(text.quantity(fill["quantity"]), wording.number(fill["price"], 4), text.usd(fill["fee_usd"])),
         ]
         for fill in run.fills.tail(MAX_ROWS).iter_rows(named=True)
     ]

@@ -1,35 +1,13 @@
-"""How the report writes numbers, names and instants. Everything returned by `esc` and `*_html` is safe HTML."""
+"""How the report writes amounts, fields and instants. Everything returned by `*_html` is safe HTML."""
 
-import html
 import math
 from datetime import UTC, datetime
 from typing import Any
 
-MINUS = "\u2212"
-THIN = "\u202f"
+from hedged.page import wording
+from hedged.page.wording import DASH, MINUS, esc, number
+
 LARGE_USD = 100_000
-NAMES = {
-    "injective": "Injective",
-    "hyperliquid": "Hyperliquid",
-    "okx": "OKX",
-    "bybit": "Bybit",
-    "binance": "Binance",
-}
-
-
-def esc(value: object) -> str:
-    """Escape a text for HTML, attributes included."""
-    return html.escape(str(value), quote=True)
-
-
-def number(value: float | None, digits: int = 2, plus: bool = False) -> str:
-    """Write a number with thousands separators, a true minus and no negative zero; unknown is a dash."""
-    if value is None or not math.isfinite(value):
-        return "\u2013"
-    text = f"{abs(value):,.{digits}f}"
-    if not text.strip("0.,"):
-        return text
-    return (MINUS if value < 0 else "+" if plus else "") + text
 
 
 def usd(value: float | None, plus: bool = False) -> str:
@@ -44,16 +22,6 @@ def quantity(value: float | None) -> str:
         return number(None)
     text = number(value, 6)
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """Write a share as a percentage."""
-    return f"{number(100 * share, digits)}{THIN}%"
-
-
-def venue(name: str) -> str:
-    """Write a venue's name as it writes itself."""
-    return NAMES.get(name.lower(), name[:1].upper() + name[1:])
 
 
 def words(key: str) -> str:
@@ -74,7 +42,7 @@ def instant(value: object) -> datetime | None:
 def day(value: object) -> str:
     """Write the day of an ISO instant as 3 January 2025; what is no instant stays as it is."""
     at = instant(value)
-    return f"{at.day} {at:%B %Y}" if at else str(value)
+    return wording.day(at) if at else str(value)
 
 
 def value_html(value: Any) -> str:
@@ -83,11 +51,11 @@ def value_html(value: Any) -> str:
         rows = "".join(
             f"<div><dt>{esc(words(k))}</dt><dd>{value_html(v)}</dd></div>" for k, v in value.items()
         )
-        return f"<dl>{rows}</dl>" if rows else "\u2013"
+        return f"<dl>{rows}</dl>" if rows else DASH
     if isinstance(value, list):
-        return ", ".join(value_html(item) for item in value) or "\u2013"
+        return ", ".join(value_html(item) for item in value) or DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return esc(f"{value:,.10g}".replace("-", MINUS, 1) if value < 0 else f"{value:,.10g}")
-    return "\u2013" if value is None else esc(value)
+    return DASH if value is None else esc(value)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hedged.backtest.report import text
 from hedged.backtest.report.files import Run
 from hedged.backtest.report.money import instants
 from hedged.backtest.report.reasons import template
 from hedged.domain.market import INJECTIVE
+from hedged.page import wording
 
 CYCLE_MS = 15 * 60_000
 MAX_POINTS = 1_500
@@ -42,7 +42,7 @@ def layer_shares(own: float | None, current: str | None) -> dict[str, float]:
         if venue != INJECTIVE:
             moved = float(quantity) * own > 0
             share = abs(float(quantity) / own)
-            shares[f"{'Moved to' if moved else 'Hedge on'} {text.venue(venue)}"] = share
+            shares[f"{'Moved to' if moved else 'Hedge on'} {wording.venue(venue)}"] = share
             cut -= share if moved else 0.0  # a part moved elsewhere counts once
     shares["Own cut"] = cut
     return {name: round(100 * share, 1) for name, share in shares.items() if round(100 * share, 1)}
@@ -121,7 +121,7 @@ def fill_marks(run: Run, symbol: str, sentences: Sentences) -> list[dict[str, An
         why = reasons[j] if asked and reasons[j] else "Between two cycles: no decision stands behind it."
         marks.append(
             {name: fill[name] for name in ("venue", "side", "quantity", "price", "fee_usd", "purpose")}
-            | {"t": int(at_ms[i]), "venue": text.venue(fill["venue"] or ""), "why": sentences.place(why)}
+            | {"t": int(at_ms[i]), "venue": wording.venue(fill["venue"] or ""), "why": sentences.place(why)}
         )
     return marks
 

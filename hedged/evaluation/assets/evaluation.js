@@ -1,72 +1,12 @@
-"use strict";
 // Draws the charts from the JSON in #data. One cell (venue class and horizon) is shown at a time: #cell=slow-s1.
 (() => {
-  const root = document.documentElement;
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const charts = new Map();
+  const { axisLook, base, color, data, day, esc, keys, line, nameLook, narrow, ruler, short, tip, valueAxis, when } = page;
+  const num = (value, digits = 3) => page.num(value, digits);
+  const pct = (share, digits = 1) => (share === null || share === undefined ? "–" : `${num(100 * share, digits)} %`);
+  const placed = { left: 4, right: 14, top: 30, bottom: 4, containLabel: true };
   const shown = { cell: data.cells[0]?.id ?? "", rival: data.against, series: "", sort: { column: 1, down: false } };
   const cellNow = () => data.cells.find((cell) => cell.id === shown.cell);
 
-  // ---- words and numbers
-  const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  const esc = (value) => String(value).replace(/[&<>"']/g, (char) => ESCAPES[char]);
-  const num = (value, digits = 3) => {
-    if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-    const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    return (value < 0 && /[1-9]/.test(text) ? "−" : "") + text;
-  };
-  const pct = (share, digits = 1) => (share === null || share === undefined ? "–" : `${num(100 * share, digits)} %`);
-  const short = (value) => num(value, Math.abs(value) < 10 && value % 1 ? 1 : 0);
-  const when = (ms) => new Date(ms).toLocaleString("en-GB",
-    { timeZone: "UTC", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
-  const day = (ms) => new Date(ms).toLocaleDateString("en-GB", { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
-  const tip = (title, pairs) => `<div class="tip"><b>${esc(title)}</b><table>${pairs.map(([name, value]) =>
-    `<tr><td>${esc(name)}</td><td class="n">${esc(value)}</td></tr>`).join("")}</table></div>`;
-
-  // ---- looks
-  const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-  const NARROW_PX = 720;
-  const narrow = () => window.innerWidth < NARROW_PX;
-  let printing = false;
-  const axisLook = () => ({
-    axisLine: { show: false }, axisTick: { show: false },
-    axisLabel: { color: color("soft"), fontSize: 12, hideOverlap: true },
-    splitLine: { show: true, lineStyle: { color: color("line"), width: 1 } },
-  });
-  const nameLook = () => ({ color: color("soft"), fontSize: 12 });
-  const valueAxis = (name, extra = {}) => ({
-    ...axisLook(), type: "value", name, nameGap: 12, splitNumber: 4,
-    nameTextStyle: { ...nameLook(), align: "left", padding: [0, 0, 0, -30] }, ...extra,
-  });
-  const placed = { left: 4, right: 14, top: 30, bottom: 4, containLabel: true };
-  const base = (formatter, trigger = "axis") => ({
-    useUTC: true, animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    tooltip: {
-      trigger, confine: true, formatter, backgroundColor: color("paper"), borderColor: color("line"), borderWidth: 1,
-      padding: [8, 11], textStyle: { color: color("ink"), fontSize: 13 }, transitionDuration: 0,
-      axisPointer: { type: "line", snap: true, lineStyle: { color: color("soft"), type: "solid", width: 1 }, label: { show: false } },
-    },
-  });
-  const line = (name, values, look, width = 2, dash = "solid") => ({
-    type: "line", name, data: values, showSymbol: false, symbol: "none", silent: true, color: color(look),
-    lineStyle: { width, type: dash, color: color(look) }, emphasis: { disabled: true },
-  });
-  const ruler = (marks) => ({ silent: true, symbol: "none", label: { show: false },
-    data: marks.map(([mark, dash]) => ({ ...mark, lineStyle: { color: color("soft"), type: dash, width: 1 } })) });
-
-  // ---- legends: a drawn key and its word, so that colour is never the only sign
-  const swatch = {
-    solid: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4"/>`,
-    dashed: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4" stroke-dasharray="6 3"/>`,
-    dotted: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4" stroke-dasharray="2 3"/>`,
-    band: (c, opacity) => `<rect width="24" height="12" rx="2" fill="${c}" opacity="${opacity}"/>`,
-    disc: (c) => `<path d="M2 6H22" stroke="${c}" stroke-width="1.6"/><circle cx="12" cy="6" r="4.6" fill="${c}"/>`,
-    diamond: (c) => `<path d="M2 6H22" stroke="${c}" stroke-width="1.6"/><path d="M12 0 18 6 12 12 6 6Z" fill="${c}"/>`,
-  };
-  const keys = (id, list) => {
-    document.getElementById(`keys-${id}`).innerHTML = list.map(([kind, look, label, extra]) =>
-      `<span><svg width="24" height="12" aria-hidden="true">${swatch[kind](color(look), extra)}</svg>${esc(label)}</span>`).join("");
-  };
   const PALE = 0.6;
   const ours = () => data.names[data.ours];
   const rival = () => data.names[shown.rival];
@@ -98,7 +38,7 @@
       LOSSES.map(([key, label]) => [label, said(found[key][rows[dataIndex].id])]));
     const label = (i) => (!rows[i] ? "" : narrow() ? `${rows[i].kind.split(" ")[0]}\n${rows[i].horizon}` : `${rows[i].kind}, ${rows[i].horizon.toLowerCase()}`);
     return {
-      ...base(formatter, "item"), grid: { ...placed, top: 0, left: 0, right: 22 },
+      ...base(formatter, { trigger: "item" }), grid: { ...placed, top: 0, left: 0, right: 22 },
       xAxis: { ...axisLook(), type: "value", min: Math.floor(low * 20) / 20, max: Math.ceil(high * 20) / 20, splitNumber: narrow() ? 3 : 6,
         axisLabel: { ...axisLook().axisLabel, formatter: (v) => num(v, 2) } },
       yAxis: { ...axisLook(), type: "value", inverse: true, min: -1, max: rows.length, interval: 1, splitLine: { show: false },
@@ -125,10 +65,8 @@
       { ...line(high, over(width(high, low)), "blue", 0), stack, stackStrategy: "all", areaStyle: { color: color("blue"), opacity } }];
     return {
       ...base(formatter), grid: { ...placed, bottom: 42 },
-      dataZoom: [{ show: !printing, startValue: view.t[Math.max(0, view.t.length - (narrow() ? 50 : 120))], endValue: view.t[view.t.length - 1], type: "slider", height: 20, bottom: 6, showDetail: false, brushSelect: false, showDataShadow: false,
-        borderColor: color("line"), fillerColor: color("line") + "99", backgroundColor: "transparent",
-        handleStyle: { color: color("paper"), borderColor: color("soft") }, moveHandleSize: 0, filterMode: "filter" }],
-      xAxis: { ...axisLook(), type: "time", splitLine: { show: false }, axisLine: { show: true, onZero: false, lineStyle: { color: color("soft") } } },
+      dataZoom: [page.slider({ startValue: view.t[Math.max(0, view.t.length - (narrow() ? 50 : 120))], endValue: view.t[view.t.length - 1], filterMode: "filter" })],
+      xAxis: page.timeAxis({ axisLine: { show: true, onZero: false, lineStyle: { color: color("soft") } } }),
       yAxis: valueAxis("% a year", { scale: true, axisLabel: { ...axisLook().axisLabel, formatter: short } }),
       series: [...band("wide", "q05", "q95", 0.16), ...band("half", "q25", "q75", 0.3),
         line("Median", over(view.q50), "blue", 1.6), line("Realised", over(view.y), "ink", 1.8, "dotted")],
@@ -239,41 +177,16 @@
   // ---- put on the page
   const DRAWN = { ratios, fan, reliability, coverage, hours, regimes };
   const EMPTY = { ratios: "No series has rows enough to be compared." };
-  function draw(name) {
-    const box = document.getElementById(name), option = DRAWN[name]();
-    box.classList.toggle("empty", option === null);
-    if (option === null) {
-      charts.get(name)?.dispose();
-      charts.delete(name);
-      document.getElementById(`keys-${name}`)?.replaceChildren();
-      box.style.height = "";
-      box.textContent = EMPTY[name] ?? "Nothing to draw here.";
-      return;
-    }
-    if (!charts.has(name)) {
-      box.textContent = "";
-      charts.set(name, echarts.init(box, null, { renderer: "svg" }));
-    }
-    charts.get(name).resize();
-    charts.get(name).setOption(option, true);
-    charts.get(name).getZr().flush();
-    box.dataset.cell = shown.cell;
-  }
+  const draw = (name) => page.put(name, DRAWN[name](), EMPTY[name] ?? "Nothing to draw here.", { cell: shown.cell });
   const drawAll = () => Object.keys(DRAWN).forEach(draw);
   function switches() {
     const now = cellNow();
     const fill = (id, label, part, other) => {
-      const box = document.getElementById(id), choices = [...new Set(data.cells.map((cell) => cell[part]))];
-      box.setAttribute("role", "group");
-      box.setAttribute("aria-label", label);
-      box.hidden = choices.length < 2;
-      box.replaceChildren(...choices.map((choice) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", textContent: choice });
-        button.setAttribute("aria-pressed", String(choice === now?.[part]));
-        const target = data.cells.find((cell) => cell[part] === choice && cell[other] === now?.[other]) ?? data.cells.find((cell) => cell[part] === choice);
-        button.addEventListener("click", () => { choose(target.id); [...box.children].find((b) => b.textContent === choice)?.focus(); });
-        return button;
-      }));
+      const choices = [...new Set(data.cells.map((cell) => cell[part]))];
+      const target = (choice) => data.cells.find((cell) => cell[part] === choice && cell[other] === now?.[other])
+        ?? data.cells.find((cell) => cell[part] === choice);
+      page.buttons(document.getElementById(id), label, choices.map((choice) => [choice, choice]), now?.[part],
+        (choice) => choose(target(choice).id));
     };
     fill("kinds", "Venue class", "kind", "horizon");
     fill("horizons", "Horizon", "horizon", "kind");
@@ -281,13 +194,13 @@
   }
   function choose(cell) {
     shown.cell = cell;
-    history.replaceState(null, "", `#cell=${encodeURIComponent(cell)}`);
+    page.address("cell", cell);
     switches();
     table();
     drawAll();
   }
   function follow() {
-    const asked = new URLSearchParams(location.hash.slice(1)).get("cell");
+    const asked = page.asked("cell");
     if (asked !== null && data.cells.some((cell) => cell.id === asked)) choose(asked);
   }
 
@@ -297,25 +210,5 @@
   document.getElementById("series").addEventListener("change", (event) => { shown.series = event.target.value; draw("fan"); });
   switches();
   table();
-  drawAll();
-  follow();
-  window.addEventListener("hashchange", follow);
-  window.addEventListener("themechange", drawAll);
-  let width = window.innerWidth;
-  window.addEventListener("resize", () => {
-    const before = width;
-    width = window.innerWidth;
-    if ((before < NARROW_PX) !== narrow()) drawAll();
-    else if (width !== before) charts.forEach((chart) => chart.resize());
-  });
-  function print(on) {
-    printing = on;
-    root.classList.toggle("printing", on);
-    if (on) root.dataset.screenTheme = root.dataset.theme;
-    root.dataset.theme = on ? "light" : root.dataset.screenTheme;
-    drawAll();
-  }
-  window.addEventListener("beforeprint", () => print(true));
-  window.addEventListener("afterprint", () => print(false));
-  root.dataset.ready = "true";
+  page.begin(drawAll, follow);
 })();

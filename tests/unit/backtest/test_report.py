@@ -13,6 +13,7 @@ from synthetic_run import NASTY, START, write_run
 
 from hedged.backtest.report import data, files, money, reasons, render, text, timeline, write_report
 from hedged.backtest.report.fan import realised_per_hour
+from hedged.page.frame import LIBRARY, asset
 
 MAX_BYTES = 1_300_000
 
@@ -48,7 +49,7 @@ def test_the_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
     """A single remote font or script would leak that, and when, the report is read, and fail offline."""
     write_run(tmp_path, days=2)
     page = write_report(tmp_path).read_text("utf-8")
-    own = page.replace(render._asset("echarts.min.js"), "")
+    own = page.replace(asset(LIBRARY), "")
     assert "default-src &#x27;none&#x27;" in own
     assert not re.search(r"""(?:src|href)=["'](?!#)|url\((?!#)|@import|https?://""", own)
 
@@ -58,7 +59,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     write_run(tmp_path, days=20)
     page = write_report(tmp_path)
     html = page.read_text("utf-8")
-    assert html.count("</script>") == 4 + render._asset("echarts.min.js").count("</script>")
+    assert html.count("</script>") == 4 + asset(LIBRARY).count("</script>")
     assert "<script>window.hacked" not in html
     assert NASTY in embedded(page)["sentences"]
 

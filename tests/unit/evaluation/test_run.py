@@ -10,9 +10,10 @@ import pytest
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.evaluation import arima, run
-from hedged.evaluation.page import _report_asset, page, write_page
+from hedged.evaluation.page import page, write_page
 from hedged.evaluation.run import evaluate, measure, summary
 from hedged.evaluation.truth import QUANTILES
+from hedged.page.frame import LIBRARY, asset
 
 MAX_BYTES = 1_300_000
 NASTY = "</script><b>&'\""
@@ -144,7 +145,7 @@ def test_the_page_is_one_small_file_that_asks_the_network_for_nothing(result, tm
     target = write_page(result, tmp_path / "index.html")
     html = target.read_text("utf-8")
     assert target.stat().st_size < MAX_BYTES
-    own = html.replace(_report_asset("echarts.min.js"), "")
+    own = html.replace(asset(LIBRARY), "")
     assert "default-src &#x27;none&#x27;" in own
     assert not re.search(r"""(?:src|href)=["'](?!#)|url\((?!#)|@import|https?://""", own)
     assert [p.name for p in tmp_path.iterdir()] == ["index.html"]

@@ -13,7 +13,7 @@ from hedged.domain.forecast import LEVELS
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.lightgbm_baseline import Params, Vocabulary, fit_predict, tune
 from hedged.evaluation.ridge import ridge
-from hedged.evaluation.trained import frame_of, time_split
+from hedged.evaluation.trained import time_split, told
 from hedged.features.samples import Samples
 from hedged.forecast.probability import share_above
 
@@ -89,8 +89,8 @@ def test_trees_never_read_the_targets_they_are_asked_for(train, held_out):
     params = replace(Params(), rounds=(5,) * 4, min_data_in_leaf=20)
     whole = fit_predict(train, held_out, params)
     blind = fit_predict(train, replace(held_out, target=np.full_like(held_out.target, np.nan)), params)
-    for told, told_blind in zip(whole, blind, strict=True):
-        np.testing.assert_array_equal(told, told_blind)
+    for seen, unseen in zip(whole, blind, strict=True):
+        np.testing.assert_array_equal(seen, unseen)
     assert (np.diff(whole[0], axis=2) >= 0).all()
 
 
@@ -142,12 +142,12 @@ def test_a_rate_that_most_likely_stays_is_no_call():
 def test_answers_come_in_the_units_of_the_file(held_out):
     """s1 and s3 are told per interval, means per hour: a slip would be a factor of eight."""
     quantiles = np.tile(np.arange(1.0, 10.0), (len(held_out), 4, 1))
-    frame = frame_of(held_out, "trees", quantiles, np.full((len(held_out), 4), 0.5))
+    frame = told(held_out, "trees", quantiles, np.full((len(held_out), 4), 0.5))
     assert set(frame.filter(pl.col("horizon") == "s1")["q05"]) == {8.0}
     assert set(frame.filter(pl.col("horizon") == "m24h")["q95"]) == {9.0}
     assert set(frame["forecaster"]) == {"trees"}
     gaps = replace(held_out, target=np.where(np.arange(4) == 3, np.nan, held_out.target))
-    assert set(frame_of(gaps, "x", quantiles, np.full((len(gaps), 4), 0.5))["horizon"]) == {
+    assert set(told(gaps, "x", quantiles, np.full((len(gaps), 4), 0.5))["horizon"]) == {
         "s1",
         "s3",
         "m24h",

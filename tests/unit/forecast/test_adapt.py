@@ -6,11 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedged.domain.forecast import LEVELS
-from hedged.forecast.adapt import Adaptation, Batch, Outcomes, uniform_prior
+from hedged.features.targets import HORIZONS
+from hedged.forecast.adapt import CLASSES, Adaptation, Batch, Outcomes
 from hedged.forecast.platt import IDENTITY, Pairs, Platt
 
 Z = np.array([-1.645, -1.282, -0.674, -0.253, 0.0, 0.253, 0.674, 1.282, 1.645])
 """The normal law's quantiles at LEVELS."""
+
+
+def uniform_prior(members: int) -> np.ndarray:
+    return np.full((len(CLASSES), len(HORIZONS), members), 1.0 / members)
 
 
 def outcomes(

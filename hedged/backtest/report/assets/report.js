@@ -1,30 +1,11 @@
-"use strict";
 // Draws the charts from the JSON in #data. One symbol is shown at a time, named by the address: #symbol=INJ.
 (() => {
-  const root = document.documentElement;
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const { axisLook, charts, color, data, esc, keys, line, narrow, num, printing, short, tip, valueAxis, when } = page;
   const at = Array.from({ length: data.grid.n }, (_, i) => data.grid.start + i * data.grid.step);
-  const charts = new Map();
   const busiest = (best, symbol) => (fillsOf(symbol) > fillsOf(best) ? symbol : best);
   const fillsOf = (symbol) => data.timeline[symbol]?.fills.length ?? 0;
   const shown = { all: true, symbol: data.symbols.reduce(busiest, data.symbols[0] ?? "") };
 
-  // ---- words and numbers
-  const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  const esc = (value) => String(value).replace(/[&<>"']/g, (char) => ESCAPES[char]);
-  const num = (value, digits = 2, plus = false) => {
-    if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-    const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    if (!/[1-9]/.test(text)) return text;
-    return (value < 0 ? "−" : plus ? "+" : "") + text;
-  };
-  const short = (value) => num(value, Math.abs(value) < 10 && value % 1 ? 1 : 0);
-  const when = (ms) => new Date(ms).toLocaleString("en-GB",
-    { timeZone: "UTC", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
-  const tip = (title, pairs, texts = []) =>
-    `<div class="tip"><b>${esc(title)}</b><table>${pairs.map(([name, value]) =>
-      `<tr><td>${esc(name)}</td><td class="n">${esc(value)}</td></tr>`).join("")}</table>${
-      texts.map((text) => `<p>${esc(text)}</p>`).join("")}</div>`;
   /** The last place of a sorted list whose value is at most x; -1 when there is none. */
   const placeOf = (sorted, x) => {
     let low = 0, high = sorted.length;
@@ -32,60 +13,12 @@
     return low - 1;
   };
 
-  // ---- looks
-  const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-  const NARROW_PX = 720;
-  const narrow = () => window.innerWidth < NARROW_PX;
-  let printing = false;
-  const axisLook = () => ({
-    axisLine: { show: false }, axisTick: { show: false },
-    axisLabel: { color: color("soft"), fontSize: 12, hideOverlap: true },
-    splitLine: { show: true, lineStyle: { color: color("line"), width: 1 } },
-  });
-  const timeAxis = (extra = {}) => ({
-    ...axisLook(), type: "time", min: data.period[0], max: data.period[1], splitLine: { show: false },
-    axisLine: { show: true, lineStyle: { color: color("soft") } }, ...extra,
-  });
-  const valueAxis = (name, extra = {}) => ({
-    ...axisLook(), type: "value", name, nameGap: 12, splitNumber: 4,
-    nameTextStyle: { color: color("soft"), fontSize: 12, align: "left", padding: [0, 0, 0, -30] }, ...extra,
-  });
-  const zoom = (axes = [0], from = data.period[0]) => [{
-    show: !printing, startValue: printing ? data.period[0] : Math.max(from, data.period[0]), endValue: data.period[1],
-    type: "slider", xAxisIndex: axes, height: 20, bottom: 6, showDetail: false, brushSelect: false, showDataShadow: false,
-    borderColor: color("line"), fillerColor: color("line") + "99", backgroundColor: "transparent",
-    handleStyle: { color: color("paper"), borderColor: color("soft") }, moveHandleSize: 0, filterMode: "none",
-  }];
-  const base = (formatter) => ({
-    useUTC: true, animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    tooltip: {
-      trigger: "axis", confine: true, formatter, backgroundColor: color("paper"), borderColor: color("line"), borderWidth: 1,
-      padding: [8, 11], textStyle: { color: color("ink"), fontSize: 13 }, transitionDuration: 0,
-      axisPointer: { type: "line", snap: false, lineStyle: { color: color("soft"), type: "solid", width: 1 }, label: { show: false } },
-    },
-  });
-  const line = (name, values, look, width = 2, dash = "solid") => ({
-    type: "line", name, data: values, showSymbol: false, symbol: "none", silent: true, color: color(look),
-    lineStyle: { width, type: dash, color: color(look) }, emphasis: { disabled: true },
-  });
-  const zeroLine = () => ({ silent: true, symbol: "none", label: { show: false }, data: [{ yAxis: 0 }],
-    lineStyle: { color: color("soft"), type: "solid", width: 1 } });
+  const timeAxis = (extra = {}) => page.timeAxis({ min: data.period[0], max: data.period[1], ...extra });
+  const zoom = (axes = [0], from = data.period[0]) => [page.slider({ xAxisIndex: axes, filterMode: "none",
+    startValue: printing() ? data.period[0] : Math.max(from, data.period[0]), endValue: data.period[1] })];
+  const base = (formatter) => page.base(formatter, { snap: false });
+  const zeroLine = () => page.ruler([[{ yAxis: 0 }, "solid"]]);
   const overTime = (values) => values.map((value, i) => [at[i], value]);
-
-  // ---- legends: a drawn key and its word, so that colour is never the only sign
-  const swatch = {
-    solid: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4"/>`,
-    dashed: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4" stroke-dasharray="6 3"/>`,
-    dotted: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4" stroke-dasharray="2 3"/>`,
-    band: (c) => `<rect width="24" height="12" rx="2" fill="${c}" opacity=".22"/>`,
-    area: (c, opacity) => `<rect x=".5" y=".5" width="23" height="11" fill="${c}" fill-opacity="${opacity}" stroke="${c}"/>`,
-    shape: (c, d) => `<path transform="translate(6)" d="${d}" fill="${c}"/>`,
-  };
-  const keys = (id, list) => {
-    document.getElementById(`keys-${id}`).innerHTML = list.map(([kind, look, label, extra, value]) =>
-      `<span><svg width="24" height="12" aria-hidden="true">${swatch[kind](color(look), extra)}</svg>${esc(label)}${
-      value ? ` <b>${esc(value)}</b>` : ""}</span>`).join("");
-  };
 
   // ---- funding, added up
   function cumulative() {
@@ -203,7 +136,7 @@
     if (!view) return null;
     document.getElementById("fan-horizon").textContent = num(view.horizon_h, 0);
     document.getElementById("fan-score").textContent = view.score ?? "";
-    keys("fan", [["band", "blue", "Forecast, p10 to p90"], ["solid", "blue", "Forecast, mean"], ["dotted", "ink", "Realised"]]);
+    keys("fan", [["band", "blue", "Forecast, p10 to p90", 0.22], ["solid", "blue", "Forecast, mean"], ["dotted", "ink", "Realised"]]);
     const rate = (value) => `${num(value, 1, true)} %`;
     const formatter = ([{ dataIndex: i }]) => tip(when(at[i]) + " UTC", [["p90", rate(view.high[i])], ["Mean", rate(view.mean[i])],
       ["p10", rate(view.low[i])], ["Realised", view.real[i] === null ? "not known" : rate(view.real[i])]]);
@@ -252,79 +185,31 @@
   const DRAWN = { cumulative, timeline, fan, waterfall };
   const EMPTY = { cumulative: "No funding was recorded.", timeline: "No decision was recorded for this symbol.",
     fan: "No forecast was recorded for this symbol.", waterfall: "No funding was paid or received, and nothing was traded." };
-  function draw(name) {
-    const box = document.getElementById(name), option = DRAWN[name]();
-    box.classList.toggle("empty", option === null);
-    if (option === null) {
-      charts.get(name)?.dispose();
-      charts.delete(name);
-      document.getElementById(`keys-${name}`)?.replaceChildren();
-      box.textContent = EMPTY[name];
-      return;
-    }
-    if (!charts.has(name)) {
-      box.textContent = "";
-      charts.set(name, echarts.init(box, null, { renderer: "svg" }));
-    }
-    charts.get(name).resize();
-    charts.get(name).setOption(option, true);
-    charts.get(name).getZr().flush();
-    box.dataset.symbol = shown.symbol;
-  }
-  const drawAll = () => Object.keys(DRAWN).forEach(draw);
+  const drawAll = () => Object.entries(DRAWN).forEach(([name, option]) =>
+    page.put(name, option(), EMPTY[name], { symbol: shown.symbol }));
   function switches() {
     document.querySelectorAll(".switch").forEach((box) => {
       const all = box.dataset.all === "true" ? [["", "All"]] : [];
       const choices = [...all, ...data.symbols.map((symbol) => [symbol, symbol])];
-      box.hidden = choices.length < 2;
-      box.setAttribute("role", "group");
-      box.setAttribute("aria-label", "Symbol");
-      box.replaceChildren(...choices.map(([symbol, label]) => {
-        const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
-        const chosen = all.length ? (shown.all ? "" : shown.symbol) : shown.symbol;
-        button.setAttribute("aria-pressed", String(symbol === chosen));
-        button.dataset.symbol = symbol;
-        button.addEventListener("click", () => choose(symbol, box, label));
-        return button;
-      }));
+      page.buttons(box, "Symbol", choices, all.length && shown.all ? "" : shown.symbol, choose);
     });
   }
-  function choose(symbol, box, label) {
+  function choose(symbol) {
     shown.all = symbol === "";
     if (symbol) shown.symbol = symbol;
-    history.replaceState(null, "", `#symbol=${encodeURIComponent(symbol)}`);
+    page.address("symbol", symbol);
     switches();
     drawAll();
-    [...(box?.children ?? [])].find((button) => button.textContent === label)?.focus();
   }
   function follow() {
-    const asked = new URLSearchParams(location.hash.slice(1)).get("symbol");
+    const asked = page.asked("symbol");
     if (asked !== null && (asked === "" || data.symbols.includes(asked))) choose(asked);
     const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (named?.tagName === "DETAILS") named.open = true;
   }
 
   switches();
-  drawAll();
-  follow();
-  window.addEventListener("hashchange", follow);
-  window.addEventListener("themechange", drawAll);
-  let width = window.innerWidth;
-  window.addEventListener("resize", () => {
-    const before = width;
-    width = window.innerWidth;
-    if ((before < NARROW_PX) !== narrow()) drawAll();
-    else if (width !== before) charts.forEach((chart) => chart.resize());
-  });
-  function print(on) {
-    printing = on;
-    root.classList.toggle("printing", on);
-    if (on) root.dataset.screenTheme = root.dataset.theme;
-    root.dataset.theme = on ? "light" : root.dataset.screenTheme;
+  page.begin(drawAll, follow, (on) => {
     document.querySelectorAll("details:not(#fills)").forEach((one) => { one.open = on; });
-    drawAll();
-  }
-  window.addEventListener("beforeprint", () => print(true));
-  window.addEventListener("afterprint", () => print(false));
-  root.dataset.ready = "true";
+  });
 })();
