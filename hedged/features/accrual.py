@@ -139,7 +139,8 @@ class _WeightedSums:
 
     def mean(self, start: Rows, stop: Rows, rising: NDArray[np.bool_]) -> Array:
         """Return means over columns start + 1 … stop, (channels, rows, hours); NaN where none is known."""
-        lo, hi = np.clip(start + 1, 0, None), np.clip(stop + 1, 0, None)
+        # within the array also where nothing is known (since = −1), which the caller leaves out
+        lo, hi = (np.clip(edge + 1, 0, self._parts[0].shape[2] - 1) for edge in (start, stop))
         total, count, moment, weight = (p[:, self._row, hi] - p[:, self._row, lo] for p in self._parts)
         # weight of column c (1-based hour c + 1) is its distance from the start: hour − (start + 1)
         total = np.where(rising[:, None], moment - (start + 1) * total, total)

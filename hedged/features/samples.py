@@ -15,6 +15,7 @@ from hedged.adapters.replay.series import SeriesData
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.features.history import Chunk, chunks
+from hedged.features.nowcast import Nowcaster, nowcast
 from hedged.features.points import Points
 from hedged.features.resample import HourlyGrid
 from hedged.features.scale import OVERDUE, scale_of, settled_now
@@ -135,10 +136,11 @@ def samples_at(
     series: Mapping[SeriesKey, SeriesData],
     index: Mapping[SeriesKey, int],
     until_ms: int,
+    nowcaster: Nowcaster = nowcast,
 ) -> Samples:
     """Return the samples of these points, all of which have a yardstick; targets known before `until_ms`."""
     scale = scale_of(grid, at)
-    names, features = tabular(grid, at, scale)
+    names, features = tabular(grid, at, scale, nowcaster)
     target = np.full((len(at), 4), np.nan)
     target_ms, target_h = np.zeros((len(at), 4), np.int64), target.copy()
     for row in np.unique(at.rows):

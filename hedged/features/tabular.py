@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS
-from hedged.features.nowcast import nowcast_features
+from hedged.features.nowcast import Nowcaster, nowcast, nowcast_features
 from hedged.features.points import Array, Points, Rolling, codes, ewm_of_prints, group_mean, others_mean
 from hedged.features.resample import HourlyGrid
 from hedged.features.scale import PIN_TOLERANCE, PINS, Scale, fresh_level, last_change, settled_now
@@ -24,9 +24,11 @@ LOOKBACK_H = 60 * 24
 Named = Iterator[tuple[str, Array]]
 
 
-def tabular(grid: HourlyGrid, points: Points, scale: Scale) -> tuple[list[str], NDArray[np.float32]]:
+def tabular(
+    grid: HourlyGrid, points: Points, scale: Scale, nowcaster: Nowcaster = nowcast
+) -> tuple[list[str], NDArray[np.float32]]:
     """Compute every feature at the points → names, float32 (n, features)."""
-    shared = _Shared(grid)
+    shared = _Shared(grid, nowcaster)
     names: list[str] = []
     columns: list[Array] = []
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -40,7 +42,8 @@ def tabular(grid: HourlyGrid, points: Points, scale: Scale) -> tuple[list[str], 
 class _Shared:
     """Arrays (series, hours) that several families read."""
 
-    def __init__(self, grid: HourlyGrid) -> None:
+    def __init__(self, grid: HourlyGrid, nowcaster: Nowcaster) -> None:
+        self.nowcaster = nowcaster
         self.level = fresh_level(grid)
         self.settled = settled_now(grid)
         self.ewm = ewm_of_prints(grid.level, self.settled, HALF_LIVES)
@@ -244,7 +247,7 @@ def _lagged(x: Array, hours: int) -> Array:
 
 def _nowcast(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
     """Return what the running interval shows of the settlement that ends it."""
-    return nowcast_features(grid, at, scale)
+    return nowcast_features(shared.nowcaster(grid, at), scale)
 
 
 FAMILIES: tuple[Callable[[HourlyGrid, Points, Scale, _Shared], Named], ...] = (

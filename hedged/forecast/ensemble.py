@@ -15,6 +15,7 @@ from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import ForecastSet, RateForecast, joint_scenarios
 from hedged.domain.market import SeriesKey
+from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
 from hedged.features.samples import Samples, samples_at, usable
@@ -65,6 +66,7 @@ class EnsembleForecaster:
     def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
         self._said: list[_Said] = []
+        self._nowcasts = NowcastMemory()
         self._heard_ms = 0  # hours up to here are in the memory
         self._day = -1
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
@@ -106,7 +108,7 @@ class EnsembleForecaster:
 
     def _ask(self, grid: HourlyGrid, at: Points) -> _Said:
         index = {key: i for i, key in enumerate(grid.keys)}
-        samples = samples_at(grid, at, {}, index, 0)
+        samples = samples_at(grid, at, {}, index, 0, self._nowcasts.nowcast)
         venue, coin = self._card.vocabulary.encode(grid.keys)
         inputs = Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
         return _Said(samples, self._members.ask(inputs))
@@ -136,7 +138,7 @@ class EnsembleForecaster:
         at = usable(grid, Points(np.arange(len(grid.keys)), np.full(len(grid.keys), last)))
         if not len(at):
             return _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
-        said = self._ask(_tail(grid), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
+        said = self._ask(grid.last(LOOKBACK_H + 1), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
         samples = said.samples
         batch = Batch(
             samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,
@@ -163,15 +165,6 @@ class EnsembleForecaster:
         return ForecastSet(
             now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash
         )
-
-
-def _tail(grid: HourlyGrid) -> HourlyGrid:
-    """Return the last hours of a grid, as many as features look back."""
-    hours = slice(-(LOOKBACK_H + 1), None)
-    return HourlyGrid(
-        grid.keys, grid.times_ms[hours], grid.paid[:, hours], grid.level[:, hours], grid.mark[:, hours],
-        grid.interval_h[:, hours], grid.since_h[:, hours], grid.bars[:, hours], grid.bar_h,
-    )  # fmt: skip
 
 
 def _prints(grid: HourlyGrid, row: int) -> SeriesData:
