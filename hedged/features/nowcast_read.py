@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.funding import DEAD_BAND
-from hedged.features.accrual import CHANNELS, HABIT_H, accrued, channels
+from hedged.features.accrual import CHANNELS, LOOKBACK_H, accrued, channels
 from hedged.features.points import Array, Points
 from hedged.features.resample import HourlyGrid
 from hedged.features.running_rate import RULES, RunningRule, Weighting, elapsed_share, rule_of
-from hedged.features.scale import PIN_TOLERANCE, WINDOW_H, scale_of, settled_now
+from hedged.features.scale import PIN_TOLERANCE, scale_of, settled_now
 
 MAX_INTERVAL = 8
 """Hours. Of longer intervals a window holds too few."""
 OWN = CHANNELS.index("market_gap")
 """Channels before this one are of the coin itself; those of the whole venue alone are no evidence."""
 
-SOURCES_H = 2 * HABIT_H + 48
-"""Hours that channels look back: a deviation from its own week, its noise in the week before it, and two intervals."""
+INTERVALS_H = 48
+"""Hours before an hour in which the interval that ended last has begun."""
 
 Rows = NDArray[np.int64]
 
@@ -69,11 +69,10 @@ def read(grid: HourlyGrid, rows: Rows | None = None, hours: int | None = None) -
     """Read some rows (default: all slow ones) in the last hours (default: all) at once, vectorised over the hours."""
     rows = slow_rows(grid) if rows is None else rows
     hours = len(grid.times_ms) if hours is None else min(hours, len(grid.times_ms))
-    past = grid.last(hours + max(WINDOW_H + 1, SOURCES_H))  # what the hours that are read look back to
-    inputs, known = _sources(past.last(hours + SOURCES_H), rows, hours)
-    now = np.arange(len(past.times_ms) - hours, len(past.times_ms))
+    inputs, known = _sources(grid, rows, hours)
+    now = np.arange(len(grid.times_ms) - hours, len(grid.times_ms))
     n = len(rows)
-    scale = scale_of(past, Points(np.repeat(rows, hours), np.tile(now, n)))
+    scale = scale_of(grid, Points(np.repeat(rows, hours), np.tile(now, n)))
     grid = grid.last(hours)
     venues = tuple(grid.keys[row].venue for row in rows)
     rules = tuple(rule_of(venue) for venue in venues)
@@ -115,11 +114,12 @@ def _sources(grid: HourlyGrid, rows: Rows, hours: int) -> tuple[Array, NDArray[n
     rising = np.array(
         [rule_of(grid.keys[row].venue).weighting is Weighting.RISING for row in rows], dtype=bool
     )
+    found = channels(grid.last(hours + INTERVALS_H + LOOKBACK_H), rows, hours + INTERVALS_H)
+    grid = grid.last(hours)
     lasted = np.nan_to_num(grid.interval_h[rows]).round().astype(np.int64)
-    found = accrued(channels(grid, rows), _whole(grid.since_h[rows]), lasted, rising)
-    end = slice(len(grid.times_ms) - hours, None)
-    inputs = np.concatenate((found.before, found.since))[:, :, end].transpose(1, 2, 0)
-    return inputs, np.asarray(~np.isnan(found.since[:OWN, :, end]).all(axis=0))
+    means = accrued(found, _whole(grid.since_h[rows]), lasted, rising)
+    inputs = np.concatenate((means.before, means.since)).transpose(1, 2, 0)
+    return inputs, np.asarray(~np.isnan(means.since[:OWN]).all(axis=0))
 
 
 def _estimates(grid: HourlyGrid, rows: Rows, rules: tuple[RunningRule, ...]) -> tuple[Array, Array]:
