@@ -18,7 +18,7 @@ from hedged.domain.market import SeriesKey
 from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
-from hedged.features.samples import Samples, samples_at, usable
+from hedged.features.samples import Samples, measured, samples_at
 from hedged.features.scale import settled_now
 from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
@@ -98,17 +98,21 @@ class EnsembleForecaster:
         from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
         from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
         wanted = (grid.times_ms > from_ms) & (grid.times_ms // HOUR_MS % EVERY_H == 0)
-        at = usable(grid, Points(*np.nonzero(settled_now(grid) & wanted)))
+        rows, cols = np.nonzero(settled_now(grid) & wanted)
+        order = np.argsort(cols, kind="stable")
         self._heard_ms = int(grid.times_ms[-1])
-        if len(at):
-            order = np.argsort(at.cols, kind="stable")
-            self._said.append(self._ask(grid, Points(at.rows[order], at.cols[order])))
+        if (said := self._ask(grid, Points(rows[order], cols[order]))) is not None:
+            self._said.append(said)
         oldest_ms = self._heard_ms - MEMORY_DAYS * DAY_MS
         self._said = [said for said in self._said if said.samples.origin_ms[-1] >= oldest_ms]
 
-    def _ask(self, grid: HourlyGrid, at: Points) -> _Said:
+    def _ask(self, grid: HourlyGrid, at: Points) -> _Said | None:
+        """Ask the members about those points that can be forecast; None where there is none."""
+        at, scale = measured(grid, at)
+        if not len(at):
+            return None
         index = {key: i for i, key in enumerate(grid.keys)}
-        samples = samples_at(grid, at, {}, index, 0, self._nowcasts.nowcast)
+        samples = samples_at(grid, at, {}, index, 0, scale, self._nowcasts.nowcast)
         venue, coin = self._card.vocabulary.encode(grid.keys)
         inputs = Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
         return _Said(samples, self._members.ask(inputs))
@@ -120,13 +124,15 @@ class EnsembleForecaster:
         waiting = Waiting()
         series = [_prints(grid, row) for row in range(n)]
         errors: list[NDArray[np.float64]] = []
+        last_day = max((int(said.samples.origin_ms[-1]) // DAY_MS for said in self._said), default=0)
         for said in self._said:
             samples = _with_targets(said.samples, series)
             days = samples.origin_ms // DAY_MS
             for day in np.unique(days):
                 rows = np.flatnonzero(days == day)
                 waiting.teach(self._adaptation, int(day) * DAY_MS)
-                self._adaptation.end_of_day()
+                # of past days only laws are read here, not probabilities
+                self._adaptation.end_of_day(fit_maps=int(day) == last_day)
                 opinions = Opinions(said.opinions.quantiles[:, rows])
                 issued = issue(self._adaptation, samples.pick(rows), opinions, waiting)
                 errors.append(_errors(issued.samples, issued.quantiles[:, :, 4], n))
@@ -135,10 +141,10 @@ class EnsembleForecaster:
 
     def _say(self, grid: HourlyGrid) -> _Law:
         last = len(grid.times_ms) - 1
-        at = usable(grid, Points(np.arange(len(grid.keys)), np.full(len(grid.keys), last)))
-        if not len(at):
+        everyone = Points(np.arange(len(grid.keys)), np.full(len(grid.keys), min(last, LOOKBACK_H)))
+        said = self._ask(grid.last(LOOKBACK_H + 1), everyone)
+        if said is None:
             return _Law((), np.empty((0, 4, 9)), np.empty((0, 4)))
-        said = self._ask(grid.last(LOOKBACK_H + 1), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
         samples = said.samples
         batch = Batch(
             samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,

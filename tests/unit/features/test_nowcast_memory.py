@@ -109,10 +109,10 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("window", [WINDOW, HOURS])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_going_on_says_what_one_walk_says(seed, window):
     """What is traded would depend on when the daemon was started, and differ from what the model was trained on."""
-    steps = np.random.default_rng(seed).choice([1, 1, 1, 2, 3, 9, 30], 60) if seed else np.ones(100, int)
+    steps = np.random.default_rng(seed).choice([1, 1, 1, 2, 3, 9, 30], 40) if seed else np.ones(70, int)
     hours = [FIRST, *(hour for hour in (FIRST + np.cumsum(steps)).tolist() if hour < HOURS)]
     said = gone_on(NowcastMemory(), market(), hours, window)
     whole = until(market(), hours[-1] + 1).last(hours[-1] - FIRST + window)
