@@ -5,15 +5,16 @@ Evidence is the venue's running estimate where it tells one, else prices and rat
 venue's function, so it holds a lump at the interest, where such venues rest half of the time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedged.domain.forecast import LEVELS
-from hedged.features.nowcast_read import Read, Rows, read
+from hedged.features.nowcast_read import Rows, read, slow_rows
 from hedged.features.nowcast_walk import Walk
 from hedged.features.points import Array, Points
 from hedged.features.resample import HourlyGrid
@@ -52,14 +53,20 @@ class Nowcast:
     interval_h: Array
     evidence: NDArray[np.int8]
 
+    @classmethod
+    def nothing(cls, n: int) -> Self:
+        """Return what is said where there is no evidence."""
+        rate, premium = np.full((2, n, len(LEVELS)), np.nan)
+        center, p_up, decided, settles_in_h, interval_h = np.full((5, n), np.nan)
+        return cls(rate, premium, center, p_up, decided, settles_in_h, interval_h, np.zeros(n, np.int8))
 
-def nowcast_features(grid: HourlyGrid, points: Points, scale: Scale) -> Iterator[tuple[str, Array]]:
+
+def nowcast_features(law: Nowcast, scale: Scale) -> Iterator[tuple[str, Array]]:
     """Yield the features: where the coming rate is expected, how surely, and how much of it is fixed.
 
     Rates are differences from the last settled one in units of s, as in `tabular.py`; NaN without evidence. Which
     evidence it was is no feature: history tells no estimates, and a model would meet them first when it serves.
     """
-    law = nowcast(grid, points)
     premium = law.premium / 8.0
     with np.errstate(invalid="ignore", divide="ignore"):
         yield "nowcast_center", np.clip((law.center - scale.last) / scale.s, -50, 50)
@@ -71,25 +78,34 @@ def nowcast_features(grid: HourlyGrid, points: Points, scale: Scale) -> Iterator
     yield "nowcast_decided", law.decided
 
 
+Nowcaster = Callable[[HourlyGrid, Points], Nowcast]
+"""Returns the nowcast at points of a grid: `nowcast` below, or one that remembers the hours before."""
+
+
 def nowcast(grid: HourlyGrid, points: Points) -> Nowcast:
     """Nowcast the coming settlement at points, from columns up to each point's own only."""
-    n = len(points)
-    slow = np.full(len(grid.keys), -1)
-    seen = read(grid)
-    slow[seen.rows] = np.arange(len(seen.rows))
-    use = np.flatnonzero(slow[points.rows] >= 0)
-    rate, premium = np.full((2, n, len(LEVELS)), np.nan)
-    center, p_up, decided, settles_in_h, interval_h = np.full((5, n), np.nan)
-    evidence = np.zeros(n, np.int8)
-    out = Nowcast(rate, premium, center, p_up, decided, settles_in_h, interval_h, evidence)
+    rows = slow_rows(grid)
+    if not np.isin(points.rows, rows).any():
+        return Nowcast.nothing(len(points))
+    walk = Walk(read(grid, rows))
+    walk.to(len(grid.times_ms) - 1)
+    return said_at(walk, points)
+
+
+def said_at(walk: Walk, points: Points) -> Nowcast:
+    """Return what a walk says at points, whose rows are those of its grid and whose columns its own."""
+    out = Nowcast.nothing(len(points))
+    mine = np.full(int(max(points.rows.max(initial=-1), walk.seen.rows.max(initial=-1))) + 1, -1)
+    mine[walk.seen.rows] = np.arange(len(walk.seen.rows))
+    use = np.flatnonzero(mine[points.rows] >= 0)
     if len(use):
-        _fill(out, use, seen, slow[points.rows[use]], points.cols[use])
+        _fill(out, use, walk, mine[points.rows[use]], points.cols[use])
     return out
 
 
-def _fill(out: Nowcast, use: Rows, seen: Read, rows: Rows, cols: Rows) -> None:
+def _fill(out: Nowcast, use: Rows, walk: Walk, rows: Rows, cols: Rows) -> None:
     """Write what a walk says of (rows, cols) to the places `use`."""
-    walk = Walk(seen)
+    seen = walk.seen
     told = ~np.isnan(seen.estimate[rows, cols])
     sources = seen.known[rows, cols] & (walk.prints[rows, cols] > MIN_PRINTS)
     running = ~np.isnan(walk.center[rows, cols])

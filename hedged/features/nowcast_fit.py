@@ -5,6 +5,7 @@ of the interval, together for all series of a venue with that interval length: l
 ridge towards "it will not move". What was missed is kept as a law (`residuals.py`).
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What was said of r series during one interval of n hours that began at column `start`.
+    """What was said of r series during one interval of n hours that began at `start` (hours since 1970).
 
     `u`, `s` (r,): premium and its usual move (the unit) at its beginning. `inputs` (n, r, inputs). `center` (n, r):
     expected u by the line; `told` (n, r): the same with the venue's estimate, NaN without one; `open_share` (n, r): of
@@ -58,13 +59,20 @@ class Lines:
     Law k of the misses is that of the line k hours into the interval, law n + k that of an estimate then.
     """
 
-    def __init__(self, n: int, inputs: int) -> None:
+    def __init__(self, n: int, inputs: int, began: int) -> None:
+        """Make lines that know nothing at the hour `began` (since 1970)."""
         self.n = n
         self.weights: Array = np.zeros((n, inputs))
         self.misses = Residuals(2 * n)
         self._xx: Array = np.zeros((n, inputs, inputs))
         self._xy: Array = np.zeros((n, inputs))
-        self._learnt_at = 0
+        self._learnt_at = began
+
+    def copy(self) -> "Lines":
+        """Return lines that go on learning apart from these."""
+        other = copy(self)  # weights and sums are replaced when something is learnt, never written to
+        other.misses = self.misses.copy()
+        return other
 
     def expected(self, over: Interval, which: Rows, low: Array, high: Array) -> Array:
         """Return u of series `which` of a finished interval, of which only [low, high] is known. (len(which),)."""

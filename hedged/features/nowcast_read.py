@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.domain.bars import Field
+from hedged.domain.clock import HOUR_MS
 from hedged.domain.funding import DEAD_BAND
-from hedged.features.accrual import CHANNELS, accrued, channels
+from hedged.features.accrual import CHANNELS, LOOKBACK_H, accrued, channels
 from hedged.features.points import Array, Points
 from hedged.features.resample import HourlyGrid
 from hedged.features.running_rate import RULES, RunningRule, Weighting, elapsed_share, rule_of
@@ -18,6 +19,9 @@ MAX_INTERVAL = 8
 OWN = CHANNELS.index("market_gap")
 """Channels before this one are of the coin itself; those of the whole venue alone are no evidence."""
 
+INTERVALS_H = 48
+"""Hours before an hour in which the interval that ended last has begun."""
+
 Rows = NDArray[np.int64]
 
 
@@ -25,12 +29,13 @@ Rows = NDArray[np.int64]
 class Read:
     """What a walk reads of the slow series, (rows, hours), NaN unknown. Rates and premiums per 8 h.
 
-    `rows`: their rows in the grid. `lasted`, `coming`: hours of the last and of the running interval, 0 unknown.
-    `inputs`: (rows, hours, 2 × channels). `known`: whether a source of the coin itself says anything. `estimate`,
-    `decided`: the venue's running rate and the share of it that is fixed.
+    `rows`: their rows in the grid; `first_hour`: that of column 0, since 1970. `lasted`, `coming`: hours of the last
+    and of the running interval, 0 unknown. `inputs`: (rows, hours, 2 × channels). `known`: whether a source of the coin
+    itself says anything. `estimate`, `decided`: the venue's running rate and the share of it that is fixed.
     """
 
     rows: Rows
+    first_hour: int
     rules: tuple[RunningRule, ...]
     venues: tuple[str, ...]
     rate: Array
@@ -54,13 +59,21 @@ class Read:
         return np.where(resting, interest - band, shifted), np.where(resting, interest + band, shifted)
 
 
-def read(grid: HourlyGrid) -> Read:
-    """Read everything once, vectorised over the hours."""
+def slow_rows(grid: HourlyGrid) -> Rows:
+    """Return the rows of series that have settled slowly in some hour of the grid."""
     with np.errstate(invalid="ignore"):
-        rows = np.flatnonzero(((grid.interval_h > 1) & (grid.interval_h <= MAX_INTERVAL)).any(axis=1))
-        since = np.nan_to_num(np.floor(grid.since_h[rows]), nan=-1.0).astype(np.int64)
-    n, hours = len(rows), len(grid.times_ms)
-    scale = scale_of(grid, Points(np.repeat(rows, hours), np.tile(np.arange(hours), n)))
+        return np.flatnonzero(((grid.interval_h > 1) & (grid.interval_h <= MAX_INTERVAL)).any(axis=1))
+
+
+def read(grid: HourlyGrid, rows: Rows | None = None, hours: int | None = None) -> Read:
+    """Read some rows (default: all slow ones) in the last hours (default: all) at once, vectorised over the hours."""
+    rows = slow_rows(grid) if rows is None else rows
+    hours = len(grid.times_ms) if hours is None else min(hours, len(grid.times_ms))
+    inputs, known = _sources(grid, rows, hours)
+    now = np.arange(len(grid.times_ms) - hours, len(grid.times_ms))
+    n = len(rows)
+    scale = scale_of(grid, Points(np.repeat(rows, hours), np.tile(now, n)))
+    grid = grid.last(hours)
     venues = tuple(grid.keys[row].venue for row in rows)
     rules = tuple(rule_of(venue) for venue in venues)
     pin = scale.pin.reshape(n, hours) * 8.0
@@ -69,12 +82,11 @@ def read(grid: HourlyGrid) -> Read:
     band = np.array([rule.band for rule in rules])[:, None]
     lasted = np.nan_to_num(grid.interval_h[rows]).round().astype(np.int64)
     coming = np.nan_to_num(grid.field(Field.INTERVAL_H)[rows]).round().astype(np.int64)
-    rising = np.array([rule.weighting is Weighting.RISING for rule in rules], dtype=bool)
-    sources = accrued(channels(grid, rows), since, lasted, rising)
     estimate, decided = _estimates(grid, rows, rules)
     rate = grid.level[rows] * 8.0
     return Read(
         rows,
+        int(grid.times_ms[0]) // HOUR_MS if hours else 0,
         rules,
         venues,
         rate=rate,
@@ -82,14 +94,32 @@ def read(grid: HourlyGrid) -> Read:
         interest=np.where(np.isnan(pin), interest, pin),
         band=np.where(unnamed & ~np.isnan(pin), float(DEAD_BAND), band),
         settled=settled_now(grid)[rows] & ~np.isnan(rate),
-        since=since,
+        since=_whole(grid.since_h[rows]),
         lasted=lasted,
         coming=np.where(coming > 0, coming, lasted),
-        inputs=np.concatenate((sources.before, sources.since)).transpose(1, 2, 0),
-        known=np.asarray(~np.isnan(sources.since[:OWN]).all(axis=0)),
+        inputs=inputs,
+        known=known,
         estimate=estimate,
         decided=decided,
     )
+
+
+def _whole(since_h: Array) -> NDArray[np.int64]:
+    """Return whole hours, −1 where unknown."""
+    return np.nan_to_num(np.floor(since_h), nan=-1.0).astype(np.int64)
+
+
+def _sources(grid: HourlyGrid, rows: Rows, hours: int) -> tuple[Array, NDArray[np.bool_]]:
+    """Return what the channels say in the last hours: (rows, hours, 2 × channels), and whether one of the coin does."""
+    rising = np.array(
+        [rule_of(grid.keys[row].venue).weighting is Weighting.RISING for row in rows], dtype=bool
+    )
+    found = channels(grid.last(hours + INTERVALS_H + LOOKBACK_H), rows, hours + INTERVALS_H)
+    grid = grid.last(hours)
+    lasted = np.nan_to_num(grid.interval_h[rows]).round().astype(np.int64)
+    means = accrued(found, _whole(grid.since_h[rows]), lasted, rising)
+    inputs = np.concatenate((means.before, means.since)).transpose(1, 2, 0)
+    return inputs, np.asarray(~np.isnan(means.since[:OWN]).all(axis=0))
 
 
 def _estimates(grid: HourlyGrid, rows: Rows, rules: tuple[RunningRule, ...]) -> tuple[Array, Array]:

@@ -7,7 +7,6 @@ costs little, and training reads the very same functions.
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -23,6 +22,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def in_one_hour(self) -> bool:
+        """Whether there are points, all of the same hour."""
+        return len(self.cols) > 0 and bool((self.cols == self.cols[0]).all())
+
     def take(self, x: Array, back: int | NDArray[np.int64] = 0) -> Array:
         """Return x (series, hours) `back` hours before the points; NaN before the first hour. (n,)."""
         cols = self.cols - back
@@ -33,12 +37,14 @@ class Points:
 
 
 class Rolling:
-    """Means over trailing windows of one array (series, hours), by prefix sums; unknown hours do not count."""
+    """Means over trailing windows of one array (series, hours); unknown hours do not count.
+
+    At points of many hours by prefix sums; where all points lie in one hour, as when serving, by the window's own sum.
+    """
 
     def __init__(self, x: Array) -> None:
-        known = ~np.isnan(x)
-        self._sum = _prefix(np.where(known, x, 0.0))
-        self._count = _prefix(known.astype(np.float64))
+        self._x: Array = x
+        self._prefixes: tuple[Array, Array] | None = None
 
     def mean(
         self, points: Points, hours: int | NDArray[np.int64], back: int = 0, min_share: float = 0.0
@@ -47,28 +53,68 @@ class Rolling:
 
         `hours`: one number, or one for each point.
         """
-        hi = np.maximum(points.cols + 1 - back, 0)
-        lo = np.maximum(hi - hours, 0)
-        count = self._count[points.rows, hi] - self._count[points.rows, lo]
-        total = self._sum[points.rows, hi] - self._sum[points.rows, lo]
+        if isinstance(hours, int) and self._prefixes is None and points.in_one_hour:
+            total, count = self._sums(points, hours, back)
+        else:
+            hi = np.maximum(points.cols + 1 - back, 0)
+            lo = np.maximum(hi - hours, 0)
+            total, count = (x[points.rows, hi] - x[points.rows, lo] for x in self._summed())
         enough = (count > 0) & (count >= min_share * hours)
         return np.where(enough, total / np.maximum(count, 1.0), np.nan)
 
+    def _sums(self, points: Points, hours: int, back: int) -> tuple[Array, Array]:
+        """Return sum and number of what is known in the window before points of one hour."""
+        stop = max(int(points.cols[0]) + 1 - back, 0)
+        x = self._x[points.rows, max(stop - hours, 0) : stop]
+        known = ~np.isnan(x)
+        return np.where(known, x, 0.0).sum(axis=1), np.count_nonzero(known, axis=1).astype(np.float64)
 
-def _prefix(x: Array) -> Array:
+    def _summed(self) -> tuple[Array, Array]:
+        """Return the prefix sums of what is known, and of how many hours are."""
+        if self._prefixes is None:
+            known = ~np.isnan(self._x)
+            self._prefixes = _prefix(np.where(known, self._x, 0.0)), _prefix(known)
+            self._x = np.empty((0, 0))  # twice the memory would be held for nothing
+        return self._prefixes
+
+
+def _prefix(x: Array | NDArray[np.bool_]) -> Array:
     out = np.zeros((x.shape[0], x.shape[1] + 1))
     np.cumsum(x, axis=1, out=out[:, 1:])
     return out
 
 
-def ewm_of_prints(level: Array, settled: NDArray[np.bool_], half_lives: tuple[float, ...]) -> Array:
-    """Smooth prints by half-lives counted in prints → (half_lives, series, hours), carried forward between prints.
+def ewm_of_prints(
+    level: Array, settled: NDArray[np.bool_], half_lives: tuple[float, ...], hours: int
+) -> Array:
+    """Smooth prints by half-lives counted in prints, carried forward between prints; the last `hours` columns.
 
-    A print counts once, at its settlement; before the first it is NaN.
+    level, settled: (series, hours) → (half_lives, series, hours). A print counts once, at its settlement; before the
+    first it is NaN. All prints count, also those before the columns asked for.
     """
-    frame = pl.DataFrame(np.where(settled, level, np.nan).T).fill_nan(None)
-    ewm = [pl.all().ewm_mean(half_life=h, ignore_nulls=True).forward_fill() for h in half_lives]
-    return np.stack([frame.select(e).fill_null(np.nan).to_numpy().T for e in ewm])
+    known = settled & ~np.isnan(level)
+    keep = 0.5 ** (1.0 / np.array(half_lives))
+    first = level.shape[1] - hours
+    total, weight = _faded(level[:, :first], known[:, :first], keep)
+    out = np.empty((len(half_lives), len(level), hours))
+    with np.errstate(invalid="ignore"):  # 0 / 0 before the first print
+        for col in range(hours):
+            now = known[:, first + col]
+            total = np.where(now, level[:, first + col] + keep[:, None] * total, total)
+            weight = np.where(now, 1.0 + keep[:, None] * weight, weight)
+            out[:, :, col] = total / weight
+    return out
+
+
+def _faded(x: Array, known: NDArray[np.bool_], keep: Array) -> tuple[Array, Array]:
+    """Return sums of the known x and of their weights keep ** (number of later ones), both (keep, series)."""
+    rows, cols = np.nonzero(known)
+    number = np.count_nonzero(known, axis=1)
+    later = np.cumsum(number)[rows] - 1 - np.arange(len(rows))
+    packed, there = np.zeros((2, len(x), int(number.max(initial=0))))
+    packed[rows, later], there[rows, later] = x[rows, cols], 1.0
+    weights = keep[:, None] ** np.arange(packed.shape[1])
+    return weights @ packed.T, weights @ there.T
 
 
 def others_mean(x: Array, group: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -48,6 +48,14 @@ class HourlyGrid:
         """Return one field of the bars as float64 (series, hours)."""
         return self.bars[:, :, field].astype(np.float64)
 
+    def last(self, hours: int) -> "HourlyGrid":
+        """Return the end of the grid: its last `hours` columns, or all where it has fewer. Nothing is copied."""
+        end = slice(max(len(self.times_ms) - hours, 0), None)
+        return HourlyGrid(
+            self.keys, self.times_ms[end], self.paid[:, end], self.level[:, end], self.mark[:, end],
+            self.interval_h[:, end], self.since_h[:, end], self.bars[:, end], self.bar_h,
+        )  # fmt: skip
+
     @property
     def row(self) -> dict[SeriesKey, int]:
         """Rows by series."""

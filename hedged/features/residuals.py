@@ -27,6 +27,12 @@ class Residuals:
         prior = np.exp(-np.abs(MIDDLES) / PRIOR_WIDTH) * np.diff(EDGES)
         self._weight = np.tile(PRIOR_WEIGHT * prior / prior.sum(), (laws, 1))
 
+    def copy(self) -> "Residuals":
+        """Return the same law, which goes on learning apart from this one."""
+        other = Residuals.__new__(Residuals)
+        other._weight = self._weight.copy()
+        return other
+
     def quantiles(self) -> Array:
         """Return the misses at LEVELS, (laws, levels)."""
         upto = np.cumsum(self._weight, axis=1)

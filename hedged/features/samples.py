@@ -15,9 +15,10 @@ from hedged.adapters.replay.series import SeriesData
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.features.history import Chunk, chunks
+from hedged.features.nowcast import Nowcaster, nowcast
 from hedged.features.points import Points
 from hedged.features.resample import HourlyGrid
-from hedged.features.scale import OVERDUE, scale_of, settled_now
+from hedged.features.scale import OVERDUE, Scale, scale_of, settled_now
 from hedged.features.sequence import sequences
 from hedged.features.tabular import tabular
 from hedged.features.targets import targets_of
@@ -135,10 +136,15 @@ def samples_at(
     series: Mapping[SeriesKey, SeriesData],
     index: Mapping[SeriesKey, int],
     until_ms: int,
+    scale: Scale | None = None,
+    nowcaster: Nowcaster = nowcast,
 ) -> Samples:
-    """Return the samples of these points, all of which have a yardstick; targets known before `until_ms`."""
-    scale = scale_of(grid, at)
-    names, features = tabular(grid, at, scale)
+    """Return the samples of these points, all of which have a yardstick; targets known before `until_ms`.
+
+    `scale`: the yardsticks there, where they have been measured already.
+    """
+    scale = scale_of(grid, at) if scale is None else scale
+    names, features = tabular(grid, at, scale, nowcaster)
     target = np.full((len(at), 4), np.nan)
     target_ms, target_h = np.zeros((len(at), 4), np.int64), target.copy()
     for row in np.unique(at.rows):
@@ -158,10 +164,16 @@ def samples_at(
 
 def usable(grid: HourlyGrid, at: Points) -> Points:
     """Keep the points at which a series can be forecast: enough history, and no print overdue."""
+    return measured(grid, at)[0]
+
+
+def measured(grid: HourlyGrid, at: Points) -> tuple[Points, Scale]:
+    """Keep the usable points, with their yardsticks."""
     scale = scale_of(grid, at)
     with np.errstate(invalid="ignore"):
         ok = ~np.isnan(scale.s) & (at.take(grid.since_h) <= OVERDUE * at.take(grid.interval_h))
-    return Points(at.rows[ok], at.cols[ok])
+    kept = Scale(scale.last[ok], scale.s[ok], scale.pin[ok], scale.pin_share[ok])
+    return Points(at.rows[ok], at.cols[ok]), kept
 
 
 def _origins(chunk: Chunk, sampling: Sampling, rng: np.random.Generator) -> Points:

@@ -55,14 +55,20 @@ def last_change(grid: HourlyGrid) -> Array:
     return np.where(settled_now(grid), grid.level - before, np.nan)
 
 
+def lately(grid: HourlyGrid, points: Points, hours: int) -> tuple[HourlyGrid, Points]:
+    """Leave out what points that look back so many hours do not read → the end of the grid, the points in it."""
+    first = max(int(points.cols.min(initial=len(grid.times_ms))) - hours, 0)
+    return grid.last(len(grid.times_ms) - first), Points(points.rows, points.cols - first)
+
+
 def scale_of(grid: HourlyGrid, points: Points) -> Scale:
     """Measure the yardsticks at points."""
+    hours = np.minimum(points.cols + 1, WINDOW_H)
+    grid, points = lately(grid, points, WINDOW_H)
     change = Rolling(np.abs(last_change(grid)))
     s = np.maximum(change.mean(points, WINDOW_H, min_share=0.0), MIN_SCALE)
     prints = np.where(settled_now(grid), grid.level, np.nan)
-    count = Rolling(np.where(settled_now(grid), 1.0, 0.0)).mean(points, WINDOW_H) * np.minimum(
-        points.cols + 1, WINDOW_H
-    )
+    count = Rolling(settled_now(grid).astype(np.float64)).mean(points, WINDOW_H) * hours
     s = np.where(count > MIN_CHANGES, s, np.nan)
     pin = np.full(len(points), np.nan)
     best = np.full(len(points), MIN_PIN_SHARE)

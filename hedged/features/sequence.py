@@ -11,9 +11,13 @@ from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS
 from hedged.features.points import Array, Points, Rolling, codes, group_mean, others_mean
 from hedged.features.resample import HourlyGrid
-from hedged.features.scale import Scale, fresh_level
+from hedged.features.scale import Scale, fresh_level, lately
 
 STEPS = 32
+USUAL_H = 168
+"""Hours whose mean is the usual volume and gap."""
+BLOCK = 1_024
+"""Sequences made at once: more need memory, fewer time."""
 CHANNELS = (
     "rate", "rate_known", "others", "others_known", "hourly", "at_pin", "pin_distance", "venue", "return",
     "price_known", "volume", "gap", "open_interest", "hour_sin", "hour_cos",
@@ -22,6 +26,8 @@ CHANNELS = (
 
 def sequences(grid: HourlyGrid, at: Points, scale: Scale) -> NDArray[np.float32]:
     """Return float32 (n, STEPS, channels)."""
+    step = np.nan_to_num(np.maximum(at.take(grid.interval_h), 1.0), nan=1.0).astype(np.int64)
+    grid, at = lately(grid, at, max((STEPS + 1) * int(step.max(initial=1)), USUAL_H))
     level = fresh_level(grid)
     symbol, venue = (codes([getattr(key, part) for key in grid.keys]) for part in ("symbol", "venue"))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -34,24 +40,27 @@ def sequences(grid: HourlyGrid, at: Points, scale: Scale) -> NDArray[np.float32]
     gap = log_mark - others_mean(log_mark, symbol)[0]
     gap[gap == 0.0] = np.nan
     gap_mean, volume = Rolling(gap), Rolling(grid.field(Field.VOLUME))
-    usual_volume, usual_gap = volume.mean(at, 168), gap_mean.mean(at, 168)
-    step = np.nan_to_num(np.maximum(at.take(grid.interval_h), 1.0), nan=1.0).astype(np.int64)
+    usual_volume, usual_gap = volume.mean(at, USUAL_H), gap_mean.mean(at, USUAL_H)
     out = np.zeros((len(at), STEPS, len(CHANNELS)), np.float32)
-    for k in range(STEPS):
-        then = Points(at.rows, at.cols - k * step)
-        out[:, STEPS - 1 - k] = _step(
-            then, step, grid, scale, level, others, hourly, venue_mean, log_mark, log_interest,
-            gap_mean, usual_gap, volume, usual_volume,
-        )  # fmt: skip
+    for begin in range(0, len(at), BLOCK):
+        # all steps of some sequences at once, the oldest first
+        which = np.repeat(np.arange(begin, min(begin + BLOCK, len(at))), STEPS)
+        back = np.tile(np.arange(STEPS - 1, -1, -1), len(which) // STEPS)
+        then = Points(at.rows[which], at.cols[which] - back * step[which])
+        yardstick = Scale(scale.last[which], scale.s[which], scale.pin[which], scale.pin_share[which])
+        out[begin : begin + BLOCK] = _steps(
+            then, step[which], grid, yardstick, level, others, hourly, venue_mean, log_mark, log_interest,
+            gap_mean, usual_gap[which], volume, usual_volume[which],
+        ).reshape(-1, STEPS, len(CHANNELS))  # fmt: skip
     return out
 
 
-def _step(
+def _steps(
     then: Points, step: NDArray[np.int64], grid: HourlyGrid, scale: Scale, level: Array, others: Array,
     hourly: Rolling, venue_mean: Array, log_mark: Array, log_interest: Array, gap: Rolling, usual_gap: Array,
     volume: Rolling, usual_volume: Array,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Return one step of every sequence, (n, channels)."""
+    """Return what single steps show, (n, channels)."""
     last, s = scale.last, scale.s
     rate, other = then.take(level), then.take(others)
     move = then.take(log_mark) - then.take(log_mark, step)
@@ -63,14 +72,14 @@ def _step(
             ~np.isnan(rate),
             (other - last) / s,
             ~np.isnan(other),
-            (_over_step(hourly, then, step) - last) / s,
+            (hourly.mean(then, step) - last) / s,
             np.abs(pin_gap) < 5e-9 / s,
             pin_gap,
             (then.take(venue_mean) - last) / s,
             move * 100,
             ~np.isnan(move),
-            np.log(_over_step(volume, then, step) / usual_volume),
-            (_over_step(gap, then, step) - usual_gap) / 8 / s,
+            np.log(volume.mean(then, step) / usual_volume),
+            (gap.mean(then, step) - usual_gap) / 8 / s,
             (then.take(log_interest) - then.take(log_interest, step)) * 100,
             np.sin(2 * np.pi * hour / 24),
             np.cos(2 * np.pi * hour / 24),
@@ -79,12 +88,3 @@ def _step(
     raw = np.where(np.isfinite(raw), raw, 0.0)
     squeezed: NDArray[np.float32] = (np.sign(raw) * np.log1p(np.abs(raw))).astype(np.float32)
     return squeezed
-
-
-def _over_step(x: Rolling, then: Points, step: NDArray[np.int64]) -> Array:
-    """Return the mean over each point's own step."""
-    out = np.full(len(then), np.nan)
-    for hours in np.unique(step):
-        part = np.flatnonzero((step == hours) & (then.cols >= 0))
-        out[part] = x.mean(Points(then.rows[part], then.cols[part]), int(hours))
-    return out

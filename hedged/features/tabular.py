@@ -11,58 +11,75 @@ from numpy.typing import NDArray
 
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS
-from hedged.features.nowcast import nowcast_features
+from hedged.features.nowcast import Nowcaster, nowcast, nowcast_features
 from hedged.features.points import Array, Points, Rolling, codes, ewm_of_prints, group_mean, others_mean
 from hedged.features.resample import HourlyGrid
-from hedged.features.scale import PIN_TOLERANCE, PINS, Scale, fresh_level, last_change, settled_now
+from hedged.features.scale import (
+    MIN_SCALE,
+    PIN_TOLERANCE,
+    PINS,
+    WINDOW_H,
+    Scale,
+    fresh_level,
+    last_change,
+    lately,
+    settled_now,
+)
 
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # in prints
 NAMED_VENUES = ("binance", "bybit", "okx", "hyperliquid", "deribit")
 LOOKBACK_H = 60 * 24
 """Hours that features may look back; windows given to the model hold at least these."""
 
+FAR_H, NEAR_H, NOW_H = WINDOW_H + 24, 8 * 24, 8
+"""Hours that features look back: a month, the week before each hour of the last day, and what stood 8 hours ago."""
+
 Named = Iterator[tuple[str, Array]]
 
 
-def tabular(grid: HourlyGrid, points: Points, scale: Scale) -> tuple[list[str], NDArray[np.float32]]:
+def tabular(
+    grid: HourlyGrid, points: Points, scale: Scale, nowcaster: Nowcaster = nowcast
+) -> tuple[list[str], NDArray[np.float32]]:
     """Compute every feature at the points → names, float32 (n, features)."""
-    shared = _Shared(grid)
-    names: list[str] = []
-    columns: list[Array] = []
+    shared = _Shared(grid, points)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        for family in FAMILIES:
-            for name, column in family(grid, points, scale, shared):
-                names.append(name)
-                columns.append(np.where(np.isfinite(column), column, np.nan))
-    return names, np.stack(columns, axis=1).astype(np.float32)
+        named = [pair for family in FAMILIES for pair in family(shared, scale)]
+    named += nowcast_features(nowcaster(grid, points), scale)
+    columns = np.stack([np.asarray(column, np.float64) for _, column in named], axis=1)
+    return [name for name, _ in named], np.where(np.isfinite(columns), columns, np.nan).astype(np.float32)
 
 
 class _Shared:
-    """Arrays (series, hours) that several families read."""
+    """What several families read: ends of the grid with the points in them, and arrays (series, hours) of these ends.
 
-    def __init__(self, grid: HourlyGrid) -> None:
-        self.level = fresh_level(grid)
-        self.settled = settled_now(grid)
-        self.ewm = ewm_of_prints(grid.level, self.settled, HALF_LIVES)
-        self.rolling_level = Rolling(grid.level)
+    `far` holds a month, `near` a week, `now` the last eight hours: what a feature does not read is not computed.
+    """
+
+    def __init__(self, grid: HourlyGrid, points: Points) -> None:
+        self.far, self.near, self.now = (lately(grid, points, hours) for hours in (FAR_H, NEAR_H, NOW_H))
         self.symbol = codes([key.symbol for key in grid.keys])
         self.venue = codes([key.venue for key in grid.keys])
+        near, now = self.near[0], self.now[0]
+        self.level = fresh_level(near)
+        self.settled = settled_now(near)
         with np.errstate(invalid="ignore", divide="ignore"):
-            self.log_mark = np.log(np.where(grid.mark > 0, grid.mark, np.nan))
+            self.log_mark = np.log(np.where(near.mark > 0, near.mark, np.nan))
+        hours = len(now.times_ms)
+        self.ewm = ewm_of_prints(grid.level, settled_now(grid), HALF_LIVES, hours)
+        self.level_now = fresh_level(now)
         # the usual change of each series at each hour, for comparisons across series
-        change = np.abs(last_change(grid))
-        everywhere = Points(
-            np.repeat(np.arange(len(grid.keys)), len(grid.times_ms)),
-            np.tile(np.arange(len(grid.times_ms)), len(grid.keys)),
-        )
-        s = Rolling(change).mean(everywhere, 720).reshape(change.shape) if change.size else change
-        self.s = np.maximum(s, 1e-7)
-        self.surprise = np.clip((self.level - self.ewm[4]) / self.s, -20, 20)
-        self.change = np.clip(last_change(grid) / self.s, -20, 20)
+        change = last_change(self.far[0])
+        cols = np.arange(change.shape[1] - hours, change.shape[1])
+        everywhere = Points(np.repeat(np.arange(len(grid.keys)), hours), np.tile(cols, len(grid.keys)))
+        s = np.maximum(Rolling(np.abs(change)).mean(everywhere, WINDOW_H).reshape(-1, hours), MIN_SCALE)
+        self.surprise = np.clip((self.level_now - self.ewm[4]) / s, -20, 20)
+        self.change = np.clip(change[:, cols] / s, -20, 20)
 
 
-def _own(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _own(shared: _Shared, scale: Scale) -> Named:
     """Return the series' own past."""
+    grid, at = shared.far
+    near, now = shared.near[1], shared.now[1]
     last, s = scale.last, scale.s
     interval = at.take(grid.interval_h)
     step = np.nan_to_num(np.maximum(interval, 1.0), nan=1.0).astype(np.int64)
@@ -71,13 +88,14 @@ def _own(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
     for hours in (24, 168):
         yield f"lag{hours}h", (at.take(grid.level, hours) - last) / s
     for i, half_life in enumerate(HALF_LIVES):
-        yield f"ewm{half_life:g}", (at.take(shared.ewm[i]) - last) / s
+        yield f"ewm{half_life:g}", (now.take(shared.ewm[i]) - last) / s
+    level = Rolling(grid.level)
     for hours in (24, 72, 168, 720):
-        yield f"mean{hours}h", (shared.rolling_level.mean(at, hours) - last) / s
+        yield f"mean{hours}h", (level.mean(at, hours) - last) / s
     yield "seasonal", (_same_hour(grid, at, step) - last) / s
     square = Rolling(grid.level**2)
     for hours in (24, 168):
-        variance = square.mean(at, hours) - shared.rolling_level.mean(at, hours) ** 2
+        variance = square.mean(at, hours) - level.mean(at, hours) ** 2
         yield f"sd{hours}h", np.sqrt(np.maximum(variance, 0.0)) / s
     change = Rolling(np.abs(last_change(grid)))
     yield "s_log", np.log(s / 1e-6)
@@ -88,13 +106,13 @@ def _own(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
     yield "pin_share", scale.pin_share
     yield "pin_distance", np.clip((scale.pin - last) / s, -50, 50)
     yield "at_pin", np.where(np.isnan(scale.pin), np.nan, np.abs(last - scale.pin) < PIN_TOLERANCE)
-    at_rest = np.min([np.abs(grid.level - pin) for pin in PINS], axis=0) < PIN_TOLERANCE
+    at_rest = np.min([np.abs(shared.near[0].level - pin) for pin in PINS], axis=0) < PIN_TOLERANCE
     rolled = Rolling(np.where(shared.settled, at_rest, np.nan))
-    yield "pin_24h", rolled.mean(at, 24)
-    yield "pin_168h", rolled.mean(at, 168)
+    yield "pin_24h", rolled.mean(near, 24)
+    yield "pin_168h", rolled.mean(near, 168)
     yield "interval", np.log2(interval)
     yield "phase", at.take(grid.since_h) / interval
-    yield "estimate", np.clip((at.take(grid.field(Field.FUNDING_ESTIMATE)) - last) / s, -50, 50)
+    yield "estimate", np.clip((now.take(shared.now[0].field(Field.FUNDING_ESTIMATE)) - last) / s, -50, 50)
 
 
 def _same_hour(grid: HourlyGrid, at: Points, step: NDArray[np.int64]) -> Array:
@@ -106,8 +124,9 @@ def _same_hour(grid: HourlyGrid, at: Points, step: NDArray[np.int64]) -> Array:
     return total
 
 
-def _clock(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _clock(shared: _Shared, scale: Scale) -> Named:
     """Return where the hour stands in the day and the week."""
+    grid, at = shared.near
     hour = (grid.times_ms[at.cols] // HOUR_MS).astype(float)
     yield "hour_sin", np.sin(2 * np.pi * hour / 24)
     yield "hour_cos", np.cos(2 * np.pi * hour / 24)
@@ -115,8 +134,9 @@ def _clock(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named
     yield "weekday", np.floor(hour / 24 + 3) % 7
 
 
-def _cross(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _cross(shared: _Shared, scale: Scale) -> Named:
     """Return the same coin on other venues: what they settled, how freshly, and how they moved."""
+    grid, at = shared.near
     last, s = scale.last, scale.s
     mean, others = others_mean(shared.level, shared.symbol)
     yield "others", at.take(others)
@@ -125,8 +145,9 @@ def _cross(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named
     fresh = np.where(grid.since_h < 1.0, shared.level, np.nan)
     yield "others_fresh", (at.take(others_mean(fresh, shared.symbol)[0]) - last) / s
     smooth = others_mean(shared.ewm[3], shared.symbol)[0]
-    yield "others_ewm", (at.take(smooth) - last) / s
-    yield "others_surprise", at.take(others_mean(shared.surprise, shared.symbol)[0])
+    now = shared.now[1]
+    yield "others_ewm", (now.take(smooth) - last) / s
+    yield "others_surprise", now.take(others_mean(shared.surprise, shared.symbol)[0])
     hourly = np.where(grid.interval_h <= 1.0, shared.level, np.nan)
     hourly_mean = others_mean(hourly, shared.symbol)[0]
     rolled = Rolling(hourly_mean)
@@ -141,8 +162,9 @@ def _cross(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named
         yield f"at_{venue}", (at.take(theirs) - last) / s
 
 
-def _market(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _market(shared: _Shared, scale: Scale) -> Named:
     """Return the whole market: how far all coins stand from their habit, here and elsewhere."""
+    grid, at = shared.now
     yield "surprise", at.take(shared.surprise)
     yield "venue_surprise", at.take(group_mean(shared.surprise, shared.venue))
     yield "venue_change", at.take(group_mean(shared.change, shared.venue))
@@ -152,7 +174,7 @@ def _market(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Name
         mean = group_mean(np.where(which, shared.surprise, np.nan), everyone)
         yield f"{name}_surprise", at.take(mean)
         yield f"{name}_surprise_8h_ago", at.take(mean, 8)
-    excess = np.clip(shared.level / 1.25e-5, -20, 20)
+    excess = np.clip(shared.level_now / 1.25e-5, -20, 20)
     yield "market_level", at.take(group_mean(excess, everyone))
     for coin in ("BTC", "ETH"):
         these = np.array([key.symbol == coin for key in grid.keys])
@@ -160,8 +182,9 @@ def _market(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Name
         yield f"{coin.lower()}_surprise", at.take(mean)
 
 
-def _price(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _price(shared: _Shared, scale: Scale) -> Named:
     """Return price moves, the premium, and the price against the same coin elsewhere."""
+    grid, at = shared.near
     log_mark = shared.log_mark
     now = at.take(log_mark)
     for hours in (1, 4, 8, 24, 72, 168):
@@ -198,8 +221,9 @@ def _price(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named
             yield f"{name}_{hours}h", np.clip((rolled.mean(at, hours) / 8 - scale.last) / scale.s, -100, 100)
 
 
-def _activity(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
+def _activity(shared: _Shared, scale: Scale) -> Named:
     """Return volume, open interest, depth, positioning and liquidations against their own past."""
+    grid, at = shared.near
     volume = Rolling(grid.field(Field.VOLUME))
     for hours in (8, 24):
         yield f"volume_{hours}h", np.log(volume.mean(at, hours) / volume.mean(at, 168))
@@ -215,6 +239,11 @@ def _activity(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Na
     yield "long_short", np.log(at.take(grid.field(Field.LONG_SHORT_RATIO)))
     forced = Rolling(grid.field(Field.LIQUIDATIONS_USD))
     yield "liquidations", np.log1p(forced.mean(at, 24)) - np.log1p(forced.mean(at, 168))
+
+
+def _moods(shared: _Shared, scale: Scale) -> Named:
+    """Return what is told daily, against its own last month."""
+    grid, at = shared.far
     for name, field in (
         ("wallets", Field.WALLET_CONCENTRATION),
         ("sentiment", Field.SENTIMENT),
@@ -242,11 +271,6 @@ def _lagged(x: Array, hours: int) -> Array:
     return out
 
 
-def _nowcast(grid: HourlyGrid, at: Points, scale: Scale, shared: _Shared) -> Named:
-    """Return what the running interval shows of the settlement that ends it."""
-    return nowcast_features(grid, at, scale)
-
-
-FAMILIES: tuple[Callable[[HourlyGrid, Points, Scale, _Shared], Named], ...] = (
-    _own, _clock, _cross, _market, _price, _activity, _nowcast,
+FAMILIES: tuple[Callable[[_Shared, Scale], Named], ...] = (
+    _own, _clock, _cross, _market, _price, _activity, _moods,
 )  # fmt: skip

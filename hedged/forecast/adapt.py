@@ -156,13 +156,14 @@ class Adaptation:
         np.clip(self.class_width, -limit, limit, out=self.class_width)
         np.clip(self.series_width, -limit, limit, out=self.series_width)
 
-    def end_of_day(self) -> None:
-        """Let a day fade, and fit the probabilities' maps anew."""
+    def end_of_day(self, fit_maps: bool = True) -> None:
+        """Let a day fade, and fit the probabilities' maps anew, where they are wanted: one fit knows of no other."""
         fade = 0.5 ** (1.0 / self.config.memory_days)
         self.loss *= fade
         self.weight_of_loss *= fade
         self.series_width *= self.config.pull
-        self.platt = {place: pairs.fit(self.platt[place]) for place, pairs in self.pairs.items()}
+        if fit_maps:
+            self.platt = {place: pairs.fit(self.platt[place]) for place, pairs in self.pairs.items()}
 
     def _log_width(self, group: NDArray[np.int64], series: NDArray[np.int64]) -> NDArray[np.float64]:
         own = self.series_width[series]

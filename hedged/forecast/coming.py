@@ -1,7 +1,7 @@
 """The coming settlement of a market: its law, and the history as it will be once it has come."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,14 +104,6 @@ def _at_levels(law: RateDistribution) -> Array:
 def points(quantiles: Array) -> Array:
     """Return DRAWS equally likely values of a law."""
     return quantile_function(quantiles, (np.arange(DRAWS) + 0.5) / DRAWS)
-
-
-def last_hours(grid: HourlyGrid, hours: int) -> HourlyGrid:
-    """Return the end of a grid."""
-    arrays = ("paid", "level", "mark", "interval_h", "since_h", "bars")
-    return replace(
-        grid, times_ms=grid.times_ms[-hours:], **{name: getattr(grid, name)[:, -hours:] for name in arrays}
-    )
 
 
 def continued(grid: HourlyGrid, firsts: dict[SeriesKey, First], at_ms: int) -> HourlyGrid:

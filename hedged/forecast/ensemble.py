@@ -15,9 +15,10 @@ from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
 from hedged.domain.market import SeriesKey
+from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
-from hedged.features.samples import Samples, samples_at, usable
+from hedged.features.samples import Samples, measured, samples_at
 from hedged.features.scale import settled_now
 from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
@@ -66,6 +67,7 @@ class EnsembleForecaster:
     def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
         self._said: list[_Said] = []
+        self._nowcasts = NowcastMemory()
         self._heard_ms = 0  # hours up to here are in the memory
         self._day = -1
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
@@ -97,11 +99,10 @@ class EnsembleForecaster:
         from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
         from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
         wanted = (grid.times_ms > from_ms) & remembered(grid.times_ms)
-        at = usable(grid, Points(*np.nonzero(settled_now(grid) & wanted)))
+        rows, cols = np.nonzero(settled_now(grid) & wanted)
+        order = np.argsort(cols, kind="stable")
         self._heard_ms = int(grid.times_ms[-1])
-        if len(at):
-            order = np.argsort(at.cols, kind="stable")
-            said = self._ask(grid, Points(at.rows[order], at.cols[order]))
+        if (said := self._ask(grid, Points(rows[order], cols[order]))) is not None:
             none = slice(0)
             kept = replace(
                 said.samples, tabular=said.samples.tabular[:, none], sequence=said.samples.sequence[:, none]
@@ -112,9 +113,13 @@ class EnsembleForecaster:
             _since(said, oldest_ms) for said in self._said if said.samples.origin_ms[-1] > oldest_ms
         ]
 
-    def _ask(self, grid: HourlyGrid, at: Points) -> _Said:
+    def _ask(self, grid: HourlyGrid, at: Points) -> _Said | None:
+        """Ask the members about those points that can be forecast; None where there is none."""
+        at, scale = measured(grid, at)
+        if not len(at):
+            return None
         index = {key: i for i, key in enumerate(grid.keys)}
-        samples = samples_at(grid, at, {}, index, 0)
+        samples = samples_at(grid, at, {}, index, 0, scale, self._nowcasts.nowcast)
         venue, coin = self._card.vocabulary.encode(grid.keys)
         inputs = Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
         return _Said(samples, self._members.ask(inputs))
@@ -126,13 +131,15 @@ class EnsembleForecaster:
         waiting = Waiting()
         series = [_prints(grid, row) for row in range(n)]
         told: list[Issued] = []
+        last_day = max((int(said.samples.origin_ms[-1]) // DAY_MS for said in self._said), default=0)
         for said in self._said:
             samples = _with_targets(said.samples, series)
             days = samples.origin_ms // DAY_MS
             for day in np.unique(days):
                 rows = np.flatnonzero(days == day)
                 waiting.teach(self._adaptation, int(day) * DAY_MS)
-                self._adaptation.end_of_day()
+                # of past days only laws are read here, not probabilities
+                self._adaptation.end_of_day(fit_maps=int(day) == last_day)
                 opinions = Opinions(said.opinions.quantiles[:, rows])
                 told.append(issue(self._adaptation, samples.pick(rows), opinions, waiting))
         now_ms = int(grid.times_ms[-1])
@@ -141,10 +148,10 @@ class EnsembleForecaster:
 
     def _say(self, grid: HourlyGrid) -> _Law:
         last = len(grid.times_ms) - 1
-        at = usable(grid, Points(np.arange(len(grid.keys)), np.full(len(grid.keys), last)))
-        if not len(at):
+        everyone = Points(np.arange(len(grid.keys)), np.full(len(grid.keys), min(last, LOOKBACK_H)))
+        said = self._ask(grid.last(LOOKBACK_H + 1), everyone)
+        if said is None:
             return _Law()
-        said = self._ask(_tail(grid), Points(at.rows, np.full(len(at), min(last, LOOKBACK_H))))
         samples = said.samples
         batch = Batch(
             samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,
@@ -170,15 +177,6 @@ class EnsembleForecaster:
         return ForecastSet(
             now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash
         )
-
-
-def _tail(grid: HourlyGrid) -> HourlyGrid:
-    """Return the last hours of a grid, as many as features look back."""
-    hours = slice(-(LOOKBACK_H + 1), None)
-    return HourlyGrid(
-        grid.keys, grid.times_ms[hours], grid.paid[:, hours], grid.level[:, hours], grid.mark[:, hours],
-        grid.interval_h[:, hours], grid.since_h[:, hours], grid.bars[:, hours], grid.bar_h,
-    )  # fmt: skip
 
 
 def _prints(grid: HourlyGrid, row: int) -> SeriesData:

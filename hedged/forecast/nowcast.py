@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, quantile_function
 from hedged.domain.market import SeriesKey
-from hedged.features.nowcast import Evidence, nowcast
+from hedged.features.nowcast import Evidence
+from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
-from hedged.forecast.coming import First, Reader, continued, last_hours, points
+from hedged.forecast.coming import First, Reader, continued, points
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
 from hedged.forecast.port import parameter_hash
 
@@ -39,6 +40,7 @@ class NowcastForecaster:
     def __init__(self, config: NowcastConfig | None = None, reader: Reader | None = None) -> None:
         self._config = config or NowcastConfig()
         self._reader = reader
+        self._memory = NowcastMemory()
         self._ewma = EwmaForecaster(self._config.ewma)
         parameters = asdict(self._config) | {"reader": reader is not None}
         self.model_hash = parameter_hash("nowcast", VERSION, parameters)
@@ -78,11 +80,11 @@ class NowcastForecaster:
         return found
 
     def _from_grid(self, grid: HourlyGrid, now_ms: int) -> dict[SeriesKey, First]:
-        grid = last_hours(grid, self._config.window_h)
+        grid = grid.last(self._config.window_h)
         if not len(grid.times_ms) or not len(grid.keys):
             return {}
         end = np.full(len(grid.keys), len(grid.times_ms) - 1)
-        law = nowcast(grid, Points(np.arange(len(grid.keys)), end))
+        law = self._memory.nowcast(grid, Points(np.arange(len(grid.keys)), end))
         found = {}
         for row in np.flatnonzero(law.evidence):
             at_ms = int(grid.times_ms[-1]) + round(law.settles_in_h[row] * HOUR_MS)

@@ -140,7 +140,7 @@ def test_without_sources_and_estimates_nothing_is_said():
     points = at(grid, 0, 3, from_day=20)
     law = nowcast(grid, points)
     assert (law.evidence == Evidence.NONE).all()
-    columns = dict(nowcast_features(grid, points, scale_of(grid, points)))
+    columns = dict(nowcast_features(nowcast(grid, points), scale_of(grid, points)))
     assert all(np.isnan(x).all() for x in columns.values())
 
 
@@ -200,7 +200,7 @@ def test_features_are_named_once_and_in_units_of_s():
     grid = premium_grid(replace(SOURCES, days=60))
     points = at(grid, 0, 7)
     scale = scale_of(grid, points)
-    named = list(nowcast_features(grid, points, scale))
+    named = list(nowcast_features(nowcast(grid, points), scale))
     columns = dict(named)
     assert len(columns) == len(named)
     assert all(name.startswith("nowcast_") and x.shape == (len(points),) for name, x in named)
