@@ -65,6 +65,37 @@ class DataConfig(_Section):
     seed: int = 7
 
 
+class NodeConfig(_Section):
+    """One Injective node: HOST:PORT of its three services."""
+
+    chain_grpc: str
+    indexer_grpc: str
+    chain_stream: str
+    tls: bool | None = Field(None, description="default: plain text on loopback, TLS elsewhere")
+
+
+class InjectiveConfig(_Section):
+    """How Injective is reached."""
+
+    network: Literal["mainnet", "testnet", "custom"] = Field(
+        "mainnet", description="mainnet and testnet: the public nodes that injective-py knows"
+    )
+    nodes: list[NodeConfig] = Field(
+        default_factory=list,
+        description="one's own nodes, tried first and in this order; custom: these alone",
+    )
+    chain_id: str | None = Field(None, description="needed with network: custom")
+    deadline_s: float = Field(5.0, gt=0, le=60, description="of every request")
+
+    @model_validator(mode="after")
+    def _custom_is_told(self) -> Self:
+        if self.network == "custom" and not (self.nodes and self.chain_id):
+            raise ValueError("network: custom needs nodes and chain_id")
+        if self.network != "custom" and self.chain_id is not None:
+            raise ValueError(f"chain_id is known for {self.network}: leave it out")
+        return self
+
+
 class CycleConfig(_Section):
     """When the daemon looks, and how much of the past it keeps."""
 
@@ -201,6 +232,7 @@ class Config(_Section):
     state_dir: Path = Path("state")
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
+    injective: InjectiveConfig = InjectiveConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
     risk: RiskConfig = RiskConfig()
@@ -235,7 +267,8 @@ class Config(_Section):
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        tree = self.model_dump(exclude={"telemetry", "state_dir", "live_acknowledgement"})
+        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement"), True)
+        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s"}})
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

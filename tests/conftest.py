@@ -3,10 +3,13 @@
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +31,16 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip(NO_SHARED)
     return data
+
+
+@pytest.fixture
+def logs() -> Iterator[list[dict[str, Any]]]:
+    """What is logged during the test, one dict per line, `event` and `log_level` among its keys."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
