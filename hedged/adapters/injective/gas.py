@@ -17,9 +17,10 @@ from pyinjective.core.gas_heuristics_gas_limit_estimator import (
     GasHeuristicsGasLimitEstimator,
 )
 from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_tx
+from pyinjective.proto.cosmos.base.v1beta1 import coin_pb2
 from pyinjective.proto.injective.exchange.v2 import tx_pb2 as exchange_tx
 
-from hedged.adapters.injective.chain import INJ_UNIT, Chain
+from hedged.adapters.injective.chain import INJ, INJ_UNIT, Chain
 from hedged.domain.errors import Rejected
 
 ANTE_GAS = 105_000  # what checking signature, fee and sequence takes before the first message
@@ -46,6 +47,10 @@ class Fee:
 
     limit: int
     amount: int
+
+    def coin(self) -> Any:
+        """Return the fee as a coin of the transaction."""
+        return coin_pb2.Coin(denom=INJ, amount=str(self.amount))
 
 
 def heuristic_limit(messages: Sequence[Any]) -> int:

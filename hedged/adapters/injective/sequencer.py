@@ -5,6 +5,7 @@ of its newest block, so what it has accepted but not yet put into a block comes 
 """
 
 import asyncio
+import re
 
 from hedged.adapters.injective.chain import AccountPoint, Chain
 from hedged.domain.errors import Rejected
@@ -38,6 +39,12 @@ class Sequencer:
     def doubt(self) -> None:
         """Ask the chain next time: something was not accepted, or may not have been."""
         self._next = None
+
+    def told(self, text: str) -> None:
+        """Take over the sequence that a node names when it refuses another: its mempool may be ahead of its blocks."""
+        expected = re.search(r"account sequence mismatch, expected (\d+)", text)
+        if expected:
+            self._accepted = int(expected[1])
 
     def lost(self) -> None:
         """An accepted transaction proved dead: only the chain's own count holds."""
