@@ -55,9 +55,12 @@ def _settle(store: JournalStore, tx_hash: str, outcome: TxOutcome, detail: str) 
 def _find(store: JournalStore, where: str, parameter: str) -> list[SignedTx]:
     found = store.rows(f"SELECT {COLUMNS} FROM transactions WHERE {where}", (parameter,))
     return [
-        SignedTx(*known, _orders(store, known[0]), raw, TxOutcome(outcome), detail)
-        for *known, raw, outcome, detail in found
-    ]
+        SignedTx(
+            tx_hash, venue, signer, sequence, timeout_height, created_ms, _orders(store, tx_hash), raw,
+            TxOutcome(outcome), detail,
+        )
+        for tx_hash, venue, signer, sequence, timeout_height, created_ms, raw, outcome, detail in found
+    ]  # fmt: skip
 
 
 def _orders(store: JournalStore, tx_hash: str) -> tuple[str, ...]:
