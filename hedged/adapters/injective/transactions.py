@@ -46,8 +46,8 @@ class SendSettings:
 
     chain_id: str
     timeout_blocks: int = 20
-    settle_s: float = 12.0
-    poll_s: float = 0.25
+    settle_s: float = 11.0
+    poll_s: float = 0.3
 
 
 class Transactions:
@@ -73,6 +73,10 @@ class Transactions:
         self._settings = settings
         self._seen = seen
         self._sequencer = Sequencer(chain, key.address)
+
+    async def height(self) -> int:
+        """Return the chain's height. Raises Retryable where it is not known or stands still."""
+        return await self._heights.latest()
 
     async def send(self, messages: Sequence[Any], client_ids: Sequence[str] = ()) -> SignedTx:
         """Sign and send the messages; return the transaction once it is in a block and has worked.
