@@ -70,14 +70,18 @@ class Health:
     current: int = 0
     failures: int = 0
     bad: set[int] = field(default_factory=set)
+    blamed: set[int] = field(default_factory=set)
 
     def failed(self, index: int, why: str) -> None:
         """Note a failure; the second in a row of the node in use moves on to the next."""
         if index != self.current:
             return  # a late answer of a node that was left already
         self.failures += 1
-        if self.failures < FAILURES_TO_ROTATE:
-            return
+        if self.failures >= FAILURES_TO_ROTATE:
+            self.lost(index, why)
+
+    def lost(self, index: int, why: str) -> None:
+        """Move on to the next node."""
         self.failures = 0
         self.current = (index + 1) % len(self.addresses)
         if index not in self.bad:
@@ -94,7 +98,7 @@ class Health:
         """Note an answer."""
         if index == self.current:
             self.failures = 0
-        if index in self.bad:
+        if index in self.bad and index not in self.blamed:
             self.bad.discard(index)
             log.info("node_back", channel=self.name, node=self.addresses[index])
 
@@ -155,6 +159,29 @@ class FailoverChannel(grpc.aio.Channel):  # type: ignore[misc, unused-ignore]
                 else grpc.aio.secure_channel(target.address, target.credentials, OPTIONS, interceptors=guards)
             )
         return self._channels[index]
+
+    @property
+    def node(self) -> str:
+        """Address of the node in use."""
+        return self._targets[self.health.current].address
+
+    def failed(self, why: str) -> None:
+        """Note the end of a stream, which no interceptor sees."""
+        self.health.failed(self.health.current, why)
+
+    def answered(self) -> None:
+        """Note that a stream speaks."""
+        self.health.answered(self.health.current)
+
+    def blame(self, why: str) -> None:
+        """Leave the node in use for the next one: what it says cannot be right, though it answers."""
+        self.health.blamed.add(self.health.current)
+        self.health.lost(self.health.current, why)
+
+    def trust(self) -> None:
+        """Take back the blame: the node in use is right again."""
+        self.health.blamed.discard(self.health.current)
+        self.health.answered(self.health.current)
 
     def _routed(self, kind: str, *args: Any, **kwargs: Any) -> Any:
         made: dict[int, Callable[..., Any]] = {}

@@ -1,0 +1,119 @@
+"""Questions to Injective about its markets, answered in human units. Each raises Retryable where it gets no answer.
+
+Exchange v2 and tendermint are asked over the chain's gRPC, histories of the indexer, through injective-py's stubs.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2 as tendermint_pb2
+from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint_grpc
+from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2 as indexer_pb2
+from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2_grpc as indexer_grpc
+from pyinjective.proto.injective.exchange.v2 import query_pb2, query_pb2_grpc
+
+from hedged.adapters.injective.asking import asking
+from hedged.adapters.injective.channel import FailoverChannel
+from hedged.adapters.injective.markets import Perpetual, depth_usd, one_sided
+from hedged.adapters.injective.prints import Print, read_print
+from hedged.adapters.injective.units import quote
+
+PAGE = 100
+"""Rows that the indexer gives at once, at most."""
+LEVELS = 100
+"""Price levels of a book that are asked for, on each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The head of the chain: which chain, how high, when (ms)."""
+
+    chain_id: str
+    height: int
+    ts_ms: int
+
+
+class ChainQueries:
+    """What the chain itself tells of its markets."""
+
+    def __init__(self, channel: FailoverChannel) -> None:
+        self.channel = channel
+        self._exchange = query_pb2_grpc.QueryStub(channel)
+        self._tendermint = tendermint_grpc.ServiceStub(channel)
+
+    async def latest_block(self) -> Block:
+        """Return the head of the chain as this node knows it."""
+        with asking("latest block"):
+            answer = await self._tendermint.GetLatestBlock(tendermint_pb2.GetLatestBlockRequest())
+            header = answer.sdk_block.header if answer.HasField("sdk_block") else answer.block.header
+            return Block(header.chain_id, header.height, header.time.ToMilliseconds())
+
+    async def markets(self) -> Sequence[query_pb2.FullDerivativeMarket]:
+        """Return all active derivative markets with mark, best prices and funding accumulators, as sent."""
+        request = query_pb2.QueryDerivativeMarketsRequest(status="Active", with_mid_price_and_tob=True)
+        with asking("derivative markets"):
+            return list((await self._exchange.DerivativeMarkets(request)).markets)
+
+    async def depth_usd(self, perpetual: Perpetual, mid: Decimal) -> tuple[Decimal, Decimal]:
+        """Return the notional resting within 50 bp of `mid`, bids and asks."""
+        request = query_pb2.QueryDerivativeOrderbookRequest(market_id=perpetual.market_id, limit=LEVELS)
+        with asking(f"order book of {perpetual.symbol}"):
+            answer = await self._exchange.DerivativeOrderbook(request)
+            return depth_usd(answer.buys_price_level, mid), depth_usd(answer.sells_price_level, mid)
+
+    async def open_interest(self, perpetual: Perpetual) -> Decimal:
+        """Return the open interest in coins, one side counted."""
+        request = query_pb2.QueryOpenInterestRequest(market_id=perpetual.market_id)
+        with asking(f"open interest of {perpetual.symbol}"):
+            return one_sided((await self._exchange.OpenInterest(request)).amount.balance)
+
+
+class IndexerQueries:
+    """What the indexer remembers of the markets."""
+
+    def __init__(self, channel: FailoverChannel) -> None:
+        self.channel = channel
+        self._stub = indexer_grpc.InjectiveDerivativeExchangeRPCStub(channel)
+
+    async def prints(self, perpetual: Perpetual, since_ms: int) -> list[Print]:
+        """Return funding prints with ts > since, newest first. The indexer knows no start: pages are walked back."""
+        return [one async for one in self._prints_back(perpetual, since_ms)]
+
+    async def _prints_back(self, perpetual: Perpetual, since_ms: int) -> AsyncIterator[Print]:
+        skip = 0
+        while True:
+            request = indexer_pb2.FundingRatesRequest(market_id=perpetual.market_id, skip=skip, limit=PAGE)
+            with asking(f"funding history of {perpetual.symbol}"):
+                rows = list((await self._stub.FundingRates(request)).funding_rates)
+                page = [read_print(row, perpetual.rule) for row in rows]
+            for one in page:
+                if one.ts_ms <= since_ms:
+                    return
+                yield one
+            if len(page) < PAGE:
+                return
+            skip += len(page)
+
+    async def prices(
+        self, perpetual: Perpetual, until_ms: int, since_ms: int, step_ms: int
+    ) -> list[tuple[int, Decimal]]:
+        """Return (ms, price) of trades, ascending: the last one of every `step_ms` is among them."""
+        found: dict[int, Decimal] = {}
+        while until_ms > since_ms:
+            request = indexer_pb2.TradesV2Request(
+                market_id=perpetual.market_id, end_time=until_ms, limit=PAGE
+            )
+            with asking(f"trades of {perpetual.symbol}"):
+                rows = list((await self._stub.TradesV2(request)).trades)
+                page = {
+                    row.executed_at: quote(row.position_delta.execution_price, perpetual.quote_decimals)
+                    for row in rows
+                    if row.executed_at <= until_ms
+                }
+            if not page:
+                break
+            found = page | found
+            # the page may span days of a quiet market, or a second of a busy one: at least one step back
+            until_ms = min(min(page) - 1, (until_ms - 1) // step_ms * step_ms)
+        return sorted((ms, price) for ms, price in found.items() if ms > since_ms and price > 0)
