@@ -65,6 +65,10 @@ class DataConfig(_Section):
     seed: int = 7
 
 
+KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price", "low_inj", "timeout_blocks")
+"""Settings of injective: by which orders are sent; no decision depends on them."""
+
+
 class NodeConfig(_Section):
     """One Injective node: HOST:PORT of its three services."""
 
@@ -86,6 +90,29 @@ class InjectiveConfig(_Section):
     )
     chain_id: str | None = Field(None, description="needed with network: custom")
     deadline_s: float = Field(5.0, gt=0, le=60, description="of every request")
+    key_file: Path | None = Field(
+        None, description="live: file (mode 0600) with the trading key, 64 hex digits or a mnemonic"
+    )
+    key_env: str | None = Field(None, description="live: environment variable with the trading key instead")
+    gas: Literal["heuristics", "simulation"] = Field(
+        "heuristics", description="how a transaction's gas is estimated"
+    )
+    gas_multiplier: Decimal = Field(
+        Decimal("1.3"), ge=1, le=5, description="simulation: limit ÷ gas simulated"
+    )
+    max_gas_price: int = Field(
+        1_600_000_000,
+        gt=0,
+        description="10⁻¹⁸ INJ per gas; ten times what is usual, above it nothing is sent",
+    )
+    low_inj: Decimal = Field(Decimal("0.05"), ge=0, description="warn when less INJ is left for gas")
+    timeout_blocks: int = Field(20, ge=3, le=200, description="blocks after which a transaction is void")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key_file is not None and self.key_env is not None:
+            raise ValueError("give key_file or key_env, not both")
+        return self
 
     @model_validator(mode="after")
     def _custom_is_told(self) -> Self:
@@ -268,7 +295,7 @@ class Config(_Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement"), True)
-        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s"}})
+        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
