@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import structlog
 from pyinjective.proto.injective.exchange.v2 import query_pb2
 
 from hedged.adapters.injective.board import Seen, Ticker
+from hedged.adapters.injective.chain import Chain, Head
 from hedged.adapters.injective.markets import Perpetual, by_symbol, measured, read_perpetual, read_state
 from hedged.adapters.injective.network import InjectiveNetwork
-from hedged.adapters.injective.queries import Block, ChainQueries, IndexerQueries
+from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError, Retryable
@@ -46,7 +48,8 @@ class InjectiveData:
         history_days: int = 90,
         lag_ms: int = LAG_MS,
     ) -> None:
-        self.chain = ChainQueries(network.create_chain_grpc_channel())
+        channel = network.create_chain_grpc_channel()
+        self._node, self.chain = Chain(channel), ChainQueries(channel)
         self.indexer = IndexerQueries(network.create_exchange_grpc_channel())
         self.network, self._clock, self._costs = network, clock, costs
         self._history_ms, self._lag_ms = history_days * DAY_MS, lag_ms
@@ -57,7 +60,6 @@ class InjectiveData:
         self._polled_ms = 0
         self._fed = False
         self.tickers: dict[str, Ticker] = {}
-        self.block: Block | None = None
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
@@ -108,6 +110,16 @@ class InjectiveData:
         seen = ticker.at(now_ms) if ticker else None
         return (ticker.perpetual, seen) if ticker and seen else None
 
+    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
+        """Return a market's rules and its mark; None where there is no such market. Raises Retryable."""
+        await self._current()
+        ticker = self.tickers.get(symbol)
+        return (ticker.perpetual, ticker.state.mark) if ticker and ticker.state else None
+
+    def symbol_of(self, market_id: str) -> str | None:
+        """Return the symbol of a market by the id that the chain uses; None for one that is not traded here."""
+        return next((s for s, t in self.tickers.items() if t.perpetual.market_id == market_id), None)
+
     async def _current(self) -> None:
         if not self._fed or not self.tickers:
             await self.poll()
@@ -122,22 +134,21 @@ class InjectiveData:
     async def snapshot(self) -> None:
         """Ask the chain for all markets at once. Raises Retryable; ConfigError when it is another chain."""
         async with self._lock:
-            block, answer = await asyncio.gather(self.chain.latest_block(), self.chain.markets())
-            self._check(block)
-            self.block = block
+            head, answer = await asyncio.gather(self._node.head(), self.chain.markets())
+            self._check(head)
             self._polled_ms = self._clock.now_ms()
             self._take(answer, self._polled_ms)
 
-    def _check(self, block: Block) -> None:
+    def _check(self, head: Head) -> None:
         """Refuse another chain and a node that lags: it would tell the past as the present."""
-        if block.chain_id != self.network.chain_id:
+        if head.chain_id != self.network.chain_id:
             raise ConfigError(
-                f"the node at {self.chain.channel.node} is on chain {block.chain_id!r}, "
+                f"the node at {self.chain.channel.node} is on chain {head.chain_id!r}, "
                 f"the configuration asks for {self.network.chain_id!r}"
             )
-        behind_ms = self._clock.now_ms() - block.ts_ms
+        behind_ms = self._clock.now_ms() - head.ts_ms
         if behind_ms > self._lag_ms:
-            why = f"its latest block {block.height} is {behind_ms / SECOND_MS:.0f} s old"
+            why = f"its latest block {head.height} is {behind_ms / SECOND_MS:.0f} s old"
             self.chain.channel.blame(why)
             raise Retryable(f"Injective, a node lags or the chain stands still: {why}")
         self.chain.channel.trust()

@@ -1,14 +1,11 @@
 """Questions to Injective about its markets, answered in human units. Each raises Retryable where it gets no answer.
 
-Exchange v2 and tendermint are asked over the chain's gRPC, histories of the indexer, through injective-py's stubs.
+Exchange v2 is asked over the chain's gRPC, histories of the indexer, through injective-py's stubs.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
-from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2 as tendermint_pb2
-from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint_grpc
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2 as indexer_pb2
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2_grpc as indexer_grpc
 from pyinjective.proto.injective.exchange.v2 import query_pb2, query_pb2_grpc
@@ -25,29 +22,12 @@ LEVELS = 100
 """Price levels of a book that are asked for, on each side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The head of the chain: which chain, how high, when (ms)."""
-
-    chain_id: str
-    height: int
-    ts_ms: int
-
-
 class ChainQueries:
     """What the chain itself tells of its markets."""
 
     def __init__(self, channel: FailoverChannel) -> None:
         self.channel = channel
         self._exchange = query_pb2_grpc.QueryStub(channel)
-        self._tendermint = tendermint_grpc.ServiceStub(channel)
-
-    async def latest_block(self) -> Block:
-        """Return the head of the chain as this node knows it."""
-        with asking("latest block"):
-            answer = await self._tendermint.GetLatestBlock(tendermint_pb2.GetLatestBlockRequest())
-            header = answer.sdk_block.header if answer.HasField("sdk_block") else answer.block.header
-            return Block(header.chain_id, header.height, header.time.ToMilliseconds())
 
     async def markets(self) -> Sequence[query_pb2.FullDerivativeMarket]:
         """Return all active derivative markets with mark, best prices and funding accumulators, as sent."""
