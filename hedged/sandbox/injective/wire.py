@@ -4,12 +4,13 @@ Chain gRPC (exchange v2) sends every decimal as an integer string × 1e18 of the
 of the coin's smallest unit. The indexer prints v1 numbers: prices, margins and payments × 10^quote_decimals.
 """
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 import sha3
 from pyinjective.wallet import Address
 
 E18 = Decimal(10) ** 18
+WIDE = Context(prec=60)  # 10 000 USD × 10⁶ with 18 digits behind the point is more than the usual 28 digits
 NONCE_DIGITS = 24
 """Hex digits of a subaccount id behind the 20 bytes of its owner's address."""
 
@@ -26,7 +27,7 @@ def from_chain_dec(text: str) -> Decimal:
 
 def plain(value: Decimal, places: int = 18) -> str:
     """Write a decimal without exponent and trailing zeros, truncated to `places` digits behind the point."""
-    text = f"{value.quantize(Decimal(1).scaleb(-places), ROUND_DOWN):f}"
+    text = f"{value.quantize(Decimal(1).scaleb(-places), ROUND_DOWN, WIDE):f}"
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
