@@ -243,7 +243,7 @@ class Chain:
         self.exchange.ledger.credit_bank(tx.signer, INJ, -tx.fee_inj)
         used = gas.used(tx)
         kept, kept_grants = copy.deepcopy(self.exchange), copy.copy(self.grants)
-        error = None
+        failure: ChainError | None = None
         data = ""
         try:
             if self.faults.included_but_failed or used > tx.gas_limit:
@@ -251,9 +251,9 @@ class Chain:
                 raise codes.sdk(codes.OUT_OF_GAS, text)
             data = self._execute(tx)
         except ChainError as caught:
-            error = caught
+            failure = caught
             self.exchange, self.grants = kept, kept_grants
-        self._keep(_result(tx.tx_hash, tx.raw, error, self.height, self.time_ms, data, tx.gas_limit, used))
+        self._keep(_result(tx.tx_hash, tx.raw, failure, self.height, self.time_ms, data, tx.gas_limit, used))
 
     def _keep(self, result: TxResult) -> None:
         self.results[result.tx_hash] = result

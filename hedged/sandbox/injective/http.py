@@ -109,24 +109,9 @@ class HttpSide:
 
     async def tokens(self, request: web.Request) -> web.Response:
         """Return the token list that the SDK reads when it starts."""
-        return web.json_response(
-            [
-                {
-                    "name": "Injective",
-                    "symbol": "INJ",
-                    "denom": INJ,
-                    "decimals": INJ_DECIMALS,
-                    "address": INJ,
-                },
-                {
-                    "name": "Tether",
-                    "symbol": "USDT",
-                    "denom": USDT,
-                    "decimals": USDT_DECIMALS,
-                    "address": USDT,
-                },
-            ]
-        )
+        rows = (("Injective", "INJ", INJ, INJ_DECIMALS), ("Tether", "USDT", USDT, USDT_DECIMALS))
+        names = ("name", "symbol", "denom", "decimals")
+        return web.json_response([dict(zip(names, row, strict=True)) | {"logo": ""} for row in rows])
 
     async def latest_block(self, request: web.Request) -> web.Response:
         """LCD's latest block."""

@@ -30,6 +30,7 @@ from pyinjective.proto.exchange import (
 )
 
 from hedged.sandbox.injective.chain import Chain
+from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS
 from hedged.sandbox.injective.serve_indexer import position_row, usd
 from hedged.sandbox.injective.wire import owner_of, plain
@@ -62,7 +63,7 @@ def _locked(chain: Chain, subaccount_id: str) -> Decimal:
     return orders + sum((p.margin for p in held if p is not None), Decimal(0))
 
 
-class Accounts(accounts_grpc.InjectiveAccountsRPCServicer):  # type: ignore[misc]  # generated without types
+class Accounts(accounts_grpc.InjectiveAccountsRPCServicer):
     """Subaccounts and their balances."""
 
     def __init__(self, chain: Chain) -> None:
@@ -134,7 +135,7 @@ class Accounts(accounts_grpc.InjectiveAccountsRPCServicer):  # type: ignore[misc
         return response
 
 
-class Portfolio(portfolio_grpc.InjectivePortfolioRPCServicer):  # type: ignore[misc]
+class Portfolio(portfolio_grpc.InjectivePortfolioRPCServicer):
     """Everything that an address has."""
 
     def __init__(self, chain: Chain) -> None:
@@ -171,7 +172,7 @@ def _fill_balances(message: Any, chain: Chain, address: str) -> None:
             row.deposit.available_balance = plain(deposit.available)
 
 
-class Oracle(oracle_grpc.InjectiveOracleRPCServicer):  # type: ignore[misc]
+class Oracle(oracle_grpc.InjectiveOracleRPCServicer):
     """Oracle prices as plain numbers (scaled where the request names a factor)."""
 
     def __init__(self, chain: Chain) -> None:
@@ -187,7 +188,7 @@ class Oracle(oracle_grpc.InjectiveOracleRPCServicer):  # type: ignore[misc]
         """Return a pair's price."""
         price = self._price(request.base_symbol, request.oracle_scale_factor)
         if price is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "object not found")
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "object not found")
         return oracle.PriceResponse(price=price)
 
     async def PriceV2(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -209,7 +210,7 @@ class Oracle(oracle_grpc.InjectiveOracleRPCServicer):  # type: ignore[misc]
         return response
 
 
-class Meta(meta_grpc.InjectiveMetaRPCServicer):  # type: ignore[misc]
+class Meta(meta_grpc.InjectiveMetaRPCServicer):
     """Whether the indexer is there."""
 
     def __init__(self, chain: Chain) -> None:

@@ -32,6 +32,7 @@ from pyinjective.proto.injective.types.v1beta1 import account_pb2
 from hedged.domain.clock import iso
 from hedged.sandbox.injective.chain import Chain, Header, TxResult
 from hedged.sandbox.injective.codes import ChainError
+from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.grants import Grant
 from hedged.sandbox.injective.wire import chain_dec, keccak
 
@@ -46,7 +47,7 @@ def add_chain_services(server: Any, chain: Chain) -> None:
     fee_grpc.add_QueryServicer_to_server(TxFees(chain), server)
 
 
-class Tendermint(tm_grpc.ServiceServicer):  # type: ignore[misc]  # generated without types
+class Tendermint(tm_grpc.ServiceServicer):
     """Blocks and the node."""
 
     def __init__(self, chain: Chain) -> None:
@@ -60,8 +61,10 @@ class Tendermint(tm_grpc.ServiceServicer):  # type: ignore[misc]  # generated wi
         """Return an earlier header."""
         header = next((h for h in self._chain.headers if h.height == request.height), None)
         if header is None:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, "requested block height is bigger then the chain length"
+            await refuse(
+                context,
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "requested block height is bigger then the chain length",
             )
         return self._block(header, tm_query.GetBlockByHeightResponse())
 
@@ -86,7 +89,7 @@ class Tendermint(tm_grpc.ServiceServicer):  # type: ignore[misc]  # generated wi
         return response
 
 
-class Auth(auth_grpc.QueryServicer):  # type: ignore[misc]
+class Auth(auth_grpc.QueryServicer):
     """Account numbers and sequences, as committed."""
 
     def __init__(self, chain: Chain) -> None:
@@ -96,8 +99,8 @@ class Auth(auth_grpc.QueryServicer):  # type: ignore[misc]
         """Return an EthAccount; NOT_FOUND for an address that never held anything."""
         account = self._chain.accounts.get(request.address)
         if account is None:
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND, f"account {request.address} not found: key not found"
+            await refuse(
+                context, grpc.StatusCode.NOT_FOUND, f"account {request.address} not found: key not found"
             )
         message = account_pb2.EthAccount()
         message.base_account.address = request.address
@@ -108,7 +111,7 @@ class Auth(auth_grpc.QueryServicer):  # type: ignore[misc]
         return auth_query.QueryAccountResponse(account=packed)
 
 
-class Bank(bank_grpc.QueryServicer):  # type: ignore[misc]
+class Bank(bank_grpc.QueryServicer):
     """Bank balances, smallest units."""
 
     def __init__(self, chain: Chain) -> None:
@@ -140,7 +143,7 @@ class Bank(bank_grpc.QueryServicer):  # type: ignore[misc]
         return bank_query.QuerySpendableBalanceByDenomResponse(balance=coin)
 
 
-class Authz(authz_grpc.QueryServicer):  # type: ignore[misc]
+class Authz(authz_grpc.QueryServicer):
     """Grants that hold now; expired ones are pruned."""
 
     def __init__(self, chain: Chain) -> None:
@@ -156,7 +159,7 @@ class Authz(authz_grpc.QueryServicer):  # type: ignore[misc]
         found = self._find(request.granter, request.grantee, request.msg_type_url)
         if request.msg_type_url and not found:
             text = f"authorization not found for {request.msg_type_url} type: authorization not found"
-            await context.abort(grpc.StatusCode.NOT_FOUND, text)
+            await refuse(context, grpc.StatusCode.NOT_FOUND, text)
         response = authz_query.QueryGrantsResponse()
         for grant in found:
             _fill(response.grants.add(), grant)
@@ -186,7 +189,7 @@ def _fill(row: Any, grant: Grant) -> None:
         row.expiration.FromSeconds(grant.expires_s)
 
 
-class Transactions(tx_grpc.ServiceServicer):  # type: ignore[misc]
+class Transactions(tx_grpc.ServiceServicer):
     """Simulate, broadcast, look up."""
 
     def __init__(self, chain: Chain) -> None:
@@ -197,7 +200,9 @@ class Transactions(tx_grpc.ServiceServicer):  # type: ignore[misc]
         try:
             used = self._chain.simulate(request.tx_bytes)
         except ChainError as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, f"{error.log} [cosmos/cosmos-sdk]: unknown request")
+            await refuse(
+                context, grpc.StatusCode.UNKNOWN, f"{error.log} [cosmos/cosmos-sdk]: unknown request"
+            )
         response = tx_service.SimulateResponse()
         response.gas_info.gas_wanted, response.gas_info.gas_used = 50_000_000, used
         return response
@@ -206,7 +211,7 @@ class Transactions(tx_grpc.ServiceServicer):  # type: ignore[misc]
         """Run check-tx. Code 0 says only that the transaction waits."""
         result = self._chain.broadcast(request.tx_bytes)
         if self._chain.faults.lost_ack and result.code == 0:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset by peer")
+            await refuse(context, grpc.StatusCode.UNAVAILABLE, "connection reset by peer")
         response = abci_pb2.TxResponse(
             txhash=result.tx_hash, codespace=result.codespace, code=result.code, raw_log=result.raw_log
         )
@@ -216,7 +221,7 @@ class Transactions(tx_grpc.ServiceServicer):  # type: ignore[misc]
         """Return a transaction that is in a block; NOT_FOUND before and otherwise."""
         result = self._chain.results.get(request.hash.upper().removeprefix("0X"))
         if result is None or result.height > self._chain.stated_header().height:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"tx not found: {request.hash}")
+            await refuse(context, grpc.StatusCode.NOT_FOUND, f"tx not found: {request.hash}")
         return tx_service.GetTxResponse(tx=_tx(result), tx_response=_tx_response(result))
 
 
@@ -243,7 +248,7 @@ def _tx_response(result: TxResult) -> Any:
     )
 
 
-class TxFees(fee_grpc.QueryServicer):  # type: ignore[misc]
+class TxFees(fee_grpc.QueryServicer):
     """The price of gas."""
 
     def __init__(self, chain: Chain) -> None:

@@ -23,6 +23,7 @@ from pyinjective.proto.injective.oracle.v1beta1 import (
 from hedged.sandbox.injective.book import Order
 from hedged.sandbox.injective.chain import Chain
 from hedged.sandbox.injective.codes import ChainError
+from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS, Deposit
 from hedged.sandbox.injective.market import ORACLE_TYPE_PYTH, Market
 from hedged.sandbox.injective.positions import Position
@@ -31,7 +32,7 @@ from hedged.sandbox.injective.wire import chain_dec, owner_of, resolve_subaccoun
 RISK_ISOLATED, RISK_CROSS = 1, 2
 
 
-class ExchangeQuery(query_grpc.QueryServicer):  # type: ignore[misc]  # generated without types
+class ExchangeQuery(query_grpc.QueryServicer):
     """Markets, books, positions, orders, deposits, funding, open interest."""
 
     def __init__(self, chain: Chain) -> None:
@@ -41,8 +42,7 @@ class ExchangeQuery(query_grpc.QueryServicer):  # type: ignore[misc]  # generate
         try:
             return self._chain.exchange.market(market_id.lower())
         except ChainError as error:
-            await context.abort(grpc.StatusCode.UNKNOWN, error.log)
-            raise
+            await refuse(context, grpc.StatusCode.UNKNOWN, error.log)
 
     async def QueryExchangeParams(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the few parameters that a client may want."""
@@ -237,7 +237,7 @@ class ExchangeQuery(query_grpc.QueryServicer):  # type: ignore[misc]  # generate
         return query.QueryDenomMinNotionalsResponse(denom_min_notionals=[row])
 
 
-class OracleQuery(oracle_grpc.QueryServicer):  # type: ignore[misc]
+class OracleQuery(oracle_grpc.QueryServicer):
     """Oracle prices."""
 
     def __init__(self, chain: Chain) -> None:
@@ -245,18 +245,18 @@ class OracleQuery(oracle_grpc.QueryServicer):  # type: ignore[misc]
 
     async def OraclePrice(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the price of a pair that a market uses; NOT_FOUND otherwise."""
-        for market in self._chain.exchange.markets.values():
-            if market.rules.oracle_base == request.base:
-                state = oracle_query.PricePairState(
-                    pair_price=chain_dec(market.mark),
-                    base_price=chain_dec(market.mark),
-                    quote_price=chain_dec(1),
-                    base_timestamp=self._chain.time_s,
-                    quote_timestamp=self._chain.time_s,
-                )
-                return oracle_query.QueryOraclePriceResponse(price_pair_state=state)
-        await context.abort(grpc.StatusCode.NOT_FOUND, "oracle price not found")
-        return None
+        markets = self._chain.exchange.markets.values()
+        market = next((m for m in markets if m.rules.oracle_base == request.base), None)
+        if market is None:
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "oracle price not found")
+        state = oracle_query.PricePairState(
+            pair_price=chain_dec(market.mark),
+            base_price=chain_dec(market.mark),
+            quote_price=chain_dec(1),
+            base_timestamp=self._chain.time_s,
+            quote_timestamp=self._chain.time_s,
+        )
+        return oracle_query.QueryOraclePriceResponse(price_pair_state=state)
 
 
 def full_market(market: Market, with_tob: bool) -> Any:

@@ -15,9 +15,10 @@ from pyinjective.proto.exchange import (
 from hedged.sandbox.injective.book import Book, Order
 from hedged.sandbox.injective.chain import Chain
 from hedged.sandbox.injective.events import Execution, FundingPaid, Trade
+from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.history import OrderRecord
 from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS
-from hedged.sandbox.injective.market import Market
+from hedged.sandbox.injective.market import Market as MarketState
 from hedged.sandbox.injective.positions import Position
 from hedged.sandbox.injective.wire import owner_of, plain, scaled
 
@@ -55,13 +56,13 @@ def in_window(ts_ms: int, request: Any) -> bool:
     return (not start or ts_ms >= start) and (not end or ts_ms <= end)
 
 
-class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):  # type: ignore[misc]
+class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
     """Markets, books, positions, orders, trades, funding."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
-    def _markets(self, request: Any) -> list[Market]:
+    def _markets(self, request: Any) -> list[MarketState]:
         wanted = named(request, "market_id")
         return [m for m in self._chain.exchange.markets.values() if not wanted or m.market_id in wanted]
 
@@ -78,7 +79,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         """Return one market."""
         found = self._markets(request)
         if not request.market_id or not found:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "object not found")
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "object not found")
         return derivative.MarketResponse(market=_market(found[0]))
 
     async def BinaryOptionsMarkets(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -89,7 +90,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         """Return one book."""
         found = self._markets(request)
         if not request.market_id or not found:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "object not found")
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "object not found")
         return derivative.OrderbookV2Response(orderbook=self._orderbook(found[0], request.depth))
 
     async def OrderbooksV2(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -101,7 +102,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
             )
         return response
 
-    def _orderbook(self, market: Market, depth: int) -> Any:
+    def _orderbook(self, market: MarketState, depth: int) -> Any:
         chain, book = self._chain, market.book
         return derivative.DerivativeLimitOrderbookV2(
             buys=_levels(book, True, depth, chain.time_ms),
@@ -111,7 +112,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
             height=chain.height,
         )
 
-    def _held(self, request: Any) -> list[tuple[Market, str, Position]]:
+    def _held(self, request: Any) -> list[tuple[MarketState, str, Position]]:
         subaccounts, address = named(request, "subaccount_id"), request.account_address
         return [
             (market, holder, position)
@@ -256,7 +257,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         return response
 
 
-def _market(market: Market) -> Any:
+def _market(market: MarketState) -> Any:
     rules, funding = market.rules, market.funding
     row = derivative.DerivativeMarketInfo(
         market_id=rules.market_id,
@@ -301,7 +302,7 @@ def _levels(book: Book, is_buy: bool, depth: int, ts_ms: int) -> list[Any]:
     ]
 
 
-def position_row(row: Any, market: Market, holder: str, position: Position, ts_ms: int) -> Any:
+def position_row(row: Any, market: MarketState, holder: str, position: Position, ts_ms: int) -> Any:
     """Fill any of the indexer's position messages."""
     cumulative = market.funding.cumulative_funding
     liquidation = position.liquidation_price(market.rules.maintenance_margin_ratio, cumulative)

@@ -86,7 +86,7 @@ class Broadcast:
             self._readers.discard(reader)
 
 
-class Stream(stream_grpc.StreamServicer):  # type: ignore[misc]  # generated without types
+class Stream(stream_grpc.StreamServicer):
     """The service."""
 
     def __init__(self, broadcast: Broadcast) -> None:

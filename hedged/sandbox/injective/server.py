@@ -139,10 +139,16 @@ class InjectiveSandbox:
             await server.start()
             self._servers.append(server)
         http_port = await self._serve_http()
-        grpc_addresses = [f"{config.host}:{port}" for port in bound]
         url = f"http://{config.host}:{http_port}"
+        chain_grpc, indexer_grpc, chain_stream = (f"{config.host}:{port}" for port in bound)
         self._endpoints = Endpoints(
-            *grpc_addresses, tendermint=url, lcd=url, tokens=f"{url}/tokens.json", control=url
+            chain_grpc,
+            indexer_grpc,
+            chain_stream,
+            tendermint=url,
+            lcd=url,
+            tokens=f"{url}/tokens.json",
+            control=url,
         )
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()

@@ -55,7 +55,8 @@ def owner_of(subaccount_id: str) -> str:
 
 def subaccount_of(address: str, nonce: int = 0) -> str:
     """Return the id of an address's subaccount."""
-    return "0x" + Address.from_acc_bech32(address).to_hex() + f"{nonce:0{NONCE_DIGITS}x}"
+    owner: str = Address.from_acc_bech32(address).to_hex()
+    return f"0x{owner}{nonce:0{NONCE_DIGITS}x}"
 
 
 def resolve_subaccount(address: str, given: str) -> str:
