@@ -84,7 +84,7 @@ async def _rights(chain: Chain, trader: Trader, markets: Collection[str], now_ms
     if trader.grantee is None:
         owner = (
             f"THIS KEY CAN DO MORE THAN TRADE: it is the key of {trader.address} itself and can withdraw everything; "
-            "use a key of its own that the account grants the right to trade (injective.granter)"
+            "use a key of its own that the account grants the right to trade (docs/injective.md)"
         )
         return Findings((), (owner,))
     grants = [read_grant(grant) for grant in await chain.grants(trader.address, trader.grantee)]

@@ -12,7 +12,7 @@ from typing import Protocol
 from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket, market_orders_in
 from hedged.adapters.injective.orders import Orders
-from hedged.adapters.injective.transactions import Transactions
+from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.book import Balance, Position
 from hedged.domain.clock import SECOND_MS, Clock
@@ -22,8 +22,6 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
-FILL_S = 6.0  # for the indexer to tell of a block that the chain has
-FILL_POLL_S = 0.2
 SILENCE_MS = 120 * SECOND_MS
 """So long after an included market order the indexer's knowing nothing of it means that it filled nothing. Should the
 indexer still be behind, its executions count as the daemon's own when they come: they carry the client id."""
@@ -76,6 +74,7 @@ class InjectiveTrading:
         journal: TxJournal,
         clock: Clock,
         leverage: Decimal,
+        patience: Patience,
     ) -> None:
         self._reader = reader
         self._rules = rules
@@ -85,6 +84,7 @@ class InjectiveTrading:
         self._journal = journal
         self._clock = clock
         self._leverage = leverage
+        self._patience = patience
 
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
@@ -190,7 +190,7 @@ class InjectiveTrading:
         """Wait until the indexer tells what became of an order that is in a block."""
         why = "the indexer does not know it yet"
         try:
-            async with asyncio.timeout(FILL_S):
+            async with asyncio.timeout(self._patience.fill_s):
                 while True:
                     try:
                         state = await self._orders.state(client_id)
@@ -198,7 +198,7 @@ class InjectiveTrading:
                             return state
                     except Retryable as error:
                         why = str(error)
-                    await asyncio.sleep(FILL_POLL_S)
+                    await asyncio.sleep(self._patience.poll_s)
         except TimeoutError:
             raise OutcomeUnknown(
                 f"order {client_id} is in a block, what it filled is not known: {why}"

@@ -41,13 +41,24 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds, before an outcome counts as unknown; together less than the executor's deadline.
+
+    `settle_s`: for a block with an accepted transaction. `fill_s`: for the indexer to tell of that block.
+    """
+
+    settle_s: float = 11.0
+    fill_s: float = 6.0
+    poll_s: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
 class SendSettings:
-    """`timeout_blocks`: how long a transaction may wait for a block. `settle_s`: how long to wait for its outcome."""
+    """`timeout_blocks`: how long a transaction may wait for a block."""
 
     chain_id: str
     timeout_blocks: int = 20
-    settle_s: float = 11.0
-    poll_s: float = 0.3
+    patience: Patience = Patience()
 
 
 class Transactions:
@@ -198,7 +209,7 @@ class Transactions:
         """Wait for the block. A node that does not answer meanwhile is asked again until the time is up."""
         why = "it is not in a block yet"
         try:
-            async with asyncio.timeout(self._settings.settle_s):
+            async with asyncio.timeout(self._settings.patience.settle_s):
                 while True:
                     try:
                         tx = await self.resolve(tx)
@@ -206,7 +217,7 @@ class Transactions:
                         why = str(error)
                     if tx.outcome is not TxOutcome.PENDING:
                         break
-                    await asyncio.sleep(self._settings.poll_s)
+                    await asyncio.sleep(self._settings.patience.poll_s)
         except TimeoutError:
             raise OutcomeUnknown(
                 f"transaction {tx.tx_hash} was accepted, up to height {tx.timeout_height}: {why}"
