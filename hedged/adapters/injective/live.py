@@ -107,5 +107,7 @@ def open_desk(
         SendSettings(network.chain_id, config.timeout_blocks, patience), seen,
     )  # fmt: skip
     messages = Messages(Composer(network.string()), trader)
-    trading = InjectiveTrading(reader, rules, orders, messages, transactions, journal, clock, leverage)
+    trading = InjectiveTrading(
+        reader, rules, orders, messages, transactions, journal, clock, leverage, patience
+    )
     return Desk(trading, heights, trader)
