@@ -12,7 +12,7 @@ SIGN_ANEW = frozenset({SEQUENCE, FEE, TIMEOUT})
 
 _SDK = {
     4: "the signature is not valid for this chain: wrong chain id, or the account number changed",
-    5: "the account lacks the INJ that the gas costs",
+    5: "the account lacks coins: INJ for the gas, or the margin's where it comes out of the bank balance",
     11: "out of gas: raise injective.gas_multiplier, or estimate by simulation (injective.gas: simulation)",
     FEE: "the gas price offered is below what the node asks",
     20: "the node's mempool is full",
@@ -26,8 +26,9 @@ _AUTHZ = {
     5: _UNGRANTED,
     6: "the grant by which this key trades has expired: renew it",
 }
+_NO_COLLATERAL = "not enough free collateral in the subaccount for margin and fee"
 _EXCHANGE = {
-    6: "not enough free collateral in the subaccount for margin and fee",
+    6: _NO_COLLATERAL,
     8: "the position is smaller than the order that should reduce it",
     16: "the price is off the market's tick, which has changed since it was read",
     17: "the quantity is off the market's step, which has changed since it was read",
@@ -44,6 +45,7 @@ _EXCHANGE = {
     48: "derivatives trading is switched off on the chain",
     59: "a post-only order that would have taken",
     65: "the position would be below its initial margin",
+    95: _NO_COLLATERAL,
     96: (
         "the exchange is in post-only mode (after an upgrade or a halt): market orders are impossible, "
         "hedge at another venue until it ends"
