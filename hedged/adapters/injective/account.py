@@ -154,7 +154,7 @@ class InjectiveAccount:
             return list((await self._indexer.FundingPayments(request)).payments)
 
         rows = await _pages_back(page, "funding payments", lambda row: row.timestamp <= since_ms)
-        found = []
+        found: dict[tuple[SeriesKey, int], FundingPayment] = {}  # a page that moved on shows a row twice
         with asking("funding payments"):
             for row in rows:
                 symbol = self._data.symbol_of(row.market_id)
@@ -163,8 +163,9 @@ class InjectiveAccount:
                 ticker, holding = self._data.tickers[symbol], self.holdings.get(symbol)
                 if due_ms(row.timestamp, ticker.perpetual.rule.interval_s) > since_ms:
                     payment = read_payment(row, ticker, holding.quantity if holding else None)
-                    found += [payment] if payment is not None else []
-        return sorted(found, key=lambda p: (p.settlement.ts_ms, p.settlement.key))
+                    if payment is not None:
+                        found[payment.settlement.key, payment.settlement.ts_ms] = payment
+        return sorted(found.values(), key=lambda p: (p.settlement.ts_ms, p.settlement.key))
 
 
 async def _pages_back(

@@ -81,7 +81,7 @@ class Ticker:
                 # one settlement lies between: the chain charged what the cumulative funding grew by
                 gained = state.cumulative_funding - before.cumulative_funding
                 due = before.funding.next_settlement_s * SECOND_MS
-                self.record(charged(gained, before.mark, due, state.received_ms, self.perpetual.rule))
+                self.record(charged(gained, before.mark, due, state.received_ms))
             else:
                 missed = passed > interval_s
             state = replace(

@@ -50,13 +50,11 @@ def read_print(row: indexer_pb2.FundingRate, rule: InjectiveRule) -> Print:
     return Print(due_ms(row.timestamp, rule.interval_s), row.timestamp, rate, None)
 
 
-def charged(
-    payment_per_coin: Decimal, mark: Decimal, block_ms: int, known_ms: int, rule: InjectiveRule
-) -> Print:
-    """Make a print of what the chain charged per coin: a rate with all its digits."""
+def charged(payment_per_coin: Decimal, mark: Decimal, ts_ms: int, known_ms: int) -> Print:
+    """Make a print of what the chain charged per coin at the settlement due at `ts_ms`: a rate with all its digits."""
     if mark <= 0:
         raise ValueError(f"a mark of {mark}")
-    return Print(due_ms(block_ms, rule.interval_s), known_ms, payment_per_coin / mark, mark)
+    return Print(ts_ms, known_ms, payment_per_coin / mark, mark)
 
 
 @dataclass(slots=True)

@@ -170,7 +170,7 @@ class Feed:
         for update in block.market_funding_updates:
             if update.market_id in by_id:
                 with asking("funding update"):
-                    _fund(by_id[update.market_id], update, block.block_time, received_ms)
+                    _fund(by_id[update.market_id], update, received_ms)
         for trade in block.derivative_trades:
             if trade.is_buy and trade.market_id in by_id:  # each match is told of both its sides
                 with asking("trade"):
@@ -181,16 +181,20 @@ class Feed:
             listener(block)
 
 
-def _fund(ticker: Ticker, update: stream_pb2.MarketFundingUpdate, block_ms: int, received_ms: int) -> None:
+def _fund(ticker: Ticker, update: stream_pb2.MarketFundingUpdate, received_ms: int) -> None:
     """Take over new accumulators; at the end of an interval also what was charged per coin."""
-    state, rule = ticker.state, ticker.perpetual.rule
+    state, interval_s = ticker.state, ticker.perpetual.rule.interval_s
     if state is None:
         return  # the first poll is still to come
     next_s = state.funding.next_settlement_s
     if update.is_hourly_funding:
         per_coin, mark = from_chain(update.funding_payment), from_chain(update.mark_price)
-        if ticker.record(charged(per_coin, mark, block_ms, received_ms, rule)):
-            next_s = max(next_s, due_ms(block_ms, rule.interval_s) // SECOND_MS + rule.interval_s)
+        # the new interval begins when the old one was due, in whatever block it was charged
+        begun_ms = due_ms(update.funding.last_timestamp * SECOND_MS, interval_s)
+        ticker.record(charged(per_coin, mark, begun_ms, received_ms))
+        next_s = max(next_s, begun_ms // SECOND_MS + interval_s)
+    if update.funding.last_timestamp < state.funding.last_ts_s:
+        return  # a poll has told of later trades already
     ticker.put(
         replace(
             state,
