@@ -32,7 +32,7 @@ class OrderType(IntEnum):
         return self in (OrderType.BUY_PO, OrderType.SELL_PO)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Order:
     """One order. `margin` 0 = reduce-only. `hold` is what its account had reserved for the whole quantity, USDT."""
 
@@ -130,6 +130,11 @@ class Book:
         for orders in (self.bids, self.asks, self.new_limits, self.new_markets):
             if order in orders:
                 orders.remove(order)
+
+    def remove_house(self) -> None:
+        """Take all of the crowd's quotes out."""
+        self.bids = [order for order in self.bids if not order.by_house]
+        self.asks = [order for order in self.asks if not order.by_house]
 
     def levels(self, is_buy: bool, depth: int = 0) -> list[tuple[Decimal, Decimal]]:
         """Return (price, quantity) of a side, best first; `depth` 0 = all."""

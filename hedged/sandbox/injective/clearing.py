@@ -78,8 +78,7 @@ def _requote(exchange: Exchange, market: Market, flow: CrowdFlow) -> None:
     if flow.quotes is None:
         return
     book, maker = market.book, sorted(exchange.house)[0]
-    for order in [order for order in book.resting() if order.by_house]:
-        book.remove(order)
+    book.remove_house()
     for is_buy, price, quantity in flow.quotes:
         book.new_limits.append(house_order(exchange, market, maker, is_buy, price, quantity))
 

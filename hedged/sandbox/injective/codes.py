@@ -12,6 +12,8 @@ class ChainError(Rejected):
     def __init__(self, codespace: str, code: int, log: str) -> None:
         super().__init__(f"{codespace} {code}: {log}")
         self.codespace, self.code, self.log = codespace, code, log
+        self.order_hash = ""
+        """Of the order that was refused, where it was one."""
 
 
 def sdk(code: int, log: str) -> ChainError:

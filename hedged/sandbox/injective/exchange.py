@@ -78,8 +78,12 @@ class Exchange:
         market = self.market(request.market_id)
         self.trade_nonces[request.subaccount_id] += 1
         order = self._new_order(request, tx_hash)
-        self._check_order(market, order)
-        order.quantity = order.fillable = self._reducible(market, order)
+        try:
+            self._check_order(market, order)
+            order.quantity = order.fillable = self._reducible(market, order)
+        except codes.ChainError as error:
+            error.order_hash = order.order_hash
+            raise
         if order.order_type.is_post_only:
             market.book.rest([order])
             self.events.orders.append(OrderUpdate(Update.BOOKED, order, order.fillable))

@@ -155,7 +155,7 @@ def _place_each(executor: Executor, sender: str, orders: Any, into: Any, *, is_m
         except ChainError as error:
             hashes.append(str(error.code))
             failed.append(order.order_info.cid)
-            failure = OrderFailure(sender, "", order.order_info.cid, error.code)
+            failure = OrderFailure(sender, error.order_hash, order.order_info.cid, error.code)
             executor.exchange.events.failures.append(failure)
 
 
