@@ -24,6 +24,7 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SystemClock
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
+from hedged.domain.transactions import SignedTx
 from hedged.execution.journal import Journal
 from hedged.execution.transactions import JournalledTransactions
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
@@ -31,10 +32,20 @@ from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 OWNER = PrivateKey.from_hex("f9db9bf330e23cb7839039e944adef6e9df447b90b503d5b4464c90bea9022f3")
 GRANTEE = PrivateKey.from_hex("5d386fbdbf11f1141010f81a46b40f94887367562bd33b452bbaa6ce1cd1381e")
 COSTS = Costs(Decimal("-0.00005"), Decimal("0.0005"), Decimal("0.0002"), Decimal(100_000))
-PATIENCE = Patience(settle_s=3.0, fill_s=1.5, poll_s=0.05)
+PATIENCE = Patience(settle_s=3.0, fill_s=1.0, poll_s=0.05, block_age_s=2.0)
 ADDRESS = OWNER.to_public_key().to_address().to_acc_bech32()
 SUBACCOUNT = OWNER.to_public_key().to_address().get_subaccount_id(0)
 GRANTEE_ADDRESS = GRANTEE.to_public_key().to_address().to_acc_bech32()
+
+
+class HookedTransactions(JournalledTransactions):
+    """The journal, calling a test's `after_record` between the commit and the first send: where a process may die."""
+
+    after_record: Callable[[], Any] = staticmethod(lambda: None)
+
+    async def record(self, tx: SignedTx) -> None:
+        await super().record(tx)
+        self.after_record()
 
 
 @dataclass
@@ -47,7 +58,7 @@ class Rig:
     data: InjectiveData
     account: InjectiveAccount
     journal: Journal
-    transactions: JournalledTransactions
+    transactions: HookedTransactions
     desk: Desk
     clock: SystemClock = field(default_factory=SystemClock)
     cycles: Any = field(default_factory=lambda: itertools.count(1_750_000_000_000, 900_000))
@@ -138,7 +149,12 @@ async def rig(
 
 @asynccontextmanager
 async def desk_on(
-    running: InjectiveSandbox, journal: Journal, key: TradingKey, **changes: Any
+    running: InjectiveSandbox,
+    journal: Journal,
+    key: TradingKey,
+    patience: Patience = PATIENCE,
+    on_inj: Callable[[Decimal], None] = lambda _: None,
+    **changes: Any,
 ) -> AsyncIterator[Rig]:
     """Open the trading side on a running sandbox, as a start (or restart) of the daemon does."""
     config = endpoints_config(running, **changes)
@@ -148,7 +164,7 @@ async def desk_on(
         data = InjectiveData(network, clock, COSTS)
         data.watch(("BTC", "ETH"))
         account = InjectiveAccount(data, clock, ADDRESS, 0)
-        transactions = JournalledTransactions(journal)
+        transactions = HookedTransactions(journal)
         trader = trader_of(key, ADDRESS, SUBACCOUNT)
         desk = open_desk(
             network,
@@ -160,7 +176,8 @@ async def desk_on(
             transactions,
             clock,
             leverage=Decimal(3),
-            patience=PATIENCE,
+            on_inj=on_inj,
+            patience=patience,
         )
         yield Rig(running, network, config, data, account, journal, transactions, desk)
     finally:

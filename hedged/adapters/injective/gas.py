@@ -93,6 +93,7 @@ class Gas:
         """Price a gas limit. Raises Rejected when the chain asks more than the cap or the key cannot pay."""
         base = await self._base_price()
         if base > self.settings.max_price:
+            self.forget()  # a spike passes: the next order looks anew
             raise Rejected(
                 f"gas costs {base} now, more than injective.max_gas_price {self.settings.max_price} allows"
             )

@@ -22,8 +22,6 @@ from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock
 from hedged.domain.transactions import TxJournal
 
-MAX_BLOCK_AGE_S = 30.0  # as a node may lag by in reading
-
 
 class LiveRules:
     """Markets and marks as the data source last saw them."""
@@ -97,7 +95,7 @@ def open_desk(
         max_price=config.max_gas_price,
         low_inj=config.low_inj,
     )
-    heights = Heights(chain, clock, MAX_BLOCK_AGE_S)
+    heights = Heights(chain, clock, patience.block_age_s)
 
     async def seen(client_id: str) -> bool:
         return await orders.state(client_id) is not None

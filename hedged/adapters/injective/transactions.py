@@ -45,11 +45,13 @@ class Patience:
     """How long to wait, in seconds, before an outcome counts as unknown; together less than the executor's deadline.
 
     `settle_s`: for a block with an accepted transaction. `fill_s`: for the indexer to tell of that block.
+    `block_age_s`: a chain whose last block is older has halted, or the node lags: nothing is signed.
     """
 
     settle_s: float = 11.0
     fill_s: float = 6.0
     poll_s: float = 0.3
+    block_age_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
