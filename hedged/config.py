@@ -43,7 +43,11 @@ class PositionConfig(_Section):
 class BookConfig(_Section):
     """Whose positions are protected."""
 
-    source: Literal["static"] = "static"
+    source: Literal["static", "injective"] = Field(
+        "static", description="static: as written here; injective: read from the chain, no key needed"
+    )
+    address: str | None = Field(None, description="source injective: the account, inj1…")
+    subaccount: int = Field(0, ge=0, lt=2**32, description="source injective: index of the subaccount")
     positions: dict[str, PositionConfig] = Field(default_factory=dict)
     equity_usd: Decimal | None = Field(
         None, gt=0, description="default: a third of the book's gross notional"
@@ -51,7 +55,17 @@ class BookConfig(_Section):
     protect: list[str] | None = Field(None, description="symbols to protect; default: all held")
 
     @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.source == "injective" and (self.address is None or self.positions):
+            raise ValueError("source: injective needs address, and reads the positions itself")
+        if self.source == "static" and self.address is not None:
+            raise ValueError("address is read with source: injective only")
+        return self
+
+    @model_validator(mode="after")
     def _protects_what_is_held(self) -> Self:
+        if self.source != "static":
+            return self  # what is held is known later, and changes
         foreign = sorted(set(self.protect or ()) - set(self.positions))
         if foreign:
             raise ValueError(f"protect names {', '.join(foreign)}, which positions does not hold")
@@ -61,7 +75,9 @@ class BookConfig(_Section):
 class DataConfig(_Section):
     """Where market data come from."""
 
-    source: Literal["simulator"] = "simulator"
+    source: Literal["simulator", "venues"] = Field(
+        "simulator", description="venues: the real ones, live (so far Injective)"
+    )
     seed: int = 7
 
 
@@ -279,6 +295,8 @@ class Config(_Section):
     def _live_is_deliberate(self) -> Self:
         if self.mode == "live" and self.live_acknowledgement != LIVE_ACKNOWLEDGEMENT:
             raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
+        if self.book.source == "injective" and self.data.source != "venues":
+            raise ValueError("book.source: injective needs data.source: venues")
         missing = {"injective", "cex"} - set(self.costs)
         if missing:
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")

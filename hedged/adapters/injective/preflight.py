@@ -51,7 +51,7 @@ async def clear_for_trading(
             "change injective.network, injective.chain_id or injective.nodes"
         )
     inj = await _gas_money(chain, trader.signer)
-    await _must_be_isolated(channel, trader.subaccount_id)
+    await must_be_isolated(channel, trader.subaccount_id)
     findings = await _rights(chain, trader, markets, now_ms)
     if findings.faults:
         raise ConfigError(
@@ -91,7 +91,7 @@ async def _rights(chain: Chain, trader: Trader, markets: Collection[str], now_ms
     return judge(grants, trader.subaccount_id, markets, now_ms)
 
 
-async def _must_be_isolated(channel: Any, subaccount_id: str) -> None:
+async def must_be_isolated(channel: Any, subaccount_id: str) -> None:
     """Refuse cross margin (core v1.20): margins and liquidation prices are computed here position by position."""
     request = query_pb2.QuerySubaccountRiskProfileRequest(subaccount_id=subaccount_id)
     try:
