@@ -7,6 +7,8 @@ from hedged.domain.transactions import SignedTx, TxOutcome
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
+REFUSED = " AND tx_hash IN (SELECT tx_hash FROM transactions WHERE outcome = 'refused')"
+"""Signatures are deterministic: what a node has refused may be signed again bit by bit, and is then pending anew."""
 COLUMNS = "tx_hash, venue, signer, sequence, timeout_height, created_ms, raw, outcome, detail"
 
 
@@ -40,7 +42,9 @@ def _record(store: JournalStore, tx: SignedTx) -> None:
         tx.tx_hash, tx.venue, tx.signer, tx.sequence, tx.timeout_height, tx.created_ms, tx.raw, tx.outcome, tx.detail
     )  # fmt: skip
     statements: list[tuple[str, tuple[Any, ...]]] = [
-        (f"INSERT INTO transactions ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", row)
+        ("DELETE FROM transaction_orders WHERE tx_hash = ?" + REFUSED, (tx.tx_hash,)),
+        ("DELETE FROM transactions WHERE tx_hash = ?" + REFUSED, (tx.tx_hash,)),
+        (f"INSERT INTO transactions ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", row),
     ]
     orders = [("INSERT INTO transaction_orders VALUES (?,?)", (cid, tx.tx_hash)) for cid in tx.client_ids]
     store.write(statements + orders)

@@ -29,6 +29,10 @@ class Heights:
             self._height = height
             self._seen_s = asyncio.get_running_loop().time()
 
+    def doubt(self) -> None:
+        """Ask next time: a node knows of later blocks than the last that was seen here."""
+        self._seen_s = float("-inf")
+
     async def latest(self) -> int:
         """Return the height of a block not older than a few seconds. Raises Retryable where there is none.
 

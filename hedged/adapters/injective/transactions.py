@@ -20,14 +20,14 @@ import structlog
 from pyinjective.transaction import Transaction
 
 from hedged.adapters.injective.chain import AccountPoint, Chain, TxResult, sequence_is_wrong
-from hedged.adapters.injective.codes import FEE, SEQUENCE, SIGN_ANEW, TX_IN_CACHE, explain, refusal
+from hedged.adapters.injective.codes import FEE, SEQUENCE, SIGN_ANEW, TIMEOUT, TX_IN_CACHE, explain, refusal
 from hedged.adapters.injective.gas import Fee, Gas, gas_limit
 from hedged.adapters.injective.heights import Heights
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.responses import failed_orders
 from hedged.adapters.injective.sequencer import Sequencer
 from hedged.domain.clock import Clock
-from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
@@ -128,8 +128,11 @@ class Transactions:
 
     async def _accepted(self, messages: Sequence[Any], client_ids: tuple[str, ...]) -> SignedTx:
         """Sign, journal and send until a node accepts; sign anew only after a refusal that proves nothing happened."""
+        refused, why = "", HedgedError()
         for signing in range(1, SIGNINGS + 1):
             tx, fee = await self._signed(messages, client_ids)
+            if tx.tx_hash == refused:
+                raise why  # asked again, the chain gave the same figures that the node does not accept
             await self._journal.record(tx)
             answer = await self._sent(tx)
             if answer.code in (0, TX_IN_CACHE):
@@ -139,8 +142,9 @@ class Transactions:
             said = explain(answer.codespace, answer.code, answer.log)
             await self._settled(tx, TxOutcome.REFUSED, said)
             self._doubt(answer)
+            refused, why = tx.tx_hash, refusal(answer.codespace, answer.code, answer.log)
             if answer.codespace != "sdk" or answer.code not in SIGN_ANEW or signing == SIGNINGS:
-                raise refusal(answer.codespace, answer.code, answer.log)
+                raise why
             log.warning("tx_refused_signed_anew", code=answer.code, reason=said, client_ids=client_ids)
         raise AssertionError("the loop either returns or raises")
 
@@ -151,6 +155,8 @@ class Transactions:
             self._sequencer.told(answer.log)
         if answer.code == FEE:
             self._gas.forget()
+        if answer.code == TIMEOUT:
+            self._heights.doubt()
 
     async def _sent(self, tx: SignedTx) -> TxResult:
         """Send the same bytes until a node answers. Only an answer to the very first send can be a refusal."""

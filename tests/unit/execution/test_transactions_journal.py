@@ -89,6 +89,12 @@ def test_the_same_transaction_is_not_recorded_twice(tmp_path: Path) -> None:
         with pytest.raises(Fatal):
             await transactions.record(TX)
         assert len(await transactions.of_order("one")) == 1
+        await transactions.settle(TX.tx_hash, TxOutcome.REFUSED, "sequence")
+        await transactions.record(TX)  # signed again bit by bit: no node has it
+        assert list(await transactions.of_order("one")) == [TX]
+        await transactions.settle(TX.tx_hash, TxOutcome.DEAD, "")
+        with pytest.raises(Fatal):
+            await transactions.record(TX)
 
     through(file(tmp_path), script)
 
