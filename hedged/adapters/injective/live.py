@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from pyinjective.composer_v2 import Composer
 
@@ -44,11 +45,16 @@ class LiveRules:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The trading side of one account. `heights`: tell it every block that the stream shows."""
+    """The trading side of one account."""
 
     trading: InjectiveTrading
     heights: Heights
     trader: Trader
+
+    def see(self, block: Any) -> None:
+        """Follow a block of the event stream: its height, and orders that the chain could not execute."""
+        self.heights.note(int(block.block_height))
+        self.trading.see(block)
 
 
 def trader_of(key: TradingKey, address: str, subaccount_id: str) -> Trader:

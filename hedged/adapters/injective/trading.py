@@ -7,8 +7,9 @@ order passes three proofs: accepted by a node, in a block and worked, filled or 
 import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
+from hedged.adapters.injective.codes import explain
 from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket, market_orders_in
 from hedged.adapters.injective.orders import Orders
@@ -22,6 +23,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
+MOST_FAILURES = 1_000
 SILENCE_MS = 120 * SECOND_MS
 """So long after an included market order the indexer's knowing nothing of it means that it filled nothing. Should the
 indexer still be behind, its executions count as the daemon's own when they come: they carry the client id."""
@@ -85,6 +87,7 @@ class InjectiveTrading:
         self._clock = clock
         self._leverage = leverage
         self._patience = patience
+        self._unexecuted: dict[str, str] = {}
 
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
@@ -101,6 +104,17 @@ class InjectiveTrading:
     async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
         """Return funding paid or received with ts > since, oldest first."""
         return await self._reader.funding_payments(since_ms)
+
+    def see(self, block: Any) -> None:
+        """Take from a block of the event stream which of the account's orders the chain could not execute.
+
+        That is told nowhere else for market orders, which are matched after their transaction has succeeded.
+        """
+        for failure in block.order_failures:
+            if failure.cid:
+                self._unexecuted[failure.cid] = explain("exchange", failure.error_code, "")
+        while len(self._unexecuted) > MOST_FAILURES:
+            del self._unexecuted[next(iter(self._unexecuted))]
 
     async def recover(self) -> None:
         """Look up what an earlier life sent. What stays unknown blocks its own market only (the executor knows it)."""
@@ -140,7 +154,7 @@ class InjectiveTrading:
         if signed and (not included or client_id in _failed(included[-1])):
             return None
         state = await self._orders.state(client_id)
-        if state is not None or not included:
+        if state is not None or not included or client_id in self._unexecuted:
             return state
         return await self._unfilled(client_id, included[-1])
 
@@ -196,6 +210,8 @@ class InjectiveTrading:
                         state = await self._orders.state(client_id)
                         if state is not None:
                             return state
+                        if client_id in self._unexecuted:
+                            raise Rejected(self._unexecuted[client_id])
                     except Retryable as error:
                         why = str(error)
                     await asyncio.sleep(self._patience.poll_s)
