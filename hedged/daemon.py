@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+import numpy as np
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -29,6 +30,9 @@ from hedged.risk.gate import KillLevel
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from hedged.adapters.injective.stream import Feed
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -78,7 +82,7 @@ async def run_daemon(
     sources: Mapping[str, MarketData] | None = None,
     until_ms: int | None = None,
 ) -> None:
-    """Run until SIGTERM, SIGINT or `until_ms`, on the simulator where no sources are given.
+    """Run until SIGTERM, SIGINT or `until_ms`, on the sources that the configuration names where none are given.
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
@@ -87,8 +91,6 @@ async def run_daemon(
             "mode: live is not possible yet: this version has no live venue adapters; use mode: paper"
         )
     clock = clock or SystemClock()
-    if sources is None:
-        sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)
@@ -99,15 +101,28 @@ async def run_daemon(
         await _listen(process, cleanup)
         journal = Journal.open(config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
-        account = await open_paper_account(config, sources, journal, clock)
+        real = None
+        if sources is None and config.data.source == "venues":
+            from hedged.real_venues import (
+                connect,
+            )  # the SDK takes half a second: not for those who run without
+
+            real = connect(config, clock, np.random.default_rng())
+            cleanup.push_async_callback(real.close)
+            sources = real.sources
+        elif sources is None:
+            sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
+        account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
         if process.stopping:
             return
-        forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
+        forecaster = make_forecaster(
+            config.hedge.forecaster, config.hedge.model, real.coming if real else None
+        )
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms)
+        await _serve(process.app, config, until_ms, real.feed if real else None)
 
 
 @contextmanager
@@ -163,10 +178,11 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None) -> None:
+async def _serve(app: App, config: Config, until_ms: int | None, feed: "Feed | None") -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
+            live = group.create_task(feed.run(), name="live data") if feed else None
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
@@ -179,6 +195,8 @@ async def _serve(app: App, config: Config, until_ms: int | None) -> None:
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
             watch.cancel()
+            if live:
+                live.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)
 
