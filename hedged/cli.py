@@ -154,14 +154,36 @@ def run(
 def check(
     config: ConfigPath = Path("config.yaml"),
 ) -> None:
-    """Check a configuration without starting anything."""
+    """Check a configuration without starting anything; a book on Injective is read and shown with its funding."""
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
 
     loaded = load_config(config)
     model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
+    if loaded.book.source == "injective":
+        _quiet_logs()
+        asyncio.run(_show_own_book(loaded))
+        held = "read from the chain"
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+async def _show_own_book(config: "Config") -> None:
+    """Read the trader's book from the chain and print it."""
+    import numpy as np
+
+    from hedged.domain.clock import SystemClock
+    from hedged.own_book import read_own_book
+    from hedged.own_book_table import show_own_book
+    from hedged.real_venues import connect
+
+    clock = SystemClock()
+    venues = connect(config, clock, np.random.default_rng())
+    try:
+        if venues.book is not None:
+            show_own_book(console, await read_own_book(venues, venues.book, clock))
+    finally:
+        await venues.close()
 
 
 app.command()(model_commands.forecast)
