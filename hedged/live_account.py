@@ -41,7 +41,8 @@ class LiveAccount:
 async def claim_journal(journal: Journal, mode: str) -> None:
     """Mark the journal as of this mode. Raises Fatal for one of another: simulated fills are not the account's."""
     before = (await journal(JournalStore.load_state, STATE)).get("mode")
-    if before is None and await journal(JournalStore.intents):
+    attempted = await journal(JournalStore.intents)
+    if before is None and attempted:
         before = "paper"  # older journals are all of that mode
     if before not in (None, mode):
         raise Fatal(f"the journal was written in mode: {before}: give mode: {mode} a state_dir of its own")
