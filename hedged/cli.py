@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from hedged import model_commands
+from hedged import model_commands, sandbox_command
 from hedged.domain.errors import ConfigError, HedgedError
 from hedged.model_commands import day_ms
 
@@ -165,7 +165,36 @@ def check(
         _quiet_logs()
         asyncio.run(_show_own_book(loaded))
         held = "read from the chain"
+    if loaded.injective.key_file is not None or loaded.injective.key_env is not None:
+        _quiet_logs()
+        asyncio.run(_show_trading_key(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+async def _show_trading_key(config: "Config") -> None:
+    """Prove what the trading key may and may not do, and print it. Raises ConfigError where it may not trade."""
+    import os
+
+    import numpy as np
+
+    from hedged.adapters.injective.live import key_of
+    from hedged.domain.clock import SystemClock
+    from hedged.live_account import clear_key
+    from hedged.real_venues import connect
+
+    key = key_of(config.injective, os.environ)
+    clock = SystemClock()
+    venues = connect(config, clock, np.random.default_rng())
+    try:
+        if venues.book is not None:
+            await venues.book.open((), config.book.equity_usd)
+        _, clearance = await clear_key(config, venues, key, clock)
+    finally:
+        await venues.close()
+    for line in clearance.lines:
+        console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
+    for warning in clearance.warnings:
+        console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_own_book(config: "Config") -> None:
@@ -189,6 +218,7 @@ async def _show_own_book(config: "Config") -> None:
 app.command()(model_commands.forecast)
 app.command()(model_commands.train)
 app.command()(model_commands.evaluate)
+app.command()(sandbox_command.sandbox)
 
 
 class Level(StrEnum):

@@ -19,7 +19,7 @@ from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
 from hedged.sandbox.injective import clearing, codes, gas
 from hedged.sandbox.injective.codes import ChainError
 from hedged.sandbox.injective.crowd import CrowdFlow
-from hedged.sandbox.injective.events import BlockEvents
+from hedged.sandbox.injective.events import BlockEvents, TxSummary
 from hedged.sandbox.injective.exchange import Exchange
 from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.grants import Grants
@@ -237,7 +237,7 @@ class Chain:
         try:
             self._ante(tx, self.account(tx.signer).sequence)
         except ChainError as error:
-            self._keep(_result(tx.tx_hash, tx.raw, error, self.height, self.time_ms))
+            self._keep(tx, _result(tx.tx_hash, tx.raw, error, self.height, self.time_ms))
             return
         self.accounts[tx.signer].sequence += 1
         self.exchange.ledger.credit_bank(tx.signer, INJ, -tx.fee_inj)
@@ -253,10 +253,15 @@ class Chain:
         except ChainError as caught:
             failure = caught
             self.exchange, self.grants = kept, kept_grants
-        self._keep(_result(tx.tx_hash, tx.raw, failure, self.height, self.time_ms, data, tx.gas_limit, used))
+        self._keep(
+            tx, _result(tx.tx_hash, tx.raw, failure, self.height, self.time_ms, data, tx.gas_limit, used)
+        )
 
-    def _keep(self, result: TxResult) -> None:
+    def _keep(self, tx: SignedTx, result: TxResult) -> None:
         self.results[result.tx_hash] = result
+        names = tuple(message.type_url.rsplit(".", 1)[-1] for message in tx.messages)
+        summary = TxSummary(tx.tx_hash, tx.signer, names, result.codespace, result.code, result.raw_log)
+        self.exchange.events.transactions.append(summary)
         if len(self.results) > KEPT_TXS:
             del self.results[next(iter(self.results))]
 

@@ -15,6 +15,7 @@ import numpy as np
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import decimal_of
 from hedged.sandbox.dynamics import MINUTES, DayPath, DayTrades, Dynamics
+from hedged.sandbox.market_simulator import interval_rates, running_premium
 from hedged.sandbox.markets import INJECTIVE_COLUMNS, SIMULATED_COINS, SYMBOLS
 
 LEVELS = 10
@@ -53,6 +54,11 @@ class Feed(Protocol):
         """Return every market's mood at an instant, with the trades since the last call. Times never go back."""
         ...
 
+    @property
+    def past_rates(self) -> Mapping[str, Sequence[Decimal]]:
+        """Hourly funding rates settled before the start, oldest first, by symbol."""
+        ...
+
 
 class StillFeed:
     """A market in which nothing moves and nobody trades, unless a test says so."""
@@ -63,6 +69,11 @@ class StillFeed:
         self.marks = start | dict(marks or {})
         self.premiums: dict[str, Decimal] = dict.fromkeys(self.marks, Decimal(0))
         self._trades: dict[str, list[tuple[Decimal, Decimal]]] = {symbol: [] for symbol in self.marks}
+
+    @property
+    def past_rates(self) -> Mapping[str, Sequence[Decimal]]:
+        """Nothing happened before."""
+        return {}
 
     def trade(self, symbol: str, premium: Decimal, usd: Decimal) -> None:
         """Let the crowd trade in the next block: `premium` over the mark, `usd` > 0 bought."""
@@ -75,11 +86,16 @@ class StillFeed:
 
 
 class SimulatedFeed:
-    """The market simulator, from `start_ms` on; 60 of its minutes pass in `hour_s` seconds."""
+    """The market simulator, from `start_ms` on; 60 of its minutes pass in `hour_s` seconds.
 
-    def __init__(self, seed: int, start_ms: int, hour_s: float) -> None:
+    `history_h` hours, rounded up to days, are lived through before.
+    """
+
+    def __init__(self, seed: int, start_ms: int, hour_s: float, history_h: int = 0) -> None:
         self._start_ms, self._minute_ms = start_ms, hour_s * 1_000 / 60
         self._dynamics = Dynamics(seed, first_weekday=(start_ms // DAY_MS + 3) % 7)
+        days = [self._dynamics.next_day() for _ in range(-(-history_h // 24))]
+        self.past_rates: Mapping[str, Sequence[Decimal]] = _hourly_rates(days, history_h)
         self._first_day = 0
         self._path, self._traded = self._dynamics.next_day()
         self._trade_minutes = _minutes_with_trades(self._traded)
@@ -117,6 +133,15 @@ class SimulatedFeed:
                     self._traded.premium[row, column] >= self._path.premium[row, INJECTIVE_COLUMNS][column]
                 )
                 trades[symbol].append((premium, usd if above else -usd))
+
+
+def _hourly_rates(days: Sequence[tuple[DayPath, DayTrades]], hours: int) -> dict[str, list[Decimal]]:
+    """Return the rates that the chain settled in the last `hours` of these days."""
+    if not days:
+        return {}
+    rates = np.vstack([interval_rates(running_premium(*day)[59::60])[:, INJECTIVE_COLUMNS] for day in days])
+    columns = rates[len(rates) - hours :].T.tolist()
+    return {symbol: list(map(decimal_of, column)) for symbol, column in zip(SYMBOLS, columns, strict=True)}
 
 
 def _minutes_with_trades(traded: DayTrades) -> list[list[int]]:

@@ -111,12 +111,25 @@ class FundingPaid:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class TxSummary:
+    """One transaction of a block. `messages`: short names, e.g. MsgBatchUpdateOrders. `code` 0 = executed."""
+
+    tx_hash: str
+    signer: str
+    messages: tuple[str, ...]
+    codespace: str
+    code: int
+    log: str
+
+
 @dataclass(slots=True)
 class BlockEvents:
     """Everything that one block did. Positions are snapshots, None where one was closed."""
 
     height: int
     time_ms: int
+    transactions: list[TxSummary] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     orders: list[OrderUpdate] = field(default_factory=list)
     failures: list[OrderFailure] = field(default_factory=list)

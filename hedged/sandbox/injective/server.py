@@ -8,9 +8,11 @@ async with InjectiveSandbox(SandboxConfig(block_time_s=None)) as sandbox:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,9 +31,11 @@ from hedged.sandbox.injective.driver import ChainDriver
 from hedged.sandbox.injective.exchange import Exchange
 from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import FaultGate
+from hedged.sandbox.injective.history import FundingPrint
 from hedged.sandbox.injective.http import HttpSide
 from hedged.sandbox.injective.ledger import Ledger
 from hedged.sandbox.injective.market import Market, market_rules, new_market
+from hedged.sandbox.injective.recorded import RecordedFeed
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
 from hedged.sandbox.injective.serve_exchange import ExchangeQuery, OracleQuery
@@ -42,6 +46,7 @@ from hedged.sandbox.markets import SIMULATED_COINS, SIMULATED_MARKETS, SYMBOLS
 
 HOUSE = tuple(f"0x{digit * 40}{0:0{NONCE_DIGITS}x}" for digit in "ef")
 """The crowd's two subaccounts: one quotes, one trades."""
+PRINT_DELAY_MS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class SandboxConfig:
     """What sort of chain to run. Times in seconds.
 
     `block_time_s` None: blocks are made by `chain.next_block()` alone. `hour_s`: how long a funding hour lasts.
-    `moving` False: prices stand still and nobody trades, until the test says so through `feed`.
+    `moving` False: prices stand still and nobody trades, until the test says so through `feed`. `history_hours`: how
+    many settled rates the indexer knows from before. `data`: a recorded directory to play instead of the simulator.
     """
 
     symbols: Sequence[str] = SYMBOLS
@@ -67,6 +73,8 @@ class SandboxConfig:
     block_time_s: float | None = 0.7
     hour_s: int = 3_600
     moving: bool = True
+    history_hours: int = 0
+    data: Path | None = None
     chain_id: str = "injective-1"
     ports: Ports = field(default_factory=Ports)
     host: str = "127.0.0.1"
@@ -96,6 +104,7 @@ class InjectiveSandbox:
         self.faults = Faults()
         self.feed: Feed = feed or _feed(self.config, clock.now_ms())
         self.chain = ChainDriver(_new_chain(self.config, self.faults, clock.now_ms()), self.feed, clock)
+        _remember(self.chain.state, self.feed)
         self.streams = Broadcast(self.chain.state)
         self.chain.listen(self.streams.on_block)
         self._servers: list[Any] = []
@@ -118,8 +127,8 @@ class InjectiveSandbox:
 
     async def __aenter__(self) -> Self:
         config, ports, chain = self.config, self.config.ports, self.chain.state
-        _seed_house(self.chain)
         self.chain.open_books()
+        _seed_house(self.chain)
         chain_server, indexer, stream = (self._server(name) for name in ("chain", "indexer", "stream"))
         add_chain_services(chain_server, chain)
         exchange_grpc.add_QueryServicer_to_server(ExchangeQuery(chain), chain_server)
@@ -188,7 +197,11 @@ class InjectiveSandbox:
 
 
 def _feed(config: SandboxConfig, now_ms: int) -> Feed:
-    return SimulatedFeed(config.seed, now_ms, config.hour_s) if config.moving else StillFeed()
+    if config.data is not None:
+        return RecordedFeed(config.data, config.symbols, now_ms, config.hour_s, config.history_hours)
+    if config.moving:
+        return SimulatedFeed(config.seed, now_ms, config.hour_s, config.history_hours)
+    return StillFeed()
 
 
 def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
@@ -198,6 +211,19 @@ def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
     exchange = Exchange(markets, Ledger())
     exchange.house = set(HOUSE)
     return Chain(config.chain_id, exchange, faults, now_ms)
+
+
+def _remember(chain: Chain, feed: Feed) -> None:
+    """Give the indexer the prints of the hours before the start, each a moment after its hour as real ones are."""
+    for market in chain.exchange.markets.values():
+        rates = feed.past_rates.get(market.symbol, ())
+        last_s = market.funding.next_s - market.funding.interval_s
+        for age, rate in enumerate(reversed(rates)):
+            ts_ms = (last_s - age * market.funding.interval_s) * 1_000 + PRINT_DELAY_MS
+            chain.history.rates.appendleft(FundingPrint(market.market_id, ts_ms, rate))
+    chain.history.rates = deque(
+        sorted(chain.history.rates, key=lambda row: row.ts_ms), chain.history.rates.maxlen
+    )
 
 
 def _seed_house(driver: ChainDriver) -> None:
