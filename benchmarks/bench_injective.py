@@ -1,9 +1,8 @@
 """Times signal → signed transaction on the wire, against the sandbox over loopback gRPC, part by part.
 
-plan: the quadratic programme of three markets. ticket: the order by the market's rules. sign: sequence, height,
-gas, signature.
-journal: the signed bytes, on disk. send: broadcast until the node's check-tx has answered. Prints p50 and p99 in ms. The
-journal is a real file, and the sandbox runs in a process of its own, as a node would.
+plan: the quadratic programme of three markets. ticket: the order by the market's rules. sign: sequence, height, gas
+and signature. journal: the signed bytes, on disk. send: broadcast until the node's check-tx has answered. Prints p50
+and p99 in ms. The journal is a real file, and the sandbox runs in a process of its own, as a node would.
 """
 
 import asyncio

@@ -2,12 +2,14 @@
 
 import asyncio
 import fcntl
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import numpy as np
 import structlog
@@ -19,10 +21,11 @@ from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.directories import make_directory
-from hedged.domain.clock import Clock, LoopClock, SystemClock, iso
+from hedged.domain.clock import SECOND_MS, Clock, LoopClock, SystemClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
-from hedged.domain.ports import MarketData
+from hedged.domain.ports import MarketData, Trading
+from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.paper_account import open_paper_account
@@ -32,6 +35,7 @@ from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from hedged.adapters.injective.keys import TradingKey
     from hedged.adapters.injective.stream import Feed
 
 JOURNAL_FILE = "journal.sqlite"
@@ -76,6 +80,25 @@ class _Process:
         }
 
 
+class Account(Protocol):
+    """What the daemon trades on, simulated or live."""
+
+    @property
+    def venues(self) -> Mapping[str, Trading]:
+        """The venues by name."""
+        ...
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that is held or still hedged."""
+        ...
+
+    @property
+    def equity_usd(self) -> Decimal:
+        """What risk is measured by."""
+        ...
+
+
 async def run_daemon(
     config: Config,
     clock: Clock | None = None,
@@ -86,10 +109,7 @@ async def run_daemon(
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    if config.mode == "live":
-        raise ConfigError(
-            "mode: live is not possible yet: this version has no live venue adapters; use mode: paper"
-        )
+    key = _live_key(config, rehearsal=sources is not None)
     clock = clock or SystemClock()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -101,6 +121,7 @@ async def run_daemon(
         await _listen(process, cleanup)
         journal = Journal.open(config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
+        await claim_journal(journal, config.mode)
         real = None
         if sources is None and config.data.source == "venues":
             from hedged.real_venues import (
@@ -112,7 +133,18 @@ async def run_daemon(
             sources = real.sources
         elif sources is None:
             sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
-        account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
+        account: Account
+        if key is not None and real is not None:
+            from hedged.live_account import open_live_account
+
+            gas = metrics.gas_inj.labels(key.address)
+            account = live = await open_live_account(
+                config, real, key, journal, clock, lambda inj: gas.set(float(inj))
+            )
+            if live.clearance.expires_ms is not None:
+                metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
+        else:
+            account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -123,6 +155,17 @@ async def run_daemon(
         )
         process.app = App(parts, metrics)
         await _serve(process.app, config, until_ms, real.feed if real else None)
+
+
+def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":
+    """Load the trading key before anything starts; None unless the mode is live. Raises ConfigError."""
+    if config.mode != "live":
+        return None
+    if rehearsal:
+        raise ConfigError("recorded data are rehearsed with mode: paper, never live")
+    from hedged.live_account import live_key
+
+    return live_key(config, os.environ)
 
 
 @contextmanager

@@ -16,15 +16,13 @@ from hedged.adapters.injective.messages import Trader
 from hedged.adapters.injective.preflight import Clearance
 from hedged.config import Config
 from hedged.domain.clock import Clock
-from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.execution.transactions import JournalledTransactions
 from hedged.real_venues import RealVenues
-
-STATE = "mode"
 
 log = structlog.get_logger(__name__)
 
@@ -36,17 +34,7 @@ class LiveAccount:
     venues: dict[str, Trading]
     symbols: tuple[str, ...]
     equity_usd: Decimal
-
-
-async def claim_journal(journal: Journal, mode: str) -> None:
-    """Mark the journal as of this mode. Raises Fatal for one of another: simulated fills are not the account's."""
-    before = (await journal(JournalStore.load_state, STATE)).get("mode")
-    attempted = await journal(JournalStore.intents)
-    if before is None and attempted:
-        before = "paper"  # older journals are all of that mode
-    if before not in (None, mode):
-        raise Fatal(f"the journal was written in mode: {before}: give mode: {mode} a state_dir of its own")
-    await journal(JournalStore.save_state, STATE, {"mode": mode})
+    clearance: Clearance
 
 
 def live_key(config: Config, environ: Mapping[str, str]) -> TradingKey | None:
@@ -97,12 +85,16 @@ async def open_live_account(
     hedged = {symbol for symbol, quantity in net.items() if quantity}
     equity = await real.book.open(hedged, config.book.equity_usd)
     trader, clearance = await clear_key(config, real, key, clock)
-    tell(clearance)
+    for line in clearance.lines:
+        log.info("trading_key", proven=line)
+    for warning in clearance.warnings:
+        log.warning("trading_key", warning=warning)
     on_inj(clearance.inj)
     desk = _desk(config, real, key, trader, journal, clock, on_inj)
     real.feed.listen(desk.see)
     await desk.trading.recover()
-    return LiveAccount({INJECTIVE: desk.trading}, tuple(sorted({*real.book.symbols, *hedged})), equity)
+    symbols = tuple(sorted({*real.book.symbols, *hedged}))
+    return LiveAccount({INJECTIVE: desk.trading}, symbols, equity, clearance)
 
 
 def _desk(
@@ -120,11 +112,3 @@ def _desk(
         real.network, real.data, real.book.account, key, trader, config.injective, JournalledTransactions(journal),
         clock, config.risk.max_leverage, on_inj,
     )  # fmt: skip
-
-
-def tell(clearance: Clearance) -> None:
-    """Log what was proven, and loudly what is not as it should be."""
-    for line in clearance.lines:
-        log.info("trading_key", proven=line)
-    for warning in clearance.warnings:
-        log.warning("trading_key", warning=warning)
