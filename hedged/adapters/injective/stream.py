@@ -56,7 +56,8 @@ class Feed:
         self._channel = data.network.create_chain_stream_grpc_channel()
         self._subaccounts, self._accounts = list(subaccounts), list(accounts)
         self._listeners: list[Listener] = []
-        self._stream_bad = self._poll_bad = False
+        self._stream_bad = False
+        self._failing: set[str] = set()  # kinds of polls
         self.height: int | None = None
         self.live = False
 
@@ -68,26 +69,28 @@ class Feed:
         """Follow the chain until cancelled. Raises ConfigError when a node turns out to be on another chain."""
         self._data.fed()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep(self._data.poll, self._pace.poll_s), name="injective polls")
-            group.create_task(self._keep(self._data.details, self._pace.details_s), name="injective details")
-            group.create_task(self._follow(), name="injective stream")
+            group.create_task(self._keep("state", self._data.snapshot, self._pace.poll_s))
+            group.create_task(self._keep("depth", self._data.details, self._pace.details_s))
+            group.create_task(self._follow())
 
-    async def _keep(self, ask: Callable[[], Awaitable[None]], every_s: float) -> None:
+    async def _keep(self, kind: str, ask: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:
-            await self._ask(ask)
+            await self._ask(kind, ask)
             await asyncio.sleep(every_s)
 
-    async def _ask(self, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _ask(self, kind: str, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask, and log once when the first kind of question fails and once when all are answered again."""
         try:
             await ask()
         except Retryable as error:
-            if not self._poll_bad:
-                self._poll_bad = True
+            if not self._failing:
                 log.warning("injective_polls_failing", why=str(error))
+            self._failing.add(kind)
             return
-        if self._poll_bad:
-            self._poll_bad = False
-            log.info("injective_polls_back")
+        if kind in self._failing:
+            self._failing.discard(kind)
+            if not self._failing:
+                log.info("injective_polls_back")
 
     async def _follow(self) -> None:
         tries = 0
@@ -117,7 +120,7 @@ class Feed:
         """A snapshot after the subscription: what happened between the last block seen and the first new one."""
         self._channel.answered()
         self.live = True
-        await self._ask(self._data.snapshot)
+        await self._ask("state", self._data.snapshot)
         if self._stream_bad:
             self._stream_bad = False
             log.info("injective_stream_back")
@@ -176,7 +179,7 @@ class Feed:
                 with asking("trade"):
                     _trade(by_id[trade.market_id], trade, received_ms)
         if gap:
-            await self._ask(self._data.snapshot)
+            await self._ask("state", self._data.snapshot)
         for listener in self._listeners:
             listener(block)
 
