@@ -16,7 +16,7 @@ from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
 from hedged.config import Config
 from hedged.domain.clock import Clock
-from hedged.domain.errors import ConfigError
+from hedged.domain.errors import ConfigError, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
@@ -32,8 +32,13 @@ class RealBook:
 
     async def clear(self) -> None:
         """Prove that the book can be read. Raises ConfigError for what the operator must change, else Retryable."""
-        await self._data.markets()  # and with it the chain's id
         channel = self._data.chain.channel
+        try:
+            await self._data.markets()  # and with it the chain's id
+        except Retryable as error:
+            raise Retryable(
+                f"no answer from the node {channel.node} (injective.network, .nodes): {error}"
+            ) from None
         if await Chain(channel).account(self.account.address) is None:
             raise ConfigError(
                 f"book.address: {self.account.address} is unknown on {self._data.network.chain_id}: it has never "
