@@ -21,7 +21,7 @@ from hedged.adapters.injective.preflight import Clearance
 from hedged.adapters.injective.transactions import Patience
 from hedged.config import InjectiveConfig
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.clock import SystemClock
+from hedged.domain.clock import Clock, SystemClock
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.transactions import SignedTx
@@ -60,7 +60,7 @@ class Rig:
     journal: Journal
     transactions: HookedTransactions
     desk: Desk
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=SystemClock)
     cycles: Any = field(default_factory=lambda: itertools.count(1_750_000_000_000, 900_000))
 
     @property
@@ -154,12 +154,13 @@ async def desk_on(
     key: TradingKey,
     patience: Patience = PATIENCE,
     on_inj: Callable[[Decimal], None] = lambda _: None,
+    make_clock: Callable[[InjectiveSandbox], Clock] = lambda _: SystemClock(),
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     """Open the trading side on a running sandbox, as a start (or restart) of the daemon does."""
     config = endpoints_config(running, **changes)
     network = InjectiveNetwork.from_config(config)
-    clock = SystemClock()
+    clock = make_clock(running)
     try:
         data = InjectiveData(network, clock, COSTS)
         data.watch(("BTC", "ETH"))
@@ -179,6 +180,6 @@ async def desk_on(
             on_inj=on_inj,
             patience=patience,
         )
-        yield Rig(running, network, config, data, account, journal, transactions, desk)
+        yield Rig(running, network, config, data, account, journal, transactions, desk, clock)
     finally:
         await network.close()
