@@ -15,7 +15,6 @@ import numpy as np
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import decimal_of
 from hedged.sandbox.dynamics import MINUTES, DayPath, DayTrades, Dynamics
-from hedged.sandbox.market_simulator import interval_rates, running_premium
 from hedged.sandbox.markets import INJECTIVE_COLUMNS, SIMULATED_COINS, SYMBOLS
 
 LEVELS = 10
@@ -139,6 +138,11 @@ def _hourly_rates(days: Sequence[tuple[DayPath, DayTrades]], hours: int) -> dict
     """Return the rates that the chain settled in the last `hours` of these days."""
     if not days:
         return {}
+    from hedged.sandbox.market_simulator import (  # brings polars, which is slow
+        interval_rates,
+        running_premium,
+    )
+
     rates = np.vstack([interval_rates(running_premium(*day)[59::60])[:, INJECTIVE_COLUMNS] for day in days])
     columns = rates[len(rates) - hours :].T.tolist()
     return {symbol: list(map(decimal_of, column)) for symbol, column in zip(SYMBOLS, columns, strict=True)}

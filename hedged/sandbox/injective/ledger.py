@@ -97,11 +97,20 @@ class Ledger:
         deposit.total += needed
 
     def _sweep(self, subaccount_id: str) -> None:
-        """Send the whole units that subaccount 0 has available to its owner's bank balance."""
+        """Send the whole units that subaccount 0 has available to its owner's bank balance, or draw what it lacks.
+
+        It may lack a little: a sell filled above its limit pays its fee on the better price, the hold was reckoned on
+        the limit. Other subaccounts go below zero then, as on the chain.
+        """
         self.touched_subaccounts.add(subaccount_id)
         if not is_default(subaccount_id):
             return
         deposit = self.deposits[subaccount_id]
+        if deposit.available < 0:
+            lacking = -deposit.available
+            if self.bank[owner_of(subaccount_id)][USDT] >= lacking + 1:
+                self._draw_from_bank(subaccount_id, lacking)
+            return
         whole = int(deposit.available.to_integral_value(ROUND_DOWN))
         if whole > 0:
             deposit.available -= whole

@@ -35,7 +35,6 @@ from hedged.sandbox.injective.history import FundingPrint
 from hedged.sandbox.injective.http import HttpSide
 from hedged.sandbox.injective.ledger import Ledger
 from hedged.sandbox.injective.market import Market, market_rules, new_market
-from hedged.sandbox.injective.recorded import RecordedFeed
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
 from hedged.sandbox.injective.serve_exchange import ExchangeQuery, OracleQuery
@@ -198,6 +197,8 @@ class InjectiveSandbox:
 
 def _feed(config: SandboxConfig, now_ms: int) -> Feed:
     if config.data is not None:
+        from hedged.sandbox.injective.recorded import RecordedFeed  # brings polars, which is slow
+
         return RecordedFeed(config.data, config.symbols, now_ms, config.hour_s, config.history_hours)
     if config.moving:
         return SimulatedFeed(config.seed, now_ms, config.hour_s, config.history_hours)
