@@ -265,7 +265,7 @@ def test_a_key_without_inj_is_refused() -> None:
 def test_a_key_that_nobody_granted_anything_is_refused() -> None:
     """If this fails, the daemon starts with a key that the chain will not let trade."""
     other = PrivateKey.from_hex("11" * 32)
-    refused("may not trade for.*is not granted.*docs/injective.md", key=other)
+    refused("may not trade for.*is not granted.*docs/injective-trading.md", key=other)
 
 
 @pytest.mark.parametrize("lacking", TRADING_MESSAGES)

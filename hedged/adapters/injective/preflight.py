@@ -56,7 +56,7 @@ async def clear_for_trading(
     if findings.faults:
         raise ConfigError(
             f"injective: {trader.grantee} may not trade for {trader.address}: {'; '.join(findings.faults)}. "
-            "Grant these with the trader's own wallet (docs/injective.md)"
+            "Grant these with the trader's own wallet (docs/injective-trading.md)"
         )
     warnings = list(findings.warnings)
     if inj < low_inj:
@@ -84,7 +84,7 @@ async def _rights(chain: Chain, trader: Trader, markets: Collection[str], now_ms
     if trader.grantee is None:
         owner = (
             f"THIS KEY CAN DO MORE THAN TRADE: it is the key of {trader.address} itself and can withdraw everything; "
-            "use a key of its own that the account grants the right to trade (docs/injective.md)"
+            "use a key of its own that the account grants the right to trade (docs/injective-trading.md)"
         )
         return Findings((), (owner,))
     grants = [read_grant(grant) for grant in await chain.grants(trader.address, trader.grantee)]
