@@ -51,8 +51,9 @@ def _held(positions: Iterable[OwnPosition]) -> Table:
         table.add_column(name, justify="right")
     for p in positions:
         far = f"{p.liquidation_price:,.6g} ({p.liquidation_distance:.0%} away)"
+        size = f"{p.notional_usd:+,.0f}\n{p.quantity.normalize():+,f} coins"
         table.add_row(
-            p.symbol, f"{p.notional_usd:+,.0f}\n{p.quantity.normalize():+,f} coins", f"{p.entry_price:,.6g}", f"{p.mark:,.6g}",
+            p.symbol, size, f"{p.entry_price:,.6g}", f"{p.mark:,.6g}",
             _signed(float(p.unrealised_usd)), f"{p.margin_usd:,.2f}",
             f"[red]{far}[/red]" if p.liquidation_distance < CLOSE else far,
         )  # fmt: skip

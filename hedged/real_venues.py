@@ -63,6 +63,7 @@ class RealBook:
         if equity <= 0:
             raise ConfigError("the account's collateral is worth nothing: set book.equity_usd")
         self._data.watch({*held, *hedged})
+        await self._data.details()  # spread and depth, before anybody asks what an order would cost
         return equity
 
     def on_paper(self, paper: PaperVenue, before: Sequence[Execution]) -> PaperBook:

@@ -56,7 +56,7 @@ class InjectiveData:
         self._watched: frozenset[str] | None = None
         self._complete: set[str] = set()  # symbols whose prints are complete
         self._strange: set[str] = set()  # market ids that could not be read
-        self._lock = asyncio.Lock()
+        self._lock, self._loading = asyncio.Lock(), asyncio.Lock()
         self._polled_ms = 0
         self._fed = False
         self.tickers: dict[str, Ticker] = {}
@@ -213,7 +213,7 @@ class InjectiveData:
 
     async def load(self) -> None:
         """Read the funding history and the hourly prices of the markets that are told, once. Raises Retryable."""
-        async with self._lock:
+        async with self._loading:  # of its own: polls go on while history is read
             missing = [symbol for symbol in self.symbols if symbol not in self._complete]
             await asyncio.gather(*(self._load(self.tickers[symbol]) for symbol in missing))
             self._complete.update(missing)

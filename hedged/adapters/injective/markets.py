@@ -1,6 +1,6 @@
 """A perpetual as the chain describes it: its rules, and the part that moves with every block."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -45,7 +45,7 @@ class MarketState:
     """What moves, as received at `received_ms`. Prices in USD; `cumulative_funding` in USD per coin held long.
 
     None: not known (an empty side of the book, depth and open interest not yet asked for). `open_interest`: coins, one
-    side counted. `volume`: coins traded since the watch began (None: not watched).
+    side counted.
     """
 
     received_ms: int
@@ -172,8 +172,3 @@ def measured(perpetual: Perpetual, state: MarketState) -> Market:
             depth_usd=min(depths) if len(depths) == 2 else costs.depth_usd,
         ),
     )
-
-
-def tickers(perpetuals: Mapping[str, Perpetual]) -> dict[str, Perpetual]:
-    """Index markets by the id that the chain uses."""
-    return {p.market_id: p for p in perpetuals.values()}
