@@ -70,7 +70,8 @@ class InjectiveAccount:
         await self._data.markets()
         with asking("positions"):
             rows = (await self._exchange.SubaccountPositions(request)).state
-            held = {row.market_id: read_holding(row.position) for row in rows}
+            # a closed position may be told with quantity 0; one without a quantity is an error, not flat
+            held = {row.market_id: read_holding(row.position) for row in rows if row.position.quantity != "0"}
         known = {i: s for i in held if (s := self._data.symbol_of(i)) is not None}
         self.foreign = tuple(sorted(set(held) - set(known)))
         if set(self.foreign) - self._said:

@@ -21,7 +21,7 @@ class Perpetual:
     """What rarely changes. `market` is what the rest of the program knows; the rest is Injective's own.
 
     `open_notional_cap_usd`: of both sides together; None: none. `reduce_margin_ratio`: below it no margin may be taken
-    out. `oracle`: (base, quote) as the oracle module names them.
+    out; None: an older chain does not know it. `oracle`: (base, quote) as the oracle module names them.
     """
 
     market_id: str
@@ -30,7 +30,7 @@ class Perpetual:
     rule: InjectiveRule
     quote_denom: str
     quote_decimals: int
-    reduce_margin_ratio: Decimal
+    reduce_margin_ratio: Decimal | None
     open_notional_cap_usd: Decimal | None
     oracle: tuple[str, str]
 
@@ -101,7 +101,7 @@ def read_perpetual(full: query_pb2.FullDerivativeMarket, costs: Costs) -> Perpet
         rule=rule,
         quote_denom=m.quote_denom,
         quote_decimals=m.quote_decimals,
-        reduce_margin_ratio=from_chain(m.reduce_margin_ratio),
+        reduce_margin_ratio=from_chain(m.reduce_margin_ratio) if m.reduce_margin_ratio else None,
         open_notional_cap_usd=from_chain(m.open_notional_cap.capped.value) if capped else None,
         oracle=(m.oracle_base, m.oracle_quote),
     )
@@ -120,9 +120,15 @@ def read_state(full: query_pb2.FullDerivativeMarket, received_ms: int) -> Market
         mark_received_ms=received_ms,
         funding=read_funding(accumulators, full.perpetual_info.market_info.next_funding_timestamp),
         cumulative_funding=from_chain(accumulators.cumulative_funding),
-        bid=from_chain(tob.best_buy_price) if tob.best_buy_price else None,
-        ask=from_chain(tob.best_sell_price) if tob.best_sell_price else None,
+        bid=_best(tob.best_buy_price),
+        ask=_best(tob.best_sell_price),
     )
+
+
+def _best(text: str) -> Decimal | None:
+    """Read the best price of a side; an empty side is told as nothing or as zero."""
+    price = from_chain(text) if text else Decimal(0)
+    return price if price > 0 else None
 
 
 def read_funding(accumulators: market_pb2.PerpetualMarketFunding, next_settlement_s: int) -> FundingState:

@@ -15,6 +15,7 @@ from hedged.adapters.injective.channel import FailoverChannel
 from hedged.adapters.injective.markets import Perpetual, depth_usd, one_sided
 from hedged.adapters.injective.prints import Print, read_print
 from hedged.adapters.injective.units import quote
+from hedged.domain.bars import BAR_MS
 
 PAGE = 100
 """Rows that the indexer gives at once, at most."""
@@ -96,4 +97,5 @@ class IndexerQueries:
             found = page | found
             # the page may span days of a quiet market, or a second of a busy one: at least one step back
             until_ms = min(min(page) - 1, (until_ms - 1) // step_ms * step_ms)
-        return sorted((ms, price) for ms, price in found.items() if ms > since_ms and price > 0)
+        kept = {ms // BAR_MS: (ms, found[ms]) for ms in sorted(found) if ms > since_ms and found[ms] > 0}
+        return list(kept.values())  # the last one of every bar: a busy market has thousands

@@ -56,7 +56,7 @@ class Feed:
         self._channel = data.network.create_chain_stream_grpc_channel()
         self._subaccounts, self._accounts = list(subaccounts), list(accounts)
         self._listeners: list[Listener] = []
-        self._stream_bad = False
+        self._stream_bad = self._gap_said = False
         self._failing: set[str] = set()  # kinds of polls
         self.height: int | None = None
         self.live = False
@@ -119,7 +119,7 @@ class Feed:
     async def _recovered(self) -> None:
         """A snapshot after the subscription: what happened between the last block seen and the first new one."""
         self._channel.answered()
-        self.live = True
+        self.live, self._gap_said = True, False
         await self._ask("state", self._data.snapshot)
         if self._stream_bad:
             self._stream_bad = False
@@ -162,7 +162,8 @@ class Feed:
         if self.height is not None and height <= self.height:
             return  # told already
         gap = self.height is not None and height != self.height + 1
-        if gap:
+        if gap and not self._gap_said:
+            self._gap_said = True  # once a connection: a node may leave blocks out as a habit
             log.warning("injective_stream_gap", after=self.height, next=height)
         self.height = height
         by_id = {t.perpetual.market_id: t for t in self._data.tickers.values()}

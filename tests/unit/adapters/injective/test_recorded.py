@@ -73,6 +73,24 @@ def test_what_moves_of_a_market(recorded: Recorded) -> None:
     assert (state.funding.next_settlement_s, state.funding.last_ts_s) == (1_748_962_800, 1_748_959_200)
 
 
+@pytest.mark.parametrize("empty", ["", "0"])
+def test_an_empty_side_of_the_book_has_no_price(recorded: Recorded, empty: str) -> None:
+    """If this fails, the next trade in a market without bids is expected at a price of zero."""
+    full = full_market(recorded)
+    full.mid_price_and_tob.best_buy_price = empty
+    state = read_state(full, 5)
+    assert (state.bid, state.half_spread) == (None, None)
+
+
+def test_a_market_without_a_mark_is_refused(recorded: Recorded) -> None:
+    """If this fails, a market whose oracle is silent is valued at zero."""
+    full = full_market(recorded)
+    for missing in ("", "0"):
+        full.mark_price = missing
+        with pytest.raises(ValueError, match=r"missing|mark of 0"):
+            read_state(full, 5)
+
+
 def test_integers_of_the_chain(recorded: Recorded) -> None:
     """If this fails, the × 1e18 of the gRPC integers is left in or taken out twice."""
     info = recorded("derivatives__PerpetualMarketInfo__0_json")["info"]
