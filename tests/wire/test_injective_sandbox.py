@@ -1,6 +1,7 @@
 """The sandbox seen by a plain injective-py client: it reads, signs and trades as on the real chain."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -498,5 +499,41 @@ def test_portfolio_adds_up() -> None:
             held = (await w.indexer.fetch_account_portfolio_balances(w.address))["portfolio"]
             bank = {coin["denom"]: Decimal(coin["amount"]) for coin in held["bankBalances"]}
             assert bank[USDT].scaleb(-6) <= Decimal(whole["availableBalance"]) < bank[USDT].scaleb(-6) + 1
+
+    run(scenario)
+
+
+def test_an_order_above_the_open_notional_cap_is_cancelled_with_its_code() -> None:
+    """If this fails, code 112, the only one that comes at the end of a block, is not rehearsed."""
+
+    async def scenario() -> None:
+        async with world() as w:
+            market = w.sandbox.markets["INJ"]
+            room = market.open_interest * market.mark + 1_000
+            market.rules = replace(market.rules, open_notional_cap=room)
+            indexed = (await w.indexer.fetch_derivative_market(w.inj))["market"]
+            assert Decimal(indexed["openNotionalCap"]["cap"]).scaleb(-6) == room
+            result = await w.deliver(w.market_order("BUY", "50", "14.1", cid="large"))
+            assert result["code"] == 0, "it was taken into the block"
+            assert await w.position() is None
+            history = await w.indexer.fetch_derivative_orders_history(market_ids=[w.inj], cid="large")
+            assert history["orders"][0]["state"] == "canceled"
+            events = w.sandbox.chain.state.exchange.events
+            assert [(f.cid, f.code, f.account) for f in events.failures] == [("large", 112, w.address)]
+            assert (await w.client.fetch_bank_balance(w.address, USDT))["balance"]["amount"] == "10000000000"
+            assert (await w.deliver(w.market_order("BUY", "10", "14.1")))["code"] == 0
+            assert await w.position() is not None
+
+    run(scenario)
+
+
+def test_only_the_owner_of_a_subaccount_may_trade_it() -> None:
+    """If this fails, a wrong subaccount in a message would be executed here and refused on the chain."""
+
+    async def scenario() -> None:
+        async with world() as w:
+            stranger = "0x" + "12" * 20 + "0" * 24
+            refused = await w.deliver(w.market_order("BUY", "1", "14.1", subaccount_id=stranger))
+            assert (refused["codespace"], refused["code"]) == ("exchange", 10)
 
     run(scenario)

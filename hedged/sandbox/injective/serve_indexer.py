@@ -333,7 +333,7 @@ def _trade_row(trade: Trade) -> Any:
         payout=usd(trade.payout),
         fee=usd(trade.fee),
         executed_at=trade.ts_ms,
-        fee_recipient=trade.fee_recipient,
+        fee_recipient=trade.fee_recipient or owner_of(trade.subaccount_id),
         trade_id=trade.trade_id,
         execution_side="maker" if trade.is_maker else "taker",
         cid=trade.cid,
