@@ -31,8 +31,8 @@ from pyinjective.proto.exchange import (
 
 from hedged.sandbox.injective.chain import Chain
 from hedged.sandbox.injective.gate import refuse
+from hedged.sandbox.injective.indexer_rows import position_row, usd
 from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS
-from hedged.sandbox.injective.serve_indexer import position_row, usd
 from hedged.sandbox.injective.wire import owner_of, plain
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import grpc
 from pyinjective.proto.injective.exchange.v2 import (
     exchange_pb2,
-    market_pb2,
 )
 from pyinjective.proto.injective.exchange.v2 import (
     query_pb2 as query,
@@ -23,10 +22,18 @@ from pyinjective.proto.injective.oracle.v1beta1 import (
 from hedged.sandbox.injective.book import Order
 from hedged.sandbox.injective.chain import Chain
 from hedged.sandbox.injective.codes import ChainError
+from hedged.sandbox.injective.exchange_rows import (
+    deposit_message,
+    full_market,
+    funding_state,
+    market_info,
+    position_message,
+    put_tob,
+    trimmed_order,
+)
 from hedged.sandbox.injective.gate import refuse
-from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS, Deposit
-from hedged.sandbox.injective.market import ORACLE_TYPE_PYTH, Market
-from hedged.sandbox.injective.positions import Position
+from hedged.sandbox.injective.ledger import USDT, Deposit
+from hedged.sandbox.injective.market import Market
 from hedged.sandbox.injective.wire import chain_dec, owner_of, resolve_subaccount, subaccount_of
 
 RISK_ISOLATED, RISK_CROSS = 1, 2
@@ -78,7 +85,7 @@ class ExchangeQuery(query_grpc.QueryServicer):
     async def DerivativeMidPriceAndTOB(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return mid and best prices."""
         response = query.QueryDerivativeMidPriceAndTOBResponse()
-        _put_tob(response, await self._market(request.market_id, context))
+        put_tob(response, await self._market(request.market_id, context))
         return response
 
     async def DerivativeOrderbook(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -174,14 +181,14 @@ class ExchangeQuery(query_grpc.QueryServicer):
         if request.HasField("subaccount"):
             subaccount_id = subaccount_of(request.subaccount.trader, request.subaccount.subaccount_nonce)
         deposit = self._chain.exchange.ledger.deposits.get(subaccount_id)
-        deposits = {USDT: _deposit(deposit)} if deposit is not None else {}
+        deposits = {USDT: deposit_message(deposit)} if deposit is not None else {}
         return query.QuerySubaccountDepositsResponse(deposits=deposits)
 
     async def SubaccountDeposit(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return one coin's deposit, zero where there is none."""
         known = self._chain.exchange.ledger.deposits.get(request.subaccount_id.lower())
         deposit = known if known is not None and request.denom == USDT else Deposit()
-        return query.QuerySubaccountDepositResponse(deposits=_deposit(deposit))
+        return query.QuerySubaccountDepositResponse(deposits=deposit_message(deposit))
 
     async def SubaccountTradeNonce(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return how many orders a subaccount has tried."""
@@ -207,7 +214,7 @@ class ExchangeQuery(query_grpc.QueryServicer):
         """Return an address's resting orders in a market, all subaccounts."""
         market = await self._market(request.market_id, context)
         resting = [o for o in market.book.resting() if not o.by_house]
-        orders = [_trimmed(o) for o in resting if owner_of(o.subaccount_id) == request.account_address]
+        orders = [trimmed_order(o) for o in resting if owner_of(o.subaccount_id) == request.account_address]
         return query.QueryAccountAddressDerivativeOrdersResponse(orders=orders)
 
     async def DerivativeOrdersByHashes(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -215,7 +222,7 @@ class ExchangeQuery(query_grpc.QueryServicer):
         market = await self._market(request.market_id, context)
         wanted = {order_hash.lower() for order_hash in request.order_hashes}
         mine = [o for o in market.book.resting() if o.subaccount_id == request.subaccount_id.lower()]
-        orders = [_trimmed(o) for o in mine if o.order_hash in wanted]
+        orders = [trimmed_order(o) for o in mine if o.order_hash in wanted]
         return query.QueryDerivativeOrdersByHashesResponse(orders=orders)
 
     async def SubaccountOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -259,106 +266,5 @@ class OracleQuery(oracle_grpc.QueryServicer):
         return oracle_query.QueryOraclePriceResponse(price_pair_state=state)
 
 
-def full_market(market: Market, with_tob: bool) -> Any:
-    """Return a market with its funding and mark, and its top of book where wanted."""
-    message = query.FullDerivativeMarket(market=_market_message(market), mark_price=chain_dec(market.mark))
-    message.perpetual_info.market_info.CopyFrom(market_info(market))
-    message.perpetual_info.funding_info.CopyFrom(funding_state(market))
-    if with_tob:
-        _put_tob(message.mid_price_and_tob, market)
-    return message
-
-
-def _market_message(market: Market) -> Any:
-    rules = market.rules
-    message = market_pb2.DerivativeMarket(
-        ticker=rules.ticker,
-        oracle_base=rules.oracle_base,
-        oracle_quote=rules.oracle_quote,
-        oracle_type=ORACLE_TYPE_PYTH,
-        quote_denom=USDT,
-        market_id=rules.market_id,
-        initial_margin_ratio=chain_dec(rules.initial_margin_ratio),
-        maintenance_margin_ratio=chain_dec(rules.maintenance_margin_ratio),
-        reduce_margin_ratio=chain_dec(rules.reduce_margin_ratio),
-        maker_fee_rate=chain_dec(rules.maker_fee),
-        taker_fee_rate=chain_dec(rules.taker_fee),
-        relayer_fee_share_rate=chain_dec(0),
-        isPerpetual=True,
-        status=market_pb2.MarketStatus.Active,
-        min_price_tick_size=chain_dec(rules.price_tick),
-        min_quantity_tick_size=chain_dec(rules.quantity_tick),
-        min_notional=chain_dec(rules.min_notional),
-        quote_decimals=USDT_DECIMALS,
-    )
-    if rules.open_notional_cap is None:
-        message.open_notional_cap.uncapped.SetInParent()
-    else:
-        message.open_notional_cap.capped.value = chain_dec(rules.open_notional_cap)
-    return message
-
-
-def market_info(market: Market) -> Any:
-    """Return a market's funding rule."""
-    funding = market.funding
-    return market_pb2.PerpetualMarketInfo(
-        market_id=market.market_id,
-        hourly_funding_rate_cap=chain_dec(funding.hourly_cap),
-        hourly_interest_rate=chain_dec(funding.hourly_interest),
-        next_funding_timestamp=funding.next_s,
-        funding_interval=funding.interval_s,
-    )
-
-
-def funding_state(market: Market) -> Any:
-    """Return a market's funding accumulators."""
-    funding = market.funding
-    return market_pb2.PerpetualMarketFunding(
-        cumulative_funding=chain_dec(funding.cumulative_funding),
-        cumulative_price=chain_dec(funding.cumulative_price),
-        last_timestamp=funding.last_s,
-    )
-
-
-def position_message(position: Position) -> Any:
-    """Return a position as stored: margin without the funding since the last trade."""
-    return exchange_pb2.Position(
-        isLong=position.is_long,
-        quantity=chain_dec(position.quantity),
-        entry_price=chain_dec(position.entry_price),
-        margin=chain_dec(position.margin),
-        cumulative_funding_entry=chain_dec(position.cumulative_funding_entry),
-    )
-
-
-def _put_tob(message: Any, market: Market) -> None:
-    book = market.book
-    for name, price in (
-        ("mid_price", book.mid),
-        ("best_buy_price", book.best(True)),
-        ("best_sell_price", book.best(False)),
-    ):
-        if price is not None:
-            setattr(message, name, chain_dec(price))
-
-
-def _deposit(deposit: Deposit) -> Any:
-    return exchange_pb2.Deposit(
-        available_balance=chain_dec(deposit.available), total_balance=chain_dec(deposit.total)
-    )
-
-
 def _of(orders: list[Order], subaccount_id: str) -> list[Any]:
-    return [_trimmed(order) for order in orders if order.subaccount_id == subaccount_id]
-
-
-def _trimmed(order: Order) -> Any:
-    return query.TrimmedDerivativeLimitOrder(
-        price=chain_dec(order.price),
-        quantity=chain_dec(order.quantity),
-        margin=chain_dec(order.margin),
-        fillable=chain_dec(order.fillable),
-        isBuy=order.is_buy,
-        order_hash=order.order_hash,
-        cid=order.cid,
-    )
+    return [trimmed_order(order) for order in orders if order.subaccount_id == subaccount_id]

@@ -12,11 +12,19 @@ from pyinjective.proto.exchange import (
     injective_derivative_exchange_rpc_pb2_grpc as derivative_grpc,
 )
 
-from hedged.sandbox.injective.book import Book, Order
 from hedged.sandbox.injective.chain import Chain
-from hedged.sandbox.injective.events import Execution, FundingPaid, Trade
+from hedged.sandbox.injective.events import FundingPaid, Trade
 from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.history import OrderRecord
+from hedged.sandbox.injective.indexer_rows import (
+    history_row,
+    level_rows,
+    limit_row,
+    market_row,
+    position_row,
+    trade_row,
+    usd,
+)
 from hedged.sandbox.injective.ledger import USDT, USDT_DECIMALS
 from hedged.sandbox.injective.market import Market as MarketState
 from hedged.sandbox.injective.positions import Position
@@ -26,11 +34,6 @@ Row = TypeVar("Row")
 PAGE = 100
 """Rows a page where the request names no limit, and at most."""
 RATE_PLACES = Decimal("0.000001")
-
-
-def usd(value: Decimal, places: int = 18) -> str:
-    """Write money or a price as the indexer does."""
-    return scaled(value, USDT_DECIMALS, places)
 
 
 def page(rows: Sequence[Row], skip: int, limit: int) -> tuple[Sequence[Row], Any]:
@@ -72,7 +75,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
             {request.market_status} if request.market_status else set()
         )
         shown = not statuses or "active" in statuses
-        markets = [_market(m) for m in self._chain.exchange.markets.values() if shown]
+        markets = [market_row(m) for m in self._chain.exchange.markets.values() if shown]
         return derivative.MarketsResponse(markets=markets)
 
     async def Market(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -80,7 +83,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         found = self._markets(request)
         if not request.market_id or not found:
             await refuse(context, grpc.StatusCode.NOT_FOUND, "object not found")
-        return derivative.MarketResponse(market=_market(found[0]))
+        return derivative.MarketResponse(market=market_row(found[0]))
 
     async def BinaryOptionsMarkets(self, request: Any, context: Any) -> Any:  # noqa: N802
         """There are none."""
@@ -105,8 +108,8 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
     def _orderbook(self, market: MarketState, depth: int) -> Any:
         chain, book = self._chain, market.book
         return derivative.DerivativeLimitOrderbookV2(
-            buys=_levels(book, True, depth, chain.time_ms),
-            sells=_levels(book, False, depth, chain.time_ms),
+            buys=level_rows(book, True, depth, chain.time_ms),
+            sells=level_rows(book, False, depth, chain.time_ms),
             sequence=market.book_sequence,
             timestamp=chain.time_ms,
             height=chain.height,
@@ -183,14 +186,14 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         """Return resting orders."""
         rows = [r for r in self._records(request) if r.state in ("booked", "partial_filled")]
         shown, paging = page(rows, request.skip, request.limit)
-        return derivative.OrdersResponse(orders=[_limit_row(record) for record in shown], paging=paging)
+        return derivative.OrdersResponse(orders=[limit_row(record) for record in shown], paging=paging)
 
     async def SubaccountOrdersList(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return a subaccount's resting orders."""
         rows = [r for r in self._records(request) if r.state in ("booked", "partial_filled")]
         shown, paging = page(rows, request.skip, request.limit)
         return derivative.SubaccountOrdersListResponse(
-            orders=[_limit_row(record) for record in shown], paging=paging
+            orders=[limit_row(record) for record in shown], paging=paging
         )
 
     async def OrdersHistory(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -198,7 +201,7 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
         rows = [r for r in self._records(request) if request.state in ("", r.state)]
         shown, paging = page(rows, request.skip, request.limit)
         return derivative.OrdersHistoryResponse(
-            orders=[_history_row(record) for record in shown], paging=paging
+            orders=[history_row(record) for record in shown], paging=paging
         )
 
     def _records(self, request: Any) -> list[OrderRecord]:
@@ -219,17 +222,17 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
     async def Trades(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return trades, newest first."""
         shown, paging = page(self._trades(request), request.skip, request.limit)
-        return derivative.TradesResponse(trades=[_trade_row(trade) for trade in shown], paging=paging)
+        return derivative.TradesResponse(trades=[trade_row(trade) for trade in shown], paging=paging)
 
     async def TradesV2(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return trades, newest first."""
         shown, paging = page(self._trades(request), request.skip, request.limit)
-        return derivative.TradesV2Response(trades=[_trade_row(trade) for trade in shown], paging=paging)
+        return derivative.TradesV2Response(trades=[trade_row(trade) for trade in shown], paging=paging)
 
     async def SubaccountTradesList(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return a subaccount's trades, newest first."""
         shown, _ = page(self._trades(request), request.skip, request.limit)
-        return derivative.SubaccountTradesListResponse(trades=[_trade_row(trade) for trade in shown])
+        return derivative.SubaccountTradesListResponse(trades=[trade_row(trade) for trade in shown])
 
     def _trades(self, request: Any) -> list[Trade]:
         markets, subaccounts = named(request, "market_id"), named(request, "subaccount_id")
@@ -255,115 +258,3 @@ class DerivativeIndexer(derivative_grpc.InjectiveDerivativeExchangeRPCServicer):
                 interest = plain(market.open_interest)
                 response.open_interests.add(market_id=market.market_id, open_interest=interest)
         return response
-
-
-def _market(market: MarketState) -> Any:
-    rules, funding = market.rules, market.funding
-    row = derivative.DerivativeMarketInfo(
-        market_id=rules.market_id,
-        market_status="active",
-        ticker=rules.ticker,
-        oracle_base=rules.oracle_base,
-        oracle_quote=rules.oracle_quote,
-        oracle_type="pyth",
-        oracle_scale_factor=USDT_DECIMALS,
-        initial_margin_ratio=plain(rules.initial_margin_ratio),
-        maintenance_margin_ratio=plain(rules.maintenance_margin_ratio),
-        reduce_margin_ratio=plain(rules.reduce_margin_ratio),
-        quote_denom=USDT,
-        maker_fee_rate=plain(rules.maker_fee),
-        taker_fee_rate=plain(rules.taker_fee),
-        service_provider_fee="0",
-        is_perpetual=True,
-        min_price_tick_size=usd(rules.price_tick),
-        min_quantity_tick_size=plain(rules.quantity_tick),
-        min_notional=usd(rules.min_notional),
-    )
-    row.quote_token_meta.name, row.quote_token_meta.symbol = "Tether", "USDT"
-    row.quote_token_meta.address = USDT.removeprefix("peggy")
-    row.quote_token_meta.decimals = USDT_DECIMALS
-    info, state = row.perpetual_market_info, row.perpetual_market_funding
-    info.hourly_funding_rate_cap, info.hourly_interest_rate = (
-        plain(funding.hourly_cap),
-        plain(funding.hourly_interest),
-    )
-    info.next_funding_timestamp, info.funding_interval = funding.next_s, funding.interval_s
-    state.cumulative_funding = usd(funding.cumulative_funding)
-    state.cumulative_price, state.last_timestamp = plain(funding.cumulative_price), funding.last_s
-    if rules.open_notional_cap is not None:
-        row.open_notional_cap.cap = usd(rules.open_notional_cap)
-    return row
-
-
-def _levels(book: Book, is_buy: bool, depth: int, ts_ms: int) -> list[Any]:
-    return [
-        derivative.PriceLevel(price=usd(price), quantity=plain(quantity), timestamp=ts_ms)
-        for price, quantity in book.levels(is_buy, depth)
-    ]
-
-
-def position_row(row: Any, market: MarketState, holder: str, position: Position, ts_ms: int) -> Any:
-    """Fill any of the indexer's position messages."""
-    cumulative = market.funding.cumulative_funding
-    liquidation = position.liquidation_price(market.rules.maintenance_margin_ratio, cumulative)
-    row.ticker, row.market_id, row.subaccount_id = market.rules.ticker, market.market_id, holder
-    row.direction, row.quantity = "long" if position.is_long else "short", plain(position.quantity)
-    row.entry_price, row.margin = usd(position.entry_price), usd(position.margin)
-    row.liquidation_price, row.mark_price = usd(liquidation, 6), usd(market.mark)
-    row.cumulative_funding_entry = usd(position.cumulative_funding_entry)
-    row.funding_sum = usd(position.unrealised_funding(cumulative), 6)
-    row.updated_at = ts_ms
-    return row
-
-
-def _trade_row(trade: Trade) -> Any:
-    delta = derivative.PositionDelta(
-        trade_direction="buy" if trade.is_buy else "sell",
-        execution_price=usd(trade.price),
-        execution_quantity=plain(trade.quantity),
-        execution_margin=usd(trade.margin),
-    )
-    return derivative.DerivativeTrade(
-        order_hash=trade.order_hash,
-        subaccount_id=trade.subaccount_id,
-        market_id=trade.market_id,
-        trade_execution_type=trade.execution.indexer_name,
-        is_liquidation=trade.execution is Execution.LIQUIDATION,
-        position_delta=delta,
-        payout=usd(trade.payout),
-        fee=usd(trade.fee),
-        executed_at=trade.ts_ms,
-        fee_recipient=trade.fee_recipient or owner_of(trade.subaccount_id),
-        trade_id=trade.trade_id,
-        execution_side="maker" if trade.is_maker else "taker",
-        cid=trade.cid,
-        pnl=usd(trade.pnl),
-    )
-
-
-def _common(row: Any, record: OrderRecord) -> Any:
-    order: Order = record.order
-    row.order_hash, row.market_id, row.subaccount_id = order.order_hash, order.market_id, order.subaccount_id
-    row.is_reduce_only, row.margin = order.is_reduce_only, usd(order.margin)
-    row.price, row.quantity, row.trigger_price = usd(order.price), plain(order.quantity), "0"
-    row.state, row.created_at, row.updated_at = record.state, record.created_ms, record.updated_ms
-    row.order_type = order.order_type.name.lower()
-    row.execution_type = "market" if order.is_market else "limit"
-    row.tx_hash, row.cid = "0x" + order.tx_hash.lower(), order.cid
-    return row
-
-
-def _limit_row(record: OrderRecord) -> Any:
-    row = _common(derivative.DerivativeLimitOrder(), record)
-    row.order_side = "buy" if record.order.is_buy else "sell"
-    row.unfilled_quantity = plain(record.order.quantity - record.filled)
-    row.fee_recipient = record.order.fee_recipient
-    return row
-
-
-def _history_row(record: OrderRecord) -> Any:
-    row = _common(derivative.DerivativeOrderHistory(), record)
-    row.direction = "buy" if record.order.is_buy else "sell"
-    row.filled_quantity = plain(record.filled)
-    row.is_active = record.state in ("booked", "partial_filled")
-    return row

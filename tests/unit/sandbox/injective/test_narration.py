@@ -65,7 +65,7 @@ def test_a_block_becomes_lines_without_the_crowd() -> None:
                 Decimal(1),
                 Decimal(0),
                 5,
-                Settled(5, Decimal("0.0001"), Decimal(1), Decimal(14)),
+                settled,
             ),
         ],
         payments=[FundingPaid("0xm", "INJ", who, 5, Decimal(-7), Decimal("0.25")) for who in (OURS, HOUSE)],
