@@ -80,12 +80,6 @@ async def open_paper_account(
 
 
 async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:
-    markets = await sources[INJECTIVE].markets()
-    unknown = sorted(set(config.book.positions) - set(markets))
-    if unknown:
-        raise ConfigError(
-            f"Injective has no market for {', '.join(unknown)}; it has {', '.join(sorted(markets))}"
-        )
     strange = sorted(set(config.hedge.venues) - set(sources))
     if strange and config.data.source == "venues":
         raise ConfigError(
@@ -95,6 +89,12 @@ async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> Non
     if strange:
         known = ", ".join(sorted(set(sources) - {INJECTIVE}))
         raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")
+    markets = await sources[INJECTIVE].markets()
+    unknown = sorted(set(config.book.positions) - set(markets))
+    if unknown:
+        raise ConfigError(
+            f"Injective has no market for {', '.join(unknown)}; it has {', '.join(sorted(markets))}"
+        )
 
 
 async def _book(

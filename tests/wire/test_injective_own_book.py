@@ -158,6 +158,29 @@ def test_contradictions_in_the_configuration_are_refused(tree: dict[str, Any], w
         parse_config(tree)
 
 
+def test_a_hedge_venue_without_live_data_is_refused_before_anything_is_asked() -> None:
+    """If this fails, a daemon starts whose hedges could never be priced."""
+
+    async def main() -> None:
+        nowhere = {"chain_grpc": "127.0.0.1:9", "indexer_grpc": "127.0.0.1:9", "chain_stream": "127.0.0.1:9"}
+        tree = {
+            "data": {"source": "venues"},
+            "book": {"source": "injective", "address": TRADER},
+            "hedge": {"venues": ["binance"]},
+            "injective": {"network": "custom", "chain_id": "injective-1", "nodes": [nowhere]},
+        }
+        config, clock = parse_config(tree), SystemClock()
+        venues, journal = connect(config, clock, np.random.default_rng(7)), Journal.open(None, durable=False)
+        try:
+            with pytest.raises(ConfigError, match="there are no live data of binance yet"):
+                await open_paper_account(config, venues.sources, journal, clock, venues.book)
+        finally:
+            journal.close()
+            await venues.close()
+
+    asyncio.run(main())
+
+
 def order(mark: Decimal, signed: str, cycle: int, *, reduce_only: bool = False) -> Intent:
     quantity = Decimal(signed)
     side = Side.BUY if quantity > 0 else Side.SELL
