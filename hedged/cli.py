@@ -178,12 +178,11 @@ async def _show_trading_key(config: "Config") -> None:
     import numpy as np
 
     from hedged.adapters.injective.live import key_of
-    from hedged.domain.clock import SystemClock
     from hedged.live_account import clear_key
     from hedged.real_venues import connect
 
     key = key_of(config.injective, os.environ)
-    clock = SystemClock()
+    clock = config.clock.make()
     venues = connect(config, clock, np.random.default_rng())
     try:
         if venues.book is not None:
@@ -201,12 +200,11 @@ async def _show_own_book(config: "Config") -> None:
     """Read the trader's book from the chain and print it."""
     import numpy as np
 
-    from hedged.domain.clock import SystemClock
     from hedged.own_book import read_own_book
     from hedged.own_book_table import show_own_book
     from hedged.real_venues import connect
 
-    clock = SystemClock()
+    clock = config.clock.make()
     venues = connect(config, clock, np.random.default_rng())
     try:
         if venues.book is not None:
@@ -335,13 +333,13 @@ def _latch(path: Path, level: "KillLevel", reason: str) -> None:
     from hedged.config import load_config
     from hedged.daemon import JOURNAL_FILE
     from hedged.directories import make_directory
-    from hedged.domain.clock import SystemClock
     from hedged.execution.store import JournalStore
 
-    directory = load_config(path).state_dir
+    config = load_config(path)
+    directory = config.state_dir
     make_directory(directory)
     store = JournalStore(str(directory / JOURNAL_FILE), durable=True)
-    store.set_kill(SystemClock().now_ms(), int(level), reason)
+    store.set_kill(config.clock.make().now_ms(), int(level), reason)
     store.close()
 
 

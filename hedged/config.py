@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -137,6 +138,25 @@ class InjectiveConfig(_Section):
         if self.network != "custom" and self.chain_id is not None:
             raise ValueError(f"chain_id is known for {self.network}: leave it out")
         return self
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class ClockConfig(_Section):
+    """How fast time passes; other than as it does only on a local chain that says so itself (`hedged sandbox --speed`).
+
+    Periods of decisions, bars, horizons and ages count in this time; deadlines of requests do not.
+    """
+
+    speed: float = Field(1.0, ge=1, le=3_600, description="seconds of the chain per second of the wall clock")
+    from_ms: int = Field(
+        0, ge=0, description="instant at which the wall clock and this one agree, ms since 1970"
+    )
+
+    def make(self) -> Clock:
+        """Return the clock."""
+        return SystemClock() if self.speed == 1 else FastClock(SystemClock(), self.speed, self.from_ms)
 
 
 class CycleConfig(_Section):
@@ -276,6 +296,7 @@ class Config(_Section):
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
     injective: InjectiveConfig = InjectiveConfig()
+    clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
     risk: RiskConfig = RiskConfig()
@@ -302,6 +323,18 @@ class Config(_Section):
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")
         return self
 
+    @model_validator(mode="after")
+    def _time_is_true(self) -> Self:
+        hosts = {
+            address.rpartition(":")[0]
+            for node in self.injective.nodes
+            for address in (node.chain_grpc, node.indexer_grpc, node.chain_stream)
+        }
+        local = self.injective.network == "custom" and hosts <= set(LOOPBACK)
+        if self.clock.speed != 1 and not (local and self.data.source == "venues"):
+            raise ValueError("clock.speed is for a local chain: every node of network: custom on loopback")
+        return self
+
     def costs_of(self, venue: str) -> Costs:
         """Return the assumed costs of a venue."""
         return self.costs.get(venue, self.costs["cex"]).to_costs()
@@ -312,7 +345,7 @@ class Config(_Section):
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement"), True)
+        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
         tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.directories import make_directory
-from hedged.domain.clock import SECOND_MS, Clock, LoopClock, SystemClock, iso
+from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
@@ -110,7 +110,7 @@ async def run_daemon(
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
     key = _live_key(config, rehearsal=sources is not None)
-    clock = clock or SystemClock()
+    clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)

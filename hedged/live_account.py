@@ -5,7 +5,7 @@ life of the daemon sent has been looked up.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
@@ -14,6 +14,7 @@ from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.live import Desk, clear, key_of, open_desk, trader_of
 from hedged.adapters.injective.messages import Trader
 from hedged.adapters.injective.preflight import Clearance
+from hedged.adapters.injective.transactions import Patience
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
@@ -110,5 +111,11 @@ def _desk(
         raise ConfigError("mode: live needs a book")
     return open_desk(
         real.network, real.data, real.book.account, key, trader, config.injective, JournalledTransactions(journal),
-        clock, config.risk.max_leverage, on_inj,
+        clock, config.risk.max_leverage, on_inj, _patience(config.clock.speed),
     )  # fmt: skip
+
+
+def _patience(speed: float) -> Patience:
+    """Wait as usual; a block's age is told in the chain's time."""
+    usual = Patience()
+    return replace(usual, block_age_s=usual.block_age_s * speed)

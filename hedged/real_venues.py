@@ -1,14 +1,14 @@
 """The real venues as the configuration names them: so far Injective, its markets and the trader's own book there."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 
 from hedged.adapters.injective.account import InjectiveAccount
 from hedged.adapters.injective.chain import Chain
-from hedged.adapters.injective.data import InjectiveData
+from hedged.adapters.injective.data import LAG_MS, SILENT_MS, InjectiveData
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.paper_book import PaperBook
 from hedged.adapters.injective.preflight import must_be_isolated
@@ -21,6 +21,8 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
 from hedged.forecast.coming import ChainState, First, of_chain
+
+LEAST_POLL_S = 0.5
 
 
 class RealBook:
@@ -104,11 +106,24 @@ class RealVenues:
 def connect(config: Config, clock: Clock, rng: np.random.Generator) -> RealVenues:
     """Make what the configuration names; nothing is asked yet. Raises ConfigError for an address that is none."""
     network = InjectiveNetwork.from_config(config.injective)
-    data = InjectiveData(network, clock, config.costs_of(INJECTIVE), config.cycle.history_days)
+    speed = config.clock.speed
+    # how old an answer may be is a matter of networks: it is told in wall time
+    ages = {"lag_ms": round(LAG_MS * speed), "silent_ms": round(SILENT_MS * speed)}
+    data = InjectiveData(network, clock, config.costs_of(INJECTIVE), config.cycle.history_days, **ages)
     book = None
     if config.book.source == "injective" and config.book.address is not None:
         account = InjectiveAccount(data, clock, config.book.address, config.book.subaccount)
         book = RealBook(account, data, clock)
     mine = [book.account.subaccount_id] if book else []
-    feed = Feed(data, clock, rng, Pace(), mine, [book.account.address] if book else [])
+    feed = Feed(data, clock, rng, _pace(speed), mine, [book.account.address] if book else [])
     return RealVenues(network, data, feed, book)
+
+
+def _pace(speed: float) -> Pace:
+    """Poll as often as the chain's time asks for, as far as a node can answer."""
+    usual = Pace()
+    return replace(
+        usual,
+        poll_s=max(LEAST_POLL_S, usual.poll_s / speed),
+        details_s=max(LEAST_POLL_S, usual.details_s / speed),
+    )

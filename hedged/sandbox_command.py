@@ -23,7 +23,10 @@ def sandbox(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Prices and throw-away keys follow from it.")] = 7,
     block_time: Annotated[float, typer.Option(min=0.02, max=60, help="Seconds between blocks.")] = 0.7,
-    hour: Annotated[int, typer.Option(min=1, max=3_600, help="Seconds that a funding hour lasts.")] = 3_600,
+    speed: Annotated[
+        float,
+        typer.Option(min=1, max=3_600, help="How fast the chain's clock runs; 60: an hour in a minute."),
+    ] = 1.0,
     history: Annotated[
         int, typer.Option(min=0, max=8_760, help="Settled hours that the indexer knows.")
     ] = 2_160,
@@ -52,7 +55,7 @@ def sandbox(
         symbols=symbols,
         seed=seed,
         block_time_s=block_time,
-        hour_s=hour,
+        speed=speed,
         history_hours=history,
         data=data,
         ports=Ports(chain_port, indexer_port, stream_port, http_port),

@@ -47,12 +47,13 @@ class InjectiveData:
         costs: Costs,
         history_days: int = 90,
         lag_ms: int = LAG_MS,
+        silent_ms: int = SILENT_MS,
     ) -> None:
         channel = network.create_chain_grpc_channel()
         self._node, self.chain = Chain(channel), ChainQueries(channel)
         self.indexer = IndexerQueries(network.create_exchange_grpc_channel())
         self.network, self._clock, self._costs = network, clock, costs
-        self._history_ms, self._lag_ms = history_days * DAY_MS, lag_ms
+        self._history_ms, self._lag_ms, self._silent_ms = history_days * DAY_MS, lag_ms, silent_ms
         self._watched: frozenset[str] | None = None
         self._complete: set[str] = set()  # symbols whose prints are complete
         self._strange: set[str] = set()  # market ids that could not be read
@@ -123,7 +124,7 @@ class InjectiveData:
     async def _current(self) -> None:
         if not self._fed or not self.tickers:
             await self.poll()
-        elif (silent_ms := self._clock.now_ms() - self._polled_ms) > SILENT_MS:
+        elif (silent_ms := self._clock.now_ms() - self._polled_ms) > self._silent_ms:
             raise Retryable(f"Injective has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def poll(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pyinjective import PrivateKey
 
 from hedged.domain.clock import DAY_MS
-from hedged.sandbox.injective.server import Endpoints, InjectiveSandbox
+from hedged.sandbox.injective.server import InjectiveSandbox
 from hedged.sandbox.injective.wire import subaccount_of
 
 GRANTED = (
@@ -62,9 +62,7 @@ def prepare(sandbox: InjectiveSandbox, positions: Mapping[str, Decimal], out: Pa
     out.mkdir(parents=True, exist_ok=True)
     key_file, config_file = out / "grantee.key", out / "config.yaml"
     _write_secret(key_file, grantee_key.to_hex())
-    config_file.write_text(
-        daemon_settings(sandbox.endpoints, sandbox.config.chain_id, operator, out, key_file)
-    )
+    config_file.write_text(daemon_settings(sandbox, operator, out, key_file))
     return Rehearsal(operator, grantee, key_file, config_file)
 
 
@@ -75,8 +73,9 @@ def _write_secret(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def daemon_settings(at: Endpoints, chain_id: str, operator: str, out: Path, key_file: Path) -> str:
+def daemon_settings(sandbox: InjectiveSandbox, operator: str, out: Path, key_file: Path) -> str:
     """Return the daemon's configuration for this sandbox, as YAML."""
+    at = sandbox.endpoints
     return f"""\
 mode: paper
 account: rehearsal
@@ -87,12 +86,24 @@ book:
   subaccount: 0
 data:
   source: venues
+hedge:
+  venues: [] # own cuts on Injective are the only hedge
 injective:
   network: custom
-  chain_id: {chain_id}
+  chain_id: {sandbox.config.chain_id}
   nodes:
     - chain_grpc: {at.chain_grpc}
       indexer_grpc: {at.indexer_grpc}
       chain_stream: {at.chain_stream}
   key_file: {key_file} # read with mode: live alone
+{_clock(sandbox)}"""
+
+
+def _clock(sandbox: InjectiveSandbox) -> str:
+    if sandbox.config.speed == 1:
+        return ""
+    return f"""\
+clock: # the chain's: it counts from the sandbox's start, so a new start needs the new file
+  speed: {sandbox.config.speed:g}
+  from_ms: {sandbox.from_ms}
 """

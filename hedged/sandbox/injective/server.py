@@ -23,7 +23,7 @@ from pyinjective.proto.injective.exchange.v2 import query_pb2_grpc as exchange_g
 from pyinjective.proto.injective.oracle.v1beta1 import query_pb2_grpc as oracle_grpc
 from pyinjective.proto.injective.stream.v2 import query_pb2_grpc as stream_grpc
 
-from hedged.domain.clock import Clock, SystemClock
+from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.market import decimal_of
 from hedged.sandbox.injective.chain import Chain
 from hedged.sandbox.injective.crowd import Feed, SimulatedFeed, StillFeed
@@ -62,7 +62,8 @@ class Ports:
 class SandboxConfig:
     """What sort of chain to run. Times in seconds.
 
-    `block_time_s` None: blocks are made by `chain.next_block()` alone. `hour_s`: how long a funding hour lasts.
+    `block_time_s` None: blocks are made by `chain.next_block()` alone. `hour_s`: how long a funding hour lasts, in the
+    chain's time. `speed`: how many of the chain's seconds pass in one of the wall clock's; blocks come by the latter.
     `moving` False: prices stand still and nobody trades, until the test says so through `feed`. `history_hours`: how
     many settled rates the indexer knows from before. `data`: a recorded directory to play instead of the simulator.
     """
@@ -71,6 +72,7 @@ class SandboxConfig:
     seed: int = 7
     block_time_s: float | None = 0.7
     hour_s: int = 3_600
+    speed: float = 1.0
     moving: bool = True
     history_hours: int = 0
     data: Path | None = None
@@ -100,6 +102,9 @@ class InjectiveSandbox:
     ) -> None:
         self.config = config or SandboxConfig()
         clock = clock or SystemClock()
+        self.from_ms = clock.now_ms()
+        if self.config.speed != 1:
+            clock = FastClock(clock, self.config.speed, self.from_ms)
         self.faults = Faults()
         self.feed: Feed = feed or _feed(self.config, clock.now_ms())
         self.chain = ChainDriver(_new_chain(self.config, self.faults, clock.now_ms()), self.feed, clock)
