@@ -21,10 +21,10 @@ from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.data import InjectiveData
 from hedged.adapters.injective.payments import read_payment
 from hedged.adapters.injective.positions import Holding, read_holding
-from hedged.adapters.injective.prints import due_ms
+from hedged.adapters.injective.prints import CATCH_UP_MS, begun_ms
 from hedged.adapters.injective.units import coins, coins_from_chain, plain, quote
 from hedged.domain.book import Balance, Position
-from hedged.domain.clock import Clock
+from hedged.domain.clock import MINUTE_MS, Clock
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Side
@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 PAGE = 100
 MOST_DENOMS = 1_000
+LATE_MS = 5 * MINUTE_MS
+"""A settlement charged longer after its instant was made up for after a halt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,10 @@ class InjectiveAccount:
         )
 
     async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
-        """Return funding paid or received with ts > since, oldest first: exactly what the chain booked."""
+        """Return funding paid or received with ts > since, oldest first: exactly what the chain booked.
+
+        What the chain made up for after a halt is told as long as its block came after `since_ms`.
+        """
         await self._data.load()
 
         async def page(skip: int) -> list[Any]:
@@ -162,11 +167,24 @@ class InjectiveAccount:
                 if symbol is None:
                     continue
                 ticker, holding = self._data.tickers[symbol], self.holdings.get(symbol)
-                if due_ms(row.timestamp, ticker.perpetual.rule.interval_s) > since_ms:
-                    payment = read_payment(row, ticker, holding.quantity if holding else None)
-                    if payment is not None:
-                        found[payment.settlement.key, payment.settlement.ts_ms] = payment
+                due_ms = await self._due_ms(symbol, row.timestamp)
+                if due_ms is None or (due_ms <= since_ms and row.timestamp - due_ms <= LATE_MS):
+                    continue
+                payment = read_payment(row, ticker, due_ms, holding.quantity if holding else None)
+                if payment is not None:
+                    found[payment.settlement.key, payment.settlement.ts_ms] = payment
         return sorted(found.values(), key=lambda p: (p.settlement.ts_ms, p.settlement.key))
+
+    async def _due_ms(self, symbol: str, block_ms: int) -> int | None:
+        """Return which settlement a block charged; None while the indexer tells the payment but not the settlement."""
+        ticker = self._data.tickers[symbol]
+        if (due_ms := ticker.prints.due_of(block_ms)) is not None:
+            return due_ms
+        await self._data.read_again(symbol)
+        if (due_ms := ticker.prints.due_of(block_ms)) is not None:
+            return due_ms
+        late = self._clock.now_ms() - block_ms > CATCH_UP_MS
+        return begun_ms(block_ms, ticker.perpetual.rule.interval_s) if late else None
 
 
 async def _pages_back(

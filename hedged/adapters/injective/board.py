@@ -44,7 +44,8 @@ class Seen:
 class Ticker:
     """All that is known of one market. `prices`: (ms, price) of past trades, ascending; `traded`: (ms, coins).
 
-    `traded_from_ms`: since when no trade was missed; `complete_to_ms`: up to when the indexer's prints were read.
+    `traded_from_ms`: since when no trade was missed; `complete_to_ms`: up to when the indexer's prints were read;
+    `priced`: whether `prices` were.
     """
 
     perpetual: Perpetual
@@ -54,6 +55,7 @@ class Ticker:
     traded: deque[tuple[int, Decimal]] = field(default_factory=lambda: deque(maxlen=4_096))
     traded_from_ms: int | None = None
     complete_to_ms: int = 0
+    priced: bool = False
     tape: Tape = field(default_factory=Tape)
 
     @property

@@ -12,6 +12,7 @@ from hedged.adapters.injective.board import Seen, Ticker
 from hedged.adapters.injective.chain import Chain, Head
 from hedged.adapters.injective.markets import Perpetual, by_symbol, measured, read_perpetual, read_state
 from hedged.adapters.injective.network import InjectiveNetwork
+from hedged.adapters.injective.prints import certain
 from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
@@ -104,6 +105,12 @@ class InjectiveData:
             one for symbol in self.symbols for one in self.tickers[symbol].settlements(since_ms, until_ms)
         ]
         return sorted(found, key=lambda one: (one.ts_ms, one.key))
+
+    def told_ms(self, symbol: str, ts_ms: int) -> int:
+        """Return when the settlement due at an instant became known: long after it where the chain had halted."""
+        ticker = self.tickers.get(symbol)
+        one = ticker.prints.at(ts_ms) if ticker else None
+        return one.known_ms if one else ts_ms
 
     def seen(self, symbol: str, now_ms: int) -> tuple[Perpetual, Seen] | None:
         """Return a market's accumulators as known at an instant, with what its next trade is expected to be."""
@@ -217,15 +224,29 @@ class InjectiveData:
         async with self._loading:  # of its own: polls go on while history is read
             missing = [symbol for symbol in self.symbols if symbol not in self._complete]
             await asyncio.gather(*(self._load(self.tickers[symbol]) for symbol in missing))
-            self._complete.update(missing)
+
+    async def read_again(self, symbol: str) -> None:
+        """Read the latest funding prints of a market anew: it had a settlement that they do not tell."""
+        async with self._loading:
+            await self._read_prints(self.tickers[symbol])
+
+    async def _read_prints(self, ticker: Ticker) -> None:
+        perpetual, now_ms = ticker.perpetual, self._clock.now_ms()
+        since_ms = max(now_ms - self._history_ms, ticker.complete_to_ms)
+        read = await self.indexer.prints(perpetual, since_ms, ticker.prints.due_of)
+        before = ticker.prints.last_before(read[0].ts_ms) if read else None
+        sure = certain(read, before, perpetual.rule.interval_s, now_ms)
+        for one in sure:
+            ticker.record(one)
+        if len(sure) == len(read):
+            self._complete.add(perpetual.symbol)
+            ticker.complete_to_ms = now_ms - COMPLETE_OVERLAP_MS
 
     async def _load(self, ticker: Ticker) -> None:
         now_ms = self._clock.now_ms()
         first_ms = now_ms - self._history_ms
-        prints = await self.indexer.prints(ticker.perpetual, max(first_ms, ticker.complete_to_ms))
-        for one in reversed(prints):
-            ticker.record(one)
-        if not ticker.complete_to_ms:
+        await self._read_prints(ticker)
+        if not ticker.priced:
             price_from_ms = max(first_ms, now_ms - PRICE_DAYS * DAY_MS)
             ticker.prices = await self.indexer.prices(ticker.perpetual, now_ms, price_from_ms, HOUR_MS)
-        ticker.complete_to_ms = now_ms - COMPLETE_OVERLAP_MS
+            ticker.priced = True

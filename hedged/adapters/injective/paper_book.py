@@ -102,7 +102,7 @@ class PaperBook:
             simulated = await self._simulated(symbol, ts_ms)
             booked = real.get(moment)
             if booked is None:
-                late = self._clock.now_ms() - ts_ms > INDEXER_LATE_MS
+                late = self._clock.now_ms() - self._data.told_ms(symbol, ts_ms) > INDEXER_LATE_MS
                 if not simulated or (symbol in self._account.holdings and not late):
                     continue
                 found.append(funding_payment(simulated, prints[moment]))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2 as indexer_pb2
 
 from hedged.adapters.injective.board import Ticker
-from hedged.adapters.injective.prints import Print, due_ms, settlement
+from hedged.adapters.injective.prints import Print, settlement
 from hedged.adapters.injective.units import quote
 from hedged.domain.funding import FundingPayment
 
@@ -19,13 +19,15 @@ STEP = Decimal("1e-9")
 
 
 def read_payment(
-    row: indexer_pb2.FundingPayment, ticker: Ticker, held: Decimal | None
+    row: indexer_pb2.FundingPayment, ticker: Ticker, ts_ms: int, held: Decimal | None
 ) -> FundingPayment | None:
-    """Read a payment; `held`: the signed position now. None while neither its print nor its quantity is known."""
+    """Read a payment of the settlement that was due at `ts_ms`; `held`: the signed position now.
+
+    None while neither its print nor its quantity is known.
+    """
     perpetual = ticker.perpetual
     rule, decimals = perpetual.rule, perpetual.quote_decimals
-    ts_ms, amount = due_ms(row.timestamp, rule.interval_s), quote(row.amount, decimals)
-    printed = next(iter(ticker.prints.between(ts_ms - 1, ts_ms)), None)
+    amount, printed = quote(row.amount, decimals), ticker.prints.at(ts_ms)
     known = ticker.price_at(row.timestamp)
     price = printed.price if printed and printed.price else known[0] if known else None
     if price is None:

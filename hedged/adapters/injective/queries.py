@@ -3,7 +3,7 @@
 Exchange v2 is asked over the chain's gRPC, histories of the indexer, through injective-py's stubs.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2 as indexer_pb2
@@ -13,7 +13,7 @@ from pyinjective.proto.injective.exchange.v2 import query_pb2, query_pb2_grpc
 from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.channel import FailoverChannel
 from hedged.adapters.injective.markets import Perpetual, depth_usd, one_sided
-from hedged.adapters.injective.prints import Print, read_print
+from hedged.adapters.injective.prints import DueOf, Print, read_prints
 from hedged.adapters.injective.units import quote
 from hedged.domain.bars import BAR_MS
 
@@ -57,24 +57,22 @@ class IndexerQueries:
         self.channel = channel
         self._stub = indexer_grpc.InjectiveDerivativeExchangeRPCStub(channel)
 
-    async def prints(self, perpetual: Perpetual, since_ms: int) -> list[Print]:
-        """Return funding prints with ts > since, newest first. The indexer knows no start: pages are walked back."""
-        return [one async for one in self._prints_back(perpetual, since_ms)]
+    async def prints(self, perpetual: Perpetual, since_ms: int, known: DueOf = lambda _: None) -> list[Print]:
+        """Return the funding prints of blocks after `since_ms`, oldest first.
 
-    async def _prints_back(self, perpetual: Perpetual, since_ms: int) -> AsyncIterator[Print]:
-        skip = 0
-        while True:
-            request = indexer_pb2.FundingRatesRequest(market_id=perpetual.market_id, skip=skip, limit=PAGE)
-            with asking(f"funding history of {perpetual.symbol}"):
-                rows = list((await self._stub.FundingRates(request)).funding_rates)
-                page = [read_print(row, perpetual.rule) for row in rows]
-            for one in page:
-                if one.ts_ms <= since_ms:
-                    return
-                yield one
-            if len(page) < PAGE:
-                return
-            skip += len(page)
+        The indexer knows no start: pages are walked back.
+        """
+        rows: list[indexer_pb2.FundingRate] = []
+        with asking(f"funding history of {perpetual.symbol}"):
+            while True:
+                request = indexer_pb2.FundingRatesRequest(
+                    market_id=perpetual.market_id, skip=len(rows), limit=PAGE
+                )
+                page = list((await self._stub.FundingRates(request)).funding_rates)
+                rows += page
+                if len(page) < PAGE or min(row.timestamp for row in page) <= since_ms:
+                    break
+            return read_prints((row for row in rows if row.timestamp > since_ms), perpetual.rule, known)
 
     async def prices(
         self, perpetual: Perpetual, until_ms: int, since_ms: int, step_ms: int

@@ -19,7 +19,7 @@ from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.board import Ticker
 from hedged.adapters.injective.data import InjectiveData
 from hedged.adapters.injective.markets import read_funding
-from hedged.adapters.injective.prints import charged, due_ms
+from hedged.adapters.injective.prints import begun_ms, charged
 from hedged.adapters.injective.units import from_chain
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Retryable
@@ -174,7 +174,7 @@ class Feed:
         for update in block.market_funding_updates:
             if update.market_id in by_id:
                 with asking("funding update"):
-                    _fund(by_id[update.market_id], update, received_ms)
+                    _fund(by_id[update.market_id], update, received_ms, int(block.block_time) or None)
         for trade in block.derivative_trades:
             if trade.is_buy and trade.market_id in by_id:  # each match is told of both its sides
                 with asking("trade"):
@@ -185,7 +185,9 @@ class Feed:
             listener(block)
 
 
-def _fund(ticker: Ticker, update: stream_pb2.MarketFundingUpdate, received_ms: int) -> None:
+def _fund(
+    ticker: Ticker, update: stream_pb2.MarketFundingUpdate, received_ms: int, block_ms: int | None
+) -> None:
     """Take over new accumulators; at the end of an interval also what was charged per coin."""
     state, interval_s = ticker.state, ticker.perpetual.rule.interval_s
     if state is None:
@@ -194,9 +196,9 @@ def _fund(ticker: Ticker, update: stream_pb2.MarketFundingUpdate, received_ms: i
     if update.is_hourly_funding:
         per_coin, mark = from_chain(update.funding_payment), from_chain(update.mark_price)
         # the new interval begins when the old one was due, in whatever block it was charged
-        begun_ms = due_ms(update.funding.last_timestamp * SECOND_MS, interval_s)
-        ticker.record(charged(per_coin, mark, begun_ms, received_ms))
-        next_s = max(next_s, begun_ms // SECOND_MS + interval_s)
+        due_ms = begun_ms(update.funding.last_timestamp * SECOND_MS, interval_s)
+        ticker.record(charged(per_coin, mark, due_ms, received_ms, block_ms))
+        next_s = max(next_s, due_ms // SECOND_MS + interval_s)
     if update.funding.last_timestamp < state.funding.last_ts_s:
         return  # a poll has told of later trades already
     ticker.put(

@@ -13,7 +13,7 @@ from hedged.adapters.injective.address import subaccount_id
 from hedged.adapters.injective.board import Ticker
 from hedged.adapters.injective.markets import MarketState, Perpetual, by_symbol
 from hedged.adapters.injective.positions import Holding, read_holding
-from hedged.adapters.injective.prints import Print, Prints, charged, due_ms, read_print
+from hedged.adapters.injective.prints import Print, Prints, certain, charged, dues, read_prints
 from hedged.adapters.injective.tape import Tape
 from hedged.adapters.injective.units import coins_from_chain, from_chain, quote
 from hedged.domain.bars import Field
@@ -124,18 +124,73 @@ def test_a_position_without_quantity_is_refused() -> None:
         read_holding(exchange_pb2.Position(entry_price=one, margin=one, cumulative_funding_entry="0"))
 
 
-@given(st.integers(0, 299_999))
-def test_a_settlement_belongs_to_its_hour_whatever_its_block(late_ms: int) -> None:
-    """If this fails, the print of an hour is filed under the second of its block, and hours go missing."""
-    assert due_ms(START_MS + late_ms, HOUR_S) == START_MS
-    assert due_ms(START_MS + 300_001 + late_ms, HOUR_S) > START_MS
+def settled(gaps_s: list[int]) -> tuple[list[int], list[int]]:
+    """Blocks so many seconds apart, each of which settles one interval that is due, as the chain does; the blocks that
+    did, and what was due there. The chain is given the blocks it needs to have caught up at the end."""
+    at_ms, due_ms = START_MS + 700, START_MS
+    blocks, named = [at_ms], [due_ms]
+    for gap_s in gaps_s:
+        at_ms += gap_s * SECOND_MS
+        while due_ms + HOUR_MS <= at_ms:
+            due_ms += HOUR_MS
+            blocks.append(at_ms)
+            named.append(due_ms)
+            at_ms += 700
+    return blocks, named
+
+
+GAPS = st.lists(st.integers(60, 12 * HOUR_S), min_size=1, max_size=30)
+
+
+@given(GAPS, st.data())
+def test_a_settlement_is_named_by_when_it_was_due_however_long_the_chain_stood(
+    gaps_s: list[int], data: st.DataObject
+) -> None:
+    """If this fails, an hour is paid twice: once as the stream named it, once under the second of its block."""
+    blocks, named = settled(gaps_s)
+    first = data.draw(st.integers(0, len(blocks) - 1), label="the oldest row that is asked for")
+    assert dues(blocks[first:], HOUR_S) == named[first:]
+
+
+@given(GAPS, st.data())
+def test_an_indexer_amid_the_blocks_after_a_halt_names_nothing_wrongly(
+    gaps_s: list[int], data: st.DataObject
+) -> None:
+    """If this fails, the first of several settlements after a halt is filed under the hour of the last."""
+    blocks, named = settled(gaps_s)
+    told = data.draw(st.integers(1, len(blocks)), label="rows that the indexer has")
+    read = [
+        Print(due, block, Decimal(0), None, block)
+        for block, due in zip(blocks[:told], dues(blocks[:told], HOUR_S), strict=True)
+    ]
+    sure = certain(read, START_MS - HOUR_MS, HOUR_S, blocks[told - 1] + 5_000)
+    assert [one.ts_ms for one in sure] == named[: len(sure)]
+    if told == len(blocks):
+        assert len(sure) == told
+
+
+def test_a_hole_in_the_indexers_history_is_waited_for_minutes_not_for_ever() -> None:
+    """If this fails, one row that the indexer has lost hides everything that came after it."""
+    read = [Print(START_MS + h * HOUR_MS, START_MS + h * HOUR_MS + 900, Decimal(0), None) for h in (0, 1, 3)]
+    assert certain(read, None, HOUR_S, read[-1].known_ms + 1_000) == read[:2]
+    assert certain(read, None, HOUR_S, read[-1].known_ms + HOUR_MS) == read
+
+
+def test_the_chains_own_word_on_a_block_comes_first() -> None:
+    """If this fails, what the stream has told under one name comes again from the indexer under another."""
+    blocks = [START_MS + 700, START_MS + 1_400]
+    assert dues(blocks, HOUR_S, {START_MS + 1_400: START_MS - HOUR_MS}.get) == [
+        START_MS - 2 * HOUR_MS,
+        START_MS - HOUR_MS,
+    ]
 
 
 def test_a_rounded_rate_is_the_interest_only_where_it_rounds_to_it() -> None:
     """If this fails, quiet hours are charged four per cent wrong, or real rates are flattened."""
 
     def rate(text: str) -> Decimal:
-        return read_print(indexer_pb2.FundingRate(rate=text, timestamp=START_MS), RULE).rate
+        (one,) = read_prints([indexer_pb2.FundingRate(rate=text, timestamp=START_MS)], RULE)
+        return one.rate
 
     assert rate("0.000004") == RULE.hourly_interest
     assert rate("0.000005") == Decimal("0.000005")

@@ -13,7 +13,7 @@ from hedged.adapters.injective.board import Ticker
 from hedged.adapters.injective.markets import depth_usd, one_sided, read_funding, read_perpetual, read_state
 from hedged.adapters.injective.payments import read_payment
 from hedged.adapters.injective.positions import read_holding
-from hedged.adapters.injective.prints import Print, read_print
+from hedged.adapters.injective.prints import Print, read_prints
 from hedged.adapters.injective.units import coins_from_chain, from_chain, plain, quote
 from hedged.domain.injective import InjectiveRule
 from hedged.domain.market import Costs
@@ -154,9 +154,9 @@ def test_funding_prints_of_the_indexer(recorded: Recorded) -> None:
     rows = read(
         indexer_pb2.FundingRatesResponse, recorded("derivativesrpc__FundingRates__0_python")
     ).funding_rates
-    prints = [read_print(row, InjectiveRule()) for row in rows]
-    assert [p.ts_ms for p in prints] == [1_702_000_800_000, 1_701_997_200_000, 1_701_993_600_000]
-    assert [p.known_ms for p in prints] == [1_702_000_801_389, 1_701_997_200_816, 1_701_993_600_737]
+    prints = read_prints(rows, InjectiveRule())
+    assert [p.ts_ms for p in prints] == [1_701_993_600_000, 1_701_997_200_000, 1_702_000_800_000]
+    assert [p.known_ms for p in prints] == [1_701_993_600_737, 1_701_997_200_816, 1_702_000_801_389]
     assert {p.rate for p in prints} == {Decimal("0.00000416666")}
 
 
@@ -167,7 +167,7 @@ def test_funding_payments_of_the_indexer(recorded: Recorded) -> None:
     here = ticker(recorded)
     mark = Decimal("17.645")
     here.record(Print(1_702_000_800_000, 1_702_000_801_389, Decimal("0.00000416666"), mark))
-    payment = read_payment(row, here, None)
+    payment = read_payment(row, here, 1_702_000_800_000, None)
     assert payment is not None
     assert payment.payment_usd == Decimal("0.000001628605")  # received ...
     assert payment.quantity == pytest.approx(
