@@ -99,7 +99,9 @@ class Cycle:
         seen = [before] if account is before else [before, account]
         fills = [fill for state in seen for fill in state.fills]
         self._charge(fills, before, account, plans)
-        decisions = decision_rows(snapshot, plans, unplanned, stopped, reviewed, before, account)
+        decisions = decision_rows(
+            snapshot, plans, unplanned, stopped, reviewed, before, account, self.executor.failed
+        )
         await self._remember(now_ms, account, decisions)
         return CycleReport(
             now_ms=now_ms,

@@ -199,6 +199,29 @@ def test_a_liquidation_and_a_trade_by_hand_are_not_the_daemons() -> None:
     run(script)
 
 
+def test_an_order_that_the_book_cannot_meet_is_not_sent_and_its_reason_is_kept() -> None:
+    """If this fails, a book away from the mark costs a fee in every cycle, and no decision says why nothing happens."""
+
+    async def script() -> None:
+        async with rig() as on:
+            floor = await Floor(on).start()
+            on.sandbox.feed.premiums["BTC"] = Decimal("0.1")  # the whole book stands above the worst price
+            await on.chain.next_block()
+            await on.data.snapshot()
+            sent = await floor.trade("0.5", Purpose.OWN_RESTORE)
+            assert await floor.events(sent) == ["attempt", "rejected"]
+            assert "nothing was sent" in floor.executor.failed["BTC"]
+            assert await on.journal(JournalStore.rows, "SELECT tx_hash FROM transactions", ()) == []
+            on.sandbox.feed.premiums["BTC"] = Decimal(0)
+            await on.chain.next_block()
+            await on.data.snapshot()
+            await floor.trade("0.5", Purpose.OWN_RESTORE)
+            assert floor.executor.failed == {}
+            assert on.held() == Decimal("0.5")
+
+    run(script)
+
+
 # --- the commands ---------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from hedged.adapters.injective.trading import AccountReader, InjectiveTrading
 from hedged.adapters.injective.transactions import Patience, SendSettings, Transactions
 from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock
+from hedged.domain.orders import Side
 from hedged.domain.transactions import TxJournal
 
 
@@ -41,6 +42,14 @@ class LiveRules:
     def symbol_of(self, market_id: str) -> str | None:
         """Return the symbol of a market by the id that the chain uses."""
         return self._data.symbol_of(market_id)
+
+    def best(self, symbol: str, side: Side) -> Decimal | None:
+        """Return the best price of the other side of the book, as last polled; None where it is empty."""
+        ticker = self._data.tickers.get(symbol)
+        state = ticker.state if ticker else None
+        if state is None:
+            return None
+        return (state.ask if side is Side.BUY else state.bid) or None
 
 
 @dataclass(frozen=True, slots=True)

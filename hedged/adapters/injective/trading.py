@@ -20,7 +20,7 @@ from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, OrderState, OrderStatus
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
 MOST_FAILURES = 1_000
@@ -58,6 +58,10 @@ class Rules(Protocol):
 
     def symbol_of(self, market_id: str) -> str | None:
         """Return the symbol of a market by the id that the chain uses."""
+        ...
+
+    def best(self, symbol: str, side: Side) -> Decimal | None:
+        """Return the best price that an order of `side` could meet in the book; None where that is not known."""
         ...
 
 
@@ -198,6 +202,8 @@ class InjectiveTrading:
                 f"{intent.key}: {intent.quantity} is off the market's step {perpetual.market.quantity_step}: "
                 "it has changed since the decision"
             )
+        if kind is Kind.MARKET:
+            _must_reach(intent, self._rules.best(intent.key.symbol, intent.side), mark)
         return ticket
 
     async def _told(self, client_id: str) -> OrderState:
@@ -228,6 +234,16 @@ class InjectiveTrading:
         market_id, quantity = sent
         key = SeriesKey(INJECTIVE, self._rules.symbol_of(market_id) or market_id)
         return OrderState(client_id, key, OrderStatus.CANCELLED, Decimal(0), quantity, "nothing was filled")
+
+
+def _must_reach(intent: Intent, best: Decimal | None, mark: Decimal) -> None:
+    """Spare the fee of an order that the chain would only refuse. Raises Rejected."""
+    if best is not None and intent.side.sign * (best - intent.worst_price) > 0:
+        away_bp = abs(best / mark - 1) * 10_000
+        raise Rejected(
+            f"the book's best price {best.normalize():f} is {away_bp:.0f} bp from the mark, beyond the worst price "
+            f"{intent.worst_price.normalize():f} that risk.price_collar_bp allows: nothing would fill, nothing was sent"
+        )
 
 
 def _failed(tx: SignedTx) -> dict[str, str]:
