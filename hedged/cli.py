@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from hedged import model_commands
+from hedged import model_commands, sandbox_command
 from hedged.domain.errors import ConfigError, HedgedError
 from hedged.model_commands import day_ms
 
@@ -154,19 +154,69 @@ def run(
 def check(
     config: ConfigPath = Path("config.yaml"),
 ) -> None:
-    """Check a configuration without starting anything."""
+    """Check a configuration without starting anything; a book on Injective is read and shown with its funding."""
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
 
     loaded = load_config(config)
     model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
+    if loaded.book.source == "injective":
+        _quiet_logs()
+        asyncio.run(_show_own_book(loaded))
+        held = "read from the chain"
+    if loaded.injective.key_file is not None or loaded.injective.key_env is not None:
+        _quiet_logs()
+        asyncio.run(_show_trading_key(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+async def _show_trading_key(config: "Config") -> None:
+    """Prove what the trading key may and may not do, and print it. Raises ConfigError where it may not trade."""
+    import os
+
+    import numpy as np
+
+    from hedged.adapters.injective.live import key_of
+    from hedged.live_account import clear_key
+    from hedged.real_venues import connect
+
+    key = key_of(config.injective, os.environ)
+    clock = config.clock.make()
+    venues = connect(config, clock, np.random.default_rng())
+    try:
+        if venues.book is not None:
+            await venues.book.open((), config.book.equity_usd)
+        _, clearance = await clear_key(config, venues, key, clock)
+    finally:
+        await venues.close()
+    for line in clearance.lines:
+        console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
+    for warning in clearance.warnings:
+        console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
+
+
+async def _show_own_book(config: "Config") -> None:
+    """Read the trader's book from the chain and print it."""
+    import numpy as np
+
+    from hedged.own_book import read_own_book
+    from hedged.own_book_table import show_own_book
+    from hedged.real_venues import connect
+
+    clock = config.clock.make()
+    venues = connect(config, clock, np.random.default_rng())
+    try:
+        if venues.book is not None:
+            show_own_book(console, await read_own_book(venues, venues.book, clock))
+    finally:
+        await venues.close()
 
 
 app.command()(model_commands.forecast)
 app.command()(model_commands.train)
 app.command()(model_commands.evaluate)
+app.command()(sandbox_command.sandbox)
 
 
 class Level(StrEnum):
@@ -283,13 +333,13 @@ def _latch(path: Path, level: "KillLevel", reason: str) -> None:
     from hedged.config import load_config
     from hedged.daemon import JOURNAL_FILE
     from hedged.directories import make_directory
-    from hedged.domain.clock import SystemClock
     from hedged.execution.store import JournalStore
 
-    directory = load_config(path).state_dir
+    config = load_config(path)
+    directory = config.state_dir
     make_directory(directory)
     store = JournalStore(str(directory / JOURNAL_FILE), durable=True)
-    store.set_kill(SystemClock().now_ms(), int(level), reason)
+    store.set_kill(config.clock.make().now_ms(), int(level), reason)
     store.close()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -43,7 +44,11 @@ class PositionConfig(_Section):
 class BookConfig(_Section):
     """Whose positions are protected."""
 
-    source: Literal["static"] = "static"
+    source: Literal["static", "injective"] = Field(
+        "static", description="static: as written here; injective: read from the chain, no key needed"
+    )
+    address: str | None = Field(None, description="source injective: the account, inj1…")
+    subaccount: int = Field(0, ge=0, lt=2**32, description="source injective: index of the subaccount")
     positions: dict[str, PositionConfig] = Field(default_factory=dict)
     equity_usd: Decimal | None = Field(
         None, gt=0, description="default: a third of the book's gross notional"
@@ -51,7 +56,17 @@ class BookConfig(_Section):
     protect: list[str] | None = Field(None, description="symbols to protect; default: all held")
 
     @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.source == "injective" and (self.address is None or self.positions):
+            raise ValueError("source: injective needs address, and reads the positions itself")
+        if self.source == "static" and self.address is not None:
+            raise ValueError("address is read with source: injective only")
+        return self
+
+    @model_validator(mode="after")
     def _protects_what_is_held(self) -> Self:
+        if self.source != "static":
+            return self  # what is held is known later, and changes
         foreign = sorted(set(self.protect or ()) - set(self.positions))
         if foreign:
             raise ValueError(f"protect names {', '.join(foreign)}, which positions does not hold")
@@ -61,8 +76,87 @@ class BookConfig(_Section):
 class DataConfig(_Section):
     """Where market data come from."""
 
-    source: Literal["simulator"] = "simulator"
+    source: Literal["simulator", "venues"] = Field(
+        "simulator", description="venues: the real ones, live (so far Injective)"
+    )
     seed: int = 7
+
+
+KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price", "low_inj", "timeout_blocks")
+"""Settings of injective: by which orders are sent; no decision depends on them."""
+
+
+class NodeConfig(_Section):
+    """One Injective node: HOST:PORT of its three services."""
+
+    chain_grpc: str
+    indexer_grpc: str
+    chain_stream: str
+    tls: bool | None = Field(None, description="default: plain text on loopback, TLS elsewhere")
+
+
+class InjectiveConfig(_Section):
+    """How Injective is reached."""
+
+    network: Literal["mainnet", "testnet", "custom"] = Field(
+        "mainnet", description="mainnet and testnet: the public nodes that injective-py knows"
+    )
+    nodes: list[NodeConfig] = Field(
+        default_factory=list,
+        description="one's own nodes, tried first and in this order; custom: these alone",
+    )
+    chain_id: str | None = Field(None, description="needed with network: custom")
+    deadline_s: float = Field(5.0, gt=0, le=60, description="of every request")
+    key_file: Path | None = Field(
+        None, description="live: file (mode 0600) with the trading key, 64 hex digits or a mnemonic"
+    )
+    key_env: str | None = Field(None, description="live: environment variable with the trading key instead")
+    gas: Literal["heuristics", "simulation"] = Field(
+        "heuristics", description="how a transaction's gas is estimated"
+    )
+    gas_multiplier: Decimal = Field(
+        Decimal("1.3"), ge=1, le=5, description="simulation: limit ÷ gas simulated"
+    )
+    max_gas_price: int = Field(
+        1_600_000_000,
+        gt=0,
+        description="10⁻¹⁸ INJ per gas; ten times what is usual, above it nothing is sent",
+    )
+    low_inj: Decimal = Field(Decimal("0.05"), ge=0, description="warn when less INJ is left for gas")
+    timeout_blocks: int = Field(20, ge=3, le=200, description="blocks after which a transaction is void")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key_file is not None and self.key_env is not None:
+            raise ValueError("give key_file or key_env, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _custom_is_told(self) -> Self:
+        if self.network == "custom" and not (self.nodes and self.chain_id):
+            raise ValueError("network: custom needs nodes and chain_id")
+        if self.network != "custom" and self.chain_id is not None:
+            raise ValueError(f"chain_id is known for {self.network}: leave it out")
+        return self
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class ClockConfig(_Section):
+    """How fast time passes; other than as it does only on a local chain that says so itself (`hedged sandbox --speed`).
+
+    Periods of decisions, bars, horizons and ages count in this time; deadlines of requests do not.
+    """
+
+    speed: float = Field(1.0, ge=1, le=3_600, description="seconds of the chain per second of the wall clock")
+    from_ms: int = Field(
+        0, ge=0, description="instant at which the wall clock and this one agree, ms since 1970"
+    )
+
+    def make(self) -> Clock:
+        """Return the clock."""
+        return SystemClock() if self.speed == 1 else FastClock(SystemClock(), self.speed, self.from_ms)
 
 
 class CycleConfig(_Section):
@@ -201,6 +295,8 @@ class Config(_Section):
     state_dir: Path = Path("state")
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
+    injective: InjectiveConfig = InjectiveConfig()
+    clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
     risk: RiskConfig = RiskConfig()
@@ -220,9 +316,23 @@ class Config(_Section):
     def _live_is_deliberate(self) -> Self:
         if self.mode == "live" and self.live_acknowledgement != LIVE_ACKNOWLEDGEMENT:
             raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
+        if self.book.source == "injective" and self.data.source != "venues":
+            raise ValueError("book.source: injective needs data.source: venues")
         missing = {"injective", "cex"} - set(self.costs)
         if missing:
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")
+        return self
+
+    @model_validator(mode="after")
+    def _time_is_true(self) -> Self:
+        hosts = {
+            address.rpartition(":")[0]
+            for node in self.injective.nodes
+            for address in (node.chain_grpc, node.indexer_grpc, node.chain_stream)
+        }
+        local = self.injective.network == "custom" and hosts <= set(LOOPBACK)
+        if self.clock.speed != 1 and not (local and self.data.source == "venues"):
+            raise ValueError("clock.speed is for a local chain: every node of network: custom on loopback")
         return self
 
     def costs_of(self, venue: str) -> Costs:
@@ -235,7 +345,8 @@ class Config(_Section):
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        tree = self.model_dump(exclude={"telemetry", "state_dir", "live_acknowledgement"})
+        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
+        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -99,7 +99,9 @@ class Cycle:
         seen = [before] if account is before else [before, account]
         fills = [fill for state in seen for fill in state.fills]
         self._charge(fills, before, account, plans)
-        decisions = decision_rows(snapshot, plans, unplanned, stopped, reviewed, before, account)
+        decisions = decision_rows(
+            snapshot, plans, unplanned, stopped, reviewed, before, account, self.executor.failed
+        )
         await self._remember(now_ms, account, decisions)
         return CycleReport(
             now_ms=now_ms,
@@ -113,9 +115,14 @@ class Cycle:
         )
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
-        """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then."""
+        """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then.
+
+        Live, the coming settlement is known better from bar to bar, so every bar is thought about.
+        """
         window = self.buffer.window()
         mark = _grid_mark(window)
+        if self.config.data.source == "venues" and len(window.times_ms):
+            mark += int(window.times_ms[-1]).to_bytes(8, "big")
         if self._thought is None or self._thought[0] != mark:
             horizon_h = self.config.hedge.horizon_h
             forecasts, moved = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
@@ -150,7 +157,7 @@ class Cycle:
         """Plan, off the loop. While Injective does not say what is held there is nothing to plan for: all stays."""
         if INJECTIVE in account.unknown:
             why = f"Injective does not say what is held: {account.unknown[INJECTIVE]}"
-            return [], [], dict.fromkeys(self.config.book.positions, why)
+            return [], [], dict.fromkeys(self.config.book.positions or self.episodes, why)
         hedge, risk = self.config.hedge, self.config.risk
         plans, desired, unplanned = await self._off_loop(
             decide, snapshot, hedge, risk, self.config.book.protect

@@ -2,13 +2,16 @@
 
 import asyncio
 import fcntl
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+import numpy as np
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -18,10 +21,11 @@ from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.directories import make_directory
-from hedged.domain.clock import Clock, LoopClock, SystemClock, iso
+from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
-from hedged.domain.ports import MarketData
+from hedged.domain.ports import MarketData, Trading
+from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.paper_account import open_paper_account
@@ -29,6 +33,10 @@ from hedged.risk.gate import KillLevel
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from hedged.adapters.injective.keys import TradingKey
+    from hedged.adapters.injective.stream import Feed
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -72,23 +80,37 @@ class _Process:
         }
 
 
+class Account(Protocol):
+    """What the daemon trades on, simulated or live."""
+
+    @property
+    def venues(self) -> Mapping[str, Trading]:
+        """The venues by name."""
+        ...
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that is held or still hedged."""
+        ...
+
+    @property
+    def equity_usd(self) -> Decimal:
+        """What risk is measured by."""
+        ...
+
+
 async def run_daemon(
     config: Config,
     clock: Clock | None = None,
     sources: Mapping[str, MarketData] | None = None,
     until_ms: int | None = None,
 ) -> None:
-    """Run until SIGTERM, SIGINT or `until_ms`, on the simulator where no sources are given.
+    """Run until SIGTERM, SIGINT or `until_ms`, on the sources that the configuration names where none are given.
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    if config.mode == "live":
-        raise ConfigError(
-            "mode: live is not possible yet: this version has no live venue adapters; use mode: paper"
-        )
-    clock = clock or SystemClock()
-    if sources is None:
-        sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
+    key = _live_key(config, rehearsal=sources is not None)
+    clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)
@@ -99,15 +121,51 @@ async def run_daemon(
         await _listen(process, cleanup)
         journal = Journal.open(config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
-        account = await open_paper_account(config, sources, journal, clock)
+        await claim_journal(journal, config.mode)
+        real = None
+        if sources is None and config.data.source == "venues":
+            from hedged.real_venues import (
+                connect,
+            )  # the SDK takes half a second: not for those who run without
+
+            real = connect(config, clock, np.random.default_rng())
+            cleanup.push_async_callback(real.close)
+            sources = real.sources
+        elif sources is None:
+            sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
+        account: Account
+        if key is not None and real is not None:
+            from hedged.live_account import open_live_account
+
+            gas = metrics.gas_inj.labels(key.address)
+            account = live = await open_live_account(
+                config, real, key, journal, clock, lambda inj: gas.set(float(inj))
+            )
+            if live.clearance.expires_ms is not None:
+                metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
+        else:
+            account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
         if process.stopping:
             return
-        forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
+        forecaster = make_forecaster(
+            config.hedge.forecaster, config.hedge.model, real.coming if real else None
+        )
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms)
+        await _serve(process.app, config, until_ms, real.feed if real else None)
+
+
+def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":
+    """Load the trading key before anything starts; None unless the mode is live. Raises ConfigError."""
+    if config.mode != "live":
+        return None
+    if rehearsal:
+        raise ConfigError("recorded data are rehearsed with mode: paper, never live")
+    from hedged.live_account import live_key
+
+    return live_key(config, os.environ)
 
 
 @contextmanager
@@ -163,10 +221,11 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None) -> None:
+async def _serve(app: App, config: Config, until_ms: int | None, feed: "Feed | None") -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
+            live = group.create_task(feed.run(), name="live data") if feed else None
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
@@ -179,6 +238,8 @@ async def _serve(app: App, config: Config, until_ms: int | None) -> None:
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
             watch.cancel()
+            if live:
+                live.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)
 

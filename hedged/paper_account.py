@@ -4,18 +4,20 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hedged.adapters.paper import PaperVenue
 from hedged.backtest.runner import equity_usd, own_quantities, paper_venues
 from hedged.config import Config
 from hedged.domain.bars import Field
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
-from hedged.domain.ports import MarketData
+from hedged.domain.ports import MarketData, Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
+
+if TYPE_CHECKING:  # the SDK behind it takes half a second to import: not for those who run without
+    from hedged.real_venues import RealBook
 
 STATE = "paper_account"
 
@@ -24,15 +26,21 @@ STATE = "paper_account"
 class PaperAccount:
     """Venues by name; every symbol that is held or still hedged; the equity that risk is measured by."""
 
-    venues: dict[str, PaperVenue]
+    venues: dict[str, Trading]
     symbols: tuple[str, ...]
     equity_usd: Decimal
 
 
 async def open_paper_account(
-    config: Config, sources: Mapping[str, MarketData], journal: Journal, clock: Clock
+    config: Config,
+    sources: Mapping[str, MarketData],
+    journal: Journal,
+    clock: Clock,
+    real: "RealBook | None" = None,
 ) -> PaperAccount:
     """Open the account: new at today's prices, else as the journal knows it, so that a restart goes on.
+
+    With `real` the trader's own part of it is what the chain shows, now and in every cycle.
 
     Raises ConfigError for a market or venue that does not exist, Fatal when a hedge lies at a venue no longer named.
     """
@@ -49,30 +57,44 @@ async def open_paper_account(
         raise Fatal(
             f"hedges are still held at {', '.join(lost)}: name it in hedge.venues until they are closed"
         )
-    book, equity = await _book(config, sources, journal, clock.now_ms())
+    hedged = {symbol for (_, symbol), quantity in net.items() if quantity}
+    if real is None:
+        book, equity = await _book(config, sources, journal, clock.now_ms())
+    else:
+        book, equity = {}, await real.open(hedged, config.book.equity_usd)
     told = [f.execution.ts_ms for f in fills] + [p.settlement.ts_ms for p in payments]
     at_ms = max(told, default=clock.now_ms())
     wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
-    venues = paper_venues(config, wanted, clock, book, equity, at_ms)
-    for name, venue in venues.items():
+    papers = paper_venues(config, wanted, clock, book, equity, at_ms)
+    for name, paper in papers.items():
         here = [fill for fill in fills if fill.key.venue == name]
         paid = [payment for payment in payments if payment.settlement.key.venue == name]
-        venue.restore(here, paid, at_ms)
-    hedged = {symbol for (_, symbol), quantity in net.items() if quantity}
-    return PaperAccount(venues, tuple(sorted({*config.book.positions, *hedged})), equity)
+        paper.restore(here, paid, at_ms)
+    venues: dict[str, Trading] = dict(papers)
+    held = set(book)
+    if real is not None:
+        here = [fill for fill in fills if fill.key.venue == INJECTIVE]
+        venues[INJECTIVE] = real.on_paper(papers[INJECTIVE], [fill.execution for fill in here])
+        held = set(real.symbols)
+    return PaperAccount(venues, tuple(sorted(held | hedged)), equity)
 
 
 async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:
+    strange = sorted(set(config.hedge.venues) - set(sources))
+    if strange and config.data.source == "venues":
+        raise ConfigError(
+            f"there are no live data of {', '.join(strange)} yet: set hedge.venues: [] "
+            "(own cuts on Injective are then the only hedge)"
+        )
+    if strange:
+        known = ", ".join(sorted(set(sources) - {INJECTIVE}))
+        raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")
     markets = await sources[INJECTIVE].markets()
     unknown = sorted(set(config.book.positions) - set(markets))
     if unknown:
         raise ConfigError(
             f"Injective has no market for {', '.join(unknown)}; it has {', '.join(sorted(markets))}"
         )
-    strange = sorted(set(config.hedge.venues) - set(sources))
-    if strange:
-        known = ", ".join(sorted(set(sources) - {INJECTIVE}))
-        raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")
 
 
 async def _book(

@@ -1,12 +1,16 @@
 """What every test may lean on: the real market history beside the repository, and honest skipping."""
 
+import json
 import logging
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,10 +34,29 @@ def shared_data() -> Path:
     return data
 
 
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], Any]:
+    """Reads a recorded response of Injective by the name of its file."""
+    folder = SHARED / "fixtures" / "injective"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/fixtures (recorded responses, not part of the repository)")
+    return lambda name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def logs() -> Iterator[list[dict[str, Any]]]:
+    """What is logged during the test, one dict per line, `event` and `log_level` among its keys."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever uses the history carries its marker, so that no skipped proof goes uncounted."""
     for item in items:
-        if "shared_data" in getattr(item, "fixturenames", ()):
+        if {"shared_data", "recorded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
 
 

@@ -5,7 +5,7 @@ settlement is paid by the quantity held strictly before its instant.
 """
 
 import asyncio
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,12 +13,15 @@ from decimal import Decimal
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.bars import Field
 from hedged.domain.book import Balance, Position
-from hedged.domain.clock import Clock
+from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.errors import Rejected
-from hedged.domain.funding import FundingPayment, funding_payment
+from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
 from hedged.domain.orders import Execution, Fill, Intent, OrderState, OrderStatus
 from hedged.domain.ports import MarketData
+
+LATE_MS = 2 * HOUR_MS
+"""Prints are asked for again over this span: a live venue tells them some time after they were due."""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class PaperVenue:
         self._orders: dict[str, OrderState] = {}
         self._executions: list[Execution] = []
         self._payments: list[FundingPayment] = []
+        self._settled: dict[tuple[str, int], int] = {}  # what was paid, by symbol and instant
         self._paid_to_ms: int | None = None
 
     def seed(self, symbol: str, quantity: Decimal, price: Decimal, ts_ms: int) -> None:
@@ -82,6 +86,7 @@ class PaperVenue:
             self._cash_usd += holding.change(at_ms, e.signed_quantity, e.price) - e.fee_usd
         for payment in payments:
             self._cash_usd += payment.payment_usd
+            self._mark_settled(payment.settlement)
         self._paid_to_ms = at_ms if self._paid_to_ms is None else min(self._paid_to_ms, at_ms)
 
     async def positions(self) -> Mapping[str, Position]:
@@ -146,17 +151,26 @@ class PaperVenue:
         if self._paid_to_ms is None:
             return  # nothing was ever held
         since_ms = self._paid_to_ms
-        due = await self._data.settlements(since_ms, now_ms)
+        due = await self._data.settlements(since_ms - LATE_MS, now_ms)
         if self._paid_to_ms != since_ms:
             return  # somebody else settled while this call waited for the data
         for settlement in due:
+            if (settlement.key.symbol, settlement.ts_ms) in self._settled:
+                continue
             holding = self._holdings.get(settlement.key.symbol)
             quantity = holding.strictly_before(settlement.ts_ms) if holding else Decimal(0)
             if quantity:
                 payment = funding_payment(quantity, settlement)
                 self._cash_usd += payment.payment_usd
-                self._payments.append(payment)
+                insort(self._payments, payment, key=lambda p: p.settlement.ts_ms)
+                self._mark_settled(settlement)
         self._paid_to_ms = now_ms
+
+    def _mark_settled(self, settlement: Settlement) -> None:
+        ts_ms = settlement.ts_ms
+        self._settled[(settlement.key.symbol, ts_ms)] = ts_ms
+        if len(self._settled) > 4_096:
+            self._settled = {key: ts for key, ts in self._settled.items() if ts > ts_ms - 2 * LATE_MS}
 
     async def _marks(self) -> dict[str, Decimal]:
         seen = await self._data.observe(self._clock.now_ms())

@@ -22,11 +22,12 @@ def decision_rows(
     review: Review,
     before: AccountState,
     after: AccountState,
+    failed: Mapping[str, str],
 ) -> dict[str, dict[str, Any]]:
-    """Return one plain row per protected symbol."""
+    """Return one plain row per protected symbol. `failed`: by symbol what went wrong with its orders."""
     rows: dict[str, dict[str, Any]] = {}
     for plan in plans:
-        rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after)
+        rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after, failed.get(plan.symbol))
     for symbol, why in unplanned.items():
         traded = gross(symbol, before.attributed) != gross(symbol, after.attributed)
         action = _action(symbol, before, after, refused=False, stopped=False) if traded else "frozen"
@@ -41,11 +42,14 @@ def _row(
     review: Review,
     before: AccountState,
     after: AccountState,
+    failed: str | None,
 ) -> dict[str, Any]:
     refused = [r.refusal for r in review.refused if r.intent.key.symbol == plan.symbol]
     reason = stopped.get(plan.symbol, plan.reason)
     if refused:
         reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"
+    if failed:
+        reason += f"; {failed}"
     forecast = snapshot.forecasts.marginals[SeriesKey(INJECTIVE, plan.symbol)]
     mean, low, high = plan.funding_usd
     mark = snapshot.marks[SeriesKey(INJECTIVE, plan.symbol)]

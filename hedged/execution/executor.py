@@ -28,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 
 class Executor:
-    """Owns sending. `unresolved`: attempts of unknown outcome by client id, and their markets: see `_blocked`."""
+    """Owns sending. `unresolved`: attempts of unknown outcome by client id, and their markets: see `_blocked`.
+
+    `failed`: by symbol what went wrong with the orders of the latest `execute`.
+    """
 
     def __init__(
         self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock
@@ -39,6 +42,7 @@ class Executor:
         self._clock = clock
         self._recent: deque[tuple[int, Decimal]] = deque(maxlen=10_000)
         self.unresolved: dict[str, SeriesKey] = {}
+        self.failed: dict[str, str] = {}
 
     async def load(self) -> None:
         """Find attempts that a previous life left open and look them up before anything else is done.
@@ -65,6 +69,7 @@ class Executor:
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
         broken: set[str] = set()
+        self.failed = {}
         sent = 0
         for one in approved:
             intent = one.intent
@@ -74,6 +79,7 @@ class Executor:
                 break
             if self._blocked(intent):
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
+                self.failed[intent.key.symbol] = "not sent while the outcome of an earlier order is unknown"
                 broken.add(intent.key.symbol)
                 continue
             if intent.purpose in ENLARGES and intent.key.symbol in broken:
@@ -115,17 +121,22 @@ class Executor:
                 state = await self._trading[intent.key.venue].place(approved)
         except (Rejected, Retryable) as error:
             await self._note(client_id, "rejected", str(error))
+            self.failed[intent.key.symbol] = f"the order was rejected: {error}"
             log.warning("order_rejected", market=str(intent.key), purpose=intent.purpose, reason=str(error))
             return False
         except (OutcomeUnknown, TimeoutError) as error:
             await self._journal(
                 JournalStore.record_event, client_id, self._clock.now_ms(), "unknown", str(error)
             )
+            self.failed[intent.key.symbol] = "the outcome of the order is not known yet"
             log.error("order_outcome_unknown", market=str(intent.key), client_id=client_id, reason=str(error))
-            return await self._look_up(client_id)
+            alive = await self._look_up(client_id)
+            if alive:
+                del self.failed[intent.key.symbol]
+            return alive
         alive = await self._settle(client_id, state)
         log.info(
-            "order_done", market=str(intent.key), side=intent.side, quantity=str(intent.quantity),
+            "order_done", market=str(intent.key), side=intent.side, quantity=f"{intent.quantity.normalize():f}",
             purpose=intent.purpose, status=state.status, client_id=client_id,
         )  # fmt: skip
         return alive

@@ -13,7 +13,9 @@ from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 
-VERSION = 1
+VERSION = 2
+MIGRATIONS = {1: "migrate_1_to_2.sql"}
+"""The script that lifts a journal from each earlier version to the next; it sets the version itself."""
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
 
 
@@ -37,10 +39,19 @@ class JournalStore:
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         self._db.execute("PRAGMA foreign_keys = ON")
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            schema = resources.files("hedged.execution").joinpath("schema.sql").read_text(encoding="utf-8")
-            self._db.executescript(f"BEGIN; {schema} COMMIT;")
+            self._script("schema.sql")
+        while (version := self._version()) in MIGRATIONS:
+            self._script(MIGRATIONS[version])
+        return version
+
+    def _version(self) -> int:
         (version,) = self._db.execute("SELECT version FROM meta").fetchone()
         return int(version)
+
+    def _script(self, name: str) -> None:
+        """Run a script as one transaction: a crash in the middle leaves the journal as it was."""
+        script = resources.files("hedged.execution").joinpath(name).read_text(encoding="utf-8")
+        self._db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
@@ -224,6 +235,16 @@ class JournalStore:
         """Return a kept state; empty when there is none."""
         row = self._db.execute("SELECT body FROM states WHERE name = ?", (name,)).fetchone()
         return dict(json.loads(row[0])) if row else {}
+
+    def write(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        """Run statements as one durable transaction; for tables that have a module of their own."""
+        with self._transaction():
+            for sql, parameters in statements:
+                self._db.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return what a query finds; for tables that have a module of their own."""
+        return list(self._db.execute(sql, parameters))
 
     def _event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
         self._db.execute("INSERT INTO order_events VALUES (?,?,?,?)", (client_id, ts_ms, event, detail))

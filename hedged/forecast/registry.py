@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hedged.domain.errors import ConfigError
+from hedged.forecast.coming import Reader
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
 from hedged.forecast.nowcast import NowcastForecaster
 from hedged.forecast.port import Forecaster
@@ -16,8 +17,10 @@ FORECASTERS: dict[str, Callable[[], Forecaster]] = {
 NAMES = ("ensemble", *FORECASTERS)
 
 
-def make_forecaster(name: str, model: Path | None = None) -> Forecaster:
+def make_forecaster(name: str, model: Path | None = None, reader: Reader | None = None) -> Forecaster:
     """Make a forecaster; `model` is the ensemble's artefact, the shipped one when None.
+
+    `reader`: what is known of coming settlements beyond the bars; the nowcast reads it.
 
     Raises ConfigError for an unknown name or an artefact that cannot be used.
     """
@@ -35,4 +38,4 @@ def make_forecaster(name: str, model: Path | None = None) -> Forecaster:
         return EnsembleForecaster(load(model or SHIPPED))
     if name not in FORECASTERS:
         raise ConfigError(f"unknown forecaster {name!r}; there are: {', '.join(sorted(NAMES))}")
-    return FORECASTERS[name]()
+    return NowcastForecaster(reader=reader) if name == "nowcast" else FORECASTERS[name]()

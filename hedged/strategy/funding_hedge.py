@@ -82,7 +82,9 @@ def planner_settings(hedge: HedgeConfig, risk: RiskConfig, equity_usd: Decimal) 
 def _unplannable(snapshot: Snapshot, symbol: str) -> str | None:
     here = SeriesKey(INJECTIVE, symbol)
     if here not in snapshot.markets:
-        return "no such market on Injective"
+        return (
+            "no data are kept of this market: it was not held when the daemon started; restart to protect it"
+        )
     if here not in snapshot.marks:
         return "Injective's mark price is stale or unknown"
     if here not in snapshot.forecasts.keys:

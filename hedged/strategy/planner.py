@@ -167,11 +167,13 @@ def _reason(
         return "the optimiser found no solution: every leg stays where it is"
     if moving:
         main = max(moving, key=lambda p: abs(p.target_usd - p.now_usd))
-        verb = "grow" if main.target_usd > main.now_usd else "shrink"
+        verb, saves = (
+            ("grow", "saves") if main.target_usd > main.now_usd else ("shrink", "what is left saves")
+        )
         return (
             f"{verb} {_name(main.kind, main.venue)} from {main.now_usd:,.0f} to {main.target_usd:,.0f} USD: "
-            f"saves {result.expected_saving_usd:,.2f} USD expected over {hours}, change costs {result.cost_usd:,.2f}, "
-            f"confidence {main.confidence:.2f}"
+            f"{saves} {result.expected_saving_usd:,.2f} USD expected over {hours}, "
+            f"change costs {result.cost_usd:,.2f}, confidence {main.confidence:.2f}"
         )
     if any(p.target_usd > 0 for p in result.legs):
         held = max(result.legs, key=lambda p: p.target_usd)

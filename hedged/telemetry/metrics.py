@@ -67,3 +67,11 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+        # labelled, so that they are absent where there is no key, not zero
+        self.gas_inj = Gauge(
+            "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r
+        )
+        self.grants_end = Gauge(
+            "hedged_grants_end_timestamp_seconds", "when the first grant of the trading key expires, Unix time",
+            ["address"], registry=r,
+        )  # fmt: skip

@@ -1,23 +1,29 @@
 """The contract of the `MarketData` port: whoever tells the market tells no more than is known, and the same twice."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
 import pytest
 from benches import MARKET_DATA
+from injective_history import half_a_day
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.bars import BAR_MS, N_FIELDS, Field
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.ports import MarketData
 
+ON_CHAIN = "injective on the sandbox"
 
-@pytest.fixture(params=MARKET_DATA)
+
+@pytest.fixture(params=[*MARKET_DATA, ON_CHAIN])
 def told(
     request: pytest.FixtureRequest,
 ) -> Callable[[Callable[[MarketData, int], Coroutine[Any, Any, None]]], None]:
     """Run a script with a fresh source and its present instant."""
+    if request.param == ON_CHAIN:
+        return on_chain
     world = MARKET_DATA[request.param]
 
     def run(script: Callable[[MarketData, int], Coroutine[Any, Any, None]]) -> None:
@@ -27,6 +33,16 @@ def told(
         run_virtually(main)
 
     return run
+
+
+def on_chain(script: Callable[[MarketData, int], Coroutine[Any, Any, None]]) -> None:
+    """Run a script on what the adapter read of a sandbox, over real gRPC."""
+
+    async def main() -> None:
+        async with half_a_day() as (data, now_ms):
+            await script(data, now_ms)
+
+    asyncio.run(main())
 
 
 def test_nothing_is_told_before_it_is_known(told) -> None:

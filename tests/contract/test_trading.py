@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from benches import TRADING, Bench, trade
+from benches import PAPER, TRADING, Bench, trade
 from fakes import approve
 
 from hedged.domain.clock import HOUR_MS, next_boundary_ms
@@ -19,6 +19,16 @@ Script = Callable[[Bench], Coroutine[Any, Any, None]]
 @pytest.fixture(params=TRADING)
 def on(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Run a script against a fresh adapter."""
+
+    def run(script: Script, latency_ms: int = 0) -> None:
+        trade(request.param, script, latency_ms)
+
+    return run
+
+
+@pytest.fixture(params=PAPER)
+def on_paper(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """The same for what the paper venue alone promises: its latency and its price to the tick."""
 
     def run(script: Script, latency_ms: int = 0) -> None:
         trade(request.param, script, latency_ms)
@@ -51,19 +61,19 @@ def test_an_order_becomes_a_position_an_execution_and_an_order_state(on) -> None
             total += Decimal(signed)
             assert await bench.quantity() == total
             executions = await bench.venue.executions(0)
-            assert len(executions) == n + 1
-            assert (executions[-1].client_id, executions[-1].signed_quantity) == (
-                sent.client_id,
-                Decimal(signed),
-            )
+            own = [
+                e for e in executions if e.client_id == sent.client_id
+            ]  # one for each level that was taken
+            assert sum(e.signed_quantity for e in own) == Decimal(signed)
+            assert executions[-1] in own
             assert sum(e.signed_quantity for e in executions) == total
-            await asyncio.sleep(1)
-        assert len({e.execution_id for e in await bench.venue.executions(0)}) == 4
+            assert len({e.execution_id for e in executions}) == len(executions) > n
+            await bench.wait(1)
 
     on(script)
 
 
-def test_the_fill_comes_after_the_latency(on) -> None:
+def test_the_fill_comes_after_the_latency(on_paper) -> None:
     """If this fails, orders fill at the instant of the decision, which no venue does."""
 
     async def script(bench: Bench) -> None:
@@ -72,22 +82,23 @@ def test_the_fill_comes_after_the_latency(on) -> None:
         (execution,) = await bench.venue.executions(0)
         assert execution.ts_ms == bench.now_ms == before_ms + 350
 
-    on(script, latency_ms=350)
+    on_paper(script, latency_ms=350)
 
 
 def test_executions_since_are_inclusive(on) -> None:
     """If this fails, the fill at the edge of a query is lost between two queries."""
 
     async def script(bench: Bench) -> None:
-        first_ms = bench.now_ms
         await bench.venue.place(approve(await bench.order("0.5")))
-        await asyncio.sleep(10)
+        first_ms = (await bench.venue.executions(0))[0].ts_ms
+        await bench.wait(10)
         await bench.venue.place(approve(await bench.order("0.4")))
-        assert [e.quantity for e in await bench.venue.executions(first_ms)] == [
-            Decimal("0.5"),
-            Decimal("0.4"),
-        ]
-        assert [e.quantity for e in await bench.venue.executions(first_ms + 1)] == [Decimal("0.4")]
+
+        async def since(ts_ms: int) -> Decimal:
+            return sum((e.quantity for e in await bench.venue.executions(ts_ms)), Decimal(0))
+
+        assert await since(first_ms) == Decimal("0.9")
+        assert await since(first_ms + 1) == Decimal("0.4")
         assert list(await bench.venue.executions(bench.now_ms + 1)) == []
 
     on(script)
@@ -139,9 +150,8 @@ BAD = [
     below_the_minimum,
     beyond_the_worst_price,
     reduce_only_that_enlarges,
-    reduce_only_that_crosses_zero,
-    reduce_only_that_turns_the_position_around,
 ]
+TOO_MUCH = [reduce_only_that_crosses_zero, reduce_only_that_turns_the_position_around]
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -158,6 +168,26 @@ def test_a_rejected_order_leaves_nothing_behind(
             await bench.venue.place(sent)
         assert await everything(bench) == before
         assert await bench.venue.lookup(sent.client_id) is None
+
+    on(script)
+
+
+@pytest.mark.parametrize("too_much", TOO_MUCH)
+def test_a_reduce_only_order_never_turns_a_position_around(
+    on, too_much: Callable[[Bench], Coroutine[Any, Any, Intent]]
+) -> None:
+    """If this fails, closing more than there is opens the other side. Some venues refuse it, some cut it to size."""
+
+    async def script(bench: Bench) -> None:
+        bench.hold("1")
+        before = await everything(bench)
+        try:
+            state = await bench.venue.place(approve(await too_much(bench)))
+        except Rejected:
+            assert await everything(bench) == before
+        else:
+            assert state.filled == 1
+            assert await bench.quantity() == 0
 
     on(script)
 
@@ -184,16 +214,30 @@ def test_a_fill_is_worse_than_the_mark_and_never_beyond_the_worst_price(on, sign
     async def script(bench: Bench) -> None:
         order = await bench.order(signed)
         await bench.venue.place(approve(order))
+        fills = await bench.venue.executions(0)
+        for fill in fills:
+            assert (fill.price - order.reference_price) * order.side.sign > 0
+            assert (fill.price - order.worst_price) * order.side.sign <= 0
+            assert fill.price % bench.market.price_tick == 0
+            assert fill.fee_usd == fill.quantity * fill.price * bench.market.costs.taker_fee
+
+    on(script)
+
+
+@pytest.mark.parametrize("signed", ["0.5", "-0.5"])
+def test_paper_fills_at_half_spread_and_impact_rounded_against_it(on_paper, signed: str) -> None:
+    """If this fails, trading is cheaper in backtests than the costs that the plan reckons with."""
+
+    async def script(bench: Bench) -> None:
+        order = await bench.order(signed)
+        await bench.venue.place(approve(order))
         (fill,) = await bench.venue.executions(0)
         sign, costs = order.side.sign, bench.market.costs
         slip = costs.half_spread + costs.impact(order.quantity * order.reference_price)
         expected = order.reference_price * (1 + sign * slip)
         assert 0 <= (fill.price - expected) * sign < bench.market.price_tick
-        assert fill.price % bench.market.price_tick == 0
-        assert (fill.price - order.worst_price) * sign <= 0
-        assert fill.fee_usd == fill.quantity * fill.price * costs.taker_fee
 
-    on(script)
+    on_paper(script)
 
 
 def test_money_adds_up(on) -> None:
@@ -203,7 +247,7 @@ def test_money_adds_up(on) -> None:
         start = (await bench.venue.balance()).total_usd
         for signed in ("0.5", "-0.2", "-0.8", "0.4", "0.1"):
             await bench.venue.place(approve(await bench.order(signed)))
-            await asyncio.sleep(900)
+            await bench.wait(900)
         await bench.until(next_boundary_ms(bench.now_ms, HOUR_MS) + 1)
         assert await bench.quantity() == 0
         end = await bench.venue.balance()
@@ -223,8 +267,8 @@ def test_a_position_ties_up_margin(on) -> None:
     async def script(bench: Bench) -> None:
         await bench.venue.place(approve(await bench.order("-0.5")))
         money = await bench.venue.balance()
-        margin = Decimal("0.5") * await bench.mark() * bench.market.initial_margin_ratio
-        assert float(money.total_usd - money.free_usd) == pytest.approx(float(margin))
+        least = Decimal("0.5") * await bench.mark() * bench.market.initial_margin_ratio
+        assert float(money.total_usd - money.free_usd) >= float(least) * (1 - 1e-9)
 
     on(script)
 
@@ -249,7 +293,10 @@ def test_a_settlement_is_paid_by_what_was_held_strictly_before(
         await bench.until(due_ms + leaves_s * 1_000)
         await bench.venue.place(approve(await bench.order("-0.5")))
         await bench.until(due_ms + 60_000)
-        assert await paid_at(bench, due_ms) == ([Decimal("0.5")] if pays else [])
+        # an indexer tells no quantity: with the position gone it is inferred from a rate of six decimals
+        assert [float(q) for q in await paid_at(bench, due_ms)] == pytest.approx(
+            [0.5] if pays else [], rel=0.1
+        )
 
     on(script)
 
@@ -261,13 +308,15 @@ def test_each_settlement_pays_once(on) -> None:
         start_ms = bench.now_ms
         bench.hold("2")
         last_ms = next_boundary_ms(start_ms, HOUR_MS) + 2 * HOUR_MS
-        await bench.until(last_ms)
+        for hours in (2, 1, 0):
+            await bench.until(last_ms - hours * HOUR_MS)
         venue = bench.venue
         await asyncio.gather(venue.funding_payments(0), venue.funding_payments(0), venue.balance())
         payments = await venue.funding_payments(0)
         assert [p.settlement.ts_ms for p in payments] == [last_ms - 2 * HOUR_MS, last_ms - HOUR_MS, last_ms]
         for p in payments:
-            assert p.payment_usd == -2 * p.settlement.rate.rate * p.settlement.price
+            owed = -2 * p.settlement.rate.rate * p.settlement.price
+            assert float(p.payment_usd) == pytest.approx(float(owed), abs=1e-9)
         assert list(await venue.funding_payments(last_ms)) == []
         assert list(await venue.funding_payments(last_ms - 1)) == [payments[-1]]
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from fakes import HASHES
+from injective_rig import SUBACCOUNT, rig
 from small_tables import START_MS, recording
 
 from hedged.adapters.paper import PaperVenue
@@ -18,10 +19,11 @@ from hedged.adapters.replay.venue import ReplayVenue
 from hedged.adapters.simulated import EPOCH_MS, SimulatedMarkets
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.bars import Field
-from hedged.domain.clock import DAY_MS, HOUR_MS, LoopClock
+from hedged.domain.clock import DAY_MS, HOUR_MS, Clock, LoopClock
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.ports import MarketData, Trading
+from hedged.sandbox.injective.driver import ChainDriver
 
 HERE = SeriesKey(INJECTIVE, "BTC")
 COLLATERAL = Decimal(1_000_000)
@@ -51,13 +53,14 @@ MARKET_DATA = {
 
 @dataclass
 class Bench:
-    """One trading adapter, its market, and control over time."""
+    """One trading adapter, its market, and control over time. `wait` lets so many seconds pass."""
 
     venue: Trading
     data: MarketData
     market: Market
-    clock: LoopClock
+    clock: Clock
     hold: Callable[[str], None]
+    wait: Callable[[float], Coroutine[Any, Any, Any]] = asyncio.sleep
 
     @property
     def now_ms(self) -> int:
@@ -65,7 +68,7 @@ class Bench:
 
     async def until(self, ts_ms: int) -> None:
         """Let time pass."""
-        await asyncio.sleep(max(0.0, (ts_ms - self.now_ms) / 1_000))
+        await self.wait(max(0.0, (ts_ms - self.now_ms) / 1_000))
 
     async def mark(self) -> Decimal:
         (seen,) = [o for o in await self.data.observe(self.now_ms) if o.key == self.market.key]
@@ -99,15 +102,42 @@ def on_paper(world: World, latency_ms: int) -> Callable[[LoopClock], Coroutine[A
     return make
 
 
-TRADING = {f"paper on {name}": (world, on_paper) for name, world in MARKET_DATA.items()}
+class ChainClock:
+    """The sandbox's own time, which its tests can skip ahead."""
+
+    slice_s = 1.0
+
+    def __init__(self, chain: ChainDriver) -> None:
+        self._chain = chain
+
+    def now_ms(self) -> int:
+        return self._chain.now_ms()
+
+
+PAPER = {f"paper on {name}": world for name, world in MARKET_DATA.items()}
+ON_CHAIN = "injective on the sandbox"
+TRADING = (*PAPER, ON_CHAIN)
 
 
 def trade(name: str, script: Callable[[Bench], Coroutine[Any, Any, None]], latency_ms: int = 0) -> None:
-    """Run a script against a fresh adapter, on virtual time."""
-    world, make = TRADING[name]
+    """Run a script against a fresh adapter: paper on virtual time, Injective over real gRPC on the sandbox."""
+    if name == ON_CHAIN:
+        asyncio.run(_trade_on_chain(script))
+        return
+    world = PAPER[name]
 
     async def main() -> None:
         clock = LoopClock(world.now_ms)
-        await script(await make(world, latency_ms)(clock))
+        await script(await on_paper(world, latency_ms)(clock))
 
     run_virtually(main)
+
+
+async def _trade_on_chain(script: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.timeout(60), rig(make_clock=lambda on: ChainClock(on.chain)) as on:
+        market = (await on.data.markets())["BTC"]
+
+        def hold(quantity: str) -> None:
+            on.chain.seed_position(SUBACCOUNT, "BTC", Decimal(quantity), on.mark())
+
+        await script(Bench(on.trading, on.data, market, on.clock, hold, on.chain.next_block))

@@ -1,0 +1,235 @@
+"""One gRPC channel over several nodes: deadlines, keepalive, a request rate, and the change to the next node.
+
+A public node falls silent, answers 503 or lags as a matter of routine, and gRPC by itself waits for ever. Here every
+unary call has a deadline, and after repeated failures the next call goes to the next node (never the same call: whoever
+made it knows whether it may be made again). A node is left when it fails, not when another recovers.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+import structlog
+
+log = structlog.get_logger(__name__)
+
+FAILURES_TO_ROTATE = 2
+"""Consecutive failures after which the next node is asked."""
+UNHEALTHY = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+)
+"""What speaks against the node rather than the request; HTTP 429, 502, 503 and 504 arrive as UNAVAILABLE."""
+OPTIONS: tuple[tuple[str, int], ...] = (
+    # pings only while a call is open, so that an idle channel gives no server reason to complain
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.min_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+    ("grpc.max_receive_message_length", 64 << 20),
+    # channels to one address would share one connection, and with it one failure
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node's address, host:port; `credentials` None means plain text, for one's own node or a local one."""
+
+    address: str
+    credentials: grpc.ChannelCredentials | None = None
+
+
+class RateLimit:
+    """At most `per_s` requests a second, in bursts of at most `per_s`; None: no limit."""
+
+    def __init__(self, per_s: float | None) -> None:
+        self._gap_s = 1.0 / per_s if per_s else 0.0
+        self._free_s = 0.0  # the loop's time at which the bucket would be full again, one burst late
+
+    async def acquire(self) -> None:
+        """Wait for one's turn; first come, first served."""
+        if not self._gap_s:
+            return
+        now_s = asyncio.get_running_loop().time()
+        self._free_s = max(self._free_s, now_s - 1.0) + self._gap_s
+        if self._free_s > now_s:
+            await asyncio.sleep(self._free_s - now_s)
+
+
+@dataclass(slots=True)
+class Health:
+    """Which of the nodes is in use, and which are known to be bad. Logs once on bad and once on recovery."""
+
+    name: str
+    addresses: tuple[str, ...]
+    current: int = 0
+    failures: int = 0
+    bad: set[int] = field(default_factory=set)
+    blamed: set[int] = field(default_factory=set)
+
+    def failed(self, index: int, why: str) -> None:
+        """Note a failure; the second in a row of the node in use moves on to the next."""
+        if index != self.current:
+            return  # a late answer of a node that was left already
+        self.failures += 1
+        if self.failures >= FAILURES_TO_ROTATE:
+            self.lost(index, why)
+
+    def lost(self, index: int, why: str) -> None:
+        """Move on to the next node."""
+        self.failures = 0
+        self.current = (index + 1) % len(self.addresses)
+        if index not in self.bad:
+            self.bad.add(index)
+            log.warning(
+                "node_lost",
+                channel=self.name,
+                node=self.addresses[index],
+                why=why,
+                now=self.addresses[self.current],
+            )
+
+    def answered(self, index: int) -> None:
+        """Note an answer."""
+        if index == self.current:
+            self.failures = 0
+        if index in self.bad and index not in self.blamed:
+            self.bad.discard(index)
+            log.info("node_back", channel=self.name, node=self.addresses[index])
+
+
+class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-arg, unused-ignore]
+    """Gives every unary call its turn, a deadline and the load balancer's cookie, and notes how the node answered."""
+
+    def __init__(self, health: Health, index: int, limit: RateLimit, deadline_s: float) -> None:
+        self._health, self._index = health, index
+        self._limit, self._deadline_s = limit, deadline_s
+        self._cookie: str | None = None
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        await self._limit.acquire()
+        call = await continuation(self._with_deadline(details), request)
+        try:
+            code = await call.code()
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        if code in UNHEALTHY:
+            self._health.failed(self._index, f"{code.name}: {await call.details()}")
+        else:
+            self._health.answered(self._index)
+            self._cookie = dict(await call.initial_metadata() or ()).get("set-cookie", self._cookie)
+        return call
+
+    def _with_deadline(self, details: Any) -> Any:
+        """A public address is many machines at different heights; its cookie keeps one client on one of them."""
+        metadata = grpc.aio.Metadata(*(details.metadata or ()))
+        if self._cookie and "cookie" not in metadata:
+            metadata.add("cookie", self._cookie)
+        timeout = self._deadline_s if details.timeout is None else details.timeout
+        return grpc.aio.ClientCallDetails(
+            details.method, timeout, metadata, details.credentials, details.wait_for_ready
+        )
+
+
+class FailoverChannel(grpc.aio.Channel):  # type: ignore[misc, unused-ignore]
+    """A channel that is the channel of whichever node is in use. Any generated stub and injective-py take it."""
+
+    def __init__(self, name: str, targets: Sequence[Target], limit: RateLimit, deadline_s: float) -> None:
+        self.health = Health(name, tuple(target.address for target in targets))
+        self._limit, self._deadline_s = limit, deadline_s
+        self._targets = tuple(targets)
+        self._channels: dict[int, grpc.aio.Channel] = {}
+
+    @property
+    def in_use(self) -> grpc.aio.Channel:
+        """The channel to the node in use, opened at its first use."""
+        index = self.health.current
+        if index not in self._channels:
+            target = self._targets[index]
+            guards = [_Guard(self.health, index, self._limit, self._deadline_s)]
+            self._channels[index] = (
+                grpc.aio.insecure_channel(target.address, OPTIONS, interceptors=guards)
+                if target.credentials is None
+                else grpc.aio.secure_channel(target.address, target.credentials, OPTIONS, interceptors=guards)
+            )
+        return self._channels[index]
+
+    @property
+    def node(self) -> str:
+        """Address of the node in use."""
+        return self._targets[self.health.current].address
+
+    def failed(self, why: str) -> None:
+        """Note the end of a stream, which no interceptor sees."""
+        self.health.failed(self.health.current, why)
+
+    def answered(self) -> None:
+        """Note that a stream speaks."""
+        self.health.answered(self.health.current)
+
+    def blame(self, why: str) -> None:
+        """Leave the node in use for the next one: what it says cannot be right, though it answers."""
+        self.health.blamed.add(self.health.current)
+        self.health.lost(self.health.current, why)
+
+    def trust(self) -> None:
+        """Take back the blame: the node in use is right again."""
+        self.health.blamed.discard(self.health.current)
+        self.health.answered(self.health.current)
+
+    def _routed(self, kind: str, *args: Any, **kwargs: Any) -> Any:
+        made: dict[int, Callable[..., Any]] = {}
+
+        def call(*request: Any, **options: Any) -> Any:
+            channel = self.in_use
+            index = self.health.current
+            if index not in made:
+                made[index] = getattr(channel, kind)(*args, **kwargs)
+            return made[index](*request, **options)
+
+        return call
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a callable whose calls go to the node in use; deadlines come on top."""
+        return self._routed("unary_unary", *args, **kwargs)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a callable whose streams come from the node in use; whoever reads them watches for silence."""
+        return self._routed("unary_stream", *args, **kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a callable whose calls go to the node in use."""
+        return self._routed("stream_unary", *args, **kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a callable whose calls go to the node in use."""
+        return self._routed("stream_stream", *args, **kwargs)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close the channels to all nodes."""
+        channels, self._channels = list(self._channels.values()), {}
+        await asyncio.gather(*(channel.close(grace) for channel in channels))
+
+    async def __aenter__(self) -> "FailoverChannel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """Return the state of the connection to the node in use."""
+        return self.in_use.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Wait for a change of the connection to the node in use."""
+        await self.in_use.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Wait until the node in use is connected; bound it by a timeout."""
+        await self.in_use.channel_ready()

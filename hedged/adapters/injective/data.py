@@ -1,0 +1,252 @@
+"""The `MarketData` port on Injective: a board kept current by polls and the stream, its past filled in once."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+import structlog
+from pyinjective.proto.injective.exchange.v2 import query_pb2
+
+from hedged.adapters.injective.board import Seen, Ticker
+from hedged.adapters.injective.chain import Chain, Head
+from hedged.adapters.injective.markets import Perpetual, by_symbol, measured, read_perpetual, read_state
+from hedged.adapters.injective.network import InjectiveNetwork
+from hedged.adapters.injective.prints import certain
+from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
+from hedged.domain.bars import Observation
+from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
+from hedged.domain.errors import ConfigError, Retryable
+from hedged.domain.funding import Settlement
+from hedged.domain.market import INJECTIVE, Costs, Market
+
+log = structlog.get_logger(__name__)
+
+FRESH_MS = 1_000
+"""A state younger than this is not asked for again."""
+LAG_MS = 30 * SECOND_MS
+"""A node whose latest block is older than this lags, or its chain stands still: what it says is not the present."""
+SILENT_MS = 60 * SECOND_MS
+"""Once nobody has answered for so long, what is remembered is not told as the present any more."""
+PRICE_DAYS = 14
+"""Days of hourly prices that are read from the trades: what volatility is first measured on."""
+
+
+COMPLETE_OVERLAP_MS = 3 * HOUR_MS
+"""The indexer may be behind when it is asked: this much is read again the next time."""
+
+
+class InjectiveData:
+    """Public data of Injective's perpetuals."""
+
+    venue = INJECTIVE
+
+    def __init__(
+        self,
+        network: InjectiveNetwork,
+        clock: Clock,
+        costs: Costs,
+        history_days: int = 90,
+        lag_ms: int = LAG_MS,
+        silent_ms: int = SILENT_MS,
+    ) -> None:
+        channel = network.create_chain_grpc_channel()
+        self._node, self.chain = Chain(channel), ChainQueries(channel)
+        self.indexer = IndexerQueries(network.create_exchange_grpc_channel())
+        self.network, self._clock, self._costs = network, clock, costs
+        self._history_ms, self._lag_ms, self._silent_ms = history_days * DAY_MS, lag_ms, silent_ms
+        self._watched: frozenset[str] | None = None
+        self._complete: set[str] = set()  # symbols whose prints are complete
+        self._strange: set[str] = set()  # market ids that could not be read
+        self._lock, self._loading = asyncio.Lock(), asyncio.Lock()
+        self._polled_ms = 0
+        self._fed = False
+        self.tickers: dict[str, Ticker] = {}
+
+    def watch(self, symbols: Iterable[str]) -> None:
+        """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
+        self._watched = frozenset(symbols)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols that are told."""
+        return tuple(s for s in self.tickers if self._watched is None or s in self._watched)
+
+    def fed(self) -> None:
+        """Note that somebody keeps the board current from now on, so that asking for it polls no more."""
+        self._fed = True
+
+    async def markets(self) -> Mapping[str, Market]:
+        """Return the markets, with the spread and depth last seen. Raises Retryable before the first answer."""
+        await self._current()
+        found = {}
+        for symbol in self.symbols:
+            ticker = self.tickers[symbol]
+            state = ticker.state
+            found[symbol] = measured(ticker.perpetual, state) if state else ticker.perpetual.market
+        return found
+
+    async def observe(self, now_ms: int) -> Sequence[Observation]:
+        """Return what was known at an instant, also a past one."""
+        await self._current()
+        return [self.tickers[symbol].observe(now_ms) for symbol in self.symbols]
+
+    async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
+        """Return what was known at past bar ends."""
+        await self._current()
+        await self.load()
+        return [[self.tickers[symbol].observe(ts_ms) for symbol in self.symbols] for ts_ms in times_ms]
+
+    async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
+        """Return prints with since < ts ≤ until that are known by now, oldest first."""
+        await self._current()
+        await self.load()
+        found = [
+            one for symbol in self.symbols for one in self.tickers[symbol].settlements(since_ms, until_ms)
+        ]
+        return sorted(found, key=lambda one: (one.ts_ms, one.key))
+
+    def told_ms(self, symbol: str, ts_ms: int) -> int:
+        """Return when the settlement due at an instant became known: long after it where the chain had halted."""
+        ticker = self.tickers.get(symbol)
+        one = ticker.prints.at(ts_ms) if ticker else None
+        return one.known_ms if one else ts_ms
+
+    def seen(self, symbol: str, now_ms: int) -> tuple[Perpetual, Seen] | None:
+        """Return a market's accumulators as known at an instant, with what its next trade is expected to be."""
+        ticker = self.tickers.get(symbol)
+        seen = ticker.at(now_ms) if ticker else None
+        return (ticker.perpetual, seen) if ticker and seen else None
+
+    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
+        """Return a market's rules and its mark; None where there is no such market. Raises Retryable."""
+        await self._current()
+        ticker = self.tickers.get(symbol)
+        return (ticker.perpetual, ticker.state.mark) if ticker and ticker.state else None
+
+    def symbol_of(self, market_id: str) -> str | None:
+        """Return the symbol of a market by the id that the chain uses; None for one that is not traded here."""
+        return next((s for s, t in self.tickers.items() if t.perpetual.market_id == market_id), None)
+
+    async def _current(self) -> None:
+        if not self._fed or not self.tickers:
+            await self.poll()
+        elif (silent_ms := self._clock.now_ms() - self._polled_ms) > self._silent_ms:
+            raise Retryable(f"Injective has not answered for {silent_ms / SECOND_MS:.0f} s")
+
+    async def poll(self) -> None:
+        """Ask the chain for all markets at once, unless just done. Raises Retryable; ConfigError on another chain."""
+        if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
+            await self.snapshot()
+
+    async def snapshot(self) -> None:
+        """Ask the chain for all markets at once. Raises Retryable; ConfigError when it is another chain."""
+        async with self._lock:
+            head, answer = await asyncio.gather(self._node.head(), self.chain.markets())
+            self._check(head)
+            self._polled_ms = self._clock.now_ms()
+            self._take(answer, self._polled_ms)
+
+    def _check(self, head: Head) -> None:
+        """Refuse another chain and a node that lags: it would tell the past as the present."""
+        if head.chain_id != self.network.chain_id:
+            raise ConfigError(
+                f"the node at {self.chain.channel.node} is on chain {head.chain_id!r}, "
+                f"the configuration asks for {self.network.chain_id!r}"
+            )
+        behind_ms = self._clock.now_ms() - head.ts_ms
+        if behind_ms > self._lag_ms:
+            why = f"its latest block {head.height} is {behind_ms / SECOND_MS:.0f} s old"
+            self.chain.channel.blame(why)
+            raise Retryable(f"Injective, a node lags or the chain stands still: {why}")
+        self.chain.channel.trust()
+
+    def _take(self, answer: Sequence[query_pb2.FullDerivativeMarket], received_ms: int) -> None:
+        """Put an answer on the board; a market that cannot be read is left as it was, and said once."""
+        read: list[tuple[Perpetual, query_pb2.FullDerivativeMarket]] = []
+        for full in answer:
+            try:
+                perpetual = read_perpetual(full, self._costs)
+            except (ValueError, ArithmeticError) as error:
+                self._unreadable(full, error)
+                continue
+            if perpetual is not None:
+                read.append((perpetual, full))
+        sent = {perpetual.market_id: full for perpetual, full in read}
+        for symbol, perpetual in by_symbol(p for p, _ in read).items():
+            ticker = self.tickers.get(symbol)
+            if ticker is None or ticker.perpetual.market_id != perpetual.market_id:
+                ticker = self.tickers[symbol] = Ticker(perpetual)
+            ticker.perpetual = perpetual
+            self._advance(ticker, sent[perpetual.market_id], received_ms)
+
+    def _advance(self, ticker: Ticker, full: query_pb2.FullDerivativeMarket, received_ms: int) -> None:
+        try:
+            state = read_state(full, received_ms)
+        except (ValueError, ArithmeticError) as error:
+            self._unreadable(full, error)
+            return
+        if ticker.snapshot(state):
+            self._complete.discard(ticker.perpetual.symbol)
+
+    def _unreadable(self, full: query_pb2.FullDerivativeMarket, error: Exception) -> None:
+        if full.market.market_id not in self._strange:
+            self._strange.add(full.market.market_id)
+            log.warning("market_unreadable", ticker=full.market.ticker, error=str(error))
+
+    async def details(self) -> None:
+        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
+        await asyncio.gather(*(self._detail(self.tickers[symbol]) for symbol in self.symbols))
+
+    async def _detail(self, ticker: Ticker) -> None:
+        state, perpetual = ticker.state, ticker.perpetual
+        if state is None:
+            return
+        mid = (state.bid + state.ask) / 2 if state.bid and state.ask else state.mark
+        (bids, asks), interest = await asyncio.gather(
+            self.chain.depth_usd(perpetual, mid), self.chain.open_interest(perpetual)
+        )
+        now_ms = self._clock.now_ms()
+        latest = ticker.state or state
+        ticker.put(
+            replace(
+                latest,
+                received_ms=now_ms,
+                bid_depth_usd=bids,
+                ask_depth_usd=asks,
+                open_interest=interest,
+                details_received_ms=now_ms,
+            )
+        )
+
+    async def load(self) -> None:
+        """Read the funding history and the hourly prices of the markets that are told, once. Raises Retryable."""
+        async with self._loading:  # of its own: polls go on while history is read
+            missing = [symbol for symbol in self.symbols if symbol not in self._complete]
+            await asyncio.gather(*(self._load(self.tickers[symbol]) for symbol in missing))
+
+    async def read_again(self, symbol: str) -> None:
+        """Read the latest funding prints of a market anew: it had a settlement that they do not tell."""
+        async with self._loading:
+            await self._read_prints(self.tickers[symbol])
+
+    async def _read_prints(self, ticker: Ticker) -> None:
+        perpetual, now_ms = ticker.perpetual, self._clock.now_ms()
+        since_ms = max(now_ms - self._history_ms, ticker.complete_to_ms)
+        read = await self.indexer.prints(perpetual, since_ms, ticker.prints.due_of)
+        before = ticker.prints.last_before(read[0].ts_ms) if read else None
+        sure = certain(read, before, perpetual.rule.interval_s, now_ms)
+        for one in sure:
+            ticker.record(one)
+        if len(sure) == len(read):
+            self._complete.add(perpetual.symbol)
+            ticker.complete_to_ms = now_ms - COMPLETE_OVERLAP_MS
+
+    async def _load(self, ticker: Ticker) -> None:
+        now_ms = self._clock.now_ms()
+        first_ms = now_ms - self._history_ms
+        await self._read_prints(ticker)
+        if not ticker.priced:
+            price_from_ms = max(first_ms, now_ms - PRICE_DAYS * DAY_MS)
+            ticker.prices = await self.indexer.prices(ticker.perpetual, now_ms, price_from_ms, HOUR_MS)
+            ticker.priced = True

@@ -1,0 +1,252 @@
+"""The `Trading` port on Injective: orders are sent here, the account is read by the reader that the book uses too.
+
+A market order is matched at the end of the block that includes it, and its transaction says nothing of the fill. So an
+order passes three proofs: accepted by a node, in a block and worked, filled or not as the indexer tells.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from hedged.adapters.injective.codes import explain
+from hedged.adapters.injective.markets import Perpetual
+from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket, market_orders_in
+from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.transactions import Patience, Transactions
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.book import Balance, Position
+from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.funding import FundingPayment
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
+from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
+
+MOST_FAILURES = 1_000
+SILENCE_MS = 120 * SECOND_MS
+"""So long after an included market order the indexer's knowing nothing of it means that it filled nothing. Should the
+indexer still be behind, its executions count as the daemon's own when they come: they carry the client id."""
+
+
+class AccountReader(Protocol):
+    """What the account shows; read without a key."""
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return all open positions by symbol."""
+        ...
+
+    async def balance(self) -> Balance:
+        """Return the collateral."""
+        ...
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return executions with ts ≥ since."""
+        ...
+
+    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
+        """Return funding payments with ts > since."""
+        ...
+
+
+class Rules(Protocol):
+    """The markets as they are now."""
+
+    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
+        """Return a market and its mark; None where there is none."""
+        ...
+
+    def symbol_of(self, market_id: str) -> str | None:
+        """Return the symbol of a market by the id that the chain uses."""
+        ...
+
+    def best(self, symbol: str, side: Side) -> Decimal | None:
+        """Return the best price that an order of `side` could meet in the book; None where that is not known."""
+        ...
+
+
+class InjectiveTrading:
+    """Orders and account of one subaccount."""
+
+    venue = INJECTIVE
+
+    def __init__(
+        self,
+        reader: AccountReader,
+        rules: Rules,
+        orders: Orders,
+        messages: Messages,
+        transactions: Transactions,
+        journal: TxJournal,
+        clock: Clock,
+        leverage: Decimal,
+        patience: Patience,
+    ) -> None:
+        self._reader = reader
+        self._rules = rules
+        self._orders = orders
+        self._messages = messages
+        self._transactions = transactions
+        self._journal = journal
+        self._clock = clock
+        self._leverage = leverage
+        self._patience = patience
+        self._unexecuted: dict[str, str] = {}
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return all open positions by symbol. Raises Retryable when unknown."""
+        return await self._reader.positions()
+
+    async def balance(self) -> Balance:
+        """Return the collateral. Raises Retryable when unknown."""
+        return await self._reader.balance()
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return executions with ts ≥ since, oldest first."""
+        return await self._reader.executions(since_ms)
+
+    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
+        """Return funding paid or received with ts > since, oldest first."""
+        return await self._reader.funding_payments(since_ms)
+
+    def see(self, block: Any) -> None:
+        """Take from a block of the event stream which of the account's orders the chain could not execute.
+
+        That is told nowhere else for market orders, which are matched after their transaction has succeeded.
+        """
+        for failure in block.order_failures:
+            if failure.cid:
+                self._unexecuted[failure.cid] = explain("exchange", failure.error_code, "")
+        while len(self._unexecuted) > MOST_FAILURES:
+            del self._unexecuted[next(iter(self._unexecuted))]
+
+    async def recover(self) -> None:
+        """Look up what an earlier life sent. What stays unknown blocks its own market only (the executor knows it)."""
+        await self._transactions.recover()
+
+    async def place(self, approved: ApprovedIntent) -> OrderState:
+        """Send a market order bounded by the worst price; return what filled.
+
+        Raises Rejected or Retryable (the order does not exist) or OutcomeUnknown (look it up, never resend).
+        """
+        return await self._send(approved, Kind.MARKET, expires_at=0)
+
+    async def rest(self, approved: ApprovedIntent, blocks: int, *, post_only: bool = True) -> OrderState:
+        """Leave an order in the book at the worst price for so many blocks. Raises like `place`."""
+        expires_at = await self._transactions.height() + blocks
+        return await self._send(approved, Kind.POST_ONLY if post_only else Kind.LIMIT, expires_at)
+
+    async def batch(self, approved: Sequence[ApprovedIntent]) -> dict[str, OrderState | Rejected]:
+        """Send several market orders, of different markets, in one transaction; each succeeds or fails on its own.
+
+        Returns by client id what filled, or why it was not created. Raises like `place` where the whole transaction
+        failed or is of unknown outcome.
+        """
+        tickets = [await self._ticket(one, Kind.MARKET, 0) for one in approved]
+        client_ids = [one.client_id for one in approved]
+        message = self._messages.batch(tickets)
+        tx = await self._transactions.send(self._messages.signed_by_grantee([message]), client_ids)
+        failed = _failed(tx)
+        return {c: Rejected(failed[c]) if c in failed else await self._told(c) for c in client_ids}
+
+    async def lookup(self, client_id: str) -> OrderState | None:
+        """Return the order; None when it certainly never existed. Raises OutcomeUnknown while that is not proven."""
+        signed = [await self._transactions.resolve(tx) for tx in await self._journal.of_order(client_id)]
+        if any(tx.outcome is TxOutcome.PENDING for tx in signed):
+            raise OutcomeUnknown(f"the transaction of order {client_id} is neither in a block nor expired")
+        included = [tx for tx in signed if tx.outcome is TxOutcome.INCLUDED]
+        if signed and (not included or client_id in _failed(included[-1])):
+            return None
+        state = await self._orders.state(client_id)
+        if state is not None or not included or client_id in self._unexecuted:
+            return state
+        return await self._unfilled(client_id, included[-1])
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Return every resting order of the account."""
+        return [state for _, state in await self._orders.resting()]
+
+    async def cancel(self, client_id: str) -> None:
+        """Cancel a resting order; one that is already gone is no error."""
+        for market_id, state in await self._orders.resting():
+            if state.client_id == client_id:
+                message = self._messages.cancel(market_id, client_id)
+                await self._cancel(message, client_id)
+
+    async def _cancel(self, message: object, client_id: str) -> None:
+        try:
+            await self._transactions.send(self._messages.signed_by_grantee([message]))
+        except Rejected:
+            if any(state.client_id == client_id for _, state in await self._orders.resting()):
+                raise  # it rests all the same
+
+    async def _send(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> OrderState:
+        ticket = await self._ticket(approved, kind, expires_at)
+        messages = self._messages.signed_by_grantee([self._messages.create(ticket)])
+        await self._transactions.send(messages, (approved.client_id,))
+        return await self._told(approved.client_id)
+
+    async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:
+        """Make the order, by the market's rules of now. Raises Rejected where they are not those of the decision."""
+        intent = approved.intent
+        found = await self._rules.perpetual(intent.key.symbol)
+        if found is None:
+            raise Rejected(f"{intent.key}: Injective has no such market now")
+        perpetual, mark = found
+        ticket = make_ticket(
+            intent, approved.client_id, perpetual.market, perpetual.market_id, mark, self._leverage,
+            reduces=intent.reduce_only, kind=kind, expires_at=expires_at,
+        )  # fmt: skip
+        if ticket.quantity != intent.quantity:
+            raise Rejected(
+                f"{intent.key}: {intent.quantity} is off the market's step {perpetual.market.quantity_step}: "
+                "it has changed since the decision"
+            )
+        if kind is Kind.MARKET:
+            _must_reach(intent, self._rules.best(intent.key.symbol, intent.side), mark)
+        return ticket
+
+    async def _told(self, client_id: str) -> OrderState:
+        """Wait until the indexer tells what became of an order that is in a block."""
+        why = "the indexer does not know it yet"
+        try:
+            async with asyncio.timeout(self._patience.fill_s):
+                while True:
+                    try:
+                        state = await self._orders.state(client_id)
+                        if state is not None:
+                            return state
+                        if client_id in self._unexecuted:
+                            raise Rejected(self._unexecuted[client_id])
+                    except Retryable as error:
+                        why = str(error)
+                    await asyncio.sleep(self._patience.poll_s)
+        except TimeoutError:
+            raise OutcomeUnknown(
+                f"order {client_id} is in a block, what it filled is not known: {why}"
+            ) from None
+
+    async def _unfilled(self, client_id: str, tx: SignedTx) -> OrderState:
+        silent_ms = self._clock.now_ms() - tx.created_ms
+        sent = market_orders_in(tx.raw).get(client_id)
+        if silent_ms < SILENCE_MS or sent is None:
+            raise OutcomeUnknown(f"order {client_id} is in a block and the indexer does not know it")
+        market_id, quantity = sent
+        key = SeriesKey(INJECTIVE, self._rules.symbol_of(market_id) or market_id)
+        return OrderState(client_id, key, OrderStatus.CANCELLED, Decimal(0), quantity, "nothing was filled")
+
+
+def _must_reach(intent: Intent, best: Decimal | None, mark: Decimal) -> None:
+    """Spare the fee of an order that the chain would only refuse. Raises Rejected."""
+    if best is not None and intent.side.sign * (best - intent.worst_price) > 0:
+        away_bp = abs(best / mark - 1) * 10_000
+        raise Rejected(
+            f"the book's best price {best.normalize():f} is {away_bp:.0f} bp from the mark, beyond the worst price "
+            f"{intent.worst_price.normalize():f} that risk.price_collar_bp allows: nothing would fill, nothing was sent"
+        )
+
+
+def _failed(tx: SignedTx) -> dict[str, str]:
+    """Return client id → reason of the orders that an included transaction did not create."""
+    pairs = (part.partition(": ") for part in tx.detail.split("; ") if part)
+    return {client_id: why for client_id, _, why in pairs if client_id in tx.client_ids}

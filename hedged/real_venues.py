@@ -1,0 +1,129 @@
+"""The real venues as the configuration names them: so far Injective, its markets and the trader's own book there."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from hedged.adapters.injective.account import InjectiveAccount
+from hedged.adapters.injective.chain import Chain
+from hedged.adapters.injective.data import LAG_MS, SILENT_MS, InjectiveData
+from hedged.adapters.injective.network import InjectiveNetwork
+from hedged.adapters.injective.paper_book import PaperBook
+from hedged.adapters.injective.preflight import must_be_isolated
+from hedged.adapters.injective.stream import Feed, Pace
+from hedged.adapters.paper import PaperVenue
+from hedged.config import Config
+from hedged.domain.clock import Clock
+from hedged.domain.errors import ConfigError, Retryable
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Execution
+from hedged.domain.ports import MarketData
+from hedged.forecast.coming import ChainState, First, of_chain
+
+LEAST_POLL_S = 0.5
+
+
+class RealBook:
+    """The trader's own positions on the chain."""
+
+    def __init__(self, account: InjectiveAccount, data: InjectiveData, clock: Clock) -> None:
+        self.account, self._data, self._clock = account, data, clock
+        self.symbols: tuple[str, ...] = ()
+
+    async def clear(self) -> None:
+        """Prove that the book can be read. Raises ConfigError for what the operator must change, else Retryable."""
+        channel = self._data.chain.channel
+        try:
+            await self._data.markets()  # and with it the chain's id
+        except Retryable as error:
+            raise Retryable(
+                f"no answer from the node {channel.node} (injective.network, .nodes): {error}"
+            ) from None
+        if await Chain(channel).account(self.account.address) is None:
+            raise ConfigError(
+                f"book.address: {self.account.address} is unknown on {self._data.network.chain_id}: it has never "
+                "held anything there"
+            )
+        await must_be_isolated(channel, self.account.subaccount_id)
+
+    async def open(self, hedged: Collection[str], equity_usd: Decimal | None) -> Decimal:
+        """Read what is held and watch those markets; return the equity: the given one, else the account's collateral.
+
+        Raises ConfigError when there is nothing to protect and nothing left to unwind.
+        """
+        await self.clear()
+        held = await self.account.positions()
+        if not held and not hedged:
+            raise ConfigError(
+                f"{self.account.address}, subaccount {self.account.index}, holds no perpetual position that could be "
+                "protected: open one, or name another book.subaccount"
+            )
+        self.symbols = tuple(sorted(held))
+        equity = equity_usd or (await self.account.balance()).total_usd
+        if equity <= 0:
+            raise ConfigError("the account's collateral is worth nothing: set book.equity_usd")
+        self._data.watch({*held, *hedged})
+        await self._data.details()  # spread and depth, before anybody asks what an order would cost
+        return equity
+
+    def on_paper(self, paper: PaperVenue, before: Sequence[Execution]) -> PaperBook:
+        """Return the account with simulated fills on top."""
+        return PaperBook(self.account, paper, self._data, self._clock, before)
+
+
+@dataclass(frozen=True, slots=True)
+class RealVenues:
+    """Everything that is connected. `feed` must run while the sources are used for longer than a moment."""
+
+    network: InjectiveNetwork
+    data: InjectiveData
+    feed: Feed
+    book: RealBook | None
+
+    @property
+    def sources(self) -> Mapping[str, MarketData]:
+        """Market data by venue."""
+        return {INJECTIVE: self.data}
+
+    def coming(self, key: SeriesKey, now_ms: int) -> First | None:
+        """Tell a market's coming settlement by the chain's accumulators; None where they are not known."""
+        found = self.data.seen(key.symbol, now_ms) if key.venue == INJECTIVE else None
+        if found is None:
+            return None
+        perpetual, seen = found
+        if not seen.premiums or not np.isfinite(seen.trades_per_s):
+            return None
+        state = ChainState(seen.state.funding, perpetual.rule, seen.trades_per_s, np.array(seen.premiums))
+        return of_chain(state, now_ms)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.network.close()
+
+
+def connect(config: Config, clock: Clock, rng: np.random.Generator) -> RealVenues:
+    """Make what the configuration names; nothing is asked yet. Raises ConfigError for an address that is none."""
+    network = InjectiveNetwork.from_config(config.injective)
+    speed = config.clock.speed
+    # how old an answer may be is a matter of networks: it is told in wall time
+    ages = {"lag_ms": round(LAG_MS * speed), "silent_ms": round(SILENT_MS * speed)}
+    data = InjectiveData(network, clock, config.costs_of(INJECTIVE), config.cycle.history_days, **ages)
+    book = None
+    if config.book.source == "injective" and config.book.address is not None:
+        account = InjectiveAccount(data, clock, config.book.address, config.book.subaccount)
+        book = RealBook(account, data, clock)
+    mine = [book.account.subaccount_id] if book else []
+    feed = Feed(data, clock, rng, _pace(speed), mine, [book.account.address] if book else [])
+    return RealVenues(network, data, feed, book)
+
+
+def _pace(speed: float) -> Pace:
+    """Poll as often as the chain's time asks for, as far as a node can answer."""
+    usual = Pace()
+    return replace(
+        usual,
+        poll_s=max(LEAST_POLL_S, usual.poll_s / speed),
+        details_s=max(LEAST_POLL_S, usual.details_s / speed),
+    )

@@ -1,0 +1,270 @@
+"""Chain gRPC of the exchange module, v2: human values × 1e18; deposits in the coin's smallest unit × 1e18."""
+
+from typing import Any
+
+import grpc
+from pyinjective.proto.injective.exchange.v2 import (
+    exchange_pb2,
+)
+from pyinjective.proto.injective.exchange.v2 import (
+    query_pb2 as query,
+)
+from pyinjective.proto.injective.exchange.v2 import (
+    query_pb2_grpc as query_grpc,
+)
+from pyinjective.proto.injective.oracle.v1beta1 import (
+    query_pb2 as oracle_query,
+)
+from pyinjective.proto.injective.oracle.v1beta1 import (
+    query_pb2_grpc as oracle_grpc,
+)
+
+from hedged.sandbox.injective.book import Order
+from hedged.sandbox.injective.chain import Chain
+from hedged.sandbox.injective.codes import ChainError
+from hedged.sandbox.injective.exchange_rows import (
+    deposit_message,
+    full_market,
+    funding_state,
+    market_info,
+    position_message,
+    put_tob,
+    trimmed_order,
+)
+from hedged.sandbox.injective.gate import refuse
+from hedged.sandbox.injective.ledger import USDT, Deposit
+from hedged.sandbox.injective.market import Market
+from hedged.sandbox.injective.wire import chain_dec, owner_of, resolve_subaccount, subaccount_of
+
+RISK_ISOLATED, RISK_CROSS = 1, 2
+
+
+class ExchangeQuery(query_grpc.QueryServicer):
+    """Markets, books, positions, orders, deposits, funding, open interest."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    async def _market(self, market_id: str, context: Any) -> Market:
+        try:
+            return self._chain.exchange.market(market_id.lower())
+        except ChainError as error:
+            await refuse(context, grpc.StatusCode.UNKNOWN, error.log)
+
+    async def QueryExchangeParams(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the few parameters that a client may want."""
+        params = exchange_pb2.Params(
+            default_funding_interval=3_600,
+            max_derivative_order_side_count=20,
+            post_only_mode_height_threshold=self._chain.exchange.post_only_until,
+            fixed_gas_enabled=True,
+        )
+        return query.QueryExchangeParamsResponse(params=params)
+
+    async def DerivativeMarkets(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the markets asked for, with mid and top of book where wanted."""
+        wanted = {market_id.lower() for market_id in request.market_ids}
+        active = request.status in ("", "Active")
+        markets = [m for m in self._chain.exchange.markets.values() if not wanted or m.market_id in wanted]
+        tob = request.with_mid_price_and_tob
+        return query.QueryDerivativeMarketsResponse(markets=[full_market(m, tob) for m in markets if active])
+
+    async def DerivativeMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return one market."""
+        market = await self._market(request.market_id, context)
+        return query.QueryDerivativeMarketResponse(market=full_market(market, with_tob=False))
+
+    async def SpotMarkets(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """There is no spot trading here."""
+        return query.QuerySpotMarketsResponse()
+
+    async def BinaryOptionsMarkets(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Nor are there binary options."""
+        return query.QueryBinaryMarketsResponse()
+
+    async def DerivativeMidPriceAndTOB(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return mid and best prices."""
+        response = query.QueryDerivativeMidPriceAndTOBResponse()
+        put_tob(response, await self._market(request.market_id, context))
+        return response
+
+    async def DerivativeOrderbook(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return price levels, best first."""
+        market = await self._market(request.market_id, context)
+        response = query.QueryDerivativeOrderbookResponse(seq=market.book_sequence)
+        for is_buy, levels in ((True, response.buys_price_level), (False, response.sells_price_level)):
+            for price, quantity in market.book.levels(is_buy, request.limit):
+                levels.add(p=chain_dec(price), q=chain_dec(quantity))
+        return response
+
+    async def PerpetualMarketInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the funding rule of one market."""
+        return query.QueryPerpetualMarketInfoResponse(
+            info=market_info(await self._market(request.market_id, context))
+        )
+
+    async def PerpetualMarketFunding(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the funding accumulators of one market."""
+        market = await self._market(request.market_id, context)
+        return query.QueryPerpetualMarketFundingResponse(state=funding_state(market))
+
+    async def OpenInterest(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return open interest in coins, both sides counted."""
+        market = await self._market(request.market_id, context)
+        amount = query.OpenInterest(market_id=market.market_id, balance=chain_dec(market.open_interest))
+        return query.QueryOpenInterestResponse(amount=amount)
+
+    async def Positions(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return everybody's positions."""
+        return query.QueryPositionsResponse(state=self._positions())
+
+    async def PositionsInMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return everybody's positions in a market."""
+        await self._market(request.market_id, context)
+        return query.QueryPositionsInMarketResponse(
+            state=self._positions(market_id=request.market_id.lower())
+        )
+
+    async def SubaccountPositions(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return a subaccount's positions."""
+        return query.QuerySubaccountPositionsResponse(state=self._positions(request.subaccount_id.lower()))
+
+    def _positions(self, subaccount_id: str = "", market_id: str = "") -> list[Any]:
+        return [
+            exchange_pb2.DerivativePosition(
+                subaccount_id=holder, market_id=market.market_id, position=position_message(position)
+            )
+            for market in self._chain.exchange.markets.values()
+            for holder, position in market.positions.items()
+            if (not subaccount_id or holder == subaccount_id)
+            and (not market_id or market.market_id == market_id)
+        ]
+
+    def _risk_mode(self, subaccount_id: str) -> int:
+        return RISK_CROSS if subaccount_id in self._chain.exchange.cross_margin else RISK_ISOLATED
+
+    async def SubaccountPositionInMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return one position, nothing where it is flat."""
+        market = await self._market(request.market_id, context)
+        subaccount_id = request.subaccount_id.lower()
+        position = market.positions.get(subaccount_id)
+        return query.QuerySubaccountPositionInMarketResponse(
+            state=position_message(position) if position else None, risk_mode=self._risk_mode(subaccount_id)
+        )
+
+    async def SubaccountEffectivePositionInMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return one position with its margin at the mark, funding included."""
+        market = await self._market(request.market_id, context)
+        subaccount_id = request.subaccount_id.lower()
+        position, state = market.positions.get(subaccount_id), None
+        if position is not None:
+            margin = position.effective_margin(market.mark, market.funding.cumulative_funding)
+            state = query.EffectivePosition(
+                is_long=position.is_long,
+                quantity=chain_dec(position.quantity),
+                entry_price=chain_dec(position.entry_price),
+                effective_margin=chain_dec(margin),
+            )
+        return query.QuerySubaccountEffectivePositionInMarketResponse(
+            state=state, risk_mode=self._risk_mode(subaccount_id)
+        )
+
+    async def SubaccountRiskProfile(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return whether a subaccount is in cross-margin mode."""
+        mode = self._risk_mode(request.subaccount_id.lower())
+        profile = exchange_pb2.SubaccountRiskProfile(mode=mode)
+        return query.QuerySubaccountRiskProfileResponse(profile=profile, is_default=mode == RISK_ISOLATED)
+
+    async def SubaccountDeposits(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return a subaccount's deposits by coin."""
+        subaccount_id = request.subaccount_id.lower()
+        if request.HasField("subaccount"):
+            subaccount_id = subaccount_of(request.subaccount.trader, request.subaccount.subaccount_nonce)
+        deposit = self._chain.exchange.ledger.deposits.get(subaccount_id)
+        deposits = {USDT: deposit_message(deposit)} if deposit is not None else {}
+        return query.QuerySubaccountDepositsResponse(deposits=deposits)
+
+    async def SubaccountDeposit(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return one coin's deposit, zero where there is none."""
+        known = self._chain.exchange.ledger.deposits.get(request.subaccount_id.lower())
+        deposit = known if known is not None and request.denom == USDT else Deposit()
+        return query.QuerySubaccountDepositResponse(deposits=deposit_message(deposit))
+
+    async def SubaccountTradeNonce(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return how many orders a subaccount has tried."""
+        nonce = self._chain.exchange.trade_nonces.get(request.subaccount_id.lower(), 0)
+        return query.QuerySubaccountTradeNonceResponse(nonce=nonce)
+
+    async def TraderDerivativeOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return a subaccount's resting orders in a market."""
+        market = await self._market(request.market_id, context)
+        orders = _of(market.book.resting(), request.subaccount_id.lower())
+        return query.QueryTraderDerivativeOrdersResponse(orders=orders)
+
+    async def TraderDerivativeTransientOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Between blocks nothing is transient."""
+        await self._market(request.market_id, context)
+        return query.QueryTraderDerivativeOrdersResponse()
+
+    async def TraderDerivativeConditionalOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The sandbox takes no conditional orders."""
+        return query.QueryTraderDerivativeConditionalOrdersResponse()
+
+    async def AccountAddressDerivativeOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return an address's resting orders in a market, all subaccounts."""
+        market = await self._market(request.market_id, context)
+        resting = [o for o in market.book.resting() if not o.by_house]
+        orders = [trimmed_order(o) for o in resting if owner_of(o.subaccount_id) == request.account_address]
+        return query.QueryAccountAddressDerivativeOrdersResponse(orders=orders)
+
+    async def DerivativeOrdersByHashes(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return those of the named orders that still rest."""
+        market = await self._market(request.market_id, context)
+        wanted = {order_hash.lower() for order_hash in request.order_hashes}
+        mine = [o for o in market.book.resting() if o.subaccount_id == request.subaccount_id.lower()]
+        orders = [trimmed_order(o) for o in mine if o.order_hash in wanted]
+        return query.QueryDerivativeOrdersByHashesResponse(orders=orders)
+
+    async def SubaccountOrders(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return a subaccount's resting orders by side."""
+        market = await self._market(request.market_id, context)
+        subaccount_id = resolve_subaccount("", request.subaccount_id)
+        response = query.QuerySubaccountOrdersResponse()
+        for order in market.book.resting():
+            if order.subaccount_id == subaccount_id:
+                row = (response.buy_orders if order.is_buy else response.sell_orders).add()
+                row.order.price, row.order.quantity = chain_dec(order.price), chain_dec(order.fillable)
+                row.order.isReduceOnly, row.order.cid = order.is_reduce_only, order.cid
+                row.order_hash = bytes.fromhex(order.order_hash[2:])
+        return response
+
+    async def DenomMinNotionals(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the smallest order by coin, one USDT."""
+        row = exchange_pb2.DenomMinNotional(denom=USDT, min_notional=chain_dec(1))
+        return query.QueryDenomMinNotionalsResponse(denom_min_notionals=[row])
+
+
+class OracleQuery(oracle_grpc.QueryServicer):
+    """Oracle prices."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    async def OraclePrice(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return the price of a pair that a market uses; NOT_FOUND otherwise."""
+        markets = self._chain.exchange.markets.values()
+        market = next((m for m in markets if m.rules.oracle_base == request.base), None)
+        if market is None:
+            await refuse(context, grpc.StatusCode.NOT_FOUND, "oracle price not found")
+        state = oracle_query.PricePairState(
+            pair_price=chain_dec(market.mark),
+            base_price=chain_dec(market.mark),
+            quote_price=chain_dec(1),
+            base_timestamp=self._chain.time_s,
+            quote_timestamp=self._chain.time_s,
+        )
+        return oracle_query.QueryOraclePriceResponse(price_pair_state=state)
+
+
+def _of(orders: list[Order], subaccount_id: str) -> list[Any]:
+    return [trimmed_order(order) for order in orders if order.subaccount_id == subaccount_id]

@@ -1,0 +1,76 @@
+"""The command `hedged sandbox`: a local Injective in one terminal, the daemon in another."""
+
+import asyncio
+import signal
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hedged.domain.errors import ConfigError
+
+CHAIN_PORT, INDEXER_PORT, STREAM_PORT, HTTP_PORT = 19_900, 19_910, 19_999, 19_980
+console = Console(soft_wrap=True, highlight=False)
+
+
+def sandbox(
+    symbol: Annotated[list[str] | None, typer.Option(help="Market to run; repeat. Default: all.")] = None,
+    position: Annotated[
+        list[str] | None,
+        typer.Option(help="The operator's position in USD, signed: INJ=80000; repeat. Default: INJ=80000."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Prices and throw-away keys follow from it.")] = 7,
+    block_time: Annotated[float, typer.Option(min=0.02, max=60, help="Seconds between blocks.")] = 0.7,
+    speed: Annotated[
+        float,
+        typer.Option(min=1, max=3_600, help="How fast the chain's clock runs; 60: an hour in a minute."),
+    ] = 1.0,
+    history: Annotated[
+        int, typer.Option(min=0, max=8_760, help="Settled hours that the indexer knows.")
+    ] = 2_160,
+    data: Annotated[
+        Path | None, typer.Option(help="Recorded data directory to play instead of the market simulator.")
+    ] = None,
+    chain_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Chain gRPC; 0 = any free.")
+    ] = CHAIN_PORT,
+    indexer_port: Annotated[int, typer.Option(min=0, max=65_535, help="Indexer gRPC.")] = INDEXER_PORT,
+    stream_port: Annotated[int, typer.Option(min=0, max=65_535, help="Chain stream.")] = STREAM_PORT,
+    http_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Faults, Tendermint RPC, LCD.")
+    ] = HTTP_PORT,
+    out: Annotated[Path, typer.Option(help="Where key file and configuration go.")] = Path("out/sandbox"),
+) -> None:
+    """Run a local Injective to rehearse on: real protocols on loopback, no money, faults at the press of a key."""
+    from hedged.sandbox.injective.server import Ports, SandboxConfig
+    from hedged.sandbox.markets import SYMBOLS
+
+    symbols = tuple(dict.fromkeys(symbol or SYMBOLS))
+    held = dict(map(_position, position or [f"{symbols[0]}=80000"]))
+    if missing := sorted(set(held) - set(symbols)):
+        raise ConfigError(f"--position names {', '.join(missing)}, which is not among the markets")
+    config = SandboxConfig(
+        symbols=symbols,
+        seed=seed,
+        block_time_s=block_time,
+        speed=speed,
+        history_hours=history,
+        data=data,
+        ports=Ports(chain_port, indexer_port, stream_port, http_port),
+    )
+    from hedged.sandbox.injective.running import run_sandbox
+
+    asyncio.run(run_sandbox(config, held, out, console.print, (signal.SIGINT, signal.SIGTERM)))
+
+
+def _position(text: str) -> tuple[str, Decimal]:
+    symbol, _, usd = text.partition("=")
+    try:
+        value = Decimal(usd)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not symbol or not value.is_finite() or not value:
+        raise ConfigError(f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. INJ=80000")
+    return symbol, value
