@@ -191,6 +191,13 @@ def _origins(chunk: Chunk, sampling: Sampling, rng: np.random.Generator) -> Poin
 
 
 def _joined(parts: list[Samples]) -> Samples:
-    arrays = [f.name for f in fields(Samples) if f.name not in ("keys", "names")]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-    return Samples(keys=parts[0].keys, names=parts[0].names, **joined)
+    """Put the parts behind one another, array by array, letting go of what has been copied."""
+    keys, names = parts[0].keys, parts[0].names
+    arrays = {
+        f.name: [getattr(part, f.name) for part in parts]
+        for f in fields(Samples)
+        if f.name not in ("keys", "names")
+    }
+    parts.clear()
+    joined = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
+    return Samples(keys=keys, names=names, **joined)

@@ -99,12 +99,13 @@ def train(
     vocabulary = vocabulary_of((*samples.keys, *(extra.keys if extra is not None else ())))
     data_hash = _hash(samples)
     own = len(samples)
+    origins_ms = samples.origin_ms if extra is None else np.concatenate((samples.origin_ms, extra.origin_ms))
     table, samples, targets_ms = _table(samples, extra, vocabulary)
+    del extra
     work = out / ".work" / _key(config, data_hash, to_ms)
     work.mkdir(parents=True, exist_ok=True)
 
     cut_ms = to_ms - config.hold_out_days * DAY_MS
-    origins_ms = samples.origin_ms if extra is None else np.concatenate((samples.origin_ms, extra.origin_ms))
     # a target unknown at the cut is not one that never came
     before = (targets_ms < cut_ms) & (origins_ms < cut_ms - 5 * DAY_MS)
     after = samples.origin_ms >= cut_ms
@@ -161,14 +162,28 @@ def _leave_out(table: pl.DataFrame, symbols: tuple[str, ...]) -> pl.DataFrame:
 def _table(
     samples: Samples, extra: Samples | None, vocabulary: Vocabulary
 ) -> tuple[TensorData, Samples, NDArray[np.int64]]:
-    """Put the stand-in's rows behind the others → (table, samples as a view of it, last target of each row)."""
-    parts = [part for part in (samples, extra) if part is not None and len(part)]
-    told = [TensorData.of(part, vocabulary) for part in parts]
-    names = ("tabular", "sequence", "venue", "coin", "y")
-    table = TensorData(*(np.concatenate([getattr(part, name) for part in told]) for name in names))
+    """Put the stand-in's rows behind the others → (table, samples as a view of it, last target of each row).
+
+    One array after another, each old one let go: two copies of all would need twice the memory.
+    """
+    if extra is None or not len(extra):
+        return TensorData.of(samples, vocabulary), samples, samples.target_ms.max(axis=1)
     own = slice(0, len(samples))
-    samples = replace(samples, tabular=table.tabular[own], sequence=table.sequence[own])
-    return table, samples, np.concatenate([part.target_ms.max(axis=1) for part in parts])
+    for name in ("tabular", "sequence"):
+        both = np.concatenate((getattr(samples, name), getattr(extra, name)))
+        samples = replace(samples, **{name: both[own]})
+        extra = replace(extra, **{name: both[own.stop :]})
+    first, second = TensorData.of(samples, vocabulary), TensorData.of(extra, vocabulary)
+    table = TensorData(
+        _whole(samples.tabular), _whole(samples.sequence),
+        *(np.concatenate((getattr(first, name), getattr(second, name))) for name in ("venue", "coin", "y")),
+    )  # fmt: skip
+    return table, samples, np.concatenate((samples.target_ms.max(axis=1), extra.target_ms.max(axis=1)))
+
+
+def _whole(view: NDArray[Any]) -> NDArray[Any]:
+    """Return the array that a view is the beginning of."""
+    return view if view.base is None else np.asarray(view.base)
 
 
 def _judge(
