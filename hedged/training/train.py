@@ -168,22 +168,17 @@ def _table(
     """
     if extra is None or not len(extra):
         return TensorData.of(samples, vocabulary), samples, samples.target_ms.max(axis=1)
-    own = slice(0, len(samples))
-    for name in ("tabular", "sequence"):
-        both = np.concatenate((getattr(samples, name), getattr(extra, name)))
-        samples = replace(samples, **{name: both[own]})
-        extra = replace(extra, **{name: both[own.stop :]})
+    n = len(samples)
+    tabular = np.concatenate((samples.tabular, extra.tabular))
+    samples, extra = replace(samples, tabular=tabular[:n]), replace(extra, tabular=tabular[n:])
+    sequence = np.concatenate((samples.sequence, extra.sequence))
+    samples, extra = replace(samples, sequence=sequence[:n]), replace(extra, sequence=sequence[n:])
     first, second = TensorData.of(samples, vocabulary), TensorData.of(extra, vocabulary)
-    table = TensorData(
-        _whole(samples.tabular), _whole(samples.sequence),
-        *(np.concatenate((getattr(first, name), getattr(second, name))) for name in ("venue", "coin", "y")),
-    )  # fmt: skip
-    return table, samples, np.concatenate((samples.target_ms.max(axis=1), extra.target_ms.max(axis=1)))
-
-
-def _whole(view: NDArray[Any]) -> NDArray[Any]:
-    """Return the array that a view is the beginning of."""
-    return view if view.base is None else np.asarray(view.base)
+    venue, coin, y = (
+        np.concatenate((getattr(first, name), getattr(second, name))) for name in ("venue", "coin", "y")
+    )
+    last_ms = np.concatenate((samples.target_ms.max(axis=1), extra.target_ms.max(axis=1)))
+    return TensorData(tabular, sequence, venue, coin, y), samples, last_ms
 
 
 def _judge(
