@@ -7,6 +7,7 @@ costs little, and training reads the very same functions.
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -92,29 +93,13 @@ def ewm_of_prints(
     level, settled: (series, hours) → (half_lives, series, hours). A print counts once, at its settlement; before the
     first it is NaN. All prints count, also those before the columns asked for.
     """
-    known = settled & ~np.isnan(level)
-    keep = 0.5 ** (1.0 / np.array(half_lives))
-    first = level.shape[1] - hours
-    total, weight = _faded(level[:, :first], known[:, :first], keep)
-    out = np.empty((len(half_lives), len(level), hours))
-    with np.errstate(invalid="ignore"):  # 0 / 0 before the first print
-        for col in range(hours):
-            now = known[:, first + col]
-            total = np.where(now, level[:, first + col] + keep[:, None] * total, total)
-            weight = np.where(now, 1.0 + keep[:, None] * weight, weight)
-            out[:, :, col] = total / weight
-    return out
-
-
-def _faded(x: Array, known: NDArray[np.bool_], keep: Array) -> tuple[Array, Array]:
-    """Return sums of the known x and of their weights keep ** (number of later ones), both (keep, series)."""
-    rows, cols = np.nonzero(known)
-    number = np.count_nonzero(known, axis=1)
-    later = np.cumsum(number)[rows] - 1 - np.arange(len(rows))
-    packed, there = np.zeros((2, len(x), int(number.max(initial=0))))
-    packed[rows, later], there[rows, later] = x[rows, cols], 1.0
-    weights = keep[:, None] ** np.arange(packed.shape[1])
-    return weights @ packed.T, weights @ there.T
+    frame = pl.DataFrame(np.where(settled, level, np.nan).T).fill_nan(None)
+    smoothed = [
+        pl.all().ewm_mean(half_life=h, ignore_nulls=True).forward_fill().tail(hours).name.suffix(f" {h}")
+        for h in half_lives
+    ]
+    ewm = frame.select(smoothed).fill_null(np.nan).to_numpy()
+    return ewm.T.reshape(len(half_lives), len(level), hours)
 
 
 def others_mean(x: Array, group: NDArray[np.int64]) -> tuple[Array, Array]:
