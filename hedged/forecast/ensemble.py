@@ -132,14 +132,17 @@ class EnsembleForecaster:
         series = [_prints(grid, row) for row in range(n)]
         told: list[Issued] = []
         last_day = max((int(said.samples.origin_ms[-1]) // DAY_MS for said in self._said), default=0)
+        begun = -1
         for said in self._said:
             samples = _with_targets(said.samples, series)
             days = samples.origin_ms // DAY_MS
             for day in np.unique(days):
                 rows = np.flatnonzero(days == day)
-                waiting.teach(self._adaptation, int(day) * DAY_MS)
-                # of past days only laws are read here, not probabilities
-                self._adaptation.end_of_day(fit_maps=int(day) == last_day)
+                if day > begun:  # a cold start hears many days at once, a running daemon one hour after another
+                    begun = int(day)
+                    waiting.teach(self._adaptation, begun * DAY_MS)
+                    # of past days only laws are read here, not probabilities
+                    self._adaptation.end_of_day(fit_maps=begun == last_day)
                 opinions = Opinions(said.opinions.quantiles[:, rows])
                 told.append(issue(self._adaptation, samples.pick(rows), opinions, waiting))
         now_ms = int(grid.times_ms[-1])

@@ -98,7 +98,9 @@ def test_a_short_window_tells_nearly_the_same() -> None:
     names, whole, _ = inputs_of(grid_of(told))
     _, short, _ = inputs_of(grid_of(told, hours=60 * 24 + 1))
     for i, feature in enumerate(names):
-        np.testing.assert_allclose(short[:, i], whole[:, i], rtol=0.05, atol=0.15, err_msg=feature)
+        # the nowcast learns its band from what it sees go by: a longer past has seen other misses
+        near = 1.0 if feature.startswith("nowcast") else 0.15
+        np.testing.assert_allclose(short[:, i], whole[:, i], rtol=0.05, atol=near, err_msg=feature)
 
 
 def test_a_missing_venue_leaves_the_rest_standing() -> None:
