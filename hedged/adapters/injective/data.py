@@ -16,7 +16,7 @@ from hedged.adapters.injective.prints import certain
 from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
-from hedged.domain.errors import ConfigError, Retryable
+from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market
 
@@ -135,12 +135,12 @@ class InjectiveData:
             raise Retryable(f"Injective has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def poll(self) -> None:
-        """Ask the chain for all markets at once, unless just done. Raises Retryable; ConfigError on another chain."""
+        """Ask the chain for all markets at once, unless just done. Raises like `snapshot`."""
         if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
             await self.snapshot()
 
     async def snapshot(self) -> None:
-        """Ask the chain for all markets at once. Raises Retryable; ConfigError when it is another chain."""
+        """Ask the chain for all markets at once. Raises Retryable; ConfigError when no node is of the right chain."""
         async with self._lock:
             head, answer = await asyncio.gather(self._node.head(), self.chain.markets())
             self._check(head)
@@ -149,10 +149,10 @@ class InjectiveData:
 
     def _check(self, head: Head) -> None:
         """Refuse another chain and a node that lags: it would tell the past as the present."""
-        if head.chain_id != self.network.chain_id:
-            raise ConfigError(
-                f"the node at {self.chain.channel.node} is on chain {head.chain_id!r}, "
-                f"the configuration asks for {self.network.chain_id!r}"
+        if head.chain_id != self.network.chain_id:  # it was another when the node was proven
+            self.network.proof.put_aside(self.chain.channel.health.in_use, head.chain_id)
+            raise Retryable(
+                f"Injective, a node has changed to chain {head.chain_id!r}: the next one is asked"
             )
         behind_ms = self._clock.now_ms() - head.ts_ms
         if behind_ms > self._lag_ms:
