@@ -160,9 +160,18 @@ class App:
         publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
+        self._log_payments(report)
         self._log_decisions(report)
         self.parts.on_cycle(report)
         return report
+
+    def _log_payments(self, report: CycleReport) -> None:
+        """Log what the venues booked: the money that all of this is about."""
+        for payment in report.payments:
+            log.info(
+                "funding", market=str(payment.settlement.key), settled=iso(payment.settlement.ts_ms),
+                received_usd=f"{payment.payment_usd:+.6f}", quantity=f"{payment.quantity.normalize():+f}",
+            )  # fmt: skip
 
     def _log_decisions(self, report: CycleReport) -> None:
         """Log what changed: an action other than before, or anything that traded or was refused."""

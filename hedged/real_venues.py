@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
+import structlog
 
 from hedged.adapters.injective.account import InjectiveAccount
 from hedged.adapters.injective.chain import Chain
@@ -21,6 +22,8 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
 from hedged.forecast.coming import ChainState, First, of_chain
+
+log = structlog.get_logger(__name__)
 
 LEAST_POLL_S = 0.5
 
@@ -66,6 +69,10 @@ class RealBook:
             raise ConfigError("the account's collateral is worth nothing: set book.equity_usd")
         self._data.watch({*held, *hedged})
         await self._data.details()  # spread and depth, before anybody asks what an order would cost
+        held_text = {
+            symbol: f"{position.quantity.normalize():+f}" for symbol, position in sorted(held.items())
+        }
+        log.info("own_book", address=self.account.address, positions=held_text, equity_usd=f"{equity:.2f}")
         return equity
 
     def on_paper(self, paper: PaperVenue, before: Sequence[Execution]) -> PaperBook:
