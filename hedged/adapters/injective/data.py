@@ -19,6 +19,7 @@ from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
 from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market
+from hedged.domain.orders import Side
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,18 @@ class InjectiveData:
     def symbol_of(self, market_id: str) -> str | None:
         """Return the symbol of a market by the id that the chain uses; None for one that is not traded here."""
         return next((s for s, t in self.tickers.items() if t.perpetual.market_id == market_id), None)
+
+    def best(self, symbol: str, side: Side) -> Decimal | None:
+        """Return the best price of the other side of the book, as last polled; None where it is empty."""
+        ticker = self.tickers.get(symbol)
+        state = ticker.state if ticker else None
+        if state is None:
+            return None
+        return (state.ask if side is Side.BUY else state.bid) or None
+
+    def market_ids(self) -> Sequence[str]:
+        """Return the ids of the markets that are told."""
+        return [self.tickers[symbol].perpetual.market_id for symbol in self.symbols]
 
     async def _current(self) -> None:
         if not self._fed or not self.tickers:
