@@ -273,18 +273,20 @@ class App:
 
 def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
     """Format one decision for the status page."""
+    own = body["own_quantity"]
+    hedge = body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none"
     if "expected_funding_usd" not in body:
         return {
-            "symbol": symbol, "own": f"{body['own_quantity']:+,.4g}", "funding": "unknown", "band": "unknown",
-            "hedge": body["current"], "decision": body["action"], "why": body["reason"],
+            "symbol": symbol, "own": "unknown" if own is None else f"{own:+,.6g} coins", "funding": "unknown",
+            "band": "unknown", "hedge": hedge, "decision": body["action"], "why": body["reason"],
         }  # fmt: skip
-    own_usd = Decimal(str(body["own_quantity"])) * Decimal(str(body["price"]))
+    own_usd = Decimal(str(own)) * Decimal(str(body["price"]))
     return {
         "symbol": symbol,
-        "own": f"{own_usd:+,.0f} USD\n{body['own_quantity']:+,.6g} coins",
+        "own": f"{own_usd:+,.0f} USD\n{own:+,.6g} coins",
         "funding": f"{body['expected_funding_usd']:+,.2f} USD\nwithin {body['horizon_h']:g} h",
         "band": f"{body['funding_p10_usd']:+,.2f} … {body['funding_p90_usd']:+,.2f}",
-        "hedge": body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none",
+        "hedge": hedge,
         "decision": body["action"],
         "why": body["reason"],
     }
