@@ -17,6 +17,7 @@ from hedged.adapters.injective.messages import Messages, Trader
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.preflight import Clearance, clear_for_trading
+from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.trading import AccountReader, InjectiveTrading
 from hedged.adapters.injective.transactions import Patience, SendSettings, Transactions
 from hedged.config import InjectiveConfig
@@ -51,11 +52,25 @@ def key_of(config: InjectiveConfig, environ: Mapping[str, str]) -> TradingKey:
 async def clear(
     network: InjectiveNetwork, data: InjectiveData, trader: Trader, config: InjectiveConfig, clock: Clock
 ) -> Clearance:
-    """Prove that the key may trade, in every market that is watched, and can pay for it. Raises ConfigError."""
+    """Prove that the key may trade, in every market that is watched, and can pay for it.
+
+    A node that does not answer is asked again. Raises ConfigError, and Retryable after the last try.
+    """
+
+    async def ask() -> Clearance:
+        return await _clear(network, data, trader, config, clock)
+
+    return await patiently("the key's rights", ask)
+
+
+async def _clear(
+    network: InjectiveNetwork, data: InjectiveData, trader: Trader, config: InjectiveConfig, clock: Clock
+) -> Clearance:
     await data.markets()
     markets = {data.tickers[symbol].perpetual.market_id for symbol in data.symbols}
-    channel = network.create_chain_grpc_channel()
-    return await clear_for_trading(channel, trader, network.chain_id, markets, config.low_inj, clock.now_ms())
+    return await clear_for_trading(
+        data.chain.channel, trader, network.chain_id, markets, config.low_inj, clock.now_ms()
+    )
 
 
 def open_desk(

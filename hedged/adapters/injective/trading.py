@@ -15,6 +15,7 @@ from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Sent, Ticket, make_ticket, orders_in
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.outcomes import Outcomes, key_of
+from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.book import Balance, Position
@@ -115,7 +116,7 @@ class InjectiveTrading:
 
     async def recover(self) -> None:
         """Look up what an earlier life sent. What stays unknown blocks its own market only (the executor knows it)."""
-        await self._transactions.recover()
+        await patiently("what was sent before", self._transactions.recover)
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Send a market order bounded by the worst price; return what filled.
