@@ -261,5 +261,12 @@ class InjectiveData:
         await self._read_prints(ticker)
         if not ticker.priced:
             price_from_ms = max(first_ms, now_ms - PRICE_DAYS * DAY_MS)
+            log.info(
+                "injective_history", symbol=ticker.perpetual.symbol, reading=f"prices of {PRICE_DAYS} days"
+            )
             ticker.prices = await self.indexer.prices(ticker.perpetual, now_ms, price_from_ms, HOUR_MS)
             ticker.priced = True
+            took_s = (self._clock.now_ms() - now_ms) / SECOND_MS
+            log.info(
+                "injective_history", symbol=ticker.perpetual.symbol, prices=len(ticker.prices), took_s=took_s
+            )
