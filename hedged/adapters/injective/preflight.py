@@ -56,8 +56,8 @@ async def clear_for_trading(
         )
     if (ahead_ms := head.ts_ms - now_ms) > MOST_AHEAD_MS:
         raise ConfigError(
-            f"injective: the chain's latest block is {ahead_ms / SECOND_MS:.0f} s ahead of this machine's clock: set the "
-            "clock (NTP); on a local chain take clock: from the configuration that hedged sandbox has printed"
+            f"injective: the chain's latest block is {ahead_ms / SECOND_MS:.0f} s ahead of this machine's clock: "
+            "set the clock (NTP); on a local chain take clock: from the configuration that hedged sandbox has printed"
         )
     inj = await _gas_money(chain, trader.signer)
     await must_be_isolated(channel, trader.subaccount_id)
