@@ -15,11 +15,6 @@ from decimal import ROUND_UP, Decimal
 from enum import Enum
 from typing import Any
 
-from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_pb2
-from pyinjective.proto.cosmos.tx.v1beta1 import tx_pb2
-from pyinjective.proto.injective.exchange.v2 import order_pb2
-from pyinjective.proto.injective.exchange.v2 import tx_pb2 as exchange_pb2
-
 from hedged.domain.errors import Rejected
 from hedged.domain.market import Market
 from hedged.domain.orders import Intent, Side
@@ -28,8 +23,6 @@ MARGIN_UNIT = Decimal("0.000001")  # USDT has six decimals
 MARK_DRIFT = Decimal("0.005")  # the mark moves between this computation and the block that checks the margin
 LONGEST_CID = 36
 ANY_ORDER = 1  # OrderMask.ANY: a cancellation by client id need not know the order's side
-
-BUYS = (order_pb2.OrderType.BUY, order_pb2.OrderType.BUY_PO)
 
 MARKET_ORDER = "/injective.exchange.v2.MsgCreateDerivativeMarketOrder"
 LIMIT_ORDER = "/injective.exchange.v2.MsgCreateDerivativeLimitOrder"
@@ -128,44 +121,6 @@ def make_ticket(
         raise Rejected(f"{intent.key}: client id {cid!r} has not 1 to {LONGEST_CID} characters")
     margin = Decimal(0) if reduces else order_margin(market, intent.side, quantity, price, mark, leverage)
     return Ticket(market_id, kind, intent.side, quantity, price, margin, cid, expires_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An order as it stands in a signed transaction. `quantity` > 0 bought, in coins."""
-
-    market_id: str
-    quantity: Decimal
-    is_market: bool
-
-
-def orders_in(raw: bytes) -> dict[str, Sent]:
-    """Return by client id the orders that the bytes of a signed transaction create."""
-    found = {}
-    for packed in tx_pb2.TxBody.FromString(tx_pb2.TxRaw.FromString(raw).body_bytes).messages:
-        inner = (
-            authz_pb2.MsgExec.FromString(packed.value).msgs
-            if packed.type_url.endswith("MsgExec")
-            else [packed]
-        )
-        for order, is_market in (pair for one in inner for pair in _orders(one)):
-            sign = 1 if order.order_type in BUYS else -1
-            quantity = sign * Decimal(order.order_info.quantity).scaleb(-18)
-            found[order.order_info.cid] = Sent(order.market_id, quantity, is_market)
-    return found
-
-
-def _orders(packed: Any) -> list[tuple[Any, bool]]:
-    name = "/" + packed.type_url.rpartition("/")[2]
-    if name == MARKET_ORDER:
-        return [(exchange_pb2.MsgCreateDerivativeMarketOrder.FromString(packed.value).order, True)]
-    if name == LIMIT_ORDER:
-        return [(exchange_pb2.MsgCreateDerivativeLimitOrder.FromString(packed.value).order, False)]
-    if name == BATCH_UPDATE:
-        batch = exchange_pb2.MsgBatchUpdateOrders.FromString(packed.value)
-        market = [(order, True) for order in batch.derivative_market_orders_to_create]
-        return market + [(order, False) for order in batch.derivative_orders_to_create]
-    return []
 
 
 class Messages:

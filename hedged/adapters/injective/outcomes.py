@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from hedged.adapters.injective.fills import MOST, Fills
-from hedged.adapters.injective.messages import Sent
 from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.sent import Sent
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.book import Position
 from hedged.domain.clock import SECOND_MS, Clock

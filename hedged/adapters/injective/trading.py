@@ -12,10 +12,11 @@ from typing import Any, Protocol
 from hedged.adapters.injective.codes import NO_ORDER, says
 from hedged.adapters.injective.fills import Fills
 from hedged.adapters.injective.markets import Perpetual
-from hedged.adapters.injective.messages import Kind, Messages, Sent, Ticket, make_ticket, orders_in
+from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.outcomes import Outcomes, key_of
 from hedged.adapters.injective.retries import patiently
+from hedged.adapters.injective.sent import Sent, orders_in
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.book import Balance, Position
