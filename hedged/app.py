@@ -160,9 +160,18 @@ class App:
         publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
+        self._log_payments(report)
         self._log_decisions(report)
         self.parts.on_cycle(report)
         return report
+
+    def _log_payments(self, report: CycleReport) -> None:
+        """Log what the venues booked: the money that all of this is about."""
+        for payment in report.payments:
+            log.info(
+                "funding", market=str(payment.settlement.key), settled=iso(payment.settlement.ts_ms),
+                received_usd=f"{payment.payment_usd:+.6f}", quantity=f"{payment.quantity.normalize():+f}",
+            )  # fmt: skip
 
     def _log_decisions(self, report: CycleReport) -> None:
         """Log what changed: an action other than before, or anything that traded or was refused."""
@@ -264,18 +273,20 @@ class App:
 
 def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
     """Format one decision for the status page."""
+    own = body["own_quantity"]
+    hedge = body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none"
     if "expected_funding_usd" not in body:
         return {
-            "symbol": symbol, "own": f"{body['own_quantity']:+,.4g}", "funding": "unknown", "band": "unknown",
-            "hedge": body["current"], "decision": body["action"], "why": body["reason"],
+            "symbol": symbol, "own": "unknown" if own is None else f"{own:+,.6g} coins", "funding": "unknown",
+            "band": "unknown", "hedge": hedge, "decision": body["action"], "why": body["reason"],
         }  # fmt: skip
-    own_usd = Decimal(str(body["own_quantity"])) * Decimal(str(body["price"]))
+    own_usd = Decimal(str(own)) * Decimal(str(body["price"]))
     return {
         "symbol": symbol,
-        "own": f"{own_usd:+,.0f} USD\n{body['own_quantity']:+,.6g} coins",
+        "own": f"{own_usd:+,.0f} USD\n{own:+,.6g} coins",
         "funding": f"{body['expected_funding_usd']:+,.2f} USD\nwithin {body['horizon_h']:g} h",
         "band": f"{body['funding_p10_usd']:+,.2f} … {body['funding_p90_usd']:+,.2f}",
-        "hedge": body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none",
+        "hedge": hedge,
         "decision": body["action"],
         "why": body["reason"],
     }

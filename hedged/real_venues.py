@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
+import structlog
 
 from hedged.adapters.injective.account import InjectiveAccount
 from hedged.adapters.injective.chain import Chain
@@ -12,6 +13,7 @@ from hedged.adapters.injective.data import LAG_MS, SILENT_MS, InjectiveData
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.paper_book import PaperBook
 from hedged.adapters.injective.preflight import must_be_isolated
+from hedged.adapters.injective.retries import Retries, patiently
 from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
 from hedged.config import Config
@@ -22,14 +24,19 @@ from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
 from hedged.forecast.coming import ChainState, First, of_chain
 
+log = structlog.get_logger(__name__)
+
 LEAST_POLL_S = 0.5
 
 
 class RealBook:
     """The trader's own positions on the chain."""
 
-    def __init__(self, account: InjectiveAccount, data: InjectiveData, clock: Clock) -> None:
-        self.account, self._data, self._clock = account, data, clock
+    def __init__(
+        self, account: InjectiveAccount, data: InjectiveData, clock: Clock, retries: Retries | None = None
+    ) -> None:
+        """`retries`: how often a start asks a node that does not answer."""
+        self.account, self._data, self._clock, self._retries = account, data, clock, retries
         self.symbols: tuple[str, ...] = ()
 
     async def clear(self) -> None:
@@ -51,8 +58,12 @@ class RealBook:
     async def open(self, hedged: Collection[str], equity_usd: Decimal | None) -> Decimal:
         """Read what is held and watch those markets; return the equity: the given one, else the account's collateral.
 
-        Raises ConfigError when there is nothing to protect and nothing left to unwind.
+        A node that does not answer is asked again. Raises ConfigError when there is nothing to protect and nothing left
+        to unwind, Retryable when there was no answer to the last try either.
         """
+        return await patiently("the book", lambda: self._open(hedged, equity_usd), self._retries)
+
+    async def _open(self, hedged: Collection[str], equity_usd: Decimal | None) -> Decimal:
         await self.clear()
         held = await self.account.positions()
         if not held and not hedged:
@@ -66,6 +77,10 @@ class RealBook:
             raise ConfigError("the account's collateral is worth nothing: set book.equity_usd")
         self._data.watch({*held, *hedged})
         await self._data.details()  # spread and depth, before anybody asks what an order would cost
+        held_text = {
+            symbol: f"{position.quantity.normalize():+f}" for symbol, position in sorted(held.items())
+        }
+        log.info("own_book", address=self.account.address, positions=held_text, equity_usd=f"{equity:.2f}")
         return equity
 
     def on_paper(self, paper: PaperVenue, before: Sequence[Execution]) -> PaperBook:

@@ -31,7 +31,7 @@ def decision_rows(
     for symbol, why in unplanned.items():
         traded = gross(symbol, before.attributed) != gross(symbol, after.attributed)
         action = _action(symbol, before, after, refused=False, stopped=False) if traded else "frozen"
-        rows[symbol] = _common(symbol, snapshot, after) | {"action": action, "reason": why}
+        rows[symbol] = _common(symbol, snapshot, before, after) | {"action": action, "reason": why}
     return rows
 
 
@@ -57,7 +57,7 @@ def _row(
     if plan.symbol not in stopped:
         target = {INJECTIVE: _coins(-plan.cut_usd * _side(before, plan.symbol), mark)}
         target |= {v: _coins(usd, mark) for v, usd in sorted(plan.legs_usd.items())}
-    return _common(plan.symbol, snapshot, after) | {
+    return _common(plan.symbol, snapshot, before, after) | {
         "action": _action(plan.symbol, before, after, bool(refused), plan.symbol in stopped),
         "reason": reason,
         "price": float(mark),
@@ -76,12 +76,13 @@ def _row(
     }
 
 
-def _common(symbol: str, snapshot: Snapshot, after: AccountState) -> dict[str, Any]:
+def _common(symbol: str, snapshot: Snapshot, before: AccountState, after: AccountState) -> dict[str, Any]:
     current = {
         k.venue: float(q) for k, q in sorted(after.attributed.items()) if k.symbol == symbol and q != 0
     }
     return {
-        "own_quantity": float(snapshot.own.get(symbol, Decimal(0))),
+        # what Injective does not say is unknown, not zero
+        "own_quantity": None if INJECTIVE in before.unknown else float(snapshot.own.get(symbol, Decimal(0))),
         "current": json.dumps(current),
         "horizon_h": snapshot.forecasts.horizon_h,
         "model_hash": snapshot.hashes.model,

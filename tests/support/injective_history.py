@@ -57,3 +57,27 @@ async def half_a_day() -> AsyncIterator[tuple[InjectiveData, int]]:
             yield data, clock.ms
         finally:
             await network.close()
+
+
+@asynccontextmanager
+async def observer(sandbox: InjectiveSandbox, clock: HandClock) -> AsyncIterator[tuple[InjectiveData, Feed]]:
+    """Data of a sandbox whose feed runs, with polls that come only when a test asks."""
+    network = InjectiveNetwork.from_config(settings(sandbox, deadline_s=5.0))
+    data = InjectiveData(network, clock, COSTS, history_days=7, lag_ms=DAY_MS)
+    slow = replace(QUICK, poll_s=60, details_s=60, silent_s=60)
+    feed = Feed(data, clock, np.random.default_rng(7), slow)
+    await data.snapshot()
+    task = asyncio.create_task(feed.run())
+    try:
+        await until(lambda: sandbox.streams.open_streams == 1)
+        yield data, feed
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await network.close()
+
+
+async def block(sandbox: InjectiveSandbox, feed: Feed) -> None:
+    await sandbox.chain.next_block()
+    height = sandbox.chain.height
+    await until(lambda: feed.height == height)

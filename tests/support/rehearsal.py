@@ -112,7 +112,17 @@ def running(*arguments: str) -> Iterator[Running]:
 def sandbox(out: Path, data: Path, speed: float, block_time: float = 0.2) -> Iterator[Running]:
     """Run `hedged sandbox`, with 80 000 USD of INJ held long by its operator."""
     options = ["--symbol", "INJ", "--position", "INJ=80000", "--data", str(data), "--speed", f"{speed:g}"]
-    command = ["-m", "hedged", "sandbox", *options, "--block-time", str(block_time), *PORTS, "--out", str(out)]
+    command = [
+        "-m",
+        "hedged",
+        "sandbox",
+        *options,
+        "--block-time",
+        str(block_time),
+        *PORTS,
+        "--out",
+        str(out),
+    ]
     with running(*command) as process:
         process.wait_for("Then, in another terminal", STARTUP_S)
         yield process

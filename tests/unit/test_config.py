@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, load_config, parse_config
+from hedged.domain.clock import FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,3 +201,35 @@ def test_costs_of_a_venue_that_is_not_named():
     config = Config()
     assert config.costs_of("bybit").taker_fee == Decimal("0.0005")
     assert config.costs_of("injective").maker_fee == Decimal("-0.00005")
+
+
+def on_chain(**node):
+    at = {"chain_grpc": "127.0.0.1:1", "indexer_grpc": "localhost:2", "chain_stream": "[::1]:3"} | node
+    return {
+        "clock": {"speed": 60, "from_ms": 1},
+        "data": {"source": "venues"},
+        "injective": {"network": "custom", "chain_id": "injective-1", "nodes": [at]},
+    }
+
+
+def test_a_fast_clock_is_the_local_chains():
+    """A rehearsal would not share the time of its chain."""
+    config = parse_config(on_chain())
+    assert isinstance(config.clock.make(), FastClock)
+    assert isinstance(Config().clock.make(), SystemClock)
+    assert config.hash == parse_config(on_chain() | {"clock": {}}).hash
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"clock": {"speed": 60}},
+        on_chain(chain_grpc="node.example:443"),
+        on_chain(indexer_grpc="node.example:443"),
+        on_chain() | {"injective": {"network": "mainnet"}},
+        on_chain() | {"clock": {"speed": 0.5}},
+    ],
+)
+def test_a_fast_clock_is_refused_wherever_money_could_be(raw):
+    """The daemon would decide by a time that no real venue keeps."""
+    assert "clock" in refused(raw)

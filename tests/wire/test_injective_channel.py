@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -22,6 +22,8 @@ from hedged.domain.errors import ConfigError, Retryable
 class Tendermint(tm_grpc.ServiceServicer):
     """Tells its height, or does what `fault` says."""
 
+    chain_id = "injective-777"
+
     def __init__(self, height: int) -> None:
         self.height, self.fault, self.asked, self.cookies = height, "", 0, []
         self.silent = asyncio.Event()
@@ -36,7 +38,7 @@ class Tendermint(tm_grpc.ServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, self.fault)
         await context.send_initial_metadata([("set-cookie", f"node-{self.height}")])
         answer = tm.GetLatestBlockResponse()
-        answer.block.header.height = self.height
+        answer.block.header.height, answer.block.header.chain_id = self.height, self.chain_id
         return answer
 
 
@@ -105,7 +107,7 @@ def test_the_next_node_is_asked_after_two_failures_and_kept(logs: list[dict[str,
             assert await height(stub) == 1
             assert [line["event"] for line in logs] == ["node_lost", "node_lost", "node_back"]
             assert [line["node"] for line in logs] == [a, b, a]
-            assert second.asked == 6
+            assert second.asked == 7  # once for its chain
             await net.close()
 
     asyncio.run(main())
@@ -139,7 +141,7 @@ def test_a_load_balancers_cookie_keeps_the_client_on_one_machine() -> None:
             stub = tm_grpc.ServiceStub(net.create_chain_grpc_channel())
             await height(stub)
             await height(stub)
-            assert told.cookies == [None, "node-5"]
+            assert told.cookies == [None, None, "node-5"]  # the first question is for the chain
             await net.close()
 
     asyncio.run(main())
@@ -208,3 +210,61 @@ def test_the_public_nodes_are_reached_encrypted() -> None:
         assert net.chain_id == chain_id
         assert len(net.nodes) >= 1
         assert all(t.credentials is not None for n in net.nodes for t in (n.chain, n.indexer, n.stream))
+
+
+def test_a_node_of_another_chain_is_put_aside_and_the_next_one_asked(logs: list[dict[str, Any]]) -> None:
+    """If this fails, failover to one mistyped node stops the daemon, or another chain's heights are believed."""
+
+    async def main() -> None:
+        async with node(1) as (first, a), node(2) as (other, b), node(3) as (third, c), asyncio.timeout(10):
+            other.chain_id = "injective-888"
+            net = network(a, b, c)
+            stubs = [
+                tm_grpc.ServiceStub(make())
+                for make in (net.create_chain_grpc_channel, net.create_exchange_grpc_channel)
+            ]
+            assert [await height(stub) for stub in stubs] == [1, 1]
+            first.fault = "503"
+            for stub in stubs:
+                told = []
+                for _ in range(6):
+                    with suppress(Retryable):
+                        told.append(await height(stub))
+                assert told[-1] == 3
+                assert 2 not in told
+            assert other.asked == 1  # for its chain, and never again
+            (said,) = [line for line in logs if line["event"] == "node_set_aside"]
+            assert (said["log_level"], said["node"], said["chain"], said["left"]) == (
+                "error",
+                b,
+                "injective-888",
+                2,
+            )
+            third.fault, first.fault = "503", ""
+            for _ in range(6):
+                with suppress(Retryable):
+                    told.append(await height(stubs[0]))
+            assert told[-1] == 1
+            await net.close()
+
+    asyncio.run(main())
+
+
+def test_no_node_of_the_right_chain_is_fatal() -> None:
+    """If this fails, a daemon set up for the wrong chain asks for ever."""
+
+    async def main() -> None:
+        async with node(1) as (first, a), node(2) as (other, b), asyncio.timeout(10):
+            first.chain_id = other.chain_id = "injective-888"
+            net = network(a, b)
+            stub = tm_grpc.ServiceStub(net.create_chain_grpc_channel())
+            with pytest.raises(Retryable, match="is on chain 'injective-888'"):
+                await height(stub)
+            for _ in range(2):
+                with pytest.raises(
+                    ConfigError, match="is on chain 'injective-888', the configuration asks for"
+                ):
+                    await height(stub)
+            await net.close()
+
+    asyncio.run(main())

@@ -1,6 +1,7 @@
 """What the reading side does when Injective misbehaves: each fault, and what is logged, kept and told."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -213,5 +214,29 @@ def test_the_second_node_takes_over_and_the_account_stays_known() -> None:
                 await asyncio.sleep(0.3)
             assert answers[-1] == 1
             assert answers.count(None) <= 2
+
+    asyncio.run(main())
+
+
+def test_failover_passes_a_node_of_another_chain_by(logs: list[dict[str, Any]]) -> None:
+    """If this fails, one node of another chain in the list stops a running daemon, or is followed by it."""
+
+    async def main() -> None:
+        wrong = replace(RUNNING, chain_id="injective-888")
+        async with (
+            InjectiveSandbox(RUNNING) as first,
+            InjectiveSandbox(wrong) as other,
+            InjectiveSandbox(RUNNING) as third,
+            reading(first, other, third, run=True) as reader,
+        ):
+            await until(lambda: reader.feed.live)
+            first.faults.unavailable = True
+            first.faults.stream_refused = True
+            first.streams.drop()
+            await until(lambda: reader.data.chain.channel.node == third.endpoints.chain_grpc)
+            await until(lambda: third.streams.open_streams == 1 and reader.feed.live)
+            assert other.streams.open_streams == 0
+            assert await reader.data.markets()
+            assert events(logs).count("node_set_aside") == 1
 
     asyncio.run(main())

@@ -3,19 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
 import pytest
-from injective_history import START_MS, HandClock
-from injective_reading import COSTS, QUICK, SUBACCOUNT, TRADER, reading, settings, until
+from injective_history import START_MS, HandClock, block, observer
+from injective_reading import COSTS, SUBACCOUNT, TRADER, reading, settings, until
 
 from hedged.adapters.injective.account import InjectiveAccount
 from hedged.adapters.injective.data import InjectiveData
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.paper_book import PaperBook
-from hedged.adapters.injective.stream import Feed
 from hedged.adapters.paper import PaperVenue
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from hedged.domain.market import SeriesKey
@@ -25,30 +22,6 @@ from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 BTC = SeriesKey("injective", "BTC")
 HELD = Decimal("0.5")
 HALT_H = 4
-
-
-@asynccontextmanager
-async def observer(sandbox: InjectiveSandbox, clock: HandClock) -> AsyncIterator[tuple[InjectiveData, Feed]]:
-    """Data of a sandbox whose feed runs, with polls that come only when a test asks."""
-    network = InjectiveNetwork.from_config(settings(sandbox, deadline_s=5.0))
-    data = InjectiveData(network, clock, COSTS, history_days=7, lag_ms=DAY_MS)
-    slow = replace(QUICK, poll_s=60, details_s=60, silent_s=60)
-    feed = Feed(data, clock, np.random.default_rng(7), slow)
-    await data.snapshot()
-    task = asyncio.create_task(feed.run())
-    try:
-        await until(lambda: sandbox.streams.open_streams == 1)
-        yield data, feed
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await network.close()
-
-
-async def block(sandbox: InjectiveSandbox, feed: Feed) -> None:
-    await sandbox.chain.next_block()
-    height = sandbox.chain.height
-    await until(lambda: feed.height == height)
 
 
 @asynccontextmanager

@@ -222,6 +222,19 @@ def test_an_order_that_the_book_cannot_meet_is_not_sent_and_its_reason_is_kept()
     run(script)
 
 
+def test_a_clock_behind_the_chain_trades_nothing() -> None:
+    """If this fails, a machine whose clock is wrong trades by what it takes for the past."""
+
+    async def script() -> None:
+        async with rig() as on:
+            await on.clear()
+            await on.chain.next_block(after_s=3_600)
+            with pytest.raises(ConfigError, match="ahead of this machine's clock: set the clock"):
+                await on.clear()
+
+    run(script)
+
+
 # --- the commands ---------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from injective_reading import SUBACCOUNT, TRADER, reading, settings, until
 from rich.console import Console
 
 from hedged.adapters.injective.paper_book import PaperBook
+from hedged.adapters.injective.retries import Retries
 from hedged.adapters.paper import PaperVenue
 from hedged.app import App, Parts
 from hedged.config import Config, parse_config
@@ -25,7 +26,7 @@ from hedged.forecast.registry import make_forecaster
 from hedged.own_book import OwnBook, read_own_book
 from hedged.own_book_table import show_own_book
 from hedged.paper_account import open_paper_account
-from hedged.real_venues import RealVenues, connect
+from hedged.real_venues import RealBook, RealVenues, connect
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 
 STILL = SandboxConfig(symbols=("BTC", "INJ"), block_time_s=None, moving=False)
@@ -294,5 +295,28 @@ def test_a_daemon_protects_the_real_book_without_a_key() -> None:
                 await asyncio.wait([feed])
                 journal.close()
                 await venues.close()
+
+    asyncio.run(main())
+
+
+def test_a_start_outlives_a_503_and_says_so(logs: list[dict[str, Any]]) -> None:
+    """If this fails, one routine refusal of a public node ends a daemon that has just been started."""
+
+    async def main() -> None:
+        async with InjectiveSandbox(STILL) as sandbox, reading(sandbox) as reader:
+            await hold(sandbox, {"BTC": "1"})
+            quick = Retries(tries=4, first_s=0.3)
+            book = RealBook(reader.account, reader.data, SystemClock(), quick)
+            sandbox.faults.unavailable = True
+            asyncio.get_running_loop().call_later(0.5, sandbox.faults.switch, "unavailable", False)
+            assert await book.open((), None) > 0
+            assert book.symbols == ("BTC",)
+            said = [line for line in logs if line["event"] == "start_retried"]
+            assert [line["attempt"] for line in said] == [1, 2]
+            assert "503" in said[0]["why"]
+            sandbox.faults.unavailable = True
+            with pytest.raises(Retryable, match=r"the book, asked 2 times: .*HTTP status code 503"):
+                await RealBook(reader.account, reader.data, SystemClock(), Retries(2, 0.01)).open((), None)
+            assert [line["tries"] for line in logs if line["event"] == "start_given_up"] == [2]
 
     asyncio.run(main())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
+import structlog
 
 from hedged.adapters.injective.markets import MarketState, Perpetual
 from hedged.adapters.injective.prints import Print, Prints, charged, settlement
@@ -19,6 +20,8 @@ from hedged.domain.bars import BAR_MS, Field, Observation, blank_observation
 from hedged.domain.clock import DAY_MS, SECOND_MS
 from hedged.domain.funding import Settlement
 from hedged.domain.injective import FundingState, nowcast
+
+log = structlog.get_logger(__name__)
 
 STATES_KEPT = 256
 PRICE_LIFE_MS = DAY_MS
@@ -82,8 +85,7 @@ class Ticker:
             elif passed == interval_s:
                 # one settlement lies between: the chain charged what the cumulative funding grew by
                 gained = state.cumulative_funding - before.cumulative_funding
-                due = before.funding.next_settlement_s * SECOND_MS
-                self.record(charged(gained, before.mark, due, state.received_ms))
+                self._charged_between(before, state, gained)
             else:
                 missed = passed > interval_s
             state = replace(
@@ -95,6 +97,15 @@ class Ticker:
             )
         self.put(state)
         return missed
+
+    def _charged_between(self, before: MarketState, after: MarketState, gained: Decimal) -> None:
+        """Record the settlement that lies between two polls, at the mark that was read nearest to it."""
+        due_ms = before.funding.next_settlement_s * SECOND_MS
+        nearest = min((before, after), key=lambda s: abs(s.mark_received_ms - due_ms))
+        age_ms = abs(nearest.mark_received_ms - due_ms)
+        one = replace(charged(gained, nearest.mark, due_ms, after.received_ms), mark_age_ms=age_ms)
+        if self.record(one):
+            log.info("settlement_by_polls", symbol=self.perpetual.symbol, mark_age_s=age_ms / SECOND_MS)
 
     def at(self, ts_ms: int) -> Seen | None:
         """Return the last state that had been received at an instant."""

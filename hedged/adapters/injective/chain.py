@@ -6,6 +6,7 @@ sent.
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -56,7 +57,8 @@ class AccountPoint:
 
 @dataclass(frozen=True, slots=True)
 class TxResult:
-    """What a node says of a transaction. `height` 0: checked only. `data`: TxMsgData, the messages' responses."""
+    """What a node says of a transaction. `height` 0: checked only. `data`: TxMsgData, the messages' responses.
+    `ts_ms`: time of the block, 0 where not told."""
 
     tx_hash: str
     height: int
@@ -65,6 +67,7 @@ class TxResult:
     log: str
     data: bytes = b""
     events: tuple[Any, ...] = ()
+    ts_ms: int = 0
 
 
 class Chain:
@@ -131,7 +134,10 @@ class Chain:
         with asking("transaction"):
             said = answer.tx_response
             data, events = bytes.fromhex(said.data), tuple(said.events)
-            return TxResult(said.txhash, said.height, said.codespace, said.code, said.raw_log, data, events)
+            ts_ms = round(datetime.fromisoformat(said.timestamp).timestamp() * 1_000) if said.timestamp else 0
+            return TxResult(
+                said.txhash, said.height, said.codespace, said.code, said.raw_log, data, events, ts_ms
+            )
 
     async def simulate(self, raw: bytes) -> int:
         """Return the gas that a transaction would use. Raises Retryable; `sequence_is_wrong` tells a mismatch."""

@@ -7,41 +7,18 @@ made it knows whether it may be made again). A node is left when it fails, not w
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import grpc.aio
-import structlog
 
-log = structlog.get_logger(__name__)
+from hedged.adapters.injective.health import Health
+from hedged.adapters.injective.nodes import Nodes, Target, WrongChain, open_channel
 
-FAILURES_TO_ROTATE = 2
-"""Consecutive failures after which the next node is asked."""
 UNHEALTHY = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 )
 """What speaks against the node rather than the request; HTTP 429, 502, 503 and 504 arrive as UNAVAILABLE."""
-OPTIONS: tuple[tuple[str, int], ...] = (
-    # pings only while a call is open, so that an idle channel gives no server reason to complain
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 250),
-    ("grpc.min_reconnect_backoff_ms", 250),
-    ("grpc.max_reconnect_backoff_ms", 10_000),
-    ("grpc.max_receive_message_length", 64 << 20),
-    # channels to one address would share one connection, and with it one failure
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A node's address, host:port; `credentials` None means plain text, for one's own node or a local one."""
-
-    address: str
-    credentials: grpc.ChannelCredentials | None = None
 
 
 class RateLimit:
@@ -61,58 +38,23 @@ class RateLimit:
             await asyncio.sleep(self._free_s - now_s)
 
 
-@dataclass(slots=True)
-class Health:
-    """Which of the nodes is in use, and which are known to be bad. Logs once on bad and once on recovery."""
-
-    name: str
-    addresses: tuple[str, ...]
-    current: int = 0
-    failures: int = 0
-    bad: set[int] = field(default_factory=set)
-    blamed: set[int] = field(default_factory=set)
-
-    def failed(self, index: int, why: str) -> None:
-        """Note a failure; the second in a row of the node in use moves on to the next."""
-        if index != self.current:
-            return  # a late answer of a node that was left already
-        self.failures += 1
-        if self.failures >= FAILURES_TO_ROTATE:
-            self.lost(index, why)
-
-    def lost(self, index: int, why: str) -> None:
-        """Move on to the next node."""
-        self.failures = 0
-        self.current = (index + 1) % len(self.addresses)
-        if index not in self.bad:
-            self.bad.add(index)
-            log.warning(
-                "node_lost",
-                channel=self.name,
-                node=self.addresses[index],
-                why=why,
-                now=self.addresses[self.current],
-            )
-
-    def answered(self, index: int) -> None:
-        """Note an answer."""
-        if index == self.current:
-            self.failures = 0
-        if index in self.bad and index not in self.blamed:
-            self.bad.discard(index)
-            log.info("node_back", channel=self.name, node=self.addresses[index])
-
-
 class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-arg, unused-ignore]
-    """Gives every unary call its turn, a deadline and the load balancer's cookie, and notes how the node answered."""
+    """Gives every unary call its turn, a deadline and the load balancer's cookie, and notes how the node answered.
 
-    def __init__(self, health: Health, index: int, limit: RateLimit, deadline_s: float) -> None:
-        self._health, self._index = health, index
+    Before the first of them the node has proven that it is of the right chain.
+    """
+
+    def __init__(
+        self, health: Health, nodes: Nodes | None, index: int, limit: RateLimit, deadline_s: float
+    ) -> None:
+        self._health, self._nodes, self._index = health, nodes, index
         self._limit, self._deadline_s = limit, deadline_s
         self._cookie: str | None = None
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         await self._limit.acquire()
+        if self._nodes is not None:
+            await prove(self._nodes, self._health, self._index)
         call = await continuation(self._with_deadline(details), request)
         try:
             code = await call.code()
@@ -137,11 +79,34 @@ class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-a
         )
 
 
+async def prove(nodes: Nodes, health: Health, index: int) -> None:
+    """Return once a node is known to be of the right chain. Raises AioRpcError where it is not, or does not say."""
+    try:
+        await nodes.prove(index)
+    except WrongChain as error:
+        empty = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, empty, empty, str(error)) from None
+    except grpc.aio.AioRpcError as error:
+        if error.code() in UNHEALTHY:
+            health.failed(index, f"{error.code().name}: {error.details()}")
+        raise
+
+
 class FailoverChannel(grpc.aio.Channel):  # type: ignore[misc, unused-ignore]
     """A channel that is the channel of whichever node is in use. Any generated stub and injective-py take it."""
 
-    def __init__(self, name: str, targets: Sequence[Target], limit: RateLimit, deadline_s: float) -> None:
-        self.health = Health(name, tuple(target.address for target in targets))
+    def __init__(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        limit: RateLimit,
+        deadline_s: float,
+        nodes: Nodes | None = None,
+    ) -> None:
+        """`nodes`: those that the targets belong to, in the same order; None: not of a chain that must be proven."""
+        addresses = tuple(target.address for target in targets)
+        self.health = Health(name, addresses, aside=nodes.aside if nodes else ())
+        self._nodes = nodes
         self._limit, self._deadline_s = limit, deadline_s
         self._targets = tuple(targets)
         self._channels: dict[int, grpc.aio.Channel] = {}
@@ -149,21 +114,21 @@ class FailoverChannel(grpc.aio.Channel):  # type: ignore[misc, unused-ignore]
     @property
     def in_use(self) -> grpc.aio.Channel:
         """The channel to the node in use, opened at its first use."""
-        index = self.health.current
+        index = self.health.in_use
         if index not in self._channels:
-            target = self._targets[index]
-            guards = [_Guard(self.health, index, self._limit, self._deadline_s)]
-            self._channels[index] = (
-                grpc.aio.insecure_channel(target.address, OPTIONS, interceptors=guards)
-                if target.credentials is None
-                else grpc.aio.secure_channel(target.address, target.credentials, OPTIONS, interceptors=guards)
-            )
+            guard = _Guard(self.health, self._nodes, index, self._limit, self._deadline_s)
+            self._channels[index] = open_channel(self._targets[index], [guard])
         return self._channels[index]
 
     @property
     def node(self) -> str:
         """Address of the node in use."""
-        return self._targets[self.health.current].address
+        return self._targets[self.health.in_use].address
+
+    async def prove(self) -> None:
+        """Return once the node in use is of the right chain: streams pass no interceptor. Raises AioRpcError."""
+        if self._nodes is not None:
+            await prove(self._nodes, self.health, self.health.in_use)
 
     def failed(self, why: str) -> None:
         """Note the end of a stream, which no interceptor sees."""

@@ -7,6 +7,7 @@ from hedged.domain.errors import HedgedError, Rejected, Retryable
 
 TX_IN_CACHE = 19  # the node has these very bytes already: as good as accepted
 SEQUENCE, FEE, TIMEOUT = 32, 13, 30
+NO_ORDER = 19  # codespace exchange
 SIGN_ANEW = frozenset({SEQUENCE, FEE, TIMEOUT})
 """Refusals by a node that are cured by asking it again for sequence, gas price or height. Codespace `sdk`."""
 
@@ -32,7 +33,7 @@ _EXCHANGE = {
     8: "the position is smaller than the order that should reduce it",
     16: "the price is off the market's tick, which has changed since it was read",
     17: "the quantity is off the market's step, which has changed since it was read",
-    19: "there is no such order",
+    NO_ORDER: "there is no such order",
     24: "nobody offers anything on the other side of the book",
     25: "the book does not reach as far as the worst price allows: nothing to trade with at this price",
     26: "the margin is too small for the mark price of this block",
@@ -68,6 +69,11 @@ def explain(codespace: str, code: int, log: str) -> str:
     meaning = table.get(code) or said or "no reason given"
     quoted = f"; the chain says: {said}" if code in table and said else ""
     return f"{meaning} ({codespace or 'unknown'} {code}{quoted})"
+
+
+def says(detail: str, codespace: str, code: int) -> bool:
+    """Tell whether `explain` made this sentence of a given result."""
+    return any(f"({codespace} {code}{end}" in detail for end in ");")
 
 
 def refusal(codespace: str, code: int, log: str) -> HedgedError:

@@ -16,9 +16,10 @@ from hedged.adapters.injective.prints import certain
 from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
-from hedged.domain.errors import ConfigError, Retryable
+from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market
+from hedged.domain.orders import Side
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +129,18 @@ class InjectiveData:
         """Return the symbol of a market by the id that the chain uses; None for one that is not traded here."""
         return next((s for s, t in self.tickers.items() if t.perpetual.market_id == market_id), None)
 
+    def best(self, symbol: str, side: Side) -> Decimal | None:
+        """Return the best price of the other side of the book, as last polled; None where it is empty."""
+        ticker = self.tickers.get(symbol)
+        state = ticker.state if ticker else None
+        if state is None:
+            return None
+        return (state.ask if side is Side.BUY else state.bid) or None
+
+    def market_ids(self) -> Sequence[str]:
+        """Return the ids of the markets that are told."""
+        return [self.tickers[symbol].perpetual.market_id for symbol in self.symbols]
+
     async def _current(self) -> None:
         if not self._fed or not self.tickers:
             await self.poll()
@@ -135,12 +148,12 @@ class InjectiveData:
             raise Retryable(f"Injective has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def poll(self) -> None:
-        """Ask the chain for all markets at once, unless just done. Raises Retryable; ConfigError on another chain."""
+        """Ask the chain for all markets at once, unless just done. Raises like `snapshot`."""
         if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
             await self.snapshot()
 
     async def snapshot(self) -> None:
-        """Ask the chain for all markets at once. Raises Retryable; ConfigError when it is another chain."""
+        """Ask the chain for all markets at once. Raises Retryable; ConfigError when no node is of the right chain."""
         async with self._lock:
             head, answer = await asyncio.gather(self._node.head(), self.chain.markets())
             self._check(head)
@@ -149,10 +162,10 @@ class InjectiveData:
 
     def _check(self, head: Head) -> None:
         """Refuse another chain and a node that lags: it would tell the past as the present."""
-        if head.chain_id != self.network.chain_id:
-            raise ConfigError(
-                f"the node at {self.chain.channel.node} is on chain {head.chain_id!r}, "
-                f"the configuration asks for {self.network.chain_id!r}"
+        if head.chain_id != self.network.chain_id:  # it was another when the node was proven
+            self.network.proof.put_aside(self.chain.channel.health.in_use, head.chain_id)
+            raise Retryable(
+                f"Injective, a node has changed to chain {head.chain_id!r}: the next one is asked"
             )
         behind_ms = self._clock.now_ms() - head.ts_ms
         if behind_ms > self._lag_ms:
@@ -248,5 +261,12 @@ class InjectiveData:
         await self._read_prints(ticker)
         if not ticker.priced:
             price_from_ms = max(first_ms, now_ms - PRICE_DAYS * DAY_MS)
+            log.info(
+                "injective_history", symbol=ticker.perpetual.symbol, reading=f"prices of {PRICE_DAYS} days"
+            )
             ticker.prices = await self.indexer.prices(ticker.perpetual, now_ms, price_from_ms, HOUR_MS)
             ticker.priced = True
+            took_s = (self._clock.now_ms() - now_ms) / SECOND_MS
+            log.info(
+                "injective_history", symbol=ticker.perpetual.symbol, prices=len(ticker.prices), took_s=took_s
+            )

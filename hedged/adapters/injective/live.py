@@ -9,47 +9,20 @@ from pyinjective.composer_v2 import Composer
 
 from hedged.adapters.injective.chain import Chain
 from hedged.adapters.injective.data import InjectiveData
+from hedged.adapters.injective.fills import Fills
 from hedged.adapters.injective.gas import Gas, GasSettings
 from hedged.adapters.injective.heights import Heights
 from hedged.adapters.injective.keys import TradingKey, load_key
-from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Messages, Trader
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.preflight import Clearance, clear_for_trading
+from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.trading import AccountReader, InjectiveTrading
 from hedged.adapters.injective.transactions import Patience, SendSettings, Transactions
 from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock
-from hedged.domain.orders import Side
 from hedged.domain.transactions import TxJournal
-
-
-class LiveRules:
-    """Markets and marks as the data source last saw them."""
-
-    def __init__(self, data: InjectiveData) -> None:
-        self._data = data
-
-    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
-        """Return a market and its mark; None where there is none."""
-        await self._data.markets()  # asks the chain where the board is not kept current
-        ticker = self._data.tickers.get(symbol)
-        if ticker is None or ticker.state is None:
-            return None
-        return ticker.perpetual, ticker.state.mark
-
-    def symbol_of(self, market_id: str) -> str | None:
-        """Return the symbol of a market by the id that the chain uses."""
-        return self._data.symbol_of(market_id)
-
-    def best(self, symbol: str, side: Side) -> Decimal | None:
-        """Return the best price of the other side of the book, as last polled; None where it is empty."""
-        ticker = self._data.tickers.get(symbol)
-        state = ticker.state if ticker else None
-        if state is None:
-            return None
-        return (state.ask if side is Side.BUY else state.bid) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +52,25 @@ def key_of(config: InjectiveConfig, environ: Mapping[str, str]) -> TradingKey:
 async def clear(
     network: InjectiveNetwork, data: InjectiveData, trader: Trader, config: InjectiveConfig, clock: Clock
 ) -> Clearance:
-    """Prove that the key may trade, in every market that is watched, and can pay for it. Raises ConfigError."""
+    """Prove that the key may trade, in every market that is watched, and can pay for it.
+
+    A node that does not answer is asked again. Raises ConfigError, and Retryable after the last try.
+    """
+
+    async def ask() -> Clearance:
+        return await _clear(network, data, trader, config, clock)
+
+    return await patiently("the key's rights", ask)
+
+
+async def _clear(
+    network: InjectiveNetwork, data: InjectiveData, trader: Trader, config: InjectiveConfig, clock: Clock
+) -> Clearance:
     await data.markets()
     markets = {data.tickers[symbol].perpetual.market_id for symbol in data.symbols}
-    channel = network.create_chain_grpc_channel()
-    return await clear_for_trading(channel, trader, network.chain_id, markets, config.low_inj, clock.now_ms())
+    return await clear_for_trading(
+        data.chain.channel, trader, network.chain_id, markets, config.low_inj, clock.now_ms()
+    )
 
 
 def open_desk(
@@ -102,8 +89,9 @@ def open_desk(
     """Wire the trading side. `leverage`: largest notional ÷ margin of an order. Nothing is asked or sent yet."""
     patience = patience or Patience()
     chain = Chain(network.create_chain_grpc_channel())
-    rules = LiveRules(data)
-    orders = Orders(network.create_exchange_grpc_channel(), trader.subaccount_id, rules.symbol_of)
+    orders = Orders(
+        data.chain.channel, network.create_exchange_grpc_channel(), trader.subaccount_id, data.symbol_of
+    )
     gas = GasSettings(
         simulate=config.gas == "simulation",
         multiplier=config.gas_multiplier,
@@ -121,6 +109,15 @@ def open_desk(
     )  # fmt: skip
     messages = Messages(Composer(network.string()), trader)
     trading = InjectiveTrading(
-        reader, rules, orders, messages, transactions, journal, clock, leverage, patience
+        reader,
+        data,
+        orders,
+        messages,
+        transactions,
+        journal,
+        clock,
+        leverage,
+        patience,
+        Fills(trader.subaccount_id),
     )
     return Desk(trading, heights, trader)

@@ -15,10 +15,6 @@ from decimal import ROUND_UP, Decimal
 from enum import Enum
 from typing import Any
 
-from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_pb2
-from pyinjective.proto.cosmos.tx.v1beta1 import tx_pb2
-from pyinjective.proto.injective.exchange.v2 import tx_pb2 as exchange_pb2
-
 from hedged.domain.errors import Rejected
 from hedged.domain.market import Market
 from hedged.domain.orders import Intent, Side
@@ -125,31 +121,6 @@ def make_ticket(
         raise Rejected(f"{intent.key}: client id {cid!r} has not 1 to {LONGEST_CID} characters")
     margin = Decimal(0) if reduces else order_margin(market, intent.side, quantity, price, mark, leverage)
     return Ticket(market_id, kind, intent.side, quantity, price, margin, cid, expires_at)
-
-
-def market_orders_in(raw: bytes) -> dict[str, tuple[str, Decimal]]:
-    """Return client id → (market id, quantity) of the market orders in the bytes of a signed transaction."""
-    found = {}
-    for packed in tx_pb2.TxBody.FromString(tx_pb2.TxRaw.FromString(raw).body_bytes).messages:
-        inner = (
-            authz_pb2.MsgExec.FromString(packed.value).msgs
-            if packed.type_url.endswith("MsgExec")
-            else [packed]
-        )
-        for order in (order for one in inner for order in _market_orders(one)):
-            quantity = Decimal(order.order_info.quantity).scaleb(-18)
-            found[order.order_info.cid] = (order.market_id, quantity)
-    return found
-
-
-def _market_orders(packed: Any) -> list[Any]:
-    name = "/" + packed.type_url.rpartition("/")[2]
-    if name == MARKET_ORDER:
-        return [exchange_pb2.MsgCreateDerivativeMarketOrder.FromString(packed.value).order]
-    if name == BATCH_UPDATE:
-        batch = exchange_pb2.MsgBatchUpdateOrders.FromString(packed.value)
-        return list(batch.derivative_market_orders_to_create)
-    return []
 
 
 class Messages:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import grpc
 from pyinjective.core.network import DisabledCookieAssistant, Network
 
-from hedged.adapters.injective.channel import FailoverChannel, RateLimit, Target
+from hedged.adapters.injective.channel import FailoverChannel, RateLimit
+from hedged.adapters.injective.nodes import Nodes, Target
 from hedged.config import InjectiveConfig, NodeConfig
 from hedged.domain.errors import ConfigError
 
@@ -57,6 +58,7 @@ class InjectiveNetwork(Network):  # type: ignore[misc, unused-ignore]
         )
         self.nodes = tuple(nodes)
         self.deadline_s = deadline_s
+        self.proof = Nodes([node.chain for node in nodes], chain_id, deadline_s)
         self._chain_limit = RateLimit(PUBLIC_CHAIN_PER_S if limited else None)
         self._indexer_limit = RateLimit(PUBLIC_INDEXER_PER_S if limited else None)
         self._opened = AsyncExitStack()
@@ -72,23 +74,27 @@ class InjectiveNetwork(Network):  # type: ignore[misc, unused-ignore]
 
     def create_chain_grpc_channel(self) -> FailoverChannel:
         """Open a channel to the chain's gRPC."""
-        return self._channel("chain", [node.chain for node in self.nodes], self._chain_limit)
+        return self._channel("chain", [node.chain for node in self.nodes], self._chain_limit, self.proof)
 
     def create_exchange_grpc_channel(self) -> FailoverChannel:
         """Open a channel to the indexer."""
-        return self._channel("indexer", [node.indexer for node in self.nodes], self._indexer_limit)
+        return self._channel(
+            "indexer", [node.indexer for node in self.nodes], self._indexer_limit, self.proof
+        )
 
     def create_chain_stream_grpc_channel(self) -> FailoverChannel:
         """Open a channel to the chain's event stream."""
-        return self._channel("stream", [node.stream for node in self.nodes], RateLimit(None))
+        return self._channel("stream", [node.stream for node in self.nodes], RateLimit(None), self.proof)
 
     def _create_grpc_channel(
         self, endpoint: str, credentials: grpc.ChannelCredentials | None
     ) -> FailoverChannel:
         return self._channel("other", [Target(endpoint, credentials)], self._indexer_limit)
 
-    def _channel(self, name: str, targets: list[Target], limit: RateLimit) -> FailoverChannel:
-        channel = FailoverChannel(name, targets, limit, self.deadline_s)
+    def _channel(
+        self, name: str, targets: list[Target], limit: RateLimit, nodes: Nodes | None = None
+    ) -> FailoverChannel:
+        channel = FailoverChannel(name, targets, limit, self.deadline_s, nodes)
         self._opened.push_async_callback(channel.close)
         return channel
 

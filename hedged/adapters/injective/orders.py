@@ -1,4 +1,4 @@
-"""The account's orders as the indexer tells them: one by its client id, and all that rest."""
+"""The account's orders: what rests as the chain itself has it, what became of each as the indexer tells it."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -6,9 +6,10 @@ from typing import Any
 
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2 as indexer_pb2
 from pyinjective.proto.exchange import injective_derivative_exchange_rpc_pb2_grpc as indexer_grpc
+from pyinjective.proto.injective.exchange.v2 import query_pb2, query_pb2_grpc
 
 from hedged.adapters.injective.asking import asking
-from hedged.adapters.injective.units import plain
+from hedged.adapters.injective.units import from_chain, plain
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus
 
@@ -21,8 +22,10 @@ SymbolOf = Callable[[str], str | None]
 class Orders:
     """Orders of one subaccount. Every method raises Retryable where it gets no answer."""
 
-    def __init__(self, channel: Any, subaccount_id: str, symbol_of: SymbolOf) -> None:
-        self._stub = indexer_grpc.InjectiveDerivativeExchangeRPCStub(channel)
+    def __init__(self, chain: Any, indexer: Any, subaccount_id: str, symbol_of: SymbolOf) -> None:
+        """`chain` and `indexer`: channels."""
+        self._chain = query_pb2_grpc.QueryStub(chain)
+        self._stub = indexer_grpc.InjectiveDerivativeExchangeRPCStub(indexer)
         self._subaccount_id = subaccount_id
         self._symbol_of = symbol_of
 
@@ -38,18 +41,26 @@ class Orders:
         known = [state for state in states if state is not None]
         return max(known, key=lambda s: s.filled, default=None)
 
-    async def resting(self) -> Sequence[tuple[str, OrderState]]:
-        """Return market id and state of every order that rests, however many pages they fill."""
-        found: list[tuple[str, OrderState]] = []
-        while True:
-            request = indexer_pb2.OrdersRequest(
-                subaccount_id=self._subaccount_id, skip=len(found), limit=PAGE, is_conditional="false"
-            )
-            with asking("resting orders"):
-                rows = list((await self._stub.Orders(request)).orders)
-                found += [(row.market_id, read_resting(row, self._key(row.market_id))) for row in rows]
-            if len(rows) < PAGE:
-                return found
+    async def told_to_ms(self, market_id: str) -> int:
+        """Return the time of the newest trade or settlement of a market that the indexer tells; 0 for none.
+
+        What happened before it the indexer has seen.
+        """
+        trades = indexer_pb2.TradesV2Request(market_id=market_id, limit=1)
+        prints = indexer_pb2.FundingRatesRequest(market_id=market_id, limit=1)
+        with asking("newest trade"):
+            told = [row.executed_at for row in (await self._stub.TradesV2(trades)).trades]
+            told += [row.timestamp for row in (await self._stub.FundingRates(prints)).funding_rates]
+        return max(told, default=0)
+
+    async def resting(self, market_id: str) -> Sequence[OrderState]:
+        """Return the orders that rest in a market, as the chain has them."""
+        request = query_pb2.QueryTraderDerivativeOrdersRequest(
+            market_id=market_id, subaccount_id=self._subaccount_id
+        )
+        with asking("resting orders"):
+            rows = (await self._chain.TraderDerivativeOrders(request)).orders
+            return [read_resting(row, self._key(market_id)) for row in rows]
 
     def _key(self, market_id: str) -> SeriesKey:
         return SeriesKey(INJECTIVE, self._symbol_of(market_id) or market_id)
@@ -72,6 +83,6 @@ def read_history(row: Any, key: SeriesKey) -> OrderState | None:
 
 
 def read_resting(row: Any, key: SeriesKey) -> OrderState:
-    """Read one resting order."""
-    quantity, unfilled = plain(row.quantity), plain(row.unfilled_quantity)
+    """Read one resting order of the chain."""
+    quantity, unfilled = from_chain(row.quantity), from_chain(row.fillable)
     return OrderState(row.cid, key, OrderStatus.OPEN, quantity - unfilled, unfilled)

@@ -16,9 +16,13 @@ from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.chain import Chain
 from hedged.adapters.injective.grants import Findings, judge, read_grant
 from hedged.adapters.injective.messages import Trader
+from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import ConfigError, Retryable
 
 ISOLATED = (exchange_pb2.RISK_MODE_UNSPECIFIED, exchange_pb2.RISK_MODE_ISOLATED)
+
+MOST_AHEAD_MS = 60 * SECOND_MS
+"""Blocks carry the median time of the validators: what is this far ahead of the clock shows that the clock is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,11 @@ async def clear_for_trading(
         raise ConfigError(
             f"injective: the node is of chain {head.chain_id!r} and the configuration says {chain_id!r}: "
             "change injective.network, injective.chain_id or injective.nodes"
+        )
+    if (ahead_ms := head.ts_ms - now_ms) > MOST_AHEAD_MS:
+        raise ConfigError(
+            f"injective: the chain's latest block is {ahead_ms / SECOND_MS:.0f} s ahead of this machine's clock: "
+            "set the clock (NTP); on a local chain take clock: from the configuration that hedged sandbox has printed"
         )
     inj = await _gas_money(chain, trader.signer)
     await must_be_isolated(channel, trader.subaccount_id)

@@ -34,7 +34,9 @@ class Print:
     """One settlement. `rate`: fraction for the interval; `price`: the mark it was charged at, None where not told.
 
     `ts_ms`: the instant it was due, which names it; `block_ms`: time of the block that charged it, None where not told;
-    `known_ms`: when its block said so, or when it was received.
+    `known_ms`: when its block said so, or when it was received. `mark_age_ms`: how far from that instant the mark was
+    read that stands for the one it was charged at, 0 where the chain itself told it: what was paid a coin is exact all
+    the same, its split into rate and price is not.
     """
 
     ts_ms: int
@@ -42,6 +44,7 @@ class Print:
     rate: Decimal
     price: Decimal | None
     block_ms: int | None = None
+    mark_age_ms: int = 0
 
 
 DueOf = Callable[[int], int | None]

@@ -3,6 +3,7 @@
 Exchange v2 is asked over the chain's gRPC, histories of the indexer, through injective-py's stubs.
 """
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -16,9 +17,13 @@ from hedged.adapters.injective.markets import Perpetual, depth_usd, one_sided
 from hedged.adapters.injective.prints import DueOf, Print, read_prints
 from hedged.adapters.injective.units import quote
 from hedged.domain.bars import BAR_MS
+from hedged.domain.clock import DAY_MS
 
 PAGE = 100
 """Rows that the indexer gives at once, at most."""
+SPAN_MS = DAY_MS
+AT_ONCE = 8
+"""Requests for past prices that are under way together; the channel keeps them to the node's rate."""
 LEVELS = 100
 """Price levels of a book that are asked for, on each side."""
 
@@ -55,6 +60,7 @@ class IndexerQueries:
 
     def __init__(self, channel: FailoverChannel) -> None:
         self.channel = channel
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._stub = indexer_grpc.InjectiveDerivativeExchangeRPCStub(channel)
 
     async def prints(self, perpetual: Perpetual, since_ms: int, known: DueOf = lambda _: None) -> list[Print]:
@@ -77,23 +83,39 @@ class IndexerQueries:
     async def prices(
         self, perpetual: Perpetual, until_ms: int, since_ms: int, step_ms: int
     ) -> list[tuple[int, Decimal]]:
-        """Return (ms, price) of trades, ascending: the last one of every `step_ms` is among them."""
+        """Return (ms, price) of trades, ascending: the last one of every `step_ms` is among them.
+
+        A busy market takes one request a step. The time is cut into spans that are walked back at once, so many at a
+        time for all markets together; a quiet market takes little more than one request a span.
+        """
+        spans = [(max(since_ms, end - SPAN_MS), end) for end in range(until_ms, since_ms, -SPAN_MS)]
+        found: dict[int, Decimal] = {}
+        for page in await asyncio.gather(
+            *(self._prices_back(perpetual, end, start, step_ms) for start, end in spans)
+        ):
+            found |= page
+        kept = {ms // BAR_MS: (ms, found[ms]) for ms in sorted(found) if ms > since_ms and found[ms] > 0}
+        return list(kept.values())  # the last one of every bar: a busy market has thousands
+
+    async def _prices_back(
+        self, perpetual: Perpetual, until_ms: int, since_ms: int, step_ms: int
+    ) -> dict[int, Decimal]:
         found: dict[int, Decimal] = {}
         while until_ms > since_ms:
-            request = indexer_pb2.TradesV2Request(
-                market_id=perpetual.market_id, end_time=until_ms, limit=PAGE
-            )
-            with asking(f"trades of {perpetual.symbol}"):
-                rows = list((await self._stub.TradesV2(request)).trades)
-                page = {
-                    row.executed_at: quote(row.position_delta.execution_price, perpetual.quote_decimals)
-                    for row in rows
-                    if row.executed_at <= until_ms
-                }
+            page = await self._prices_until(perpetual, until_ms)
             if not page:
                 break
             found = page | found
             # the page may span days of a quiet market, or a second of a busy one: at least one step back
             until_ms = min(min(page) - 1, (until_ms - 1) // step_ms * step_ms)
-        kept = {ms // BAR_MS: (ms, found[ms]) for ms in sorted(found) if ms > since_ms and found[ms] > 0}
-        return list(kept.values())  # the last one of every bar: a busy market has thousands
+        return found
+
+    async def _prices_until(self, perpetual: Perpetual, until_ms: int) -> dict[int, Decimal]:
+        request = indexer_pb2.TradesV2Request(market_id=perpetual.market_id, end_time=until_ms, limit=PAGE)
+        async with self._at_once:
+            with asking(f"trades of {perpetual.symbol}"):
+                return {
+                    row.executed_at: quote(row.position_delta.execution_price, perpetual.quote_decimals)
+                    for row in (await self._stub.TradesV2(request)).trades
+                    if row.executed_at <= until_ms
+                }

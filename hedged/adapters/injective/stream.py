@@ -66,7 +66,7 @@ class Feed:
         self._listeners.append(listener)
 
     async def run(self) -> None:
-        """Follow the chain until cancelled. Raises ConfigError when a node turns out to be on another chain."""
+        """Follow the chain until cancelled. Raises ConfigError when no node is of the right chain."""
         self._data.fed()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep("state", self._data.snapshot, self._pace.poll_s))
@@ -127,6 +127,8 @@ class Feed:
 
     async def _blocks(self) -> AsyncIterator[stream_pb2.StreamResponse]:
         """Yield the stream's messages. Raises Retryable when it fails or is silent for too long."""
+        with asking("stream"):
+            await self._channel.prove()
         call = stream_grpc.StreamStub(self._channel).StreamV2(self._request())
         try:
             while True:

@@ -1,7 +1,7 @@
 """The `Trading` port on Injective: orders are sent here, the account is read by the reader that the book uses too.
 
 A market order is matched at the end of the block that includes it, and its transaction says nothing of the fill. So an
-order passes three proofs: accepted by a node, in a block and worked, filled or not as the indexer tells.
+order passes three proofs: accepted by a node, in a block and worked, filled or not (`outcomes.py`).
 """
 
 import asyncio
@@ -9,24 +9,23 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from hedged.adapters.injective.codes import explain
+from hedged.adapters.injective.codes import NO_ORDER, says
+from hedged.adapters.injective.fills import Fills
 from hedged.adapters.injective.markets import Perpetual
-from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket, market_orders_in
+from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket
 from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.outcomes import Outcomes, key_of
+from hedged.adapters.injective.retries import patiently
+from hedged.adapters.injective.sent import Sent, orders_in
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.book import Balance, Position
-from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
-
-MOST_FAILURES = 1_000
-SILENCE_MS = 120 * SECOND_MS
-"""So long after an included market order the indexer's knowing nothing of it means that it filled nothing. Should the
-indexer still be behind, its executions count as the daemon's own when they come: they carry the client id."""
 
 
 class AccountReader(Protocol):
@@ -60,6 +59,10 @@ class Rules(Protocol):
         """Return the symbol of a market by the id that the chain uses."""
         ...
 
+    def market_ids(self) -> Sequence[str]:
+        """Return the ids of the markets in which orders may be sent."""
+        ...
+
     def best(self, symbol: str, side: Side) -> Decimal | None:
         """Return the best price that an order of `side` could meet in the book; None where that is not known."""
         ...
@@ -81,6 +84,7 @@ class InjectiveTrading:
         clock: Clock,
         leverage: Decimal,
         patience: Patience,
+        fills: Fills,
     ) -> None:
         self._reader = reader
         self._rules = rules
@@ -88,14 +92,12 @@ class InjectiveTrading:
         self._messages = messages
         self._transactions = transactions
         self._journal = journal
-        self._clock = clock
         self._leverage = leverage
-        self._patience = patience
-        self._unexecuted: dict[str, str] = {}
+        self._outcomes = Outcomes(reader, orders, fills, transactions, clock, patience)
 
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
-        return await self._reader.positions()
+        return await self._outcomes.positions()
 
     async def balance(self) -> Balance:
         """Return the collateral. Raises Retryable when unknown."""
@@ -110,19 +112,12 @@ class InjectiveTrading:
         return await self._reader.funding_payments(since_ms)
 
     def see(self, block: Any) -> None:
-        """Take from a block of the event stream which of the account's orders the chain could not execute.
-
-        That is told nowhere else for market orders, which are matched after their transaction has succeeded.
-        """
-        for failure in block.order_failures:
-            if failure.cid:
-                self._unexecuted[failure.cid] = explain("exchange", failure.error_code, "")
-        while len(self._unexecuted) > MOST_FAILURES:
-            del self._unexecuted[next(iter(self._unexecuted))]
+        """Take from a block of the event stream what own orders filled, and which the chain could not execute."""
+        self._outcomes.fills.see(block)
 
     async def recover(self) -> None:
         """Look up what an earlier life sent. What stays unknown blocks its own market only (the executor knows it)."""
-        await self._transactions.recover()
+        await patiently("what was sent before", self._transactions.recover)
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Send a market order bounded by the worst price; return what filled.
@@ -145,9 +140,14 @@ class InjectiveTrading:
         tickets = [await self._ticket(one, Kind.MARKET, 0) for one in approved]
         client_ids = [one.client_id for one in approved]
         message = self._messages.batch(tickets)
+        for one in approved:
+            self._outcomes.sending(one.client_id, one.intent.key.symbol)
         tx = await self._transactions.send(self._messages.signed_by_grantee([message]), client_ids)
         failed = _failed(tx)
-        return {c: Rejected(failed[c]) if c in failed else await self._told(c) for c in client_ids}
+        return {
+            c: Rejected(failed[c]) if c in failed else await self._told(one, ticket)
+            for c, one, ticket in zip(client_ids, approved, tickets, strict=True)
+        }
 
     async def lookup(self, client_id: str) -> OrderState | None:
         """Return the order; None when it certainly never existed. Raises OutcomeUnknown while that is not proven."""
@@ -157,34 +157,68 @@ class InjectiveTrading:
         included = [tx for tx in signed if tx.outcome is TxOutcome.INCLUDED]
         if signed and (not included or client_id in _failed(included[-1])):
             return None
-        state = await self._orders.state(client_id)
-        if state is not None or not included or client_id in self._unexecuted:
+        sent = orders_in(included[-1].raw).get(client_id) if included else None
+        key = key_of(self._rules.symbol_of(sent.market_id) if sent else None, sent.market_id if sent else "")
+        state = await self._outcomes.told(key, client_id, sent)
+        if state is not None or sent is None or self._outcomes.fills.failure(client_id):
             return state
-        return await self._unfilled(client_id, included[-1])
+        if not sent.is_market:
+            raise OutcomeUnknown(f"order {client_id} rests no more and the indexer does not know it")
+        return await self._outcomes.unfilled(key, client_id, included[-1], sent)
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Return every resting order of the account."""
-        return [state for _, state in await self._orders.resting()]
+        """Return the orders that rest in the markets traded here, as the chain has them."""
+        found = await asyncio.gather(*(self._orders.resting(m) for m in self._rules.market_ids()))
+        return [state for market in found for state in market]
 
     async def cancel(self, client_id: str) -> None:
-        """Cancel a resting order; one that is already gone is no error."""
-        for market_id, state in await self._orders.resting():
-            if state.client_id == client_id:
-                message = self._messages.cancel(market_id, client_id)
-                await self._cancel(message, client_id)
+        """Cancel a resting order; one that is already gone is no error.
 
-    async def _cancel(self, message: object, client_id: str) -> None:
+        Gone is what the indexer shows as ended, or what the chain refuses to cancel: that the indexer does not show an
+        order proves nothing, and the cancellation is sent. Raises like `place`.
+        """
+        market_id = await self._rests_in(client_id)
+        if market_id is None:
+            return
+        message = self._messages.cancel(market_id, client_id)
         try:
             await self._transactions.send(self._messages.signed_by_grantee([message]))
-        except Rejected:
-            if any(state.client_id == client_id for _, state in await self._orders.resting()):
-                raise  # it rests all the same
+        except Rejected as error:
+            if not says(str(error), "exchange", NO_ORDER):
+                raise
+
+    async def _rests_in(self, client_id: str) -> str | None:
+        """Return the market in which an order may rest; None where it certainly rests nowhere. Raises Retryable."""
+        signed = await self._journal.of_order(client_id)
+        for tx in signed:
+            sent = orders_in(tx.raw).get(client_id)
+            if sent is None or sent.is_market or tx.outcome not in (TxOutcome.PENDING, TxOutcome.INCLUDED):
+                continue
+            return None if await self._has_ended(client_id) else sent.market_id
+        if signed:
+            return None
+        for market_id in self._rules.market_ids():  # not sent by this journal
+            if any(state.client_id == client_id for state in await self._orders.resting(market_id)):
+                return market_id
+        return None
+
+    async def _has_ended(self, client_id: str) -> bool:
+        try:
+            state = await self._orders.state(client_id)
+        except Retryable:
+            return False
+        return state is not None and state.status is not OrderStatus.OPEN
 
     async def _send(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> OrderState:
         ticket = await self._ticket(approved, kind, expires_at)
         messages = self._messages.signed_by_grantee([self._messages.create(ticket)])
+        self._outcomes.sending(approved.client_id, approved.intent.key.symbol)
         await self._transactions.send(messages, (approved.client_id,))
-        return await self._told(approved.client_id)
+        return await self._told(approved, ticket)
+
+    async def _told(self, approved: ApprovedIntent, ticket: Ticket) -> OrderState:
+        sent = Sent(ticket.market_id, ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET)
+        return await self._outcomes.wait(approved.intent.key, approved.client_id, sent)
 
     async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:
         """Make the order, by the market's rules of now. Raises Rejected where they are not those of the decision."""
@@ -205,35 +239,6 @@ class InjectiveTrading:
         if kind is Kind.MARKET:
             _must_reach(intent, self._rules.best(intent.key.symbol, intent.side), mark)
         return ticket
-
-    async def _told(self, client_id: str) -> OrderState:
-        """Wait until the indexer tells what became of an order that is in a block."""
-        why = "the indexer does not know it yet"
-        try:
-            async with asyncio.timeout(self._patience.fill_s):
-                while True:
-                    try:
-                        state = await self._orders.state(client_id)
-                        if state is not None:
-                            return state
-                        if client_id in self._unexecuted:
-                            raise Rejected(self._unexecuted[client_id])
-                    except Retryable as error:
-                        why = str(error)
-                    await asyncio.sleep(self._patience.poll_s)
-        except TimeoutError:
-            raise OutcomeUnknown(
-                f"order {client_id} is in a block, what it filled is not known: {why}"
-            ) from None
-
-    async def _unfilled(self, client_id: str, tx: SignedTx) -> OrderState:
-        silent_ms = self._clock.now_ms() - tx.created_ms
-        sent = market_orders_in(tx.raw).get(client_id)
-        if silent_ms < SILENCE_MS or sent is None:
-            raise OutcomeUnknown(f"order {client_id} is in a block and the indexer does not know it")
-        market_id, quantity = sent
-        key = SeriesKey(INJECTIVE, self._rules.symbol_of(market_id) or market_id)
-        return OrderState(client_id, key, OrderStatus.CANCELLED, Decimal(0), quantity, "nothing was filled")
 
 
 def _must_reach(intent: Intent, best: Decimal | None, mark: Decimal) -> None:

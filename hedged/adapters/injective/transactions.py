@@ -120,6 +120,11 @@ class Transactions:
             return await self._settled(tx, TxOutcome.DEAD, f"not in any block by height {tx.timeout_height}")
         return tx
 
+    async def included_ms(self, tx: SignedTx) -> int | None:
+        """Return the time of the block that a transaction is in; None where this node does not find it now."""
+        found = await self._chain.find(tx.tx_hash)
+        return (found.ts_ms or None) if found else None
+
     async def recover(self) -> list[SignedTx]:
         """Look up what an earlier life left without an outcome; return what still has none."""
         pending = await self._journal.pending(self._key.address)

@@ -40,9 +40,19 @@ class History:
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     rates: deque[FundingPrint] = field(default_factory=lambda: deque(maxlen=KEPT_PRINTS))
     payments: deque[FundingPaid] = field(default_factory=lambda: deque(maxlen=KEPT_PRINTS))
+    behind: bool = False
+    """Whether the indexer stands still while the chain goes on; what it missed it takes in afterwards."""
+    _missed: list[BlockEvents] = field(default_factory=list)
 
     def record(self, events: BlockEvents) -> None:
         """Take a block in."""
+        self._missed.append(events)
+        if not self.behind:
+            missed, self._missed = self._missed, []
+            for one in missed:
+                self._take(one)
+
+    def _take(self, events: BlockEvents) -> None:
         for update in events.orders:
             self._record_order(update.status, update.order, update.fillable, events.time_ms)
         self.trades.extend(events.trades)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.domain.clock import DAY_MS, HOUR_MS, LoopClock, iso, next_boundary_ms
+from hedged.domain.clock import DAY_MS, HOUR_MS, FastClock, LoopClock, iso, next_boundary_ms
 
 
 @given(st.integers(0, 4_000_000_000_000), st.sampled_from([30_000, 900_000, HOUR_MS, 8 * HOUR_MS, DAY_MS]))
@@ -36,3 +36,23 @@ def test_loop_clock_is_the_loops_own_time():
 def test_instants_are_written_in_utc():
     """Logs and reports would show local time under a Z."""
     assert iso(1_756_684_800_000) == "2025-09-01T00:00:00Z"
+
+
+class Stopped:
+    """A clock that stands where it is put."""
+
+    slice_s = 1.0
+    at_ms = 1_000_000
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+
+def test_two_fast_clocks_of_the_same_origin_agree_and_start_at_it():
+    """If this fails, a daemon rehearsing on a local chain takes its blocks for old or for the future."""
+    here = Stopped()
+    chain, daemon = FastClock(here, 60, 1_000_000), FastClock(here, 60, 1_000_000)
+    assert chain.now_ms() == 1_000_000
+    here.at_ms += 1_500
+    assert chain.now_ms() == daemon.now_ms() == 1_090_000
+    assert 0.01 < chain.slice_s < here.slice_s

@@ -250,6 +250,22 @@ def test_a_settlement_between_two_polls_is_found_and_two_are_asked_for() -> None
     assert len(ticker.prints.prints) == 1
 
 
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "mark", "age_s"), [(3_570, 3_610, "200", 10), (3_598, 3_650, "100", 2)]
+)
+def test_a_settlement_by_polls_is_priced_at_the_nearest_mark_and_says_how_far_that_was(
+    before_s: int, after_s: int, mark: str, age_s: int
+) -> None:
+    """If this fails, an approximate split into rate and price passes for the chain's own."""
+    ticker = Ticker(perpetual())
+    ticker.put(state(before_s))
+    after = state(after_s, next_s=2 * HOUR_S, last_s=HOUR_S, mark="200")
+    ticker.snapshot(MarketState(**{**_fields(after), "cumulative_funding": Decimal("0.02")}))
+    (one,) = ticker.prints.prints
+    assert (one.price, one.mark_age_ms) == (Decimal(mark), age_s * SECOND_MS)
+    assert one.rate * Decimal(mark) == Decimal("0.02")  # what was paid a coin is exact
+
+
 def _fields(one: MarketState) -> dict[str, object]:
     return {name: getattr(one, name) for name in MarketState.__slots__}
 

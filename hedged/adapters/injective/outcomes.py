@@ -1,0 +1,153 @@
+"""What became of an order that is in a block: filled, resting, or nothing at all.
+
+Three tell of it, and none is taken at its silence: the event stream (at once, while it runs), the chain's own book
+(what rests), the indexer (everything, but late). That nothing was filled is concluded only from an indexer that is past
+the order's block, and from positions on the chain that its executions explain.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from hedged.adapters.injective.fills import MOST, Fills
+from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.sent import Sent
+from hedged.adapters.injective.transactions import Patience, Transactions
+from hedged.domain.book import Position
+from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Execution, OrderState, OrderStatus
+from hedged.domain.transactions import SignedTx
+
+SILENCE_MS = 120 * SECOND_MS
+"""So long after its block an order that nobody tells of may count as unfilled, where the rest agrees."""
+
+
+class Reader(Protocol):
+    """What the account shows."""
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return all open positions by symbol."""
+        ...
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return executions with ts ≥ since."""
+        ...
+
+
+class Outcomes:
+    """Finds out about orders; remembers what was held before each was sent."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        orders: Orders,
+        fills: Fills,
+        transactions: Transactions,
+        clock: Clock,
+        patience: Patience,
+    ) -> None:
+        self.fills = fills
+        self._reader, self._orders, self._transactions = reader, orders, transactions
+        self._clock, self._patience = clock, patience
+        self._held: tuple[int, Mapping[str, Position]] | None = None
+        self._before: dict[str, tuple[int, Decimal]] = {}  # client id → when, and coins held then
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return the positions, and remember them for the orders that follow from them."""
+        now_ms = self._clock.now_ms()
+        held = await self._reader.positions()
+        self._held = (now_ms, held)
+        return held
+
+    def sending(self, client_id: str, symbol: str) -> None:
+        """Note that an order is about to be sent."""
+        if self._held is None:
+            return
+        at_ms, held = self._held
+        self._before[client_id] = (at_ms, _quantity(held, symbol))
+        while len(self._before) > MOST:
+            del self._before[next(iter(self._before))]
+
+    async def wait(self, key: SeriesKey, client_id: str, sent: Sent) -> OrderState:
+        """Wait until somebody tells what became of an order in a block. Raises Rejected, OutcomeUnknown."""
+        why = "the indexer does not know it yet"
+        try:
+            async with asyncio.timeout(self._patience.fill_s):
+                while True:
+                    try:
+                        state = await self.told(key, client_id, sent)
+                    except Retryable as error:
+                        state, why = None, str(error)
+                    if state is not None:
+                        return state
+                    if failure := self.fills.failure(client_id):
+                        raise Rejected(failure)
+                    await asyncio.sleep(self._patience.poll_s)
+        except TimeoutError:
+            raise OutcomeUnknown(
+                f"order {client_id} is in a block, what it filled is not known: {why}"
+            ) from None
+
+    async def told(self, key: SeriesKey, client_id: str, sent: Sent | None) -> OrderState | None:
+        """Return what stream, chain or indexer tell of an order; None where none does. Raises Retryable."""
+        if sent is not None and sent.is_market:
+            filled, quantity = self.fills.filled(client_id), abs(sent.quantity)
+            if filled >= quantity:
+                return OrderState(client_id, key, OrderStatus.FILLED, filled, Decimal(0))
+            if filled:
+                rest = quantity - filled
+                return OrderState(
+                    client_id, key, OrderStatus.CANCELLED, filled, rest, "the rest was cancelled"
+                )
+        elif sent is not None:
+            for state in await self._orders.resting(sent.market_id):
+                if state.client_id == client_id:
+                    return state
+        return await self._orders.state(client_id)
+
+    async def unfilled(self, key: SeriesKey, client_id: str, tx: SignedTx, sent: Sent) -> OrderState:
+        """Conclude that a market order filled nothing. Raises OutcomeUnknown while anything speaks against it."""
+        included_ms = await self._transactions.included_ms(tx)
+        if included_ms is None or self._clock.now_ms() - included_ms < SILENCE_MS:
+            raise OutcomeUnknown(f"order {client_id} is in a block and the indexer does not know it")
+        if (
+            await self._orders.told_to_ms(sent.market_id) <= included_ms + SECOND_MS
+        ):  # it is told in whole seconds
+            raise OutcomeUnknown(
+                f"order {client_id} is in a block that the indexer, which does not know it, has not come to"
+            )
+        change = await self._unexplained(key.symbol, client_id)
+        if change:
+            raise OutcomeUnknown(
+                f"order {client_id}: the indexer knows nothing of it, and {key.symbol} on the chain has changed by "
+                f"{change.normalize():f}, which no execution explains"
+            )
+        return OrderState(
+            client_id, key, OrderStatus.CANCELLED, Decimal(0), abs(sent.quantity), "nothing was filled"
+        )
+
+    async def _unexplained(self, symbol: str, client_id: str) -> Decimal:
+        """Return by what the position has changed since before the order, beyond the executions told.
+
+        0 after a restart, which has forgotten what was held.
+        """
+        before = self._before.get(client_id)
+        if before is None:
+            return Decimal(0)
+        at_ms, held = before
+        executions = await self._reader.executions(at_ms)
+        now = _quantity(await self._reader.positions(), symbol)
+        explained = sum((e.signed_quantity for e in executions if e.key.symbol == symbol), Decimal(0))
+        return now - held - explained
+
+
+def _quantity(held: Mapping[str, Position], symbol: str) -> Decimal:
+    return held[symbol].quantity if symbol in held else Decimal(0)
+
+
+def key_of(symbol: str | None, market_id: str) -> SeriesKey:
+    """Return the series of a market; by its id where its symbol is not known."""
+    return SeriesKey(INJECTIVE, symbol or market_id)

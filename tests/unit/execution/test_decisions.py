@@ -1,0 +1,46 @@
+"""The record of a decision, where something went wrong."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from fakes import HASHES
+
+from hedged.app import status_row
+from hedged.domain.forecast import ForecastSet
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.execution.accounts import AccountState
+from hedged.execution.decisions import decision_rows
+from hedged.features.moments import Moments
+from hedged.risk.gate import Review
+from hedged.strategy.snapshot import Snapshot
+
+NOBODY = ForecastSet(0, 24, (), {}, np.empty((1, 0)), HASHES.model, HASHES.features)
+HELD = {SeriesKey(INJECTIVE, "INJ"): Decimal("-481.136")}
+
+
+def frozen(account: AccountState) -> dict:
+    """Return the row of a symbol that could not be planned."""
+    still = Moments(24, (), {}, {}, np.empty((0, 0)))
+    snapshot = Snapshot(0, HASHES, NOBODY, still, account.own, account.attributed, {}, {}, {}, Decimal(1))
+    return decision_rows(snapshot, [], {"INJ": "why"}, {}, Review(), account, account, {})["INJ"]
+
+
+@pytest.mark.parametrize(
+    ("account", "own", "shown"),
+    [
+        (AccountState(unknown={INJECTIVE: "no answer"}, attributed=HELD), None, "unknown"),
+        (AccountState(own={"INJ": Decimal("8018.9")}, attributed=HELD), 8018.9, "+8,018.9 coins"),
+        (AccountState(own={}), 0.0, "+0 coins"),
+    ],
+)
+def test_a_position_that_is_not_told_is_unknown_not_zero(
+    account: AccountState, own: float | None, shown: str
+) -> None:
+    """If this fails, the page shows an operator an empty book while the venue is only silent."""
+    row = frozen(account)
+    assert row["own_quantity"] == own
+    page = status_row("INJ", row)
+    assert page["own"] == shown
+    assert page["hedge"] == ("injective: -481.136" if account.attributed else "none")
+    assert page["decision"] == "frozen"

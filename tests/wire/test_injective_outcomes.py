@@ -1,0 +1,189 @@
+"""An order in a block of which the indexer knows nothing: what stream and chain tell, and what is never concluded."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from injective_reading import QUICK, until
+from injective_rig import SUBACCOUNT, Rig, rig
+
+from hedged.adapters.injective.stream import Feed
+from hedged.domain.errors import OutcomeUnknown, Rejected
+from hedged.domain.orders import OrderStatus
+
+HALF = Decimal("0.5")
+
+
+def run(script: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await script()
+
+    asyncio.run(bounded())
+
+
+class ChainClock:
+    """The chain's own time, which a test moves on with a block."""
+
+    slice_s = 0.01
+
+    def __init__(self, sandbox: Any) -> None:
+        self._chain = sandbox.chain
+
+    def now_ms(self) -> int:
+        return int(self._chain.now_ms())
+
+
+@asynccontextmanager
+async def silent_indexer() -> AsyncIterator[Rig]:
+    """A rig whose indexer answers, and knows nothing of what happens from now on."""
+    async with rig(make_clock=ChainClock) as on:
+        await on.trading.positions()
+        on.chain.state.history.behind = True
+        yield on
+
+
+@asynccontextmanager
+async def streaming(on: Rig) -> AsyncIterator[None]:
+    """Let the desk follow the event stream."""
+    feed = Feed(on.data, on.clock, np.random.default_rng(7), QUICK, [SUBACCOUNT], [on.desk.trader.address])
+    feed.listen(on.desk.see)
+    task = asyncio.create_task(feed.run())
+    try:
+        await until(lambda: feed.live)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def close_the_market(on: Rig) -> None:
+    """Leave no room under the cap on open interest: what opens is cancelled at the end of its block, code 112."""
+    market = on.sandbox.markets["BTC"]
+    market.rules = replace(market.rules, open_notional_cap=market.open_interest * market.mark)
+
+
+async def included(on: Rig) -> str:
+    """Send an order of which nobody tells what it filled; return its client id."""
+    sent = on.order("0.5")
+    with pytest.raises(OutcomeUnknown, match="is in a block"):
+        await on.trading.place(sent)
+    return sent.client_id
+
+
+async def two_minutes(on: Rig) -> None:
+    await on.chain.next_block(after_s=121)
+
+
+async def the_indexer_goes_on_without(on: Rig, client_id: str) -> None:
+    """The indexer catches up, has lost the order, and tells of a later trade of somebody else."""
+    history = on.chain.state.history
+    history.behind = False
+    on.sandbox.feed.trade("BTC", Decimal("0.0001"), Decimal(10_000))
+    await on.chain.next_block()
+    history.orders = {h: r for h, r in history.orders.items() if r.order.cid != client_id}
+    for trade in [t for t in history.trades if t.cid == client_id]:
+        history.trades.remove(trade)
+    # the adapter's own view of the market is asked for anew
+    await asyncio.sleep(0.1)
+
+
+def test_an_order_that_filled_nothing_is_known_to_have_only_after_two_minutes_and_a_later_trade() -> None:
+    """If this fails, an order counts as unfilled because the indexer is slow, or blocks its market for ever."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            close_the_market(on)
+            client_id = await included(on)
+            with pytest.raises(OutcomeUnknown, match="the indexer does not know it"):
+                await on.trading.lookup(client_id)
+            await two_minutes(on)
+            with pytest.raises(OutcomeUnknown, match="has not come to"):
+                await on.trading.lookup(client_id)
+            await the_indexer_goes_on_without(on, client_id)
+            state = await on.trading.lookup(client_id)
+            assert (state.status, state.filled, state.remaining) == (OrderStatus.CANCELLED, 0, HALF)
+            assert on.held() == 0
+
+    run(script)
+
+
+def test_an_order_never_counts_as_unfilled_while_the_position_says_otherwise() -> None:
+    """If this fails, a fill that the indexer has lost is hedged a second time."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            client_id = await included(on)
+            assert on.held() == HALF
+            await two_minutes(on)
+            await the_indexer_goes_on_without(on, client_id)
+            with pytest.raises(OutcomeUnknown, match=r"has changed by 0\.5, which no execution explains"):
+                await on.trading.lookup(client_id)
+
+    run(script)
+
+
+def test_the_stream_tells_a_fill_before_the_indexer_does() -> None:
+    """If this fails, every order waits for the indexer, and one that it has lost stays open for ever."""
+
+    async def script() -> None:
+        async with silent_indexer() as on, streaming(on):
+            state = await on.trading.place(on.order("0.5"))
+            assert (state.status, state.filled) == (OrderStatus.FILLED, HALF)
+            assert on.held() == HALF
+
+    run(script)
+
+
+def test_the_stream_tells_why_the_chain_could_not_execute_an_order() -> None:
+    """If this fails, an order that the chain has cancelled at the end of its block is waited for for minutes."""
+
+    async def script() -> None:
+        async with silent_indexer() as on, streaming(on):
+            close_the_market(on)
+            sent = on.order("0.5")
+            with pytest.raises(Rejected, match="cap on open interest"):
+                await on.trading.place(sent)
+            assert await on.trading.lookup(sent.client_id) is None
+            assert on.held() == 0
+
+    run(script)
+
+
+def test_an_order_that_the_indexer_does_not_show_is_cancelled_all_the_same() -> None:
+    """If this fails, a resting order is believed gone because the indexer lags, and fills later, unasked."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            sent = on.order("0.5", slack="-0.02")
+            state = await on.trading.rest(sent, blocks=10_000)
+            assert (state.status, state.remaining) == (OrderStatus.OPEN, HALF)
+            assert [one.client_id for one in await on.trading.open_orders()] == [sent.client_id]
+            assert (await on.trading.lookup(sent.client_id)).status is OrderStatus.OPEN
+            await on.trading.cancel(sent.client_id)
+            assert [o for o in on.sandbox.markets["BTC"].book.resting() if o.cid == sent.client_id] == []
+            assert list(await on.trading.open_orders()) == []
+            await on.trading.cancel(sent.client_id)  # the chain says that it is gone: no error
+            with pytest.raises(OutcomeUnknown, match="rests no more"):
+                await on.trading.lookup(sent.client_id)
+
+    run(script)
+
+
+def test_a_cancellation_that_could_not_be_sent_is_no_silence() -> None:
+    """If this fails, an order is believed cancelled while it rests."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, blocks=10_000)
+            on.faults.included_but_failed = True
+            with pytest.raises(Rejected, match="out of gas"):
+                await on.trading.cancel(sent.client_id)
+
+    run(script)
