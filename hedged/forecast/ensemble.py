@@ -138,7 +138,9 @@ class EnsembleForecaster:
             days = samples.origin_ms // DAY_MS
             for day in np.unique(days):
                 rows = np.flatnonzero(days == day)
-                if day > begun:  # a cold start hears many days at once, a running daemon one hour after another
+                if (
+                    day > begun
+                ):  # a cold start hears many days at once, a running daemon one hour after another
                     begun = int(day)
                     waiting.teach(self._adaptation, begun * DAY_MS)
                     # of past days only laws are read here, not probabilities

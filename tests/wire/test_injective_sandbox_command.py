@@ -45,7 +45,18 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A sandbox of two markets with hours of a second each, on free ports."""
     out = tmp_path_factory.mktemp("sandbox")
     ports = [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
-    options = ["--speed", "3600", "--block-time", "0.1", "--history", "48", "--symbol", "INJ", "--symbol", "BTC"]
+    options = [
+        "--speed",
+        "3600",
+        "--block-time",
+        "0.1",
+        "--history",
+        "48",
+        "--symbol",
+        "INJ",
+        "--symbol",
+        "BTC",
+    ]
     held = ["--position", "INJ=-50000", "--position", "BTC=20000"]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "hedged", "sandbox", *options, *held, *ports, "--out", str(out)],
