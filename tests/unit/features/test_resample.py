@@ -268,4 +268,4 @@ def test_the_grid_up_to_now_does_not_depend_on_later_bars(rows, cut_h, rate):
 
 def test_the_schema_hash_is_pinned():
     """Fields could be reordered without a new schema: an old artefact would read open interest as a price."""
-    assert FEATURE_HASH == "24a8fb3d1a10af1e"
+    assert FEATURE_HASH == "ebcd6686995294c5"

@@ -85,7 +85,7 @@ def test_an_opposite_leg_is_against_the_own_side() -> None:
     [
         ({"marks": {THERE: Decimal(100)}}, "mark price"),
         ({"forecasts": forecasts({THERE: EXPENSIVE[THERE]})}, "cannot be forecast"),
-        ({"markets": {THERE: market(THERE)}}, "no such market"),
+        ({"markets": {THERE: market(THERE)}}, "it was not held when the daemon started"),
     ],
 )
 def test_what_cannot_be_planned_keeps_what_it_has(changes: dict[str, Any], why: str) -> None:
