@@ -156,6 +156,14 @@ class Exchange:
         held = self.account.position(coin)
         return (self.mark(coin) - held.entry) * held.quantity
 
+    def liquidation(self, coin: str) -> Decimal:
+        """Return the price at which a position's margin is down to the maintenance, 0 without a position."""
+        held, maintenance = self.account.position(coin), self.instruments[coin].maintenance
+        if not held.quantity:
+            return Decimal(0)
+        sign = 1 if held.quantity > 0 else -1
+        return (held.entry - sign * held.margin / abs(held.quantity)) / (1 - sign * maintenance)
+
     def equity(self) -> Decimal:
         """Return cash plus all unrealised profit."""
         return self.account.cash + sum(

@@ -37,7 +37,7 @@ class Path:
     instrument: Instrument
     seed: int
     price_swing: float = 0.02
-    premium_swing: float = 0.0012
+    premium_swing: float = 0.002
     intervals: list[tuple[int, int]] = field(default_factory=list)
     shocks: list[tuple[int, Decimal]] = field(default_factory=list)
 
