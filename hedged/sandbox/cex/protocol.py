@@ -64,6 +64,7 @@ class Protocol:
 
     per_minute = 2_400
     quote = "USDT"
+    hosts: tuple[str, ...] = ()
 
     def __init__(self, exchange: Exchange, credentials: Credentials | None = None) -> None:
         self.exchange = exchange
