@@ -155,6 +155,7 @@ class CexData:
         if not self._fed or not self.perpetuals:
             if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
                 await self.snapshot()
+            await self.load()
         elif (silent_ms := self._clock.now_ms() - self._polled_ms) > SILENT_MS:
             raise Retryable(f"{self.venue} has not answered for {silent_ms / SECOND_MS:.0f} s")
 

@@ -154,6 +154,7 @@ def make_exchange(
     exchange.init_rest_rate_limiter()
     exchange.init_throttler()
     exchange.logger = _SILENT
+    exchange.timeout_on_exit = 0  # a wait for websockets, which are not opened here
     return exchange
 
 

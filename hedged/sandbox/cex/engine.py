@@ -249,6 +249,11 @@ class Exchange:
         fee = quantity * price * (one.maker if maker else one.taker)
         realised = self.account.change(ticket.coin, ticket.sign * quantity, price, self.now_ms)
         self.account.cash -= fee
+        held = self.account.position(ticket.coin)
+        if held.quantity:  # what it opens at a loss to the mark is set aside too
+            value = abs(held.quantity) * max(held.entry, self.mark(ticket.coin))
+            loss = max(Decimal(0), -self.unrealised(ticket.coin))
+            held.margin = value / self.account.chosen(ticket.coin).leverage + loss
         order.filled += quantity
         order.cost += quantity * price
         order.fee += fee
