@@ -8,8 +8,9 @@ from aiohttp import web
 
 from hedged.domain.clock import Clock
 from hedged.sandbox.cex.binance import Binance
+from hedged.sandbox.cex.bybit import Bybit
 from hedged.sandbox.cex.engine import Exchange
-from hedged.sandbox.cex.instruments import BINANCE
+from hedged.sandbox.cex.instruments import BINANCE, BYBIT
 from hedged.sandbox.cex.loopback import Loopback, serve
 from hedged.sandbox.cex.protocol import Credentials, Protocol
 
@@ -23,6 +24,7 @@ class Hall:
         self.clock = clock
         self.protocols: dict[str, Protocol] = {
             "binance": Binance(Exchange(BINANCE, clock, cash, seed, ids_for_ever=False)),
+            "bybit": Bybit(Exchange(BYBIT, clock, cash, seed + 10)),
         }
 
     def key_of(self, venue: str) -> Credentials:
