@@ -17,6 +17,7 @@ from hedged.adapters.cex.account import Account
 from hedged.adapters.cex.clock_offset import ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
+from hedged.adapters.cex.exchanges import SANE_ID
 from hedged.adapters.cex.fills import Fills
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.leverage import Leverage
@@ -145,6 +146,8 @@ class CexTrading:
 
         Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
         """
+        if not SANE_ID.match(client_id):
+            return None  # no exchange takes such an id
         await self._ready()
         sent = self._sent.get(client_id)
         for perpetual in await self._candidates(client_id, sent):
@@ -161,6 +164,8 @@ class CexTrading:
 
     async def cancel(self, client_id: str) -> None:
         """Cancel a resting order; one that is already gone is no error. Raises like `place`."""
+        if not SANE_ID.match(client_id):
+            return
         await self._ready()
         for perpetual in await self._candidates(client_id, self._sent.get(client_id)):
             await self._orders.cancel(client_id, perpetual)
