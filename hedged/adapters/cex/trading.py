@@ -130,7 +130,7 @@ class CexTrading:
             raise Rejected(f"client id {client_id} was used before")
         self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
         try:
-            perpetual = await self._prepared(intent)
+            perpetual = await self._prepared_in_time(intent)
             state, order_id = await self._send(intent, client_id, perpetual)
         except (Rejected, Retryable):
             self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms(), refused=True))
@@ -195,6 +195,15 @@ class CexTrading:
             found[:1] if self.data.profile.ccxt_id == "bybit" else found
         )  # Bybit looks in all markets at once
 
+    async def _prepared_in_time(self, intent: Intent) -> Perpetual:
+        """Prepare; once more, with the time asked anew, where the exchange refused a request for its time."""
+        try:
+            return await self._prepared(intent)
+        except Retryable:
+            if not self.offset.doubted:
+                raise
+            return await self._prepared(intent)
+
     async def _prepared(self, intent: Intent) -> Perpetual:
         """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable."""
         await self._ready()
@@ -230,7 +239,6 @@ class CexTrading:
             return await self._orders.send(intent, client_id, perpetual)
         except ccxt.InvalidNonce as error:
             log.warning("clock_offset_doubted", venue=self.venue, offset_ms=self.offset.offset_ms)
-            self.offset.doubt()
             await self.offset.current()
             try:
                 return await self._orders.send(intent, client_id, perpetual)
