@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
 import numpy as np
 
 from hedged.adapters.cex.data import CexData
-from hedged.adapters.cex.exchanges import make_exchange, profile_of
-from hedged.adapters.cex.feed import CexFeed
+from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
+from hedged.adapters.cex.feed import CexFeed, Pace
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.trading import CexTrading
@@ -20,12 +20,24 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
+from hedged.sandbox.cex.loopback import session_to
 
-OpenSession = Callable[[], aiohttp.ClientSession]
+LEAST_POLL_S = 0.5
+
+OpenSession = Callable[[Config], aiohttp.ClientSession]
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Open the session that all exchanges share; it verifies certificates and honours the proxy of the environment."""
+def open_session(config: Config) -> aiohttp.ClientSession:
+    """Open the session that all exchanges share; it verifies certificates and honours the proxy of the environment.
+
+    Raises ConfigError where a local set of exchanges is named whose certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is not None:
+        try:
+            return session_to(local.port, local.ca_file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32), trust_env=True)
 
 
@@ -47,17 +59,25 @@ class CexVenues:
 
         Needs a running event loop.
         """
-        profiles = {venue: profile_of(venue, config.cex_of(venue)) for venue in config.hedge.venues}
-        session = (opener or open_session)()
+        speed = config.clock.speed
+        profiles = {v: at_speed(profile_of(v, config.cex_of(v)), speed) for v in config.hedge.venues}
+        session = (opener or open_session)(config)
         sources = {}
         for venue, profile in profiles.items():
             told = config.cex_of(venue)
             exchange = make_exchange(profile, told, session, clock)
             sources[venue] = CexData(
                 venue, exchange, profile, clock, config.costs_of(venue), config.risk.max_leverage, told.quote,
-                config.cycle.history_days,
+                config.cycle.history_days, speed,
             )  # fmt: skip
-        feeds = tuple(CexFeed(data, rng) for data in sources.values())
+        usual = Pace()
+        pace = replace(
+            usual,
+            rates_s=max(LEAST_POLL_S, usual.rates_s / speed),
+            details_s=max(LEAST_POLL_S, usual.details_s / speed),
+            settled_s=max(LEAST_POLL_S, usual.settled_s / speed),
+        )
+        feeds = tuple(CexFeed(data, rng, pace) for data in sources.values())
         return cls(config, clock, session, sources, feeds)
 
     async def watch(self, symbols: Collection[str]) -> None:
@@ -85,7 +105,14 @@ class CexVenues:
             exchange: Any = make_exchange(data.profile, told, self.session, self.clock, key)
             leverage = max(1, int(self.config.risk.max_leverage))
             found[venue] = CexTrading(
-                data, exchange, key, self.clock, leverage, told.quote, symbol_of=symbol_of
+                data,
+                exchange,
+                key,
+                self.clock,
+                leverage,
+                told.quote,
+                symbol_of=symbol_of,
+                speed=self.config.clock.speed,
             )
         return found
 
