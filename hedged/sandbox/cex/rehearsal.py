@@ -16,9 +16,12 @@ CASH = Decimal(100_000)
 
 
 def exchanges_beside(
-    venues: tuple[str, ...], port: int, seed: int
+    venues: tuple[str, ...], port: int, seed: int, on_open: Callable[[Hall], None] = lambda _: None
 ) -> Callable[[InjectiveSandbox, Path], AbstractAsyncContextManager[tuple[str]]]:
-    """Return what runs these exchanges beside a chain and writes their keys. Raises ConfigError for an unknown one."""
+    """Return what runs these exchanges beside a chain and writes their keys. Raises ConfigError for an unknown one.
+
+    `on_open` gets all of them before they are served.
+    """
     if strange := sorted(set(venues) - set(VENUES)):
         raise ConfigError(f"--exchange {', '.join(strange)}: there are {', '.join(VENUES)}")
 
@@ -35,6 +38,7 @@ def exchanges_beside(
             protocol.exchange.leader = index
             protocol.speed = speed
             protocol.exchange.advance()
+        on_open(hall)
         try:
             served = serve_all(hall, port)
             loopback = await served.__aenter__()
