@@ -348,8 +348,10 @@ class Config(_Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
-        wiring = {"injective": {"nodes", "deadline_s", *KEY_SETTINGS}, "outside": OUTSIDE_WIRING}
-        tree = self.model_dump(exclude={**whole, **wiring, "webhook": True})
+        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
+        tree = self.model_dump(
+            exclude={**whole, "webhook": True, "injective": injective, "outside": OUTSIDE_WIRING}
+        )
         tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
         tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))

@@ -58,7 +58,7 @@ class CoinGlassConfig(_Keyed):
 
 
 class CoinGeckoConfig(_Keyed):
-    """CoinGecko: volume and open interest of the venues' perpetuals."""
+    """CoinGecko: volume of the venues' perpetuals."""
 
     plan: Literal["demo", "pro"] = "demo"
     url: str | None = Field(None, description="default: by plan")

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     MAINTENANCE = "maintenance"
     HALT = "halt"  # not trading now, and nobody says until when
     DELISTING = "delisting"
+    DELISTING_ANNOUNCED = "delisting_announced"  # a date is not known yet; `from_ms` is when it was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lead:
     delisting_ms: int
 
     def before(self, kind: EventKind) -> int:
-        """Return the lead of one kind of event; a halt is never announced."""
+        """Return the lead of one kind of event; the others are there once they are known."""
         return {EventKind.MAINTENANCE: self.maintenance_ms, EventKind.DELISTING: self.delisting_ms}.get(
             kind, 0
         )
@@ -60,6 +61,8 @@ class VenueEvent:
             return f"{what} does not trade"
         if self.kind is EventKind.DELISTING:
             return f"{what} is delisted {_minute(self.from_ms)} UTC"
+        if self.kind is EventKind.DELISTING_ANNOUNCED:
+            return f"the delisting of {what} was announced {_minute(self.from_ms)} UTC"
         return f"{what} is in maintenance {_span(self.from_ms, self.until_ms)} UTC"
 
 

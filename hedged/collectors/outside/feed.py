@@ -1,0 +1,161 @@
+"""All outside sources together: one task each, under one owner, each failing alone.
+
+A source is asked at its period; one that fails is asked again after a wait that doubles up to that period, jittered. It
+is logged once when it goes bad and once when it is back.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import aiohttp
+import numpy as np
+import structlog
+
+from hedged.collectors.outside.coingecko import HEADERS, URLS, CoinGecko
+from hedged.collectors.outside.coinglass import HEADER, CoinGlass
+from hedged.collectors.outside.http import JsonApi, KeyRefused, Limits
+from hedged.collectors.outside.readings import Filled, Readings
+from hedged.collectors.outside.status_feed import StatusFeed
+from hedged.config_outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig
+from hedged.domain.clock import Clock
+from hedged.domain.errors import Rejected, Retryable
+from hedged.domain.ports import MarketData
+from hedged.domain.venue_events import VenueEvents
+from hedged.secret import Secret, read_secret
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY_S = 5.0
+PATIENCE_S = 30.0
+"""How long a start waits for the sources' first answers before it goes on without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing to ask at a period."""
+
+    name: str
+    ask: Callable[[], Awaitable[None]]
+    period_s: float
+
+
+class Outside:
+    """Keeps what outside sources say current. `run` is one task with one owner; whoever cancels it has ended it."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        readings: Readings,
+        status: StatusFeed | None,
+        clock: Clock,
+        rng: np.random.Generator,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._sources, self._readings, self._status = sources, readings, status
+        self._clock, self._rng, self._patience_s = clock, rng, patience_s
+        self._unasked = {source.name for source in sources}
+        self._asked_once = asyncio.Event()
+        self.told_ms: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                group.create_task(self._keep(source), name=f"outside {source.name}")
+
+    def over(self, data: Mapping[str, MarketData]) -> dict[str, MarketData]:
+        """Return the venues' data with the fields filled that they do not tell."""
+        return {venue: Filled(inner, self._readings, self._ready) for venue, inner in data.items()}
+
+    def events(self, now_ms: int) -> VenueEvents:
+        """Return what the venues announce."""
+        return self._status.events(now_ms) if self._status else VenueEvents()
+
+    async def _ready(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s if self._unasked else 0):
+                await self._asked_once.wait()
+        except TimeoutError:
+            self._patience_s = 0.0  # once is enough
+
+    async def _keep(self, source: Source) -> None:
+        failures = 0
+        while True:
+            try:
+                await source.ask()
+            except (Retryable, Rejected) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("outside_lost", source=source.name, error=str(error))
+                # a key that is no good now will hardly be good in five seconds
+                doublings = 16 if isinstance(error, KeyRefused) else min(failures - 1, 16)
+                limit_s = min(source.period_s, FIRST_RETRY_S * 2**doublings)
+            else:
+                if failures:
+                    log.info("outside_back", source=source.name)
+                failures = 0
+                limit_s = source.period_s
+                self.told_ms[source.name] = self._clock.now_ms()
+            self._unasked.discard(source.name)
+            if not self._unasked:
+                self._asked_once.set()
+            await asyncio.sleep(limit_s * float(self._rng.uniform(0.5, 1.0) if failures else 1.0))
+
+
+def make_outside(
+    config: OutsideConfig,
+    symbols: Sequence[str],
+    venues: Sequence[str],
+    bar_ms: int,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    rng: np.random.Generator,
+    environ: Mapping[str, str] | None = None,
+) -> Outside:
+    """Make the sources that are configured. Raises ConfigError for a key that cannot be read."""
+    environ = os.environ if environ is None else environ
+    readings, sources = Readings(), []
+    status: StatusFeed | None = None
+    if config.coinglass.on:
+        glass_api = _api(session, config.coinglass.url, config.coinglass, HEADER, "coinglass", environ, clock)
+        glass = CoinGlass(glass_api, config.coinglass, readings, bar_ms)
+        sources.append(Source(glass.name, partial(glass.ask, symbols, venues), config.coinglass.period_s))
+    if config.coingecko.on:
+        plan = config.coingecko.plan
+        url = config.coingecko.url or URLS[plan]
+        gecko_api = _api(session, url, config.coingecko, HEADERS[plan], "coingecko", environ, clock)
+        gecko = CoinGecko(gecko_api, config.coingecko, readings, bar_ms)
+        sources.append(Source(gecko.name, partial(gecko.ask, symbols, venues), config.coingecko.period_s))
+    if config.status.venues:
+        apis = {
+            host: JsonApi(session, url, _limits(config.status), clock)
+            for host, url in config.status.hosts.items()
+        }
+        status = StatusFeed(apis, config.status, clock)
+        sources += _status_sources(status, config.status, symbols)
+    return Outside(sources, readings, status, clock, rng)
+
+
+def _status_sources(status: StatusFeed, config: StatusConfig, symbols: Sequence[str]) -> Iterable[Source]:
+    for venue in config.venues:
+        yield Source(f"status of {venue}", partial(status.ask, venue, symbols), config.period_s)
+
+
+def _api(
+    session: aiohttp.ClientSession,
+    url: str,
+    config: CoinGlassConfig | CoinGeckoConfig,
+    header: str,
+    name: str,
+    environ: Mapping[str, str],
+    clock: Clock,
+) -> JsonApi:
+    key: Secret = read_secret(f"outside.{name}.key", config.key_file, config.key_env, environ)
+    return JsonApi(session, url, _limits(config), clock, (header, key))
+
+
+def _limits(config: CoinGlassConfig | CoinGeckoConfig | StatusConfig) -> Limits:
+    return Limits(config.deadline_s, config.per_minute, cache_s=config.period_s / 2)
