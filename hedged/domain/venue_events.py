@@ -78,6 +78,14 @@ class VenueEvents:
         found = [e for e in self.events if e.concerns(key) and e.closes(now_ms, lead)]
         return min(found, key=lambda event: (event.from_ms, event.kind)).text if found else None
 
+    @property
+    def text(self) -> str:
+        """All that is known, in one line: what is unknown is said to be so."""
+        said = [event.text for event in self.events] + [
+            f"{v}: unknown ({why})" for v, why in self.unknown.items()
+        ]
+        return "; ".join(said) or "nothing announced"
+
 
 def _minute(ts_ms: int) -> str:
     return datetime.fromtimestamp(ts_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -73,7 +73,7 @@ def number(value: Any) -> float | None:
     """Read a number that may be written as text; None where it is none, or not finite."""
     try:
         read = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return read if abs(read) < float("inf") else None  # NaN compares false
 

@@ -60,6 +60,11 @@ class Outside:
         self._asked_once = asyncio.Event()
         self.told_ms: dict[str, int] = {}
 
+    @property
+    def status_of(self) -> tuple[str, ...]:
+        """The venues that are asked how they are."""
+        return self._status.venues if self._status else ()
+
     async def run(self) -> None:
         """Ask until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -86,10 +91,12 @@ class Outside:
         while True:
             try:
                 await source.ask()
-            except (Retryable, Rejected) as error:
+            except Exception as error:  # a supervisor: whatever a source does, it takes nothing else with it
                 failures += 1
                 if failures == 1:
-                    log.warning("outside_lost", source=source.name, error=str(error))
+                    known = isinstance(error, Retryable | Rejected)
+                    why = str(error) if known else f"{type(error).__name__}, a fault of this program"
+                    log.warning("outside_lost", source=source.name, error=why, exc_info=not known)
                 # a key that is no good now will hardly be good in five seconds
                 doublings = 16 if isinstance(error, KeyRefused) else min(failures - 1, 16)
                 limit_s = min(source.period_s, FIRST_RETRY_S * 2**doublings)

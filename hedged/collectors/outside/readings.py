@@ -19,6 +19,8 @@ from hedged.domain.ports import MarketData
 KEPT = 4_000
 """Sayings kept per field and market: more than 400 days of four-hourly ones, 40 days of 15-minute ones."""
 
+ABSURD = 1e18
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reading:
@@ -39,12 +41,12 @@ class Readings:
     def put(self, key: SeriesKey, field: Field, readings: Iterable[Reading]) -> None:
         """Add what is new. A time that was told of before keeps its first value: a revision was not known then.
 
-        Values that are not finite, or negative, say nothing.
+        Values that are not finite, negative or absurdly large say nothing.
         """
         track = self._tracks.setdefault((key, field), [])
         told = {reading.of_ms for reading in track}
         for reading in readings:
-            if np.isfinite(reading.value) and reading.value >= 0 and reading.of_ms not in told:
+            if 0 <= reading.value < ABSURD and reading.of_ms not in told:
                 told.add(reading.of_ms)
                 insort(track, reading)
         del track[:-KEPT]

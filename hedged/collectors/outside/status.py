@@ -14,8 +14,11 @@ from hedged.domain.clock import DAY_MS
 from hedged.domain.errors import Retryable
 from hedged.domain.venue_events import EventKind, VenueEvent
 
-NEVER_MS = 4_133_404_800_000  # the delivery date that Binance gives a perpetual: the year 2100
-BYBIT_TRADING = {1, 2, 3}  # service types: all trading, by HTTP, by websocket
+FIRST_MS, NEVER_MS = (
+    1_262_304_000_000,
+    4_133_404_800_000,
+)  # 2010; 2100, the delivery date of a perpetual at Binance
+BYBIT_TRADING = (1, 2, 3)  # service types: all trading, by HTTP, by websocket
 BYBIT_FUTURES = 1
 BYBIT_PRODUCTION = OKX_PRODUCTION = "1"
 OKX_TRADING = {
@@ -45,14 +48,12 @@ def binance_instruments(answer: Any, symbols: Collection[str], now_ms: int) -> l
     if not isinstance(rows, list):
         raise Retryable("binance: instruments that are none")
     events = []
-    for row in rows:
-        symbol = row.get("baseAsset")
+    for row in _rows(rows):
+        symbol = str(row.get("baseAsset"))
         perpetual = str(row.get("contractType")).startswith("PERPETUAL")
         if perpetual and row.get("quoteAsset") == "USDT" and symbol in symbols:
             trading = row.get("status") == "TRADING"
-            events += _instrument(
-                "binance", symbol, trading, number(row.get("deliveryDate")), NEVER_MS, now_ms
-            )
+            events += _instrument("binance", symbol, trading, instant_ms(row.get("deliveryDate")), now_ms)
     return events
 
 
@@ -60,8 +61,10 @@ def bybit_system(answer: Any, now_ms: int) -> list[VenueEvent]:
     """Read /v5/system/status."""
     events = []
     for row in bybit_list(answer):
-        services, products = set(row.get("serviceTypes") or ()), row.get("product") or ()
-        if (services and not services & BYBIT_TRADING) or (products and BYBIT_FUTURES not in products):
+        services, products = _items(row.get("serviceTypes")), _items(row.get("product"))
+        if services and not any(service in BYBIT_TRADING for service in services):
+            continue
+        if products and BYBIT_FUTURES not in products:
             continue
         if str(row.get("env", BYBIT_PRODUCTION)) == BYBIT_PRODUCTION:
             events += _maintenance("bybit", row, now_ms)
@@ -73,9 +76,10 @@ def bybit_instruments(answer: Any, symbol: str, now_ms: int) -> list[VenueEvent]
     return [
         event
         for row in bybit_list(answer)
-        if row.get("contractType") == "LinearPerpetual" and row.get("baseCoin") == symbol
+        if (row.get("contractType"), row.get("baseCoin"), row.get("quoteCoin"))
+        == ("LinearPerpetual", symbol, "USDT")
         for event in _instrument(
-            "bybit", symbol, row.get("status") == "Trading", number(row.get("deliveryTime")), None, now_ms
+            "bybit", symbol, row.get("status") == "Trading", instant_ms(row.get("deliveryTime")), now_ms
         )
     ]
 
@@ -107,19 +111,15 @@ def okx_instruments(answer: Any, symbol: str, now_ms: int) -> list[VenueEvent]:
         for row in okx_data(answer)
         if row.get("instId") == f"{symbol}-USDT-SWAP"
         for event in _instrument(
-            "okx", symbol, row.get("state") == "live", number(row.get("expTime")), None, now_ms
+            "okx", symbol, row.get("state") == "live", instant_ms(row.get("expTime")), now_ms
         )
     ]
 
 
 def okx_announcements(answer: Any, symbols: Collection[str], now_ms: int) -> list[VenueEvent]:
     """Read /api/v5/support/announcements?annType=announcements-delistings."""
-    pages = [page.get("details") for page in okx_data(answer)]
-    rows = (
-        (row.get("title"), row.get("pTime"), ())
-        for page in pages if isinstance(page, list) for row in page if isinstance(row, dict)
-    )  # fmt: skip
-    return _announced("okx", rows, symbols, now_ms)
+    rows = [row for page in okx_data(answer) for row in _rows(page.get("details"))]
+    return _announced("okx", ((row.get("title"), row.get("pTime"), ()) for row in rows), symbols, now_ms)
 
 
 def bybit_list(answer: Any) -> list[Mapping[str, Any]]:
@@ -128,7 +128,7 @@ def bybit_list(answer: Any) -> list[Mapping[str, Any]]:
     rows = result.get("list") if isinstance(result, dict) else None
     if not isinstance(rows, list):
         raise Retryable("bybit: an answer that is none")
-    return [row for row in rows if isinstance(row, dict)]
+    return _rows(rows)
 
 
 def okx_data(answer: Any) -> list[Mapping[str, Any]]:
@@ -139,32 +139,42 @@ def okx_data(answer: Any) -> list[Mapping[str, Any]]:
     rows = answer.get("data") if code == "0" else None
     if not isinstance(rows, list):
         raise Retryable("okx: an answer that is none")
-    return [row for row in rows if isinstance(row, dict)]
+    return _rows(rows)
+
+
+def instant_ms(value: Any) -> int | None:
+    """Read ms since the epoch; None where it is none, or no time that an event could have."""
+    read = number(value)
+    return int(read) if read is not None and FIRST_MS <= read < NEVER_MS else None
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [row for row in _items(value) if isinstance(row, dict)]
 
 
 def _maintenance(venue: str, row: Mapping[str, Any], now_ms: int) -> list[VenueEvent]:
     """Read one scheduled or ongoing maintenance. One that goes on past its announced end has none."""
-    state, begin_ms, end_ms = row.get("state"), number(row.get("begin")), number(row.get("end"))
+    state, begin_ms, end_ms = row.get("state"), instant_ms(row.get("begin")), instant_ms(row.get("end"))
     if state not in ("scheduled", "ongoing", "pre_open") or begin_ms is None:
         return []
-    until_ms = int(end_ms) if end_ms and end_ms > begin_ms else None
+    until_ms = end_ms if end_ms and end_ms > begin_ms else None
     if state == "scheduled":
         if until_ms is not None and until_ms <= now_ms:
             return []
-        return [VenueEvent(EventKind.MAINTENANCE, venue, None, int(begin_ms), until_ms)]
+        return [VenueEvent(EventKind.MAINTENANCE, venue, None, begin_ms, until_ms)]
     if until_ms is not None and until_ms <= now_ms:
         until_ms = None
-    return [VenueEvent(EventKind.MAINTENANCE, venue, None, min(int(begin_ms), now_ms), until_ms)]
+    return [VenueEvent(EventKind.MAINTENANCE, venue, None, min(begin_ms, now_ms), until_ms)]
 
 
-def _instrument(
-    venue: str, symbol: str, trading: bool, ends_ms: float | None, never_ms: float | None, now_ms: int
-) -> list[VenueEvent]:
-    events = []
-    if not trading:
-        events.append(VenueEvent(EventKind.HALT, venue, symbol, now_ms, None))
-    if ends_ms is not None and 0 < ends_ms < (never_ms or float("inf")):
-        events.append(VenueEvent(EventKind.DELISTING, venue, symbol, int(ends_ms), None))
+def _instrument(venue: str, symbol: str, trading: bool, ends_ms: int | None, now_ms: int) -> list[VenueEvent]:
+    events = [] if trading else [VenueEvent(EventKind.HALT, venue, symbol, now_ms, None)]
+    if ends_ms is not None:
+        events.append(VenueEvent(EventKind.DELISTING, venue, symbol, ends_ms, None))
     return events
 
 
@@ -174,8 +184,8 @@ def _announced(
     """Find delistings of perpetuals by (title, publication in ms, tags): symbols are whole words in capitals."""
     events = []
     for title, published, tags in rows:
-        at_ms = number(published)
-        about = f"{title} {' '.join(map(str, tags or ()))}"
+        at_ms = instant_ms(published)
+        about = f"{title} {' '.join(map(str, _items(tags)))}"
         if not isinstance(title, str) or at_ms is None or not ABOUT_PERPETUALS.search(about):
             continue
         if TAKEN_BACK.search(title) or now_ms - at_ms >= ANNOUNCED_MS:
@@ -183,6 +193,6 @@ def _announced(
         words = set(re.findall(r"[A-Z0-9]+", title))
         for symbol in sorted(symbols):
             if words & {symbol, f"{symbol}USDT"}:
-                until_ms = int(at_ms) + ANNOUNCED_MS
-                events.append(VenueEvent(EventKind.DELISTING_ANNOUNCED, venue, symbol, int(at_ms), until_ms))
+                until_ms = at_ms + ANNOUNCED_MS
+                events.append(VenueEvent(EventKind.DELISTING_ANNOUNCED, venue, symbol, at_ms, until_ms))
     return events

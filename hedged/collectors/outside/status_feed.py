@@ -30,6 +30,11 @@ class StatusFeed:
         self._why: dict[str, str] = dict.fromkeys(config.venues, "not asked yet")
         self._asks: dict[str, Ask] = {"binance": self._binance, "bybit": self._bybit, "okx": self._okx}
 
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues that are asked."""
+        return tuple(self._why)
+
     async def ask(self, venue: str, symbols: Sequence[str]) -> None:
         """Take one round of one venue. Raises Retryable or Rejected; what was known stays."""
         now_ms = self._clock.now_ms()
