@@ -13,7 +13,7 @@ from hedged.collectors.outside.http import JsonApi, KeyRefused
 from hedged.collectors.outside.readings import Reading, Readings
 from hedged.config_outside import CoinGeckoConfig
 from hedged.domain.bars import Field
-from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
 from hedged.domain.errors import Rejected, Retryable
 from hedged.domain.market import SeriesKey
 
@@ -56,8 +56,10 @@ class CoinGecko:
 
     name = "coingecko"
 
-    def __init__(self, api: JsonApi, config: CoinGeckoConfig, readings: Readings, bar_ms: int) -> None:
-        self._api, self._config, self._readings = api, config, readings
+    def __init__(
+        self, api: JsonApi, config: CoinGeckoConfig, clock: Clock, readings: Readings, bar_ms: int
+    ) -> None:
+        self._api, self._config, self._clock, self._readings = api, config, clock, readings
         self._bar_ms = bar_ms
         self._life_ms = MISSED * config.period_s * SECOND_MS
 
@@ -68,8 +70,9 @@ class CoinGecko:
         for venue, exchange in asked.items():
             try:
                 answer = await self._api.get(
-                    f"/derivatives/exchanges/{exchange}", include_tickers="unexpired"
-                )
+                    f"/derivatives/exchanges/{exchange}", lambda told: day_volumes(told, symbols, self._clock.now_ms()),
+                    include_tickers="unexpired",
+                )  # fmt: skip
                 known += 1
             except KeyRefused:
                 raise
@@ -77,7 +80,7 @@ class CoinGecko:
                 refused = error
                 continue
             now_ms = answer.received_ms
-            for symbol, coins in day_volumes(answer.data, symbols, now_ms).items():
+            for symbol, coins in answer.data.items():
                 share = Reading(now_ms, now_ms, now_ms + self._life_ms, coins * self._bar_ms / DAY_MS)
                 self._readings.put(SeriesKey(venue, symbol), Field.VOLUME, [share])
         self._api.forget()

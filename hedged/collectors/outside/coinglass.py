@@ -133,27 +133,31 @@ class CoinGlass:
             yield self._open_interest(symbol, exchanges)
             for venue in exchanges:
                 key = SeriesKey(venue, symbol)
-                yield self._history(key, Field.LIQUIDATIONS_USD, LIQUIDATIONS)
-                yield self._history(key, Field.LONG_SHORT_RATIO, LONG_SHORT)
+                yield self._history(key, Field.LIQUIDATIONS_USD, LIQUIDATIONS, self._read_liquidations)
+                yield self._history(key, Field.LONG_SHORT_RATIO, LONG_SHORT, self._read_long_short)
 
     async def _open_interest(self, symbol: str, exchanges: Mapping[str, str]) -> None:
-        answer = await self._api.get(OPEN_INTEREST, symbol=symbol)
+        answer = await self._api.get(
+            OPEN_INTEREST, lambda told: open_interest(told, exchanges), symbol=symbol
+        )
         now_ms = answer.received_ms
-        for venue, coins in open_interest(answer.data, exchanges).items():
+        for venue, coins in answer.data.items():
             reading = Reading(now_ms, now_ms, now_ms + self._life_ms, coins)
             self._readings.put(SeriesKey(venue, symbol), Field.OPEN_INTEREST, [reading])
 
-    async def _history(self, key: SeriesKey, field: Field, path: str) -> None:
+    def _read_liquidations(self, told: Any) -> Told:
+        return liquidations(told, self._interval_ms, self._bar_ms)
+
+    def _read_long_short(self, told: Any) -> Told:
+        return long_short(told, self._interval_ms)
+
+    async def _history(self, key: SeriesKey, field: Field, path: str, read: Callable[[Any], Told]) -> None:
         first = self._readings.empty(key, field)
         answer = await self._api.get(
-            path, exchange=self._config.exchanges[key.venue], symbol=pair(*key), interval=self._config.interval,
+            path, read, exchange=self._config.exchanges[key.venue], symbol=pair(*key), interval=self._config.interval,
             limit=str(ROWS if first else 3 * MISSED),
         )  # fmt: skip
-        if field is Field.LIQUIDATIONS_USD:
-            told = liquidations(answer.data, self._interval_ms, self._bar_ms)
-        else:
-            told = long_short(answer.data, self._interval_ms)
-        self._readings.put(key, field, self._readings_of(told, answer.received_ms, first=first))
+        self._readings.put(key, field, self._readings_of(answer.data, answer.received_ms, first=first))
 
     def _readings_of(self, told: Told, now_ms: int, *, first: bool) -> list[Reading]:
         """Date what was told: the past of a first answer from when its interval was over, all else from now."""

@@ -54,9 +54,9 @@ class Outside:
         rng: np.random.Generator,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._sources, self._readings, self._status = sources, readings, status
+        self.sources, self._readings, self._status = tuple(sources), readings, status
         self._clock, self._rng, self._patience_s = clock, rng, patience_s
-        self._unasked = {source.name for source in sources}
+        self._failures: dict[str, int] = {}  # in a row, of every source that was asked
         self._asked_once = asyncio.Event()
         self.told_ms: dict[str, int] = {}
 
@@ -68,8 +68,31 @@ class Outside:
     async def run(self) -> None:
         """Ask until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for source in self._sources:
+            for source in self.sources:
                 group.create_task(self._keep(source), name=f"outside {source.name}")
+
+    async def ask(self, source: Source) -> float:
+        """Ask one source once; return the seconds after which it should be asked again."""
+        failures, wait_s = self._failures.get(source.name, 0), float(source.period_s)
+        try:
+            await source.ask()
+        except Exception as error:  # a supervisor: whatever a source does, it takes nothing else with it
+            self._failures[source.name] = failures + 1
+            if not failures:
+                known = isinstance(error, Retryable | Rejected)
+                why = str(error) if known else f"{type(error).__name__}, a fault of this program"
+                log.warning("outside_lost", source=source.name, error=why, exc_info=not known)
+            # a key that is no good now will hardly be good in five seconds
+            doublings = 16 if isinstance(error, KeyRefused) else min(failures, 16)
+            wait_s = min(wait_s, FIRST_RETRY_S * 2.0**doublings) * float(self._rng.uniform(0.5, 1.0))
+        else:
+            self._failures[source.name] = 0
+            if failures:
+                log.info("outside_back", source=source.name)
+            self.told_ms[source.name] = self._clock.now_ms()
+        if len(self._failures) == len(self.sources):
+            self._asked_once.set()
+        return wait_s
 
     def over(self, data: Mapping[str, MarketData]) -> dict[str, MarketData]:
         """Return the venues' data with the fields filled that they do not tell."""
@@ -81,35 +104,15 @@ class Outside:
 
     async def _ready(self) -> None:
         try:
-            async with asyncio.timeout(self._patience_s if self._unasked else 0):
+            async with asyncio.timeout(self._patience_s):
                 await self._asked_once.wait()
         except TimeoutError:
             self._patience_s = 0.0  # once is enough
 
     async def _keep(self, source: Source) -> None:
-        failures = 0
         while True:
-            try:
-                await source.ask()
-            except Exception as error:  # a supervisor: whatever a source does, it takes nothing else with it
-                failures += 1
-                if failures == 1:
-                    known = isinstance(error, Retryable | Rejected)
-                    why = str(error) if known else f"{type(error).__name__}, a fault of this program"
-                    log.warning("outside_lost", source=source.name, error=why, exc_info=not known)
-                # a key that is no good now will hardly be good in five seconds
-                doublings = 16 if isinstance(error, KeyRefused) else min(failures - 1, 16)
-                limit_s = min(source.period_s, FIRST_RETRY_S * 2**doublings)
-            else:
-                if failures:
-                    log.info("outside_back", source=source.name)
-                failures = 0
-                limit_s = source.period_s
-                self.told_ms[source.name] = self._clock.now_ms()
-            self._unasked.discard(source.name)
-            if not self._unasked:
-                self._asked_once.set()
-            await asyncio.sleep(limit_s * float(self._rng.uniform(0.5, 1.0) if failures else 1.0))
+            wait_s = await self.ask(source)
+            await asyncio.sleep(wait_s)
 
 
 def make_outside(
@@ -134,7 +137,7 @@ def make_outside(
         plan = config.coingecko.plan
         url = config.coingecko.url or URLS[plan]
         gecko_api = _api(session, url, config.coingecko, HEADERS[plan], "coingecko", environ, clock)
-        gecko = CoinGecko(gecko_api, config.coingecko, readings, bar_ms)
+        gecko = CoinGecko(gecko_api, config.coingecko, clock, readings, bar_ms)
         sources.append(Source(gecko.name, partial(gecko.ask, symbols, venues), config.coingecko.period_s))
     if config.status.venues:
         apis = {

@@ -5,9 +5,9 @@ Errors name host and path, never a header. Bodies of errors are not repeated: wh
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 
@@ -19,6 +19,8 @@ from hedged.secret import Secret
 OFF_LOOP_BYTES = 64 * 1_024
 CACHED = 512
 LONGEST_PAUSE_S = 900.0
+
+T = TypeVar("T")
 
 
 class KeyRefused(Rejected):
@@ -37,10 +39,10 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What was answered, decoded, and when it was received."""
+class Answer(Generic[T]):
+    """What an answer says, as read, and when it was received."""
 
-    data: Any
+    data: T
     received_ms: int
 
 
@@ -59,10 +61,13 @@ class JsonApi:
         self._clock = clock
         self._bucket = TokenBucket(limits.per_minute, limits.burst)
         self._not_before_s = 0.0  # the loop's time until which the API wants to be left alone
-        self._cache: dict[tuple[str, ...], tuple[float, Answer]] = {}
+        self._cache: dict[tuple[str, ...], tuple[float, Answer[Any]]] = {}
 
-    async def get(self, path: str, **params: str) -> Answer:
-        """Ask. Raises Retryable, Rejected, or KeyRefused when the key is no good."""
+    async def get(self, path: str, read: Callable[[Any], T], **params: str) -> Answer[T]:
+        """Ask, and read the decoded answer; what `read` refuses is not kept.
+
+        Raises Retryable, Rejected, or KeyRefused when the key is no good.
+        """
         loop = asyncio.get_running_loop()
         asked = (path, *(f"{name}={value}" for name, value in sorted(params.items())))
         found = self._cache.get(asked)
@@ -73,7 +78,7 @@ class JsonApi:
         await asyncio.sleep(self._bucket.wait_s(loop.time()))
         status, headers, body = await self._fetch(path, params)
         self._judge(path, status, headers, loop.time())
-        answer = Answer(await _decode(path, body), self._clock.now_ms())
+        answer = Answer(read(await _decode(path, body)), self._clock.now_ms())
         if len(self._cache) >= CACHED:
             self._cache.clear()
         self._cache[asked] = (loop.time() + self._limits.cache_s, answer)

@@ -123,7 +123,9 @@ def okx_announcements(answer: Any, symbols: Collection[str], now_ms: int) -> lis
 
 
 def bybit_list(answer: Any) -> list[Mapping[str, Any]]:
-    """Return the rows of a Bybit answer. Raises Retryable when it is none."""
+    """Return the rows of a Bybit answer; 10001, a symbol that it does not have, is none. Raises Retryable."""
+    if isinstance(answer, dict) and answer.get("retCode") == 10001:
+        return []
     result = answer.get("result") if isinstance(answer, dict) and answer.get("retCode") == 0 else None
     rows = result.get("list") if isinstance(result, dict) else None
     if not isinstance(rows, list):

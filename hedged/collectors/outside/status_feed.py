@@ -6,6 +6,8 @@ only so at the time (a halt, a maintenance without an end) is forgotten when the
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from hedged.collectors.outside import status
 from hedged.collectors.outside.http import JsonApi
@@ -64,39 +66,48 @@ class StatusFeed:
         return VenueEvents(tuple(events), {venue: self._why[venue] for venue in sorted(silent)})
 
     async def _binance(self, symbols: Sequence[str], now_ms: int) -> list[VenueEvent]:
-        system = await self._get("binance", "/sapi/v1/system/status")
-        instruments = await self._get("binance_futures", "/fapi/v1/exchangeInfo")
         return [
-            *status.binance_system(system, now_ms),
-            *status.binance_instruments(instruments, symbols, now_ms),
-        ]
+            *await self._get("binance", "/sapi/v1/system/status", lambda told: status.binance_system(told, now_ms)),
+            *await self._get(
+                "binance_futures", "/fapi/v1/exchangeInfo",
+                lambda told: status.binance_instruments(told, symbols, now_ms),
+            ),
+        ]  # fmt: skip
 
     async def _bybit(self, symbols: Sequence[str], now_ms: int) -> list[VenueEvent]:
-        events = status.bybit_system(await self._get("bybit", "/v5/system/status"), now_ms)
+        events = list(
+            await self._get("bybit", "/v5/system/status", lambda told: status.bybit_system(told, now_ms))
+        )
         for symbol in symbols:
-            asked = {"category": "linear", "symbol": f"{symbol}USDT"}
-            answer = await self._get("bybit", "/v5/market/instruments-info", **asked)
-            if answer.get("retCode") != 10001:  # a symbol that it does not have
-                events += status.bybit_instruments(answer, symbol, now_ms)
-        asked = {"locale": "en-US", "type": "delistings", "limit": "50"}
-        answer = await self._get("bybit", "/v5/announcements/index", **asked)
-        return events + status.bybit_announcements(answer, symbols, now_ms)
+            events += await self._get(
+                "bybit", "/v5/market/instruments-info",
+                partial(status.bybit_instruments, symbol=symbol, now_ms=now_ms),
+                category="linear", symbol=f"{symbol}USDT",
+            )  # fmt: skip
+        return events + await self._get(
+            "bybit", "/v5/announcements/index", lambda told: status.bybit_announcements(told, symbols, now_ms),
+            locale="en-US", type="delistings", limit="50",
+        )  # fmt: skip
 
     async def _okx(self, symbols: Sequence[str], now_ms: int) -> list[VenueEvent]:
-        events = status.okx_system(await self._get("okx", "/api/v5/system/status"), now_ms)
+        events = list(
+            await self._get("okx", "/api/v5/system/status", lambda told: status.okx_system(told, now_ms))
+        )
         for symbol in symbols:
-            asked = {"instType": "SWAP", "instId": f"{symbol}-USDT-SWAP"}
-            answer = await self._get("okx", "/api/v5/public/instruments", **asked)
-            events += status.okx_instruments(answer, symbol, now_ms)
-        asked = {"annType": "announcements-delistings", "page": "1"}
-        answer = await self._get("okx", "/api/v5/support/announcements", **asked)
-        return events + status.okx_announcements(answer, symbols, now_ms)
+            events += await self._get(
+                "okx", "/api/v5/public/instruments",
+                partial(status.okx_instruments, symbol=symbol, now_ms=now_ms),
+                instType="SWAP", instId=f"{symbol}-USDT-SWAP",
+            )  # fmt: skip
+        return events + await self._get(
+            "okx", "/api/v5/support/announcements", lambda told: status.okx_announcements(told, symbols, now_ms),
+            annType="announcements-delistings", page="1",
+        )  # fmt: skip
 
-    async def _get(self, host: str, path: str, **params: str) -> Mapping[str, object]:
-        answer = (await self._apis[host].get(path, **params)).data
-        if not isinstance(answer, dict):
-            raise Retryable(f"{path}: an answer that is none")
-        return answer
+    async def _get(
+        self, host: str, path: str, read: Callable[[Any], list[VenueEvent]], **params: str
+    ) -> list[VenueEvent]:
+        return (await self._apis[host].get(path, read, **params)).data
 
 
 def _is_only_so(event: VenueEvent) -> bool:
