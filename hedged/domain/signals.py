@@ -61,10 +61,11 @@ class SignalEffect:
 def effect(signals: Iterable[Signal], symbol: str, now_ms: int, bounds: SignalBounds) -> SignalEffect:
     """Combine the signals on one market: the newest decides on the size, any pause pauses.
 
-    The factor is 1 + strength·(most − 1) or 1 − strength·(1 − least), so it never leaves the bounds.
+    The factor is 1 + strength·(most − 1) or 1 − strength·(1 − least); it never leaves the bounds.
     """
     held = sorted(
-        (s for s in signals if s.in_force(symbol, now_ms)), key=lambda s: (s.received_ms, s.expires_ms, s.id)
+        (s for s in signals if s.in_force(symbol, now_ms)),
+        key=lambda s: (s.received_ms, s.expires_ms, s.id, s.action, s.strength),
     )
     pauses = [s for s in held if s.action is Action.PAUSE_OPENINGS]
     pause = None
@@ -77,6 +78,6 @@ def effect(signals: Iterable[Signal], symbol: str, now_ms: int, bounds: SignalBo
     newest = sizes[-1]
     strength = min(1.0, max(0.0, newest.strength))
     limit = bounds.most if newest.action is Action.HEDGE_MORE else bounds.least
-    factor = 1.0 + strength * (limit - 1.0)
+    factor = min(bounds.most, max(bounds.least, 1.0 + strength * (limit - 1.0)))
     note = f"a signal ({newest.action}) scales increases by {factor:.2f} until {iso(newest.expires_ms)}"
     return SignalEffect(factor, pause, note)
