@@ -351,3 +351,20 @@ def test_the_key_is_asked_for_by_name() -> None:
             make_outside(settings, SYMBOLS, VENUES, BAR_MS, session, At(), rng, {})
 
     meet(test)
+
+
+def test_a_start_waits_for_first_answers_once_and_not_for_long() -> None:
+    """If this fails, a source that does not answer keeps the daemon from starting, or its past is never filled in."""
+
+    async def test(world: OutsideWorld, session: aiohttp.ClientSession) -> None:
+        outside = made(world, session, At())
+        outside._patience_s = 0.05
+        loop = asyncio.get_running_loop()
+        buffer = await bars(outside, NOW_MS)  # nobody asks: it goes on without them
+        assert np.isnan(buffer.window().field(Field.LONG_SHORT_RATIO)).all()
+        waiting = loop.create_task(bars(made_late := made(world, session, At()), NOW_MS))
+        await one_round(made_late)
+        known = ~np.isnan((await waiting).window().field(Field.LONG_SHORT_RATIO))
+        assert known[:, :-1].any()
+
+    meet(test)
