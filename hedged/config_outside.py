@@ -16,6 +16,12 @@ from hedged.domain.signals import SignalBounds
 from hedged.domain.venue_events import Lead
 
 StatusVenue = Literal["binance", "bybit", "okx"]
+HOSTS = {
+    "binance": "https://api.binance.com",
+    "binance_futures": "https://fapi.binance.com",
+    "bybit": "https://api.bybit.com",
+    "okx": "https://www.okx.com",
+}
 
 
 class _Polled(Section):
@@ -80,13 +86,16 @@ class StatusConfig(_Polled):
         72, ge=0, le=720, description="nothing is opened this long before a delisting"
     )
     hosts: dict[str, str] = Field(
-        default_factory=lambda: {
-            "binance": "https://api.binance.com",
-            "binance_futures": "https://fapi.binance.com",
-            "bybit": "https://api.bybit.com",
-            "okx": "https://www.okx.com",
-        }
+        default_factory=lambda: dict(HOSTS), description="where to ask instead; the others stay as they are"
     )
+
+    @field_validator("hosts")
+    @classmethod
+    def _all_hosts(cls, hosts: dict[str, str]) -> dict[str, str]:
+        foreign = sorted(set(hosts) - set(HOSTS))
+        if foreign:
+            raise ValueError(f"{', '.join(foreign)}: expected {', '.join(HOSTS)}")
+        return HOSTS | hosts
 
     @property
     def lead(self) -> Lead:

@@ -277,6 +277,10 @@ def test_the_hash_is_the_same_for_another_place_of_the_same_secret():
         (VENUES | {"outside": {"coinglas": {}}}, "did you mean 'coinglass'"),
         (VENUES | {"outside": {"status": {"maintenance_leed_s": 1}}}, "did you mean 'maintenance_lead_s'"),
         (VENUES | {"outside": {"status": {"venues": ["kraken"]}}}, "outside.status.venues.0"),
+        (
+            VENUES | {"outside": {"status": {"hosts": {"bybi": "x"}}}},
+            "outside.status.hosts: bybi: expected binance,",
+        ),
         ({"webhook": {"secret_env": "S", "secret_file": "s"}}, "secret_file or secret_env, not both"),
         ({"webhook": {"allow_from": ["tradingview.com"]}}, "webhook.allow_from"),
         ({"webhook": {"most": 2.1}}, "webhook.most"),

@@ -50,7 +50,7 @@ def rows(answer: Any) -> list[Mapping[str, Any]]:
 
 def open_interest(answer: Any, exchanges: Mapping[str, str]) -> dict[str, float]:
     """Return the coins of open interest in linear contracts, by venue; `exchanges`: venue → name there."""
-    by_name = {row.get("exchange"): row for row in rows(answer)}
+    by_name = {str(row.get("exchange")): row for row in rows(answer)}
     found = {}
     for venue, name in exchanges.items():
         value = number(by_name.get(name, {}).get("open_interest_quantity_by_stable_coin_margin"))

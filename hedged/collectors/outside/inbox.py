@@ -25,7 +25,7 @@ from hedged.secret import Secret
 log = structlog.get_logger(__name__)
 
 SEEN = 10_000
-REMEMBERED_MS = 2 * HOUR_MS
+REMEMBERED_MS = 3 * HOUR_MS
 """How long an id is remembered: longer than any message may be old (`webhook.max_age_s` ≤ an hour, either way)."""
 
 
@@ -109,7 +109,7 @@ class Inbox:
         self._seen = {name: until_ms for name, until_ms in self._seen.items() if until_ms > now_ms}
         if form.id in self._seen:
             return Verdict.REPLAYED, None
-        if len(self._seen) >= SEEN or not self._bucket.take(now_ms / SECOND_MS):
+        if len(self._seen) >= SEEN or not self._bucket.take(asyncio.get_running_loop().time()):
             return Verdict.TOO_MANY, None
         signal = signal_of(form, symbol, now_ms)
         seen = {**self._seen, form.id: now_ms + REMEMBERED_MS}
