@@ -29,7 +29,7 @@ from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
-from hedged.outside_parts import open_outside, open_webhook, publish_outside, webhook_secret
+from hedged.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.http import StatusSource, start_http
@@ -118,7 +118,7 @@ async def run_daemon(
     """
     rehearsal = sources is not None
     key = _live_key(config, rehearsal=rehearsal)
-    secret = None if rehearsal else webhook_secret(config)  # no one signals into recorded days
+    secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -156,25 +156,21 @@ async def run_daemon(
             account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
         if process.stopping:
             return
-        rng = np.random.default_rng()
-        outside = open_outside(config, account.symbols, clock, rng, cleanup) if real else None
-        inbox = None
-        if secret is not None:
-            inbox = await open_webhook(config, secret, account.symbols, journal, clock, metrics, cleanup)
         forecaster = make_forecaster(
             config.hedge.forecaster, config.hedge.model, real.coming if real else None
         )
         parts = Parts(
-            config, clock, outside.over(sources) if outside else sources, account.venues, journal, forecaster,
-            account.symbols, account.equity_usd,
-        )  # fmt: skip
-        if outside is not None:
-            parts.venue_events = process.venue_events = outside.events
-            parts.on_cycle = lambda report: publish_outside(outside, metrics, report.now_ms)
-        if inbox is not None:
-            parts.signals = inbox.in_force
+            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
+        )
+        feeds: list[Feed | Outside] = [real.feed] if real else []
+        if real and config.outside.on:
+            outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
+            process.venue_events = outside.events
+            feeds.append(outside)
+        if secret is not None:
+            await add_webhook(parts, secret, metrics, cleanup)
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, [task for task in (real and real.feed, outside) if task])
+        await _serve(process.app, config, until_ms, feeds)
 
 
 def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":

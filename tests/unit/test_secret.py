@@ -7,7 +7,7 @@ import pytest
 
 from hedged.config import parse_config
 from hedged.domain.errors import ConfigError
-from hedged.outside_parts import check_secrets, webhook_secret
+from hedged.outside_parts import read_secrets
 from hedged.secret import Secret, read_secret
 
 TEXT = "s3cret-of-the-operator-000000"
@@ -69,13 +69,13 @@ def test_the_webhook_wants_a_secret_that_cannot_be_guessed() -> None:
     """If this fails, `hedged` is the secret of somebody's hedges, or `hedged check` passes what cannot start."""
     config = parse_config({"webhook": {"secret_env": "S"}})
     with pytest.raises(ConfigError, match="at least 24 characters"):
-        webhook_secret(config, {"S": "x" * 23})
-    secret = webhook_secret(config, {"S": TEXT})
+        read_secrets(config, {"S": "x" * 23})
+    secret = read_secrets(config, {"S": TEXT})
     assert secret is not None
     assert secret.reveal() == TEXT
-    assert webhook_secret(parse_config({}), {}) is None
+    assert read_secrets(parse_config({}), {}) is None
     glass = parse_config(
         {"data": {"source": "venues"}, "outside": {"coinglass": {"key_env": "HEDGED_NOT_SET"}}}
     )
     with pytest.raises(ConfigError, match=r"outside\.coinglass\.key_env"):
-        check_secrets(glass)
+        read_secrets(glass, {})
