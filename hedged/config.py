@@ -3,7 +3,6 @@
 Every default is the one the design asks for; a comment beside it says where it comes from.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -13,17 +12,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from hedged.config_outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config_section import Section as _Section
+from hedged.config_section import explain_fault
 from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
 LIVE_ACKNOWLEDGEMENT = "I understand that this trades real money"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PositionConfig(_Section):
@@ -310,6 +308,8 @@ class Config(_Section):
         },
         description="by venue; `cex` stands for every venue that is not named",
     )
+    outside: OutsideConfig = OutsideConfig()
+    webhook: WebhookConfig = WebhookConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")
@@ -318,6 +318,8 @@ class Config(_Section):
             raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
         if self.book.source == "injective" and self.data.source != "venues":
             raise ValueError("book.source: injective needs data.source: venues")
+        if self.outside.on and self.data.source != "venues":
+            raise ValueError("outside is about the real venues: it needs data.source: venues")
         missing = {"injective", "cex"} - set(self.costs)
         if missing:
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")
@@ -346,7 +348,12 @@ class Config(_Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
-        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
+        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
+        tree = self.model_dump(
+            exclude={**whole, "webhook": True, "injective": injective, "outside": OUTSIDE_WIRING}
+        )
+        tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
+        tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -383,20 +390,5 @@ def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        faults = [_explain(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(faults)) from None
-
-
-def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    path = ".".join(str(part) for part in location) or "(top)"
-    if kind != "extra_forbidden":
-        return f"{path}: {message.removeprefix('Value error, ')}"
-    near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path}: unknown key{hint}"
-
-
-def _known_keys() -> list[str]:
-    """Every key of every section."""
-    sections: list[type[BaseModel]] = [Config, *_Section.__subclasses__()]
-    return sorted({name for section in sections for name in section.model_fields})
