@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,9 +25,11 @@ from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.http import StatusSource, start_http
@@ -37,6 +39,7 @@ from hedged.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
+    from hedged.collectors.outside.feed import Outside
     from hedged.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
@@ -53,6 +56,7 @@ class _Process:
     registry: CollectorRegistry
     app: App | None = None
     stopping: bool = False
+    venue_events: Callable[[int], VenueEvents] | None = None
 
     def stop(self) -> None:
         """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
@@ -71,7 +75,7 @@ class _Process:
 
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
-        return {
+        about = {
             "mode": self.config.mode,
             "data": self.config.data.source,
             "forecaster": self.config.hedge.forecaster,
@@ -79,6 +83,9 @@ class _Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
+        if self.app and self.venue_events:
+            about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
+        return about
 
 
 class Account(Protocol):
@@ -110,7 +117,9 @@ async def run_daemon(
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    key, exchange_keys = _live_keys(config, rehearsal=sources is not None)
+    rehearsal = sources is not None
+    key, exchange_keys = _live_keys(config, rehearsal=rehearsal)
+    secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -156,8 +165,15 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
+        feeds: list[RealVenues | Outside] = [real] if real else []
+        if real and config.outside.on:
+            outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
+            process.venue_events = outside.events
+            feeds.append(outside)
+        if secret is not None:
+            await add_webhook(parts, secret, metrics, cleanup)
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, real)
+        await _serve(process.app, config, until_ms, feeds)
 
 
 def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
@@ -225,11 +241,13 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None, real: "RealVenues | None") -> None:
+async def _serve(
+    app: App, config: Config, until_ms: int | None, feeds: "Sequence[RealVenues | Outside]"
+) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
-            live = group.create_task(real.run(), name="live data") if real else None
+            live = [group.create_task(feed.run(), name=type(feed).__name__) for feed in feeds]
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
@@ -242,8 +260,8 @@ async def _serve(app: App, config: Config, until_ms: int | None, real: "RealVenu
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
             watch.cancel()
-            if live:
-                live.cancel()
+            for task in live:
+                task.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)
 
