@@ -34,7 +34,7 @@ class Profile:
     `client_ids_for_ever`: whether a client id that was used is refused also when its order is gone.
     `window_ms`: age from which on the exchange refuses a signed order.
     `refusals`: pattern of codes that refuse an order and that ccxt has no class for.
-    `pages`: history comes oldest first from a start (`forward`), or newest first before an id or instant (`back`).
+    `pages`: funding history is walked from its start (`forward`), or back from now by ccxt's parameter of this name.
     """
 
     ccxt_id: str
@@ -91,6 +91,7 @@ PROFILES: Mapping[str, Profile] = {
         window_ms=RECEIVE_WINDOW_MS,
         payment_sign=-1,
         client_id_in_trades="orderLinkId",
+        pages="until",
         print_limit=200,
         candle_limit=1_000,
         book_limit=200,
@@ -109,7 +110,7 @@ PROFILES: Mapping[str, Profile] = {
         margin="order",
         window_ms=RECEIVE_WINDOW_MS,
         client_id_in_trades="clOrdId",
-        pages="back",
+        pages="after",
         book_limit=400,
         duplicate_codes=("51016",),
         refusals=r'"sCode":\s*"51\d{3}"|"code":\s*"50120"',
