@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from rehearsal import PORTS, STARTUP_S, running
 from typer.testing import CliRunner
 
 from hedged.app import App, Parts
 from hedged.cex_venues import exchange_keys
 from hedged.cli import app as command
-from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, parse_config
+from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, load_config, parse_config
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import SeriesKey
@@ -214,3 +215,17 @@ def test_check_shows_what_each_key_may_do(tmp_path: Path) -> None:
     assert "bybit: THIS KEY CAN DO MORE THAN TRADE" in said
     assert "okx: key may trade; net mode, futures mode" in said
     assert "sandbox-secret" not in said
+
+
+def test_the_sandbox_command_serves_exchanges_and_writes_what_finds_them(tmp_path: Path) -> None:
+    """If this fails, an operator cannot rehearse hedging at an exchange."""
+    options = ["--symbol", "INJ", "--history", "24", *PORTS, "--exchange-port", "0", "--out", str(tmp_path)]
+    with running("-m", "hedged", "sandbox", "--exchange", "binanse", *options) as wrong:
+        wrong.wait_for("--exchange binanse: there are binance, bybit, okx", STARTUP_S)
+    with running("-m", "hedged", "sandbox", "--exchange", "okx", *options) as right:
+        right.wait_for("Then, in another terminal", STARTUP_S)
+        config = load_config(tmp_path / "config.yaml")
+        assert (config.hedge.venues, config.mode) == (["okx"], "paper")
+        for name in ("okx.key", "grantee.key"):
+            assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+        assert right.end() == 0
