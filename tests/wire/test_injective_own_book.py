@@ -128,10 +128,10 @@ def test_refusals_say_what_to_change() -> None:
                 ConfigError, match="on chain 'injective-1', the configuration asks for 'injective-888'"
             ):
                 await own_book(configured(sandbox, chain_id="injective-888"))
-            sandbox.chain.set_cross_margin(SUBACCOUNT)
+            sandbox.faults.cross_margin = True
             with pytest.raises(ConfigError, match="RISK_MODE_CROSS"):
                 await own_book(configured(sandbox))
-            sandbox.chain.set_cross_margin(SUBACCOUNT, cross=False)
+            sandbox.faults.cross_margin = False
             sandbox.faults.unavailable = True
             with pytest.raises(Retryable, match=r"no answer from the node 127.0.0.1:.*UNAVAILABLE"):
                 await own_book(configured(sandbox))

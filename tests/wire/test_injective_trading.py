@@ -284,7 +284,7 @@ def test_a_node_of_another_chain_is_refused() -> None:
 
 def test_a_cross_margin_subaccount_is_refused() -> None:
     """If this fails, liquidation distances are computed by rules that do not hold for the account."""
-    refused("isolated margin only", prepare=lambda running: running.chain.set_cross_margin(SUBACCOUNT))
+    refused("isolated margin only", prepare=lambda running: running.faults.switch("cross_margin", value=True))
 
 
 @pytest.mark.parametrize(

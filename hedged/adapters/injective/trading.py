@@ -15,6 +15,7 @@ from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.outcomes import Outcomes, key_of
+from hedged.adapters.injective.past_positions import PastPositions
 from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.sent import Sent, orders_in
 from hedged.adapters.injective.transactions import Patience, Transactions
@@ -85,6 +86,7 @@ class InjectiveTrading:
         leverage: Decimal,
         patience: Patience,
         fills: Fills,
+        past: PastPositions,
     ) -> None:
         self._reader = reader
         self._rules = rules
@@ -93,7 +95,7 @@ class InjectiveTrading:
         self._transactions = transactions
         self._journal = journal
         self._leverage = leverage
-        self._outcomes = Outcomes(reader, orders, fills, transactions, clock, patience)
+        self._outcomes = Outcomes(reader, orders, fills, transactions, past, clock, patience)
 
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
@@ -145,7 +147,7 @@ class InjectiveTrading:
         tx = await self._transactions.send(self._messages.signed_by_grantee([message]), client_ids)
         failed = _failed(tx)
         return {
-            c: Rejected(failed[c]) if c in failed else await self._told(one, ticket)
+            c: Rejected(failed[c]) if c in failed else await self._told(one, ticket, tx)
             for c, one, ticket in zip(client_ids, approved, tickets, strict=True)
         }
 
@@ -213,12 +215,12 @@ class InjectiveTrading:
         ticket = await self._ticket(approved, kind, expires_at)
         messages = self._messages.signed_by_grantee([self._messages.create(ticket)])
         self._outcomes.sending(approved.client_id, approved.intent.key.symbol)
-        await self._transactions.send(messages, (approved.client_id,))
-        return await self._told(approved, ticket)
+        tx = await self._transactions.send(messages, (approved.client_id,))
+        return await self._told(approved, ticket, tx)
 
-    async def _told(self, approved: ApprovedIntent, ticket: Ticket) -> OrderState:
+    async def _told(self, approved: ApprovedIntent, ticket: Ticket, tx: SignedTx) -> OrderState:
         sent = Sent(ticket.market_id, ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET)
-        return await self._outcomes.wait(approved.intent.key, approved.client_id, sent)
+        return await self._outcomes.wait(approved.intent.key, approved.client_id, tx, sent)
 
     async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:
         """Make the order, by the market's rules of now. Raises Rejected where they are not those of the decision."""

@@ -44,12 +44,14 @@ log = structlog.get_logger(__name__)
 class Patience:
     """How long to wait, in seconds, before an outcome counts as unknown; together less than the executor's deadline.
 
-    `settle_s`: for a block with an accepted transaction. `fill_s`: for the indexer to tell of that block.
+    `settle_s`: for a block with an accepted transaction. `fill_s`: for stream or indexer to tell of that block;
+    `chain_s`: then for the chain's own state.
     `block_age_s`: a chain whose last block is older has halted, or the node lags: nothing is signed.
     """
 
     settle_s: float = 11.0
     fill_s: float = 6.0
+    chain_s: float = 2.0
     poll_s: float = 0.3
     block_age_s: float = 30.0
 
@@ -120,10 +122,10 @@ class Transactions:
             return await self._settled(tx, TxOutcome.DEAD, f"not in any block by height {tx.timeout_height}")
         return tx
 
-    async def included_ms(self, tx: SignedTx) -> int | None:
-        """Return the time of the block that a transaction is in; None where this node does not find it now."""
+    async def block_of(self, tx: SignedTx) -> tuple[int, int] | None:
+        """Return height and time (ms) of the block that a transaction is in; None where this node does not tell."""
         found = await self._chain.find(tx.tx_hash)
-        return (found.ts_ms or None) if found else None
+        return (found.height, found.ts_ms) if found and found.ts_ms else None
 
     async def recover(self) -> list[SignedTx]:
         """Look up what an earlier life left without an outcome; return what still has none."""

@@ -26,11 +26,14 @@ from hedged.sandbox.injective.grants import Grants
 from hedged.sandbox.injective.history import History
 from hedged.sandbox.injective.ledger import INJ
 from hedged.sandbox.injective.messages import Executor, signer_of
+from hedged.sandbox.injective.positions import Position
 from hedged.sandbox.injective.transactions import MSG_EXEC, Message, SignedTx, decode, tx_hash
 
 FIRST_HEIGHT = 1_000
 KEPT_BLOCKS = 1_000
 KEPT_TXS = 10_000
+KEPT_STATES = 200
+"""Blocks whose positions can still be asked for: a node prunes."""
 BASE_FEE = 160_000_000
 """inj units (10⁻¹⁸ INJ) per gas."""
 LOW_GAS_FACTOR = 1_000
@@ -68,6 +71,10 @@ class Header:
     time_ms: int
 
 
+Held = tuple[str, str, Position]
+"""Market id, subaccount id, and what it held there."""
+
+
 @dataclass(slots=True)
 class Chain:
     """The whole state. `exchange` is replaced when a transaction is rolled back: never keep a reference to it."""
@@ -84,6 +91,8 @@ class Chain:
     seen: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_TXS))
     results: dict[str, TxResult] = field(default_factory=dict)
     headers: deque[Header] = field(default_factory=lambda: deque(maxlen=KEPT_BLOCKS))
+    past_positions: dict[int, list[Held]] = field(default_factory=dict)
+    """Everybody's positions but the crowd's, by the height they were committed at."""
 
     def __post_init__(self) -> None:
         self.headers.append(Header(self.height, self.time_ms))
@@ -208,6 +217,7 @@ class Chain:
         settle_now: bool = False,
     ) -> BlockEvents:
         """Make the next block at `time_ms`: funding, transactions, matching. `settle_now` ends the interval early."""
+        self._keep_positions()  # the operator's hand moves them between blocks
         self.height += 1
         self.time_ms = max(time_ms, self.time_ms + 1)
         self.exchange.events = BlockEvents(self.height, self.time_ms, gas_price=self.base_fee)
@@ -221,9 +231,20 @@ class Chain:
         clearing.end_block(self.exchange, flows)
         self._recheck()
         events = self._closed_block()
-        self.history.record(events)
+        self.history.record(events, self.faults.indexer_lag)
         self.headers.append(Header(self.height, self.time_ms))
+        self._keep_positions()
         return events
+
+    def _keep_positions(self) -> None:
+        house = self.exchange.house
+        self.past_positions[self.height] = [
+            (market.market_id, holder, copy.copy(position))
+            for market in self.exchange.markets.values()
+            for holder, position in market.positions.items()
+            if holder not in house
+        ]
+        self.past_positions.pop(self.height - KEPT_STATES, None)
 
     def _move_marks(self, marks: Mapping[str, Decimal]) -> None:
         for market in self.exchange.markets.values():

@@ -90,11 +90,6 @@ class ChainDriver:
         """Let the grantee send a type of message for the granter. `expires_s`: seconds since the epoch."""
         self.state.grants.put(granter, grantee, generic_authorization(msg_type), expires_s)
 
-    def set_cross_margin(self, subaccount_id: str, cross: bool = True) -> None:
-        """Say that a subaccount is in cross-margin mode, which core v1.20 knows and this engine does not."""
-        members = self.state.exchange.cross_margin
-        (members.add if cross else members.discard)(subaccount_id)
-
     def market(self, symbol: str) -> Market:
         """Return a market by its coin."""
         return next(market for market in self.state.exchange.markets.values() if market.symbol == symbol)

@@ -34,9 +34,17 @@ from hedged.sandbox.injective.exchange_rows import (
 from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.ledger import USDT, Deposit
 from hedged.sandbox.injective.market import Market
+from hedged.sandbox.injective.positions import Position
 from hedged.sandbox.injective.wire import chain_dec, owner_of, resolve_subaccount, subaccount_of
 
 RISK_ISOLATED, RISK_CROSS = 1, 2
+HEIGHT_HEADER = "x-cosmos-block-height"
+
+
+def asked_height(context: Any) -> int | None:
+    """Return the past height that a query is asked for, None where it is the present."""
+    told = dict(context.invocation_metadata() or ()).get(HEIGHT_HEADER)
+    return int(told) if told else None
 
 
 class ExchangeQuery(query_grpc.QueryServicer):
@@ -126,22 +134,31 @@ class ExchangeQuery(query_grpc.QueryServicer):
         )
 
     async def SubaccountPositions(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Return a subaccount's positions."""
-        return query.QuerySubaccountPositionsResponse(state=self._positions(request.subaccount_id.lower()))
+        """Return a subaccount's positions, also as of a past height."""
+        subaccount_id = request.subaccount_id.lower()
+        rows = self._positions(subaccount_id)
+        if (height := asked_height(context)) is not None:
+            if height not in self._chain.past_positions or self._chain.faults.pruned:
+                text = f"failed to load state at height {height}; version does not exist (latest height: "
+                await refuse(
+                    context, grpc.StatusCode.UNKNOWN, f"{text}{self._chain.height}): invalid request"
+                )
+            held = self._chain.past_positions[height]
+            rows = [_position(*one) for one in held if one[1] == subaccount_id]
+        await context.send_initial_metadata(((HEIGHT_HEADER, str(height or self._chain.height)),))
+        return query.QuerySubaccountPositionsResponse(state=rows)
 
     def _positions(self, subaccount_id: str = "", market_id: str = "") -> list[Any]:
         return [
-            exchange_pb2.DerivativePosition(
-                subaccount_id=holder, market_id=market.market_id, position=position_message(position)
-            )
+            _position(market.market_id, holder, position)
             for market in self._chain.exchange.markets.values()
             for holder, position in market.positions.items()
             if (not subaccount_id or holder == subaccount_id)
             and (not market_id or market.market_id == market_id)
         ]
 
-    def _risk_mode(self, subaccount_id: str) -> int:
-        return RISK_CROSS if subaccount_id in self._chain.exchange.cross_margin else RISK_ISOLATED
+    def _risk_mode(self) -> int:
+        return RISK_CROSS if self._chain.faults.cross_margin else RISK_ISOLATED
 
     async def SubaccountPositionInMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return one position, nothing where it is flat."""
@@ -149,7 +166,7 @@ class ExchangeQuery(query_grpc.QueryServicer):
         subaccount_id = request.subaccount_id.lower()
         position = market.positions.get(subaccount_id)
         return query.QuerySubaccountPositionInMarketResponse(
-            state=position_message(position) if position else None, risk_mode=self._risk_mode(subaccount_id)
+            state=position_message(position) if position else None, risk_mode=self._risk_mode()
         )
 
     async def SubaccountEffectivePositionInMarket(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -166,12 +183,12 @@ class ExchangeQuery(query_grpc.QueryServicer):
                 effective_margin=chain_dec(margin),
             )
         return query.QuerySubaccountEffectivePositionInMarketResponse(
-            state=state, risk_mode=self._risk_mode(subaccount_id)
+            state=state, risk_mode=self._risk_mode()
         )
 
     async def SubaccountRiskProfile(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return whether a subaccount is in cross-margin mode."""
-        mode = self._risk_mode(request.subaccount_id.lower())
+        mode = self._risk_mode()
         profile = exchange_pb2.SubaccountRiskProfile(mode=mode)
         return query.QuerySubaccountRiskProfileResponse(profile=profile, is_default=mode == RISK_ISOLATED)
 
@@ -264,6 +281,12 @@ class OracleQuery(oracle_grpc.QueryServicer):
             quote_timestamp=self._chain.time_s,
         )
         return oracle_query.QueryOraclePriceResponse(price_pair_state=state)
+
+
+def _position(market_id: str, holder: str, position: Position) -> Any:
+    return exchange_pb2.DerivativePosition(
+        subaccount_id=holder, market_id=market_id, position=position_message(position)
+    )
 
 
 def _of(orders: list[Order], subaccount_id: str) -> list[Any]:

@@ -11,7 +11,7 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import DataError
 from hedged.domain.injective import InjectiveRule
 from hedged.sandbox.injective.crowd import Mood, SimulatedFeed, quotes
-from hedged.sandbox.injective.recorded import RecordedFeed
+from hedged.sandbox.injective.recorded import play_recording
 
 START = 1_700_000_000_000
 HOURS = 24 * 40
@@ -72,7 +72,7 @@ def recorded(folder: Path, symbols: tuple[str, ...] = ("INJ", "BTC")) -> Path:
 
 def test_a_recording_is_played_hour_by_hour(tmp_path: Path) -> None:
     """If this fails, recorded marks or premiums come at another time or size than they were."""
-    feed = RecordedFeed(recorded(tmp_path), ("INJ", "BTC"), START, hour_s=10, history_h=100)
+    feed = play_recording(recorded(tmp_path), ("INJ", "BTC"), START, hour_s=10, history_h=100)
     at_start, later = feed.until(START)["INJ"], feed.until(START + 15_000)["INJ"]
     assert later.mark - at_start.mark == Decimal("0.015"), "an hour and a half later"
     # 8 h rate 0.000508 lies 0.000408 above the interest: outside the dead band's edge by 0.0005
@@ -86,6 +86,6 @@ def test_a_recording_is_played_hour_by_hour(tmp_path: Path) -> None:
 def test_a_market_that_was_not_recorded_is_named(tmp_path: Path) -> None:
     """If this fails, a sandbox would start with a market that has no price."""
     with pytest.raises(DataError, match="ETH"):
-        RecordedFeed(recorded(tmp_path), ("INJ", "ETH"), START, hour_s=10)
+        play_recording(recorded(tmp_path), ("INJ", "ETH"), START, hour_s=10)
     with pytest.raises(DataError, match="cannot be played"):
-        RecordedFeed(tmp_path / "nothing", ("INJ",), START, hour_s=10)
+        play_recording(tmp_path / "nothing", ("INJ",), START, hour_s=10)
