@@ -27,15 +27,17 @@ class Hours:
 
 
 class PlayedFeed:
-    """Plays the hours from `first` on, beginning at `start_ms`, each in `hour_s` seconds; those before are the past.
+    """Plays the hours from `first` on, each in `hour_s` seconds; those before are the past.
 
-    The crowd trades every five minutes of an hour at the hour's premium. At the end the market stands still.
+    Hour `first` is the funding hour that `start_ms` lies in, so that each hour's premium is that of one settlement. The
+    crowd trades every five minutes of an hour at the hour's premium. At the end the market stands still.
     """
 
     def __init__(
         self, hours: Mapping[str, Hours], first: int, start_ms: int, hour_s: float, history_h: int = 0
     ) -> None:
-        self._start_ms, self._hour_ms = start_ms, hour_s * 1_000
+        self._hour_ms = hour_s * 1_000
+        self._start_ms = start_ms // self._hour_ms * self._hour_ms
         self._played = {s: Hours(h.mark[first:], h.premium[first:]) for s, h in hours.items()}
         past = range(max(0, first - history_h), first)
         self.past_rates: Mapping[str, Series] = {

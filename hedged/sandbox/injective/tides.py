@@ -2,7 +2,7 @@
 
 In a flood longs pay, in an ebb they receive. Before the start a tide lasted five days, so that a forecaster has every
 reason to expect more of what is, and to give it up soon after a turn; the sandbox starts in the middle of a flood, and
-from then on the tide turns every so many hours. Prices hardly move: what happens is funding's doing alone.
+from then on the tide turns every so many hours, on the hour. Prices hardly move: what happens is funding's doing alone.
 """
 
 from collections.abc import Sequence
