@@ -168,6 +168,22 @@ def test_a_post_only_order_rests_is_found_and_is_cancelled() -> None:
     run(script)
 
 
+def test_an_order_in_a_market_that_is_not_watched_is_an_open_order_too() -> None:
+    """If this fails, what the trader left resting elsewhere ties up margin that nobody sees."""
+
+    async def script() -> None:
+        async with rig() as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, blocks=10_000)
+            on.data.watch(("ETH",))
+            (found,) = await on.trading.open_orders()
+            assert (found.client_id, found.key.symbol) == (sent.client_id, "BTC")
+            await on.trading.cancel(sent.client_id)
+            assert list(await on.trading.open_orders()) == []
+
+    run(script)
+
+
 def test_a_post_only_order_that_would_take_is_refused() -> None:
     """If this fails, an order meant to earn the maker's fee pays the taker's."""
 

@@ -169,8 +169,12 @@ class InjectiveTrading:
         return await self._outcomes.unfilled(key, client_id, included[-1], sent)
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Return the orders that rest in the markets traded here, as the chain has them."""
-        found = await asyncio.gather(*(self._orders.resting(m) for m in self._rules.market_ids()))
+        """Return all resting orders of the subaccount, as the chain has them, in whatever market.
+
+        The markets traded here are always looked into, others where the indexer knows of an order.
+        """
+        markets = sorted({*self._rules.market_ids(), *(await self._orders.markets())})
+        found = await asyncio.gather(*(self._orders.resting(market_id) for market_id in markets))
         return [state for market in found for state in market]
 
     async def cancel(self, client_id: str) -> None:
@@ -199,7 +203,10 @@ class InjectiveTrading:
             return None if await self._has_ended(client_id) else sent.market_id
         if signed:
             return None
-        for market_id in self._rules.market_ids():  # not sent by this journal
+        for market_id in {
+            *self._rules.market_ids(),
+            *(await self._orders.markets()),
+        }:  # not sent by this journal
             if any(state.client_id == client_id for state in await self._orders.resting(market_id)):
                 return market_id
         return None

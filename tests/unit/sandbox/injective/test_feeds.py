@@ -1,7 +1,8 @@
-"""Where the sandbox's prices come from: the simulator, or a recorded directory."""
+"""Where the sandbox's prices come from: the simulator, tides, or a recorded directory."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,10 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import DataError
 from hedged.domain.injective import InjectiveRule
 from hedged.sandbox.injective.crowd import Mood, SimulatedFeed, quotes
+from hedged.sandbox.injective.past import PRINT_DELAY_MS, TRADED_H
 from hedged.sandbox.injective.recorded import play_recording
+from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+from hedged.sandbox.injective.tides import play_tides
 
 START = 1_700_000_000_000
 HOURS = 24 * 40
@@ -89,3 +93,33 @@ def test_a_market_that_was_not_recorded_is_named(tmp_path: Path) -> None:
         play_recording(recorded(tmp_path), ("INJ", "ETH"), START, hour_s=10)
     with pytest.raises(DataError, match="cannot be played"):
         play_recording(tmp_path / "nothing", ("INJ",), START, hour_s=10)
+
+
+def test_tides_turn_on_the_hour_and_were_long_before() -> None:
+    """If this fails, the manual's rehearsal shows no turn, or a past in which no forecaster would expect what is."""
+    feed = play_tides(3, ("INJ", "BTC"), seed=7, start_ms=START, hour_s=3_600, history_h=240)
+    into_the_hour = START % HOUR_MS
+    signs = [
+        1 if feed.until(START - into_the_hour + hour * HOUR_MS + 1)["INJ"].premium > 0 else -1
+        for hour in range(9)
+    ]
+    assert signs == [1, 1, 1, -1, -1, -1, 1, 1, 1]
+    past = [rate > 0 for rate in feed.past_rates["INJ"]]
+    assert past == [True] * 60 + [False] * 120 + [True] * 60
+    assert len(feed.past_prices["BTC"]) == 240
+
+
+def test_the_indexer_remembers_prints_and_trades_from_before_the_start() -> None:
+    """If this fails, the daemon meets a market without a past: nothing to forecast from, no volatility."""
+    config = SandboxConfig(symbols=("INJ", "BTC"), block_time_s=None, history_hours=600)
+    history = InjectiveSandbox(config).chain.state.history
+    of_inj = [row for row in history.trades if row.symbol == "INJ"]
+    assert len(of_inj) == 2 * TRADED_H, "one an hour, told of both its sides"
+    assert {row.by_house for row in of_inj} == {True}
+    hours = sorted({row.ts_ms for row in of_inj})
+    assert {b - a for a, b in pairwise(hours)} == {HOUR_MS}
+    prints = sorted({row.ts_ms for row in history.rates})
+    assert len(prints) == 600
+    assert prints[-1] - hours[-1] == HOUR_MS // 2 + PRINT_DELAY_MS, (
+        "in the middle of the hour that was settled"
+    )
