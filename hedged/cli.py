@@ -202,6 +202,7 @@ async def _show_own_book(config: "Config") -> None:
     """Read the trader's book from the chain and print it."""
     import numpy as np
 
+    from hedged.adapters.injective.retries import Retries, patiently
     from hedged.own_book import read_own_book
     from hedged.own_book_table import show_own_book
     from hedged.real_venues import connect
@@ -209,8 +210,10 @@ async def _show_own_book(config: "Config") -> None:
     clock = config.clock.make()
     venues = connect(config, clock, np.random.default_rng())
     try:
-        if venues.book is not None:
-            show_own_book(console, await read_own_book(venues, venues.book, clock))
+        if (book := venues.book) is not None:
+            retries = Retries.through(len(venues.network.nodes))
+            read = await patiently("the book", lambda: read_own_book(venues, book, clock), retries)
+            show_own_book(console, read)
     finally:
         await venues.close()
 
