@@ -143,6 +143,38 @@ def test_a_lost_acknowledgement_reaches_the_journal_as_one_fill() -> None:
     run(script)
 
 
+def test_an_indexer_that_lags_delays_fills_and_payments_and_loses_none() -> None:
+    """If this fails, what an indexer tells late is never booked, twice, or taken for an order that filled nothing."""
+
+    async def script() -> None:
+        async with rig() as on:
+            on.chain.seed_position(SUBACCOUNT, "BTC", Decimal(2), on.mark())
+            floor = await Floor(on).start()
+            await floor.refreshed()
+            on.faults.indexer_lag = True
+            await on.chain.settle_funding()
+            sent = await floor.trade("-0.5", Purpose.OWN_CUT, reduce_only=True)
+            assert on.held() == Decimal("1.5")
+            assert await floor.events(sent) == ["attempt", "unknown"]
+            behind = await floor.accounts.refresh(on.clock.now_ms())
+            assert (behind.fills, behind.payments) == ([], [])
+            again = await floor.trade("-0.5", Purpose.OWN_CUT, reduce_only=True)
+            assert await floor.events(again) == []  # its market is blocked
+            on.faults.indexer_lag = False
+            await on.chain.next_block()
+            while floor.executor.unresolved:
+                await floor.executor.resolve()
+            state = await floor.refreshed()
+            assert await floor.events(sent) == ["attempt", "unknown", "acknowledged"]
+            assert (state.own, state.attributed) == ({"BTC": Decimal(2)}, {BTC: Decimal("-0.5")})
+            await floor.refreshed()
+            (ours,) = await on.journal(JournalStore.funding)
+            (theirs,) = [p for p in on.chain.state.history.payments if p.subaccount_id == SUBACCOUNT]
+            assert ours.payment_usd == theirs.amount != 0
+
+    run(script)
+
+
 def test_a_halt_blocks_the_market_until_the_outcome_is_known() -> None:
     """If this fails, an order caught by a halt is followed by a second one for the same market."""
 

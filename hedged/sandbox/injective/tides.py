@@ -1,8 +1,8 @@
 """A market for rehearsals: funding that turns with the tides, so that hedging is worth it and later is not.
 
-In a flood longs pay, in an ebb they receive. Before the start a tide lasted five days, so that a forecaster has every
-reason to expect more of what is, and to give it up soon after a turn; the sandbox starts in the middle of a flood, and
-from then on the tide turns every so many hours, on the hour. Prices hardly move: what happens is funding's doing alone.
+In a flood longs pay, in an ebb they receive. Before the start a tide lasted ten days, so that a forecaster has every
+reason to expect more of what is, and to give it up soon after a turn; the sandbox starts in a flood, and from
+then on the tide turns every so many hours, on the hour. Prices hardly move: what happens is funding's doing alone.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,9 @@ RATE = 2e-4
 RATE_NOISE = 1e-5
 PRICE_NOISE = 3e-4
 """Standard deviation of the log price within an hour: 0.15 % a day."""
-PAST_TIDE_H = 5 * 24
+PAST_TIDE_H = 10 * 24
+FLOODED_H = 8 * 24
+"""For how long it has been flood at the start: longer than what an operator is shown of the past."""
 PLAYED_H = 60 * 24
 
 
@@ -28,7 +30,7 @@ def play_tides(
     """Play tides of `tide_h` hours each, all markets' at once, for 60 days."""
     rng = np.random.default_rng(seed)
     since_start = np.arange(-history_h, PLAYED_H)
-    past = (since_start + PAST_TIDE_H // 2) // PAST_TIDE_H  # flood from half a tide before the start on
+    past = (since_start + FLOODED_H) // PAST_TIDE_H
     ebb = np.where(since_start < 0, past, since_start // tide_h) % 2
     starts = {coin.symbol: coin.start_price for coin in SIMULATED_COINS}
     played = {}

@@ -97,7 +97,7 @@ def test_a_market_that_was_not_recorded_is_named(tmp_path: Path) -> None:
 
 def test_tides_turn_on_the_hour_and_were_long_before() -> None:
     """If this fails, the manual's rehearsal shows no turn, or a past in which no forecaster would expect what is."""
-    feed = play_tides(3, ("INJ", "BTC"), seed=7, start_ms=START, hour_s=3_600, history_h=240)
+    feed = play_tides(3, ("INJ", "BTC"), seed=7, start_ms=START, hour_s=3_600, history_h=500)
     into_the_hour = START % HOUR_MS
     signs = [
         1 if feed.until(START - into_the_hour + hour * HOUR_MS + 1)["INJ"].premium > 0 else -1
@@ -105,8 +105,8 @@ def test_tides_turn_on_the_hour_and_were_long_before() -> None:
     ]
     assert signs == [1, 1, 1, -1, -1, -1, 1, 1, 1]
     past = [rate > 0 for rate in feed.past_rates["INJ"]]
-    assert past == [True] * 60 + [False] * 120 + [True] * 60
-    assert len(feed.past_prices["BTC"]) == 240
+    assert past == [True] * 68 + [False] * 240 + [True] * 192
+    assert len(feed.past_prices["BTC"]) == 500
 
 
 def test_the_indexer_remembers_prints_and_trades_from_before_the_start() -> None:
