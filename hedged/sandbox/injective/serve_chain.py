@@ -30,10 +30,11 @@ from pyinjective.proto.injective.txfees.v1beta1 import query_pb2_grpc as fee_grp
 from pyinjective.proto.injective.types.v1beta1 import account_pb2
 
 from hedged.domain.clock import iso
-from hedged.sandbox.injective.chain import Chain, Header, TxResult
+from hedged.sandbox.injective.chain import Chain, Header
 from hedged.sandbox.injective.codes import ChainError
 from hedged.sandbox.injective.gate import refuse
 from hedged.sandbox.injective.grants import Grant
+from hedged.sandbox.injective.results import TxResult
 from hedged.sandbox.injective.wire import chain_dec, keccak
 
 

@@ -36,8 +36,9 @@ from hedged.sandbox.injective.market import Market, market_rules, new_market
 from hedged.sandbox.injective.past import remember
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
-from hedged.sandbox.injective.serve_exchange import ExchangeQuery, OracleQuery
+from hedged.sandbox.injective.serve_exchange import ExchangeQuery
 from hedged.sandbox.injective.serve_indexer import DerivativeIndexer
+from hedged.sandbox.injective.serve_markets import OracleQuery
 from hedged.sandbox.injective.serve_stream import Broadcast, Stream
 from hedged.sandbox.injective.tides import play_tides
 from hedged.sandbox.injective.wire import NONCE_DIGITS
