@@ -18,8 +18,9 @@ from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.past_positions import PastPositions
 from hedged.adapters.injective.preflight import Clearance, clear_for_trading
+from hedged.adapters.injective.reads import AccountReader
 from hedged.adapters.injective.retries import patiently
-from hedged.adapters.injective.trading import AccountReader, InjectiveTrading
+from hedged.adapters.injective.trading import InjectiveTrading
 from hedged.adapters.injective.transactions import Patience, SendSettings, Transactions
 from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock

@@ -7,36 +7,24 @@ block, and positions that its executions explain.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
 
 from hedged.adapters.injective.fills import MOST, Fills
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.past_positions import PastPositions
+from hedged.adapters.injective.reads import AccountReader
 from hedged.adapters.injective.sent import Sent
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.book import Position
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, OrderState, OrderStatus
+from hedged.domain.orders import OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx
 
 SILENCE_MS = 120 * SECOND_MS
 """So long after its block an order that nobody tells of may count as unfilled, where the rest agrees."""
-
-
-class Reader(Protocol):
-    """What the account shows."""
-
-    async def positions(self) -> Mapping[str, Position]:
-        """Return all open positions by symbol."""
-        ...
-
-    async def executions(self, since_ms: int) -> Sequence[Execution]:
-        """Return executions with ts ≥ since."""
-        ...
 
 
 class Outcomes:
@@ -44,7 +32,7 @@ class Outcomes:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: AccountReader,
         orders: Orders,
         fills: Fills,
         transactions: Transactions,

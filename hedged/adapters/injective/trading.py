@@ -7,15 +7,15 @@ order passes three proofs: accepted by a node, in a block and worked, filled or 
 import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from hedged.adapters.injective.codes import NO_ORDER, says
 from hedged.adapters.injective.fills import Fills
-from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.outcomes import Outcomes, key_of
 from hedged.adapters.injective.past_positions import PastPositions
+from hedged.adapters.injective.reads import AccountReader, Rules
 from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.sent import Sent, orders_in
 from hedged.adapters.injective.transactions import Patience, Transactions
@@ -25,48 +25,8 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
-
-
-class AccountReader(Protocol):
-    """What the account shows; read without a key."""
-
-    async def positions(self) -> Mapping[str, Position]:
-        """Return all open positions by symbol."""
-        ...
-
-    async def balance(self) -> Balance:
-        """Return the collateral."""
-        ...
-
-    async def executions(self, since_ms: int) -> Sequence[Execution]:
-        """Return executions with ts ≥ since."""
-        ...
-
-    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
-        """Return funding payments with ts > since."""
-        ...
-
-
-class Rules(Protocol):
-    """The markets as they are now."""
-
-    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
-        """Return a market and its mark; None where there is none."""
-        ...
-
-    def symbol_of(self, market_id: str) -> str | None:
-        """Return the symbol of a market by the id that the chain uses."""
-        ...
-
-    def market_ids(self) -> Sequence[str]:
-        """Return the ids of the markets in which orders may be sent."""
-        ...
-
-    def best(self, symbol: str, side: Side) -> Decimal | None:
-        """Return the best price that an order of `side` could meet in the book; None where that is not known."""
-        ...
 
 
 class InjectiveTrading:
