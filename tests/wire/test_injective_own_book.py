@@ -68,8 +68,9 @@ async def hold(sandbox: InjectiveSandbox, positions: Mapping[str, str]) -> None:
 
 
 def shown(book: OwnBook) -> str:
+    """What a terminal of the usual width shows."""
     out = io.StringIO()
-    show_own_book(Console(file=out, width=170, force_terminal=False), book)
+    show_own_book(Console(file=out, width=80, force_terminal=False), book)
     return out.getvalue()
 
 
@@ -100,8 +101,17 @@ def test_a_new_user_sees_their_own_book_with_its_expected_funding() -> None:
             assert btc.expected.high is not None
             assert btc.expected.low <= btc.expected.mean <= btc.expected.high
             assert book.equity_usd > book.free_usd == 20_000
-            text = shown(book)
-            for part in ("0.5 coins", "-2,000 coins", "33% away", "a month", "of funding a month", TRADER):
+            a_month = inj.funding_usd(inj.expected.recent, 24.0 * 30)
+            assert a_month is not None
+            text = " ".join(shown(book).split())
+            for part in (
+                "0.5 coins",
+                "-2,000 coins",
+                "33% away",
+                "of funding a month",
+                f"{a_month:+,.2f}",
+                TRADER,
+            ):
                 assert part in text
 
     asyncio.run(main())
