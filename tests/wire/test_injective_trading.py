@@ -168,6 +168,20 @@ def test_a_post_only_order_rests_is_found_and_is_cancelled() -> None:
     run(script)
 
 
+def test_a_limit_order_takes_what_crosses_and_rests_where_nothing_does() -> None:
+    """If this fails, a limit order that has filled is believed to rest, or the other way round."""
+
+    async def script() -> None:
+        async with rig() as on:
+            taken = await on.trading.rest(on.order("0.5", slack="0.02"), blocks=10_000, post_only=False)
+            assert (taken.status, taken.filled) == (OrderStatus.FILLED, Decimal("0.5"))
+            assert on.held() == Decimal("0.5")
+            resting = await on.trading.rest(on.order("0.5", slack="-0.02"), blocks=10_000, post_only=False)
+            assert (resting.status, resting.remaining) == (OrderStatus.OPEN, Decimal("0.5"))
+
+    run(script)
+
+
 def test_an_order_in_a_market_that_is_not_watched_is_an_open_order_too() -> None:
     """If this fails, what the trader left resting elsewhere ties up margin that nobody sees."""
 
