@@ -3,7 +3,8 @@
 A node answers for any height whose state it still keeps, by the header that the Cosmos SDK reads, and tells the height
 that it answered for. Market orders are matched at the end of the block that includes them and in no other, so what a
 position was after the block before, and after the block itself, is a proof of what they filled that no indexer and no
-stream is needed for, and that a restart does not lose.
+stream is needed for, and that a restart does not lose. A trade by hand that undid the order to the coin within the very
+same block would hide it.
 """
 
 import asyncio

@@ -133,9 +133,14 @@ class InjectiveTrading:
 
         The markets traded here are always looked into, others where the indexer knows of an order.
         """
-        markets = sorted({*self._rules.market_ids(), *(await self._orders.markets())})
-        found = await asyncio.gather(*(self._orders.resting(market_id) for market_id in markets))
+        found = await asyncio.gather(
+            *(self._orders.resting(market_id) for market_id in await self._markets())
+        )
         return [state for market in found for state in market]
+
+    async def _markets(self) -> list[str]:
+        """Return the ids of all markets in which orders of the subaccount may rest."""
+        return sorted({*self._rules.market_ids(), *(await self._orders.markets())})
 
     async def cancel(self, client_id: str) -> None:
         """Cancel a resting order; one that is already gone is no error.
@@ -163,10 +168,7 @@ class InjectiveTrading:
             return None if await self._has_ended(client_id) else sent.market_id
         if signed:
             return None
-        for market_id in {
-            *self._rules.market_ids(),
-            *(await self._orders.markets()),
-        }:  # not sent by this journal
+        for market_id in await self._markets():  # not sent by this journal
             if any(state.client_id == client_id for state in await self._orders.resting(market_id)):
                 return market_id
         return None
