@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from hedged.domain.clock import Clock
 from hedged.sandbox.injective.chain import Chain
-from hedged.sandbox.injective.clearing import house_order
 from hedged.sandbox.injective.crowd import CrowdFlow, Feed, Mood, quotes
 from hedged.sandbox.injective.events import BlockEvents
+from hedged.sandbox.injective.house import house_order
 from hedged.sandbox.injective.ledger import INJ, INJ_DECIMALS, USDT, USDT_DECIMALS
 from hedged.sandbox.injective.market import Market
 from hedged.sandbox.injective.messages import generic_authorization
