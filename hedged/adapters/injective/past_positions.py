@@ -15,6 +15,7 @@ import grpc.aio
 from pyinjective.proto.injective.exchange.v2 import query_pb2, query_pb2_grpc
 
 from hedged.adapters.injective.asking import asking
+from hedged.adapters.injective.channel import UNHEALTHY
 from hedged.adapters.injective.positions import read_holding
 
 HEIGHT = "x-cosmos-block-height"
@@ -31,7 +32,8 @@ class PastPositions:
     async def moved(self, market_id: str, height: int) -> Decimal | None:
         """Return by how many coins a block changed the position in a market, > 0 bought.
 
-        None where the node does not answer, keeps that state no more, or does not say which height it answered for.
+        None where the node keeps that state no more, or does not say which height it answered for. Raises Retryable
+        where it does not answer now.
         """
         before, after = await asyncio.gather(
             *(self._held(market_id, one) for one in (height - 1, height)),
@@ -41,14 +43,16 @@ class PastPositions:
     async def _held(self, market_id: str, height: int) -> Decimal | None:
         request = query_pb2.QuerySubaccountPositionsRequest(subaccount_id=self._subaccount_id)
         call = self._exchange.SubaccountPositions(request, metadata=((HEIGHT, str(height)),))
-        try:
-            rows = (await call).state
-            told = dict(await call.initial_metadata() or ()).get(HEIGHT)
-        except grpc.aio.AioRpcError:
-            return None
-        if told != str(height):
-            return None
         with asking(f"positions at height {height}"):
+            try:
+                rows = (await call).state
+                told = dict(await call.initial_metadata() or ()).get(HEIGHT)
+            except grpc.aio.AioRpcError as error:
+                if error.code() in UNHEALTHY:
+                    raise
+                return None
+            if told != str(height):
+                return None
             mine = [row for row in rows if row.market_id == market_id and row.position.quantity != "0"]
             held = [read_holding(row.position) for row in mine]
         return sum((holding.quantity for holding in held), Decimal(0))
