@@ -181,3 +181,24 @@ def test_no_other_host_is_asked(venue: str) -> None:
         await rigged.data.observe(rigged.clock.now_ms())  # whatever it asks is served here, or this fails
 
     on(venue, script)
+
+
+@pytest.mark.parametrize(
+    ("venue", "listing"),
+    [("binance", "exchangeInfo"), ("bybit", "instruments-info"), ("okx", "public/instruments")],
+)
+def test_a_listing_that_cannot_be_read_anew_stops_nothing(venue: str, listing: str) -> None:
+    """If this fails, rates that are told every second are lost because a list of markets is not."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.markets()
+        rigged.faults.add(Fault.ERROR, listing, times=3)
+        for _ in range(4):
+            rigged.clock.skip(3_700)
+            assert len(await rigged.data.observe(rigged.clock.now_ms())) == 2
+            now_ms = rigged.clock.now_ms()
+            mark = rigged.data.board.latest("BTC", Field.MARK, now_ms)
+            assert mark == (now_ms, float(rigged.engine.mark("BTC")))
+        assert not [rule for rule in rigged.faults.rules if rule.times]
+
+    on(venue, script)

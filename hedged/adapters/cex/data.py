@@ -30,11 +30,12 @@ SILENT_MS = 60 * SECOND_MS
 """Once nobody has answered for so long, what is remembered is not told as the present any more."""
 LISTING_MS = HOUR_MS
 """Markets and intervals are read anew so often."""
+LISTING_AGAIN_MS = 5 * MINUTE_MS
 DEPTH_SHARE = Decimal("0.005")
 PRINT_OVERLAP_MS = 2 * DAY_MS
 MARK_OVERLAP_MS = 3 * HOUR_MS
 LATE_MS = 15 * MINUTE_MS
-"""A settlement that was due longer ago and is still not told is asked for with the next one only."""
+"""A settlement that was due longer ago and is still not told is asked for together with the next one."""
 
 
 class CexData:
@@ -169,10 +170,9 @@ class CexData:
     async def snapshot(self) -> None:
         """Ask for all markets' rates and marks at once. Raises Retryable."""
         async with self._lock:
-            if not self.perpetuals or self._clock.now_ms() - self.listed_ms > LISTING_MS:
-                await self._list()
+            await self._listed_lately()
             with reading(f"{self.venue}, rates"):
-                rates = await fetch_rates(self.exchange, self.profile, self._interval_of)
+                rates = await fetch_rates(self.exchange, self.profile, self._interval_of, self._quote)
             now_ms = self._clock.now_ms()
             for symbol, perpetual in self.perpetuals.items():
                 rate = rates.get(perpetual.name)
@@ -182,6 +182,17 @@ class CexData:
                 if rate.next_ms is not None and rate.interval_h is not None:
                     self.board.put_settlement(symbol, now_ms, rate.next_ms, rate.interval_h)
             self._polled_ms = now_ms
+
+    async def _listed_lately(self) -> None:
+        """Read the markets anew from time to time; those known go on while they cannot be read. Raises Retryable."""
+        if not self.perpetuals:
+            await self._list()
+        elif self._clock.now_ms() - self.listed_ms > LISTING_MS:
+            try:
+                await self._list()
+            except Retryable as error:
+                self.listed_ms += LISTING_AGAIN_MS
+                log.warning("markets_not_read_anew", venue=self.venue, why=str(error))
 
     async def _list(self) -> None:
         """Read the markets and the intervals anew."""
