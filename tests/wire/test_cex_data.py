@@ -202,3 +202,26 @@ def test_a_listing_that_cannot_be_read_anew_stops_nothing(venue: str, listing: s
         assert not [rule for rule in rigged.faults.rules if rule.times]
 
     on(venue, script)
+
+
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_a_settlement_whose_price_comes_late_is_told_then(venue: str) -> None:
+    """If this fails, a settlement whose candle was a moment late is never paid on paper, nor found in the ledger."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.observe(rigged.clock.now_ms())
+        due_ms = rigged.engine.paths["BTC"].next_settlement_ms(rigged.clock.now_ms())
+        rigged.clock.skip((due_ms - rigged.clock.now_ms()) / SECOND_MS + 20)
+        read = rigged.data._reader.marks
+
+        async def late(*asked: Any) -> Any:
+            return [row for row in await read(*asked) if row[0] < due_ms]
+
+        rigged.data._reader.marks = late  # type: ignore[method-assign]
+        assert not await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
+        rigged.data._reader.marks = read  # type: ignore[method-assign]
+        rigged.clock.skip(30)
+        (told,) = await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
+        assert float(told.price) == pytest.approx(float(rigged.engine.paths["BTC"].mark(due_ms)))
+
+    on(venue, script, symbols=("BTC",), hourly=True)

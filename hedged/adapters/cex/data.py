@@ -1,7 +1,7 @@
 """The `MarketData` port on one exchange: a board kept current by polls and streams, its past filled in once."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -76,7 +76,7 @@ class CexData:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Symbols that are told: of which a mark was seen."""
+        """Symbols that are told: those watched of what is listed."""
         return tuple(s for s in self.perpetuals if self._watched is None or s in self._watched)
 
     def fed(self) -> None:
@@ -206,7 +206,7 @@ class CexData:
 
     async def details(self) -> None:
         """Ask for depth and open interest of the markets that are told. Raises Retryable."""
-        await asyncio.gather(*(self._detail(self.perpetuals[symbol]) for symbol in self.symbols))
+        await _all(self._detail(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _detail(self, perpetual: Perpetual) -> None:
         await self._look_at_book(perpetual, self.profile.book_limit)
@@ -251,7 +251,7 @@ class CexData:
         Raises Retryable.
         """
         async with self._loading:  # of its own: polls go on while history is read
-            await asyncio.gather(*(self._load(self.perpetuals[symbol]) for symbol in self.symbols))
+            await _all(self._load(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _load(self, perpetual: Perpetual) -> None:
         now_ms, past = self._clock.now_ms(), self._past.setdefault(perpetual.symbol, Past())
@@ -275,6 +275,8 @@ class CexData:
         span_ms = int(interval_h * HOUR_MS)
         due_ms = next_ms if next_ms <= now_ms else next_ms - span_ms
         due_ms += (now_ms - due_ms) // span_ms * span_ms
+        if last is not None and last.price is None and now_ms - last.ts_ms <= LATE_MS:
+            return True  # the candle that tells its price comes a little later
         owed = due_ms <= now_ms and (last is None or last.ts_ms < due_ms)
         return owed and (past.read_to_ms < due_ms or now_ms - due_ms <= LATE_MS)
 
@@ -285,3 +287,10 @@ class CexData:
                 await self.exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do everything at once, to its end; then raise the first error."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
