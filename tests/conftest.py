@@ -13,7 +13,7 @@ import structlog
 import structlog.testing
 from hypothesis import settings
 
-# Small arrays all of it: a second thread of BLAS, OpenMP or Polars only spins, and takes the core from the other worker.
+# Small arrays all of it: a second thread of BLAS, OpenMP or Polars only spins, and takes the other worker's core.
 # Read when the libraries are first imported; processes that tests start inherit it.
 for pool in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
@@ -60,9 +60,9 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Whoever uses the history carries its marker, so that no skipped proof goes uncounted; workers begin with slow files.
+    """Whoever uses the history carries its marker, so that no skipped proof goes uncounted.
 
-    A worker takes one file after another: what takes long goes first, or one worker ends long after the other.
+    Workers take one file after another, the slow ones first, or one would end long after the other.
     """
     for item in items:
         if {"shared_data", "recorded"} & set(getattr(item, "fixturenames", ())):
