@@ -62,14 +62,15 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whoever uses the history carries its marker, so that no skipped proof goes uncounted.
 
-    Workers take one file after another, the slow ones first, or one would end long after the other.
+    Workers take one file after another: the slow ones first, then those that wait for real servers, then the many
+    small ones. Otherwise one worker would end long after the other.
     """
     for item in items:
         if {"shared_data", "recorded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.path not in slow)
+        items.sort(key=lambda item: (item.path not in slow, "wire" not in item.path.parts))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
