@@ -15,7 +15,7 @@ TORCH_VERSION := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BASE_IMAGE ?= python:3.11-slim
 ARGS ?=
-# Half of the suite's time is waiting for real processes: two workers use two cores. WORKERS=0: one process (pdb, -s).
+# Much of the suite's time is waiting for real processes: two workers overlap it. WORKERS=0: one process (for -s, --pdb).
 WORKERS ?= 2
 
 VENV := .venv
