@@ -121,7 +121,9 @@ def test_payments_are_the_chains_to_the_last_digit() -> None:
     """If this fails, the funding ledger differs from what the account was really charged."""
 
     async def main() -> None:
-        config = SandboxConfig(symbols=("BTC", "INJ"), block_time_s=0.2, hour_s=1)
+        config = SandboxConfig(
+            symbols=("BTC", "INJ"), block_time_s=0.2, hour_s=2
+        )  # late settlements: test_injective_halt
         async with InjectiveSandbox(config) as sandbox, reading(sandbox, run=True) as reader:
             history = sandbox.chain.state.history
             await until(lambda: reader.feed.live)
