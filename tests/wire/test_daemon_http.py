@@ -113,19 +113,12 @@ def test_sigterm_ends_a_start_that_waits_for_a_node_at_once(tmp_path: Path) -> N
         "book: {source: injective, address: inj14au322k9munkmx5wrchz9q30juf5wjgz2cfqku}\n"
         f"injective: {{network: custom, chain_id: injective-1, nodes: [{nowhere}]}}\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HEDGED_LISTEN": "127.0.0.1:0"},
-    )
-    assert process.stderr
-    assert any("start_retried" in line for line in iter(process.stderr.readline, ""))
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=20)
-    assert process.returncode == 0, log
-    assert [json.loads(line)["event"] for line in log.splitlines()][-1:] == ["stopped"]
-    assert "start_given_up" not in log
+    with running("-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")) as command:
+        command.wait_for("start_retried", STARTUP_S)
+        assert command.end(within_s=20) == 0
+        told = [event["event"] for event in command.events()]
+    assert told[-1] == "stopped"
+    assert "start_given_up" not in told
 
 
 def test_sigterm_during_the_start_is_a_clean_end_too(tmp_path: Path) -> None:
