@@ -15,6 +15,8 @@ TORCH_VERSION := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BASE_IMAGE ?= python:3.11-slim
 ARGS ?=
+# Much of the suite's time is waiting for real processes: two workers overlap it. WORKERS=0: one process (for -s, --pdb).
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,7 +51,7 @@ run: $(SERVE) $(PACKAGE) ## Run the demo: no account, no network, no torch (ARGS
 
 test: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run the tests (ARGS='...' goes to pytest)
 	@echo '==> tests'
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint typecheck test ## What CI runs: lint, format, types, import contracts, tests
 	@echo '==> check passed'

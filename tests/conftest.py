@@ -13,6 +13,12 @@ import structlog
 import structlog.testing
 from hypothesis import settings
 
+# Small arrays all of it: a second thread of BLAS, OpenMP or Polars only spins, and takes the other worker's core.
+# Read when the libraries are first imported; processes that tests start inherit it.
+for pool in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("HEDGED_SHARED") or ROOT.parent / "shared")
 NO_SHARED = "needs ../shared/data (real market history, not part of the repository)"
@@ -64,11 +70,18 @@ def logs() -> Iterator[list[dict[str, Any]]]:
     structlog.configure(**before)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses the history carries its marker, so that no skipped proof goes uncounted."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whoever uses the history carries its marker, so that no skipped proof goes uncounted.
+
+    Workers take one file after another: the slow ones first, then those that wait for real servers, then the many
+    small ones. Otherwise one worker would end long after the other.
+    """
     for item in items:
         if {"shared_data", "recorded", "recorded_cex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: (item.path not in slow, "wire" not in item.path.parts))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,15 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from commands import Done, hedged, in_a_process
 from worlds import tables, write_directory
 
 DAY = ["--from", "2026-01-01", "--to", "2026-01-02"]
 POSITION = ["--position", "INJ=80000"]
-
-
-def hedged(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hedged", *args]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +21,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_directory(tables(3), tmp_path_factory.mktemp("data"))
 
 
-def backtest(data: Path, out: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return hedged("backtest", "--data", str(data), "--out", str(out), *args)
+def backtest(data: Path, out: Path, *args: str, run: Callable[..., Done] = hedged) -> Done:
+    return run("backtest", "--data", str(data), "--out", str(out), *args)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +56,16 @@ def test_bad_input_gets_one_clear_line(data: Path, tmp_path: Path, args: list[st
     assert not (tmp_path / "out").exists()
 
 
+def test_a_process_ends_with_one_line_too(data: Path, tmp_path: Path) -> None:
+    """If this fails, the tests above, which run the entry point in their own process, do not show what a user sees."""
+    result = backtest(data, tmp_path / "out", *DAY, "--position", "XYZ=1000", run=in_a_process)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr + result.stdout
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert "unknown symbol XYZ" in line
+
+
 @pytest.mark.parametrize("table", ["funding", "ohlcv"])
 def test_a_missing_table_is_named(data: Path, tmp_path: Path, table: str) -> None:
     """If this fails, a user with an incomplete data directory does not learn what is missing."""
@@ -71,7 +77,8 @@ def test_a_missing_table_is_named(data: Path, tmp_path: Path, table: str) -> Non
 
 def test_a_backtest_on_any_data_directory(data: Path, tmp_path: Path) -> None:
     """If this fails, the product's main job does not run on a directory that holds Injective's own funding."""
-    result = backtest(data, tmp_path / "out", *DAY, *POSITION, "--position", "ETH=-60000", "--cap", "0.3")
+    own = [*POSITION, "--position", "ETH=-60000"]
+    result = backtest(data, tmp_path / "out", *DAY, *own, "--cap", "0.3", run=in_a_process)
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["proxy"] is None
@@ -121,24 +128,20 @@ def test_kill_and_resume_need_no_daemon(tmp_path: Path) -> None:
     assert hedged("resume", "--config", str(tmp_path / "c.yaml")).returncode == 0
 
 
-def test_serving_never_imports_torch() -> None:
+def test_serving_never_imports_torch(tmp_path: Path) -> None:
     """If this fails, the small VPS pays 200 MB for a library that only training needs."""
     code = (
         "import sys; sys.modules['torch'] = None; sys.argv = ['hedged', 'demo', '--days', '1', '--out', sys.argv[1]];"
         "from hedged.cli import main; main()"
     )
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        result = subprocess.run(
-            [sys.executable, "-c", code, folder], check=False, capture_output=True, text=True
-        )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
 
 def test_help_teaches() -> None:
     """If this fails, `hedged --help` does not tell a newcomer where to start."""
-    text = hedged("--help").stdout
+    text = in_a_process("--help").stdout
     assert "hedged demo" in " ".join(text.split())
     for command in ("demo", "backtest", "run", "check", "kill", "resume"):
         assert command in text

@@ -1,10 +1,13 @@
 """Nothing that happens later may change what was decided before."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 import pytest
 from worlds import START_MS, config, run, tables, world_of
 
+from hedged.backtest.runner import RunResult
 from hedged.domain.clock import DAY_MS, HOUR_MS
 
 DAYS = 3
@@ -37,12 +40,16 @@ def perturb(
     return out
 
 
+@cache
+def as_it_was(days: int) -> RunResult:
+    return run(world_of(tables(days)), config(), days)
+
+
 @pytest.mark.parametrize("hours", [7, 30, 50])
 def test_perturbing_the_future_leaves_the_past_alone(hours: int) -> None:
     """If this fails, a decision used something that was not known when it was made."""
     cut_ms = START_MS + hours * HOUR_MS
-    frames = tables(DAYS)
-    before = run(world_of(frames), config(), DAYS)
+    frames, before = tables(DAYS), as_it_was(DAYS)
     after = run(world_of(perturb(frames, cut_ms)), config(), DAYS)
 
     def upto(decisions: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -64,8 +71,7 @@ def test_perturbing_the_future_leaves_the_past_alone(hours: int) -> None:
 @pytest.mark.parametrize("table", ["funding", "ohlcv"])
 def test_every_required_table_matters(table: str) -> None:
     """If this fails, the look-ahead test perturbs a table that nobody reads, and would pass for the wrong reason."""
-    frames = tables(2)
+    frames, before = tables(2), as_it_was(2)
     cut_ms = START_MS + DAY_MS // 2
-    before = run(world_of(frames), config(), 2)
     after = run(world_of(perturb(frames, cut_ms, only=table)), config(), 2)
     assert before.decisions != after.decisions

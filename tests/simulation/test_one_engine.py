@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_files_in_any_process(tmp_path: Path) -> No
                 "hedged",
                 "demo",
                 "--days",
-                "7",
+                "2",
                 "--seed",
                 "2",
                 "--out",

@@ -70,7 +70,7 @@ async def reading(
         await network.close()
 
 
-async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(true: Callable[[], bool], within_s: float = 20.0) -> None:
     """Wait until something holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(within_s):
         while not true():  # noqa: ASYNC110 (what is waited for is other code's state)

@@ -1,5 +1,7 @@
 """A small data directory in memory with several venues, intervals and coins, as series and as tables."""
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 from small_tables import candles, funding, of
@@ -8,7 +10,12 @@ HOURS = 24 * 75
 
 
 def tables(seed: int = 0, hours: int = HOURS) -> dict[str, pl.DataFrame]:
-    """Two coins on an hourly, an 8 h and a 4 h venue; every table that features read."""
+    """Two coins on an hourly, an 8 h and a 4 h venue; every table that features read. The dict is the caller's."""
+    return dict(_tables(seed, hours))
+
+
+@cache
+def _tables(seed: int, hours: int) -> dict[str, pl.DataFrame]:
     rng = np.random.default_rng(seed)
     fund, bars, interest, premium, depth, forced, ratio, signals, estimates = ([] for _ in range(9))
     for c, coin in enumerate(("BTC", "ETH")):

@@ -56,10 +56,10 @@ class Running:
         """Return the log of a daemon."""
         return [json.loads(line) for line in list(self.lines)]
 
-    def end(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+    def end(self, with_signal: signal.Signals = signal.SIGTERM, within_s: float = STARTUP_S) -> int:
         """Send a signal; return the exit code."""
         self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=STARTUP_S)
+        code = self.process.wait(timeout=within_s)
         self._reader.join(5)
         return code
 

@@ -1,6 +1,7 @@
 """Small recorded tables, written by hand, on a clock that starts at a whole day."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -66,7 +67,12 @@ def of(name: str, *rows: tuple[Any, ...]) -> pl.DataFrame:
 
 
 def recording(hours: int = 60) -> dict[str, pl.DataFrame]:
-    """Every table, two venues, a few days: numbers that are all different."""
+    """Every table, two venues, a few days: numbers that are all different. The dict is the caller's."""
+    return dict(_recording(hours))
+
+
+@cache
+def _recording(hours: int) -> dict[str, pl.DataFrame]:
     fund, bars, interest, premium, liquidity, liquidations, estimates, ratio, signals = ([] for _ in range(9))
     for v, venue in enumerate(("injective", "binance")):
         step = 1 if v == 0 else 8

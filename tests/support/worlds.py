@@ -1,5 +1,6 @@
 """Small worlds for simulation tests: simulated tables, as a data directory or in memory."""
 
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -30,7 +31,12 @@ def config(**sections: object) -> Config:
 
 
 def tables(days: int, seed: int = SEED) -> dict[str, pl.DataFrame]:
-    """Simulated tables with their history before START_MS."""
+    """Simulated tables with their history before START_MS. The dict is the caller's."""
+    return dict(_tables(days, seed))
+
+
+@cache
+def _tables(days: int, seed: int) -> dict[str, pl.DataFrame]:
     return simulate(seed, START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)
 
 

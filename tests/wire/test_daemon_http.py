@@ -1,81 +1,68 @@
 """The daemon as a process of its own: what a scraper, a container engine and an operator get from it."""
 
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rehearsal import STARTUP_S, Running, running
 
-STARTUP_S = 60
+STOP_S = 60
+"""What docker-compose.yml and the systemd unit wait after SIGTERM before they kill."""
+Daemon = tuple[str, Running, list[str]]
 
 
 def get(url: str) -> tuple[int, str]:
     """Ask; an error status is an answer too."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    """Ask until it holds."""
+    deadline_s = time.monotonic() + STARTUP_S
+    while not true():
+        assert time.monotonic() < deadline_s, f"not within {STARTUP_S} s"
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
-def daemon(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, subprocess.Popen[str], list[str]]]:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """`hedged run` in paper mode on the simulator; yields its address, process and the states seen on the way."""
     folder = tmp_path_factory.mktemp("daemon")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (folder / "config.yaml").write_text(
         f"state_dir: {folder}/state\nbook: {{positions: {{INJ: {{usd: 80000}}, ETH: {{usd: -60000}}}}}}\n"
         "cycle: {history_days: 20, interval_s: 30}\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hedged", "run", "--config", str(folder / "config.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HEDGED_LISTEN": f"127.0.0.1:{port}"},
-    )
-    url = f"http://127.0.0.1:{port}"
     seen: list[str] = []
-    try:
-        deadline_s = time.monotonic() + STARTUP_S
-        while time.monotonic() < deadline_s:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            try:
-                status, body = get(f"{url}/readyz")
-            except OSError:
-                time.sleep(0.1)
-                continue
-            if status == 200:
-                break
-            seen += json.loads(body)["reasons"]
-            time.sleep(0.05)
-        else:
-            pytest.fail(f"not ready within {STARTUP_S} s: {seen[-1:]}")
-        yield url, process, seen
-    finally:
-        process.kill()
-        process.communicate()
+    with running("-m", "hedged", "run", "--config", str(folder / "config.yaml")) as command:
+        url = json.loads(command.wait_for("http_listening", STARTUP_S))["url"].rstrip("/")
+
+        def ready() -> bool:
+            status, body = get(f"{url}/readyz")
+            if status != 200:
+                seen.extend(json.loads(body)["reasons"])
+            return status == 200
+
+        wait_until(ready)
+        yield url, command, seen
 
 
-def test_it_says_why_it_is_not_ready_yet(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+def test_it_says_why_it_is_not_ready_yet(daemon: Daemon) -> None:
     """If this fails, an operator watching a start sees nothing but silence."""
     assert daemon[2], "readiness must not be claimed from the first moment"
     assert all(re.match("starting|backfilling|waiting", reason) for reason in daemon[2])
 
 
-def test_metrics_are_in_prometheus_format(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+def test_metrics_are_in_prometheus_format(daemon: Daemon) -> None:
     """If this fails, Prometheus cannot scrape the daemon or the alerts read nothing."""
     status, text = get(f"{daemon[0]}/metrics")
     assert status == 200
@@ -89,7 +76,7 @@ def test_metrics_are_in_prometheus_format(daemon: tuple[str, subprocess.Popen[st
         assert wanted in text
 
 
-def test_health_and_book(daemon: tuple[str, subprocess.Popen[str], list[str]]) -> None:
+def test_health_and_book(daemon: Daemon) -> None:
     """If this fails, the container engine restarts a sound daemon, or the operator cannot see the book."""
     assert get(f"{daemon[0]}/healthz") == (200, '{"ok": true, "reasons": []}')
     status = json.loads(get(f"{daemon[0]}/status.json")[1])
@@ -100,28 +87,19 @@ def test_health_and_book(daemon: tuple[str, subprocess.Popen[str], list[str]]) -
     assert "{{" not in page
 
 
-def test_the_kill_switch_reaches_a_running_daemon(
-    daemon: tuple[str, subprocess.Popen[str], list[str]],
-) -> None:
+def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
     """If this fails, SIGUSR1 does not stop new hedges."""
-    url, process, _ = daemon
-    process.send_signal(signal.SIGUSR1)
-    deadline_s = time.monotonic() + 10
-    while time.monotonic() < deadline_s and "hedged_kill_latch 1.0" not in get(f"{url}/metrics")[1]:
-        time.sleep(0.2)
-    assert "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1]
+    url, command, _ = daemon
+    command.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1])
     assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
 
 
-def test_sigterm_ends_it_cleanly_and_its_log_is_json(
-    daemon: tuple[str, subprocess.Popen[str], list[str]],
-) -> None:
+def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: Daemon) -> None:
     """If this fails, a container stop becomes a SIGKILL, or the log cannot be read by machines."""
-    _, process, _ = daemon
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=10)
-    assert process.returncode == 0
-    events = [json.loads(row) for row in log.splitlines()]
+    _, command, _ = daemon
+    assert command.end(within_s=STOP_S) == 0
+    events = command.events()
     assert [e["event"] for e in events[:2]] == ["http_listening", "prepared"]
     assert events[-1]["event"] == "stopped"
     assert all(list(e)[:3] == ["ts", "level", "event"] for e in events)
@@ -135,19 +113,12 @@ def test_sigterm_ends_a_start_that_waits_for_a_node_at_once(tmp_path: Path) -> N
         "book: {source: injective, address: inj14au322k9munkmx5wrchz9q30juf5wjgz2cfqku}\n"
         f"injective: {{network: custom, chain_id: injective-1, nodes: [{nowhere}]}}\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HEDGED_LISTEN": "127.0.0.1:0"},
-    )
-    assert process.stderr
-    assert any("start_retried" in line for line in iter(process.stderr.readline, ""))
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=20)
-    assert process.returncode == 0, log
-    assert [json.loads(line)["event"] for line in log.splitlines()][-1:] == ["stopped"]
-    assert "start_given_up" not in log
+    with running("-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")) as command:
+        command.wait_for("start_retried", STARTUP_S)
+        assert command.end(within_s=20) == 0
+        told = [event["event"] for event in command.events()]
+    assert told[-1] == "stopped"
+    assert "start_given_up" not in told
 
 
 def test_sigterm_during_the_start_is_a_clean_end_too(tmp_path: Path) -> None:
@@ -155,15 +126,7 @@ def test_sigterm_during_the_start_is_a_clean_end_too(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
         f"state_dir: {tmp_path}/state\nbook: {{positions: {{INJ: {{usd: 80000}}}}}}\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HEDGED_LISTEN": "127.0.0.1:0"},
-    )
-    assert process.stderr
-    assert "http_listening" in process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+    with running("-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")) as command:
+        command.wait_for("http_listening", STARTUP_S)
+        assert command.end(within_s=STOP_S) == 0
+        assert command.events()[-1]["event"] == "stopped"

@@ -75,6 +75,13 @@ class Plain:
         )
         return sorted((int(row["timestamp"]), Decimal(row["amount"]) / USDT) for row in answer["payments"])
 
+    async def settled(self) -> tuple[list[tuple[int, Decimal]], Decimal]:
+        """Payments and the cumulative funding that they add up to: no settlement lies between the two readings."""
+        while True:
+            payments, cumulative = await self.payments(), await self.cumulative_funding()
+            if await self.payments() == payments:
+                return payments, cumulative
+
     async def trades(self) -> list[dict[str, Any]]:
         answer = await self.indexer.fetch_derivative_trades(subaccount_ids=[self.subaccount])
         return sorted(answer["trades"], key=lambda row: int(row["executedAt"]))
@@ -113,8 +120,7 @@ def test_a_hedge_is_opened_funded_and_unwound_by_the_daemon_alone(tmp_path: Path
         config_file = go_live(tmp_path / "out" / "config.yaml")
         config = load_config(config_file)
         plain = (config, control_of(chain.lines))
-        held, began, early = ask(plain, "held", "cumulative_funding", "payments")
-        assert not early
+        held, (early, began) = ask(plain, "held", "settled")
         with running("-m", "hedged", "check", "--config", str(config_file)) as check:
             check.wait_for("is sound: mode live", STARTUP_S)
         with running("-m", "hedged", "run", "--config", str(config_file)) as daemon:
@@ -134,16 +140,18 @@ def test_a_hedge_is_opened_funded_and_unwound_by_the_daemon_alone(tmp_path: Path
             assert daemon.end() == 0
         assert len(funded) >= 2
         # the chain goes on: what it paid after the daemon ended is told apart by its instant
-        after, payments, ended, trades = ask(plain, "held", "payments", "cumulative_funding", "trades")
+        after, (payments, ended), trades = ask(plain, "held", "settled", "trades")
+        payments = payments[len(early) :]
 
     assert after == held  # the trader's own position is whole again
     assert [row["positionDelta"]["tradeDirection"] for row in trades] == ["sell", "buy"]
     assert [row["cid"] for row in trades] == [
         c for (c,) in rows(config, "SELECT client_id FROM intents ORDER BY created_ms")
     ]
-    # every settlement of the chain was paid on what was held then, so together they are its cumulative funding
+    # every settlement of the chain was paid on what was held then, so together they are its cumulative funding;
+    # a block settles before it trades
     sold = [(int(row["executedAt"]), Decimal(row["positionDelta"]["executionQuantity"])) for row in trades]
-    quantities = [held - sold[0][1] * (sold[0][0] < ms < sold[1][0]) for ms, _ in payments]
+    quantities = [held - sold[0][1] * (sold[0][0] < ms <= sold[1][0]) for ms, _ in payments]
     per_coin = sum(amount / quantity for (_, amount), quantity in zip(payments, quantities, strict=True))
     assert abs(per_coin + ended - began) < EXACT
     # and the daemon's ledger is the chain's, payment by payment, from its start to its end

@@ -25,12 +25,12 @@ def test_a_silent_node_makes_the_book_unknown_never_flat() -> None:
     """If this fails, a node that does not answer makes the daemon believe that nothing is held, or hangs it."""
 
     async def main() -> None:
-        async with InjectiveSandbox(STILL) as sandbox, reading(sandbox, deadline_s=0.2) as reader:
+        async with InjectiveSandbox(STILL) as sandbox, reading(sandbox) as reader:
             sandbox.chain.seed_position(SUBACCOUNT, "BTC", Decimal(1), sandbox.markets["BTC"].mark)
             await sandbox.chain.next_block()
             assert await reader.account.positions()
             sandbox.faults.silent_rpc = True
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(30):
                 for ask in (reader.account.positions, reader.account.balance):
                     with pytest.raises(Retryable, match="DEADLINE_EXCEEDED"):
                         await ask()
@@ -85,7 +85,7 @@ def test_a_dropped_stream_is_taken_up_again_with_a_new_snapshot(
                     await asyncio.sleep(0.1)
                     await sandbox.chain.next_block()
 
-            await asyncio.wait_for(blocks(), 5)
+            await asyncio.wait_for(blocks(), 20)
             await until(lambda: "injective_stream_back" in events(logs))
             assert reader.data._polled_ms > asked_ms
             assert len(reader.data.tickers["BTC"].prints.prints) == 1

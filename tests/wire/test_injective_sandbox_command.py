@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import hedged
 from pyinjective.proto.injective.exchange.v2 import query_pb2 as query
 from pyinjective.proto.injective.exchange.v2 import query_pb2_grpc as query_grpc
 from pyinjective.wallet import PrivateKey
@@ -146,18 +147,7 @@ def test_sigterm_ends_it_cleanly(sandbox: Running) -> None:
 )
 def test_a_wrong_option_is_one_line(options: list[str], text: str, tmp_path: Path) -> None:
     """If this fails, a typing error ends in a traceback instead of a remedy."""
-    command = [
-        sys.executable,
-        "-m",
-        "hedged",
-        "sandbox",
-        *options,
-        "--out",
-        str(tmp_path),
-        "--chain-port",
-        "0",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=STARTUP_S, check=False)
+    done = hedged("sandbox", *options, "--out", str(tmp_path), "--chain-port", "0")
     assert done.returncode == 2
     assert text in done.stderr
     assert "Traceback" not in done.stderr

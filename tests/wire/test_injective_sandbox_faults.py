@@ -46,16 +46,16 @@ async def latest_height(w: World) -> int:
 async def listening(w: World, request: Any = ALL) -> AsyncIterator[Any]:
     """An open stream, certain to see the next block."""
     async with grpc.aio.insecure_channel(w.sandbox.endpoints.chain_stream) as channel:
-        before = w.sandbox.streams.open_streams
+        before = set(w.sandbox.streams._readers)  # one that has just been broken may still be among them
         call = stream_grpc.StreamStub(channel).StreamV2(request)
-        while w.sandbox.streams.open_streams == before:  # noqa: ASYNC110  a plain number to watch
+        while w.sandbox.streams._readers <= before:  # noqa: ASYNC110  a plain set to watch
             await asyncio.sleep(0.005)
         yield call
         call.cancel()
 
 
 async def read(call: Any) -> Any:
-    return await asyncio.wait_for(call.read(), 2)
+    return await asyncio.wait_for(call.read(), 20)
 
 
 def status_of(error: Exception) -> grpc.StatusCode:
@@ -81,7 +81,7 @@ def test_a_silent_node_accepts_and_never_answers_until_it_speaks_again() -> None
                     )
             assert timed_out.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             w.sandbox.faults.silent_rpc = False
-            assert (await asyncio.wait_for(call, 2))["block"]["header"]["height"] == str(
+            assert (await asyncio.wait_for(call, 20))["block"]["header"]["height"] == str(
                 w.sandbox.chain.height
             )
 

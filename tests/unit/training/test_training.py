@@ -24,8 +24,9 @@ from hedged.training.networks import NETWORKS, make_network
 from hedged.training.train import TrainConfig, train
 from hedged.training.trees import Growth, TreesConfig
 
+# the two networks that are exported quickest: that each kind is exported truly is shown one by one below
 TINY = TrainConfig(
-    networks=(Member("mlp", 0, 1, {"dropout": 0.3}), Member("cnn_gru", 0, 1)),
+    networks=(Member("mlp", 0, 1, {"dropout": 0.3}), Member("transformer", 0, 1)),
     fit=FitConfig(per_epoch=2_000, batch=256),
     trees=TreesConfig(*(4 * [Growth(3, 4, 0.1, 20)])),
     sampling=Sampling(1.0, 1.0, 1.0, 0.0),
@@ -33,6 +34,9 @@ TINY = TrainConfig(
     threads=1,
 )
 TO_H = 24 * 74
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def test_a_network_learns_and_its_graph_says_the_same(name: str, samples: Sample
 def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
     """If this fails, the artefact lacks what its card promises, or its members do not answer."""
     card = model.card
-    assert card.members == ("mlp-1", "cnn_gru-1", "trees")
+    assert card.members == ("mlp-1", "transformer-1", "trees")
     assert card.features == samples.names
     assert set(card.files) == {"networks.onnx", "networks.safetensors", "trees.json.gz"}
     assert card.width == pytest.approx(1.0 + 0.3 * (1 - card.history_days / 730), abs=1e-3)
@@ -110,12 +114,29 @@ def test_the_graph_answers_one_row_as_many(model: Artefact, samples: Samples) ->
     np.testing.assert_allclose(one[:, 0], together[:, 7], atol=2e-5)
 
 
-def test_the_same_seed_makes_the_same_model(model: Artefact, data: Path, tmp_path: Path) -> None:
-    """If this fails, a model cannot be made again from what its card says."""
-    again = train(data, ms(TO_H), tmp_path, TINY)
-    other = train(data, ms(TO_H), tmp_path / "other", replace(TINY, seed=1))
-    assert again.card.files == model.card.files
-    assert again.hash == model.hash != other.hash
+def members_of(
+    seed: int, samples: Samples, work: Path
+) -> tuple[list[dict[str, torch.Tensor]], dict[str, str]]:
+    """What one stage fits with a seed: the networks' weights and the trees."""
+    vocabulary = vocabulary_of(samples.keys)
+    table, rows = TensorData.of(samples, vocabulary), np.arange(len(samples))
+    config = replace(TINY, seed=seed)
+    one = stage.Stage(
+        table, rows, input_shape(samples, vocabulary), work, config, "", lambda _stage, _share: None
+    )
+    networks, trees = one.members()
+    return [network.state_dict() for network in networks], trees
+
+
+def test_another_seed_makes_other_members(samples: Samples, tmp_path: Path) -> None:
+    """If this fails, a seed is only written on the card, and an ensemble of seeds is one model many times."""
+    (nets, trees), (other_nets, other_trees) = (
+        members_of(seed, samples, tmp_path / str(seed)) for seed in (0, 1)
+    )
+    for one, other in zip(nets, other_nets, strict=True):
+        assert any(not torch.equal(one[key], other[key]) for key in one)
+    assert trees.keys() == other_trees.keys()
+    assert trees != other_trees
 
 
 def test_a_killed_training_goes_on(
@@ -133,7 +154,7 @@ def test_a_killed_training_goes_on(
 
         return fit
 
-    monkeypatch.setattr(stage, "fit_network", killed_at("cnn_gru"))
+    monkeypatch.setattr(stage, "fit_network", killed_at("transformer"))
     with pytest.raises(KeyboardInterrupt):
         train(data, ms(TO_H), tmp_path, TINY)
     assert not (tmp_path / "card.json").exists()
@@ -142,16 +163,22 @@ def test_a_killed_training_goes_on(
     refitted: list[str] = []
     monkeypatch.setattr(stage, "fit_network", lambda m, *a: refitted.append(m.network) or fit_network(m, *a))
     resumed = train(data, ms(TO_H), tmp_path, TINY)
-    assert refitted == ["cnn_gru", "mlp", "cnn_gru"]  # the finished one of the first stage was kept
+    assert refitted == ["transformer", "mlp", "transformer"]  # the finished one of the first stage was kept
     assert resumed.hash == model.hash
     assert not (tmp_path / ".work").exists()
 
 
-def test_nothing_after_the_date_enters(model: Artefact, data: Path, tmp_path: Path) -> None:
-    """If this fails, the model was trained on what it is later tested on."""
-    for name, frame in tables().items():
-        frame.filter(frame["ts"] < at(TO_H)).write_parquet(tmp_path / f"{name}.parquet")
-    assert train(tmp_path, ms(TO_H), tmp_path / "model", TINY).hash == model.hash
+def test_the_same_seed_makes_the_same_model_and_nothing_after_the_date_enters(
+    model: Artefact, data: Path, tmp_path: Path
+) -> None:
+    """If this fails, a model cannot be made again from its card, or was trained on what it is later tested on."""
+    cut = {name: frame.filter(frame["ts"] < at(TO_H)) for name, frame in tables().items()}
+    assert any(len(frame) < len(tables()[name]) for name, frame in cut.items())
+    for name, frame in cut.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    again = train(tmp_path, ms(TO_H), tmp_path / "model", TINY)
+    assert again.card.files == model.card.files
+    assert again.hash == model.hash
 
 
 def test_too_short_a_history_is_refused(data: Path, tmp_path: Path) -> None:
