@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from hedged.config_cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
 from hedged.config_outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
 from hedged.config_section import Section as _Section
 from hedged.config_section import explain_fault
@@ -294,6 +295,10 @@ class Config(_Section):
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
     injective: InjectiveConfig = InjectiveConfig()
+    cex: dict[str, CexVenueConfig] = Field(
+        default_factory=dict, description="by venue; one that is not named has the defaults"
+    )
+    cex_loopback: CexLoopbackConfig | None = Field(None, description="a local set of exchanges alone")
     clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
@@ -326,6 +331,12 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _exchanges_are_others(self) -> Self:
+        if "injective" in self.cex:
+            raise ValueError("cex: Injective is none; it has a section of its own")
+        return self
+
+    @model_validator(mode="after")
     def _time_is_true(self) -> Self:
         hosts = {
             address.rpartition(":")[0]
@@ -341,17 +352,25 @@ class Config(_Section):
         """Return the assumed costs of a venue."""
         return self.costs.get(venue, self.costs["cex"]).to_costs()
 
+    def cex_of(self, venue: str) -> CexVenueConfig:
+        """Return how a centralised exchange is reached."""
+        return self.cex.get(venue, CexVenueConfig())
+
     @property
     def hash(self) -> str:
         """Identify everything that can change a decision (not where logs go or state is kept).
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
-        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
-        tree = self.model_dump(
-            exclude={**whole, "webhook": True, "injective": injective, "outside": OUTSIDE_WIRING}
+        whole = dict.fromkeys(
+            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback", "webhook"), True
         )
+        parts: dict[str, Any] = {
+            "injective": {"nodes", "deadline_s", *KEY_SETTINGS},
+            "outside": OUTSIDE_WIRING,
+            "cex": {venue: set(CEX_KEY_SETTINGS) for venue in self.cex},
+        }
+        tree = self.model_dump(exclude={**whole, **parts})
         tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
         tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))

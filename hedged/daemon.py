@@ -37,8 +37,8 @@ from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.adapters.injective.stream import Feed
     from hedged.collectors.outside.feed import Outside
     from hedged.real_venues import RealVenues
 
@@ -133,7 +133,7 @@ async def run_daemon(
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
     rehearsal = sources is not None
-    key = _live_key(config, rehearsal=rehearsal)
+    key, exchange_keys = _live_keys(config, rehearsal=rehearsal)
     secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
@@ -162,11 +162,13 @@ async def run_daemon(
         account: Account
         async with process.starting():
             if key is not None and real is not None:
-                account = await _open_live(config, real, key, journal, clock, metrics)
+                account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
             else:
                 account = await open_paper_account(
                     config, sources, journal, clock, real.book if real else None
                 )
+                if real is not None:
+                    await real.watch(account.symbols)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -175,7 +177,7 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
-        feeds: list[Feed | Outside] = [real.feed] if real else []
+        feeds: list[RealVenues | Outside] = [real] if real else []
         if real and config.outside.on:
             outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
             process.venue_events = outside.events
@@ -187,27 +189,36 @@ async def run_daemon(
 
 
 async def _open_live(
-    config: Config, real: "RealVenues", key: "TradingKey", journal: Journal, clock: Clock, metrics: Metrics
+    config: Config,
+    real: "RealVenues",
+    key: "TradingKey",
+    exchange_keys: "Mapping[str, ApiKey]",
+    journal: Journal,
+    clock: Clock,
+    metrics: Metrics,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
     from hedged.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
-    live = await open_live_account(config, real, key, journal, clock, lambda inj: gas.set(float(inj)))
+    live = await open_live_account(
+        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
+    )
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
 
 
-def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":
-    """Load the trading key before anything starts; None unless the mode is live. Raises ConfigError."""
+def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
+    """Load all trading keys before anything starts; none unless the mode is live. Raises ConfigError."""
     if config.mode != "live":
-        return None
+        return None, {}
     if rehearsal:
         raise ConfigError("recorded data are rehearsed with mode: paper, never live")
+    from hedged.cex_venues import exchange_keys
     from hedged.live_account import live_key
 
-    return live_key(config, os.environ)
+    return live_key(config, os.environ), exchange_keys(config, os.environ)
 
 
 @contextmanager
@@ -264,7 +275,7 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
 
 
 async def _serve(
-    process: _Process, app: App, until_ms: int | None, feeds: "Sequence[Feed | Outside]"
+    process: _Process, app: App, until_ms: int | None, feeds: "Sequence[RealVenues | Outside]"
 ) -> None:
     loop, config = asyncio.get_running_loop(), process.config
     try:

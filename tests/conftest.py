@@ -43,7 +43,18 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def recorded() -> Callable[[str], Any]:
     """Reads a recorded response of Injective by the name of its file."""
-    folder = SHARED / "fixtures" / "injective"
+    return _reader("injective")
+
+
+@pytest.fixture(scope="session")
+def recorded_cex() -> Callable[[str], Any]:
+    """Reads a recorded response of an exchange: `binance__parse_order__3`."""
+    read = _reader("cex")
+    return lambda name: read(f"async_support__{name}")["raw"]
+
+
+def _reader(folder_name: str) -> Callable[[str], Any]:
+    folder = SHARED / "fixtures" / folder_name
     if not folder.is_dir():
         pytest.skip("needs ../shared/fixtures (recorded responses, not part of the repository)")
     return lambda name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
@@ -66,7 +77,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     small ones. Otherwise one worker would end long after the other.
     """
     for item in items:
-        if {"shared_data", "recorded"} & set(getattr(item, "fixturenames", ())):
+        if {"shared_data", "recorded", "recorded_cex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
     if hasattr(config, "workerinput"):
         slow = {item.path for item in items if item.get_closest_marker("slow")}

@@ -288,7 +288,7 @@ def live(tmp_path: Path, **changes) -> dict:
     [
         ({"live_acknowledgement": ""}, "live_acknowledgement"),
         ({"book": {"positions": {"BTC": {"usd": 1}}}}, "book: .source: injective"),
-        ({"hedge": {"venues": ["binance"], "forecaster": "ewma"}}, r"hedge.venues: \[\]"),
+        ({"hedge": {"venues": ["binance"], "forecaster": "ewma"}}, "needs an API key of binance"),
         ({"injective": {}}, "injective.key_file or injective.key_env"),
         ({"injective": {"key_file": "/nowhere/key"}}, "cannot be read: No such file"),
         ({"injective": {"key_env": "HEDGED_NO_SUCH_KEY"}}, "HEDGED_NO_SUCH_KEY is not set"),
