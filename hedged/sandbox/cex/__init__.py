@@ -1,0 +1,1 @@
+"""Binance USD-M, Bybit and OKX on loopback: their REST protocols over TLS, one engine behind them."""
