@@ -11,6 +11,7 @@ from typing import Any
 from hedged.collectors.intervals import Intervals
 from hedged.collectors.updates import (
     NOTHING,
+    QUIET,
     Dialect,
     Heard,
     Hours,
@@ -68,8 +69,13 @@ class Binance:
             return _answer(body)
         if isinstance(data, dict):
             update = self._event(data)
-            return NOTHING if update is None else Heard((update,))
-        return Heard([update for event in data if (update := self._event(event)) is not None])
+            return QUIET if update is None else Heard((update,))
+        updates = [update for event in data if (update := self._event(event)) is not None]
+        return Heard(updates) if updates else QUIET
+
+    def lost(self) -> Heard:
+        """Do nothing: each message is whole in itself."""
+        return NOTHING
 
     def _event(self, event: Mapping[str, Any]) -> Update | None:
         symbol = self._symbols.get(event["s"])

@@ -14,6 +14,7 @@ from typing import Any
 from hedged.collectors.intervals import Intervals
 from hedged.collectors.updates import (
     NOTHING,
+    QUIET,
     Dialect,
     Heard,
     Hours,
@@ -33,6 +34,8 @@ TOPIC = "tickers."
 ARGS_CHARS = 20_000
 """The venue takes 21,000 characters of topics on one connection."""
 FRAME_TOPICS = 100
+MOST_LOST = 5
+"""Unreadable messages for which a connection takes new snapshots."""
 CONFIRM_MS = 1_000
 """A ticker is told whole this often, so that what does not change counts as confirmed and not as old."""
 
@@ -92,14 +95,24 @@ class Bybit:
         self._asked: dict[str, tuple[str, ...]] = {}
         self._tickers: dict[str, Ticker] = {}
         self._begged: set[str] = set()  # topics whose snapshot was asked for again
+        self._lost = 0
 
     def open(self) -> Sequence[str]:
         """Forget the connection before, and subscribe to everything."""
         self._asked.clear()
         self._tickers.clear()
         self._begged.clear()
-        topics = list(self._symbols)
-        return [self._subscribe(topics[at : at + FRAME_TOPICS]) for at in range(0, len(topics), FRAME_TOPICS)]
+        self._lost = 0
+        return [self._subscribe(topics) for topics in self._frames()]
+
+    def lost(self) -> Heard:
+        """Ask for every snapshot anew: it may have been a delta of any market. Too often, and the connection is bad."""
+        self._lost += 1
+        if self._lost > MOST_LOST:
+            return Heard(leave=f"{self._lost} messages could not be read")
+        self._tickers.clear()
+        self._begged.update(self._symbols)
+        return Heard(send=[frame for topics in self._frames() for frame in self._anew(topics)])
 
     def read(self, message: str | bytes) -> Heard:
         """Read a ticker, or the answer to a frame."""
@@ -117,13 +130,20 @@ class Bybit:
         if not ticker.whole and topic not in self._begged:
             # what a delta says is true, but what it leaves out is unknown
             self._begged.add(topic)
-            send = (_frame("unsubscribe", next(self._ids), [topic]), self._subscribe([topic]))
+            send = self._anew([topic])
         changed: Iterable[str] = ticker.merge(data, sequence)
-        if venue_ms - ticker.told_ms >= CONFIRM_MS:
+        if ticker.whole and venue_ms - ticker.told_ms >= CONFIRM_MS:
             changed, ticker.told_ms = ticker.texts.keys(), venue_ms
         elif not changed:
-            return Heard(send=send) if send else NOTHING
+            return Heard(send=send) if send else QUIET
         return Heard((read_ticker(symbol, venue_ms, ticker.texts, changed, self._intervals),), send)
+
+    def _frames(self) -> list[list[str]]:
+        topics = list(self._symbols)
+        return [topics[at : at + FRAME_TOPICS] for at in range(0, len(topics), FRAME_TOPICS)]
+
+    def _anew(self, topics: Sequence[str]) -> Sequence[str]:
+        return _frame("unsubscribe", next(self._ids), topics), self._subscribe(topics)
 
     def _subscribe(self, topics: Sequence[str]) -> str:
         request = next(self._ids)

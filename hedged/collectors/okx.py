@@ -79,6 +79,10 @@ class Okx:
         instrument, reader = self._instruments[arg["instId"]], self._readers[arg["channel"]]
         return Heard([reader(row, instrument) for row in body["data"]])
 
+    def lost(self) -> Heard:
+        """Do nothing: each message is whole in itself."""
+        return NOTHING
+
     def _funding(self, row: Mapping[str, Any], instrument: Instrument) -> Update:
         return read_funding(row, instrument, self._hours)
 

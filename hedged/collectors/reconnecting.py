@@ -16,7 +16,7 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from hedged.collectors.updates import Dialect, Update
+from hedged.collectors.updates import QUIET, Dialect, Update
 from hedged.domain.clock import Clock
 from hedged.domain.errors import Retryable
 
@@ -184,9 +184,10 @@ class Stream:
                 heard = self._dialect.read(message)
             except MALFORMED as error:
                 self._garbage(message, error)
-                continue
-            if heard.updates:
+                heard = self._dialect.lost()
+            if heard.updates or heard is QUIET:
                 self._told()
+            if heard.updates:
                 self._take(heard.updates, self._clock.now_ms())
             for frame in heard.send:
                 await self._send(websocket, frame)

@@ -60,6 +60,9 @@ class Heard(NamedTuple):
 
 
 NOTHING = Heard()
+"""An answer, a pong: it proves that somebody is there, not that the market is told."""
+QUIET = Heard()
+"""A push without news for us: the market is told."""
 
 
 class Dialect(Protocol):
@@ -86,6 +89,10 @@ class Dialect(Protocol):
 
     def read(self, message: str | bytes) -> Heard:
         """Read a message. Raises ValueError, LookupError, TypeError or AttributeError for what it does not know."""
+        ...
+
+    def lost(self) -> Heard:
+        """A message could not be read: say what makes good for it, where later ones build on earlier ones."""
         ...
 
 

@@ -142,6 +142,8 @@ class PushServer:
                 telling = group.create_task(self._tell(venue, connection, session))
                 await self._listen(venue, connection, session)
                 telling.cancel()
+        except* ConnectionClosed:
+            pass  # the client went, or a fault cut it off
         finally:
             self._open[venue].discard(connection)
 
@@ -156,19 +158,16 @@ class PushServer:
 
     async def _tell(self, venue: str, connection: ServerConnection, session: Session) -> None:
         faults, told = self.faults[venue], 0
-        try:
-            while True:
-                await asyncio.sleep(self._every_s + faults.late_s)
-                if faults.silent or faults.deaf:
-                    continue
-                for message in session.tell(self._quotes[venue](), self._clock.now_ms()):
-                    if faults.garbage > 0:
-                        faults.garbage -= 1
-                        message = GARBAGE[faults.garbage % len(GARBAGE)]
-                    await connection.send(message)
-                    told += 1
-                    if faults.close_after is not None and told >= faults.close_after:
-                        await connection.close(1013, "flapping")
-                        return
-        except ConnectionClosed:
-            return
+        while True:
+            await asyncio.sleep(self._every_s + faults.late_s)
+            if faults.silent or faults.deaf:
+                continue
+            for message in session.tell(self._quotes[venue](), self._clock.now_ms()):
+                if faults.garbage > 0:
+                    faults.garbage -= 1
+                    message = GARBAGE[faults.garbage % len(GARBAGE)]
+                await connection.send(message)
+                told += 1
+                if faults.close_after is not None and told >= faults.close_after:
+                    await connection.close(1013, "flapping")
+                    return
