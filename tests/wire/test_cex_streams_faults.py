@@ -230,7 +230,7 @@ def test_a_stranger_with_another_certificate_is_not_believed(logs: list[dict[str
 
 
 def test_a_damaged_delta_is_made_good() -> None:
-    """If this fails, a change whose only message was damaged never reaches the board, and the old value is confirmed."""
+    """If this fails, a change whose only message was damaged never arrives, and the old value is confirmed."""
 
     async def main() -> None:
         async with rig("bybit") as one:

@@ -33,8 +33,9 @@ class BinanceSession:
         parts = urlsplit(path)
         first = parts.path.strip("/").split("/")
         self._route = first[0] if first[0] in ("public", "market") else "public"
-        self._combined = first[-1] == "stream"
-        self._streams = [s for s in parse_qs(parts.query).get("streams", [""])[0].split("/") if s]
+        self._combined = "stream" in first
+        named = parse_qs(parts.query).get("streams", [""])[0].split("/") if self._combined else first
+        self._streams = [name for name in named if name not in ("", "public", "market", "ws")]
         self._last = 0
 
     def hear(self, frame: str, quotes: Quotes) -> Sequence[str]:
