@@ -140,6 +140,43 @@ class InjectiveConfig(_Section):
         return self
 
 
+CEX_KEY_SETTINGS = ("key_file", "key_env", "secret_env", "passphrase_env", "rate_share", "deadline_s")
+"""Settings of cex.<venue>: by which it is asked; no decision depends on them."""
+
+
+class CexVenueConfig(_Section):
+    """How one centralised exchange is reached and traded. The name in `cex` is the one used in hedge.venues."""
+
+    ccxt_id: str | None = Field(
+        None, description="class of ccxt; binance, bybit and okx are known, others default to the name"
+    )
+    quote: Literal["USDT", "USDC"] = Field("USDT", description="currency that the perpetuals are settled in")
+    margin_mode: Literal["isolated"] = Field(
+        "isolated", description="set before the first order of a market; cross margin is not supported"
+    )
+    key_file: Path | None = Field(
+        None, description="live: file (mode 0600) with `key:`, `secret:` and, at OKX, `passphrase:` lines"
+    )
+    key_env: str | None = Field(None, description="live: environment variable with the key instead")
+    secret_env: str | None = Field(None, description="with key_env: environment variable with the secret")
+    passphrase_env: str | None = Field(None, description="with key_env, at OKX: the passphrase's")
+    rate_share: Decimal = Field(
+        Decimal("0.7"), gt=0, le=1, description="share of the exchange's request limit to use"
+    )
+    deadline_s: float = Field(8.0, gt=0, le=30, description="of every request")
+    options: dict[str, Any] = Field(default_factory=dict, description="further options of ccxt")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key_file is not None and self.key_env is not None:
+            raise ValueError("give key_file or key_env, not both")
+        if (self.key_env is None) != (self.secret_env is None):
+            raise ValueError("key_env and secret_env go together")
+        if self.passphrase_env is not None and self.key_env is None:
+            raise ValueError("passphrase_env goes with key_env")
+        return self
+
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -296,6 +333,9 @@ class Config(_Section):
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
     injective: InjectiveConfig = InjectiveConfig()
+    cex: dict[str, CexVenueConfig] = Field(
+        default_factory=dict, description="by venue; one that is not named has the defaults"
+    )
     clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
@@ -324,6 +364,12 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
+    def _exchanges_are_others(self) -> Self:
+        if "injective" in self.cex:
+            raise ValueError("cex: Injective is none; it has a section of its own")
+        return self
+
+    @model_validator(mode="after")
     def _time_is_true(self) -> Self:
         hosts = {
             address.rpartition(":")[0]
@@ -339,6 +385,10 @@ class Config(_Section):
         """Return the assumed costs of a venue."""
         return self.costs.get(venue, self.costs["cex"]).to_costs()
 
+    def cex_of(self, venue: str) -> CexVenueConfig:
+        """Return how a centralised exchange is reached."""
+        return self.cex.get(venue, CexVenueConfig())
+
     @property
     def hash(self) -> str:
         """Identify everything that can change a decision (not where logs go or state is kept).
@@ -346,7 +396,10 @@ class Config(_Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
-        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
+        keys = {venue: set(CEX_KEY_SETTINGS) for venue in self.cex}
+        tree = self.model_dump(
+            exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}, "cex": keys}
+        )
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
