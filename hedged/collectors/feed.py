@@ -20,6 +20,8 @@ from hedged.domain.errors import OutcomeUnknown, Retryable
 
 log = structlog.get_logger(__name__)
 
+OnTop = Callable[[str, int, Top], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Poll:
@@ -79,7 +81,9 @@ class VenueFeed:
         route: Route | None = None,
         pace: Pace | None = None,
         patience: Patience | None = None,
+        on_top: OnTop = lambda *_: None,
     ) -> None:
+        """`on_top` receives every new top with its symbol and the instant of its receipt."""
         self.venue, self.symbols = venue, tuple(symbols)
         self._sink, self._clock, self._polls = sink, clock, polls
         self._patience = patience or Patience()
@@ -87,7 +91,7 @@ class VenueFeed:
         self._failing: set[str] = set()  # names of polls
         self._fallbacks = 0
         self.streams = [Stream(d, self.take, clock, rng, route, pace) for d in dialects]
-        self.tops: dict[str, tuple[int, Top]] = {}
+        self._on_top = on_top
 
     async def run(self) -> None:
         """Follow the venue until cancelled."""
@@ -105,7 +109,7 @@ class VenueFeed:
             if update.settles is not None:
                 self._sink.put_settlement(update.symbol, received_ms, *update.settles)
             if update.top is not None:
-                self.tops[update.symbol] = (received_ms, update.top)
+                self._on_top(update.symbol, received_ms, update.top)
             self._lags.saw(update, received_ms)
 
     def stale(self, now_ms: int) -> list[tuple[str, Field]]:
@@ -117,11 +121,6 @@ class VenueFeed:
             for symbol in self.symbols
             if ages.get((symbol, one), float("inf")) > limit_s
         ]
-
-    def top(self, symbol: str, now_ms: int, oldest_ms: int) -> Top | None:
-        """Return the best prices; None where they are unknown or were received longer than `oldest_ms` ago."""
-        found = self.tops.get(symbol)
-        return found[1] if found is not None and now_ms - found[0] <= oldest_ms else None
 
     def status(self) -> FeedStatus:
         """Tell how the feed stands."""

@@ -14,7 +14,7 @@ from hedged.collectors.bybit import bybit
 from hedged.collectors.feed import Patience, Poll, VenueFeed
 from hedged.collectors.okx import okx
 from hedged.collectors.reconnecting import Pace, Route
-from hedged.collectors.updates import Instrument
+from hedged.collectors.updates import Instrument, Top
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS, SystemClock
 from hedged.sandbox.cex.push import PushServer
@@ -62,6 +62,7 @@ class Rig:
     board: Board
     clock: SystemClock = field(default_factory=SystemClock)
     polled: int = 0
+    tops: dict[str, Top] = field(default_factory=dict)
     rest: Callable[[], Awaitable[None]] | None = None
     feed: VenueFeed = field(init=False)
     task: asyncio.Task[None] = field(init=False)
@@ -120,6 +121,7 @@ async def rig(
             Route(server.authority.client_context(), server.resolve),
             pace,
             patience,
+            lambda symbol, _, top: one.tops.update({symbol: top}),
         )
         one.task = asyncio.create_task(one.feed.run())
         try:

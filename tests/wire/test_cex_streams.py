@@ -17,7 +17,7 @@ def test_every_venue_tells_its_market_in_the_same_units(venue: str) -> None:
 
     async def main() -> None:
         async with rig(venue) as one:
-            await until(lambda: one.live() and one.told() and "BTC" in one.feed.tops)
+            await until(lambda: one.live() and one.told() and "BTC" in one.tops)
             await until(lambda: one.value(Field.FUNDING_ESTIMATE) == pytest.approx(0.0001))
             assert one.value(Field.MARK) == 100.0
             assert one.value(Field.INTERVAL_H) == 8.0
@@ -28,7 +28,7 @@ def test_every_venue_tells_its_market_in_the_same_units(venue: str) -> None:
                 await until(lambda: one.value(Field.PREMIUM) == 0.001)
             else:
                 assert one.value(Field.INDEX) == 99.9
-            _, top = one.feed.tops["BTC"]
+            top = one.tops["BTC"]
             assert (top.bid, top.ask) == (99.9, 100.1)
             assert (top.bid_quantity, top.ask_quantity) == pytest.approx((3.0, 4.0))
             assert one.tally.garbage == one.tally.refused == 0
@@ -59,7 +59,7 @@ def test_many_markets_of_binance_come_in_one_stream() -> None:
         quotes["ELSE"] = quote()  # the venue lists more than we follow
         async with rig("binance", coins, quotes) as one:
             await until(lambda: all(one.value(Field.MARK, f"C{n}") == 100 + n for n in range(30)))
-            await until(lambda: set(one.feed.tops) == set(coins))
+            await until(lambda: set(one.tops) == set(coins))
             assert len(one.feed.streams) == 2
 
     asyncio.run(main())

@@ -156,7 +156,7 @@ class CexData:
             if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
                 await self.snapshot()
             await self.load()
-        elif (silent_ms := self._clock.now_ms() - self._polled_ms) > SILENT_MS:
+        elif (silent_ms := self._clock.now_ms() - max(self._polled_ms, self.board.told_ms)) > SILENT_MS:
             raise Retryable(f"{self.venue} has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def snapshot(self) -> None:

@@ -62,7 +62,11 @@ class Binance(BinanceMarkets):
 
     def _signed(self, handler: Signed) -> Handler:
         async def answer(request: web.Request) -> web.Response:
-            text = request.rel_url.raw_query_string if request.method in ("GET", "DELETE") else await request.text()
+            text = (
+                request.rel_url.raw_query_string
+                if request.method in ("GET", "DELETE")
+                else await request.text()
+            )
             return web.json_response(await handler(self._verified(request, text)))
 
         return answer

@@ -1,7 +1,10 @@
 """What the push protocols tell of a market: a value, so that an engine, a recording or a test may be behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+
+from hedged.sandbox.cex.engine import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,26 @@ class Quote:
     interval_h: int
     next_ms: int
     contract: Decimal = Decimal(1)
+
+
+def quotes_of(exchange: Exchange, names: Mapping[str, str]) -> dict[str, Quote]:
+    """Tell an exchange's markets now, by the names that `names` gives its coins."""
+    now_ms = exchange.now_ms
+    found = {}
+    for coin, name in names.items():
+        path, (bids, asks) = exchange.paths[coin], exchange.book(coin)
+        found[name] = Quote(
+            mark=path.mark(now_ms),
+            index=path.index(now_ms),
+            bid=bids[0][0],
+            bid_quantity=bids[0][1],
+            ask=asks[0][0],
+            ask_quantity=asks[0][1],
+            open_interest=path.open_interest(now_ms),
+            rate=path.estimate(now_ms),
+            premium=Decimal(str(path.premium(now_ms))),
+            interval_h=path.interval_h(now_ms),
+            next_ms=path.next_settlement_ms(now_ms),
+            contract=exchange.instruments[coin].contract,
+        )
+    return found
