@@ -23,7 +23,7 @@ from hedged.sandbox.cex.loopback import Loopback
 
 START_MS = 1_760_000_400_000  # 2025-10-09 09:00:00 UTC
 COSTS = Costs(Decimal("0.0002"), Decimal("0.0005"), Decimal("0.0001"), Decimal(1_000_000))
-VENUES = ("binance",)
+VENUES = ("binance", "bybit", "okx")
 LEVERAGE = 3
 PATIENCE = Patience(settle_s=1.0, visible_s=3.0)
 

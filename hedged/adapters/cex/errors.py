@@ -4,6 +4,7 @@ On a read nothing happened, whatever went wrong: Retryable. On a send it depends
 
 ```
 refused by the exchange's rules, rights or funds      → Rejected        it does not exist
+  (by ccxt's class, or by a code known to refuse)
 too many requests; time outside the receive window    → Retryable       it was not looked at
 timeout, unavailable, maintenance, no JSON, a code
 that ccxt does not know, an answer that broke off     → OutcomeUnknown  look it up, never resend
@@ -39,14 +40,18 @@ def explain(error: BaseException, redact: Callable[[str], str] = str) -> str:
     return f"{type(error).__name__}: {redact(text)[:LONGEST_DETAIL]}"
 
 
-def of_send(error: Exception, what: str, redact: Callable[[str], str] = str) -> HedgedError:
-    """Return what a failed send means."""
+def of_send(
+    error: Exception, what: str, redact: Callable[[str], str] = str, refusals: str = r"(?!)"
+) -> HedgedError:
+    """Return what a failed send means. `refusals`: pattern of codes that refuse but are nothing special to ccxt."""
     if isinstance(error, HedgedError):
         return error
     detail = f"{what}: {explain(error, redact)}"
     if isinstance(error, NOT_LOOKED_AT):
         return Retryable(detail)
     if isinstance(error, REFUSED) and not isinstance(error.__cause__, (OSError, TimeoutError)):
+        return Rejected(detail)
+    if type(error) is ccxt.ExchangeError and re.search(refusals, str(error)):
         return Rejected(detail)
     return OutcomeUnknown(detail)
 

@@ -33,6 +33,7 @@ class Profile:
     `client_id_in_trades`: field of a raw fill that holds the client id; None: asked for order by order.
     `client_ids_for_ever`: whether a client id that was used is refused also when its order is gone.
     `window_ms`: age from which on the exchange refuses a signed order.
+    `refusals`: pattern of codes that refuse an order and that ccxt has no class for.
     `pages`: history comes oldest first from a start (`forward`), or newest first before an id or instant (`back`).
     """
 
@@ -52,6 +53,7 @@ class Profile:
     candle_limit: int = 100
     book_limit: int = 100
     duplicate_codes: tuple[str, ...] = ()
+    refusals: str = r"(?!)"
 
 
 USUAL = Profile("")
@@ -71,6 +73,7 @@ PROFILES: Mapping[str, Profile] = {
         candle_limit=1_000,
         book_limit=500,
         duplicate_codes=("-4116",),
+        refusals=r'"code":\s*-4\d{3}\b',
     ),
     "bybit": Profile(
         "bybit",
@@ -92,6 +95,7 @@ PROFILES: Mapping[str, Profile] = {
         candle_limit=1_000,
         book_limit=200,
         duplicate_codes=("110072",),
+        refusals=r'"retCode":\s*110\d{3}\b',
     ),
     "okx": Profile(
         "okx",
@@ -108,6 +112,7 @@ PROFILES: Mapping[str, Profile] = {
         pages="back",
         book_limit=400,
         duplicate_codes=("51016",),
+        refusals=r'"sCode":\s*"51\d{3}"|"code":\s*"50120"',
     ),
 }
 

@@ -67,7 +67,7 @@ class Orders:
                 raise OutcomeUnknown(
                     f"{where}: the exchange has an order of this client id already"
                 ) from None
-            raise of_send(error, where, self._key.redact) from None
+            raise of_send(error, where, self._key.redact, self._profile.refusals) from None
         if state is None or state.status is OrderStatus.OPEN:
             state = await self._settled(client_id, perpetual)
         return state, str(order_id)

@@ -9,6 +9,7 @@ from aiohttp import web
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import Instrument
+from hedged.sandbox.cex.path import Path, candle
 from hedged.sandbox.cex.protocol import Complaint, Protocol, aligned, places, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
@@ -74,15 +75,9 @@ class BinanceMarkets(Protocol):
             "/fapi/v1/fundingRate": self._funding_rate,
             "/fapi/v1/openInterest": self._open_interest,
             "/fapi/v1/depth": self._depth,
-            "/fapi/v1/markPriceKlines": self._klines(
-                lambda coin, ts_ms: self.exchange.paths[coin].mark(ts_ms)
-            ),
-            "/fapi/v1/indexPriceKlines": self._klines(
-                lambda coin, ts_ms: self.exchange.paths[coin].index(ts_ms)
-            ),
-            "/fapi/v1/premiumIndexKlines": self._klines(
-                lambda coin, ts_ms: Decimal(repr(self.exchange.paths[coin].premium(ts_ms)))
-            ),
+            "/fapi/v1/markPriceKlines": self._klines(Path.mark),
+            "/fapi/v1/indexPriceKlines": self._klines(Path.index),
+            "/fapi/v1/premiumIndexKlines": self._klines(Path.premium_exact),
         }.items():
             router.add_get(path, handler)
 
@@ -259,10 +254,10 @@ class BinanceMarkets(Protocol):
             {"lastUpdateId": now_ms, "E": now_ms, "T": now_ms, "bids": bids, "asks": asks}
         )
 
-    def _klines(self, value: Callable[[str, int], Decimal]) -> Any:
+    def _klines(self, value: Callable[[Path, int], Decimal]) -> Any:
         async def answer(request: web.Request) -> web.Response:
             query, now_ms = request.query, self.exchange.now_ms
-            coin = self.coin(query.get("symbol") or query.get("pair"))
+            path = self.exchange.paths[self.coin(query.get("symbol") or query.get("pair"))]
             bar_ms = BARS_MS.get(query.get("interval", ""))
             if bar_ms is None:
                 raise Complaint(-1120, "Invalid interval.")
@@ -270,14 +265,11 @@ class BinanceMarkets(Protocol):
             until_ms = min(int(query.get("endTime", now_ms)), now_ms)
             first_ms = int(query.get("startTime", until_ms - (limit - 1) * bar_ms))
             start_ms = -(-first_ms // bar_ms) * bar_ms
-            opens = range(start_ms, until_ms + 1, bar_ms)[:limit]
-            return web.json_response([self._kline(coin, open_ms, bar_ms, value) for open_ms in opens])
+            rows: list[list[Any]] = []
+            for open_ms in range(start_ms, until_ms + 1, bar_ms)[:limit]:
+                prices = candle(lambda ts_ms: value(path, ts_ms), open_ms, bar_ms, now_ms)
+                told = [plain(price, 8) for price in prices]
+                rows.append([open_ms, *told, "0", open_ms + bar_ms - 1, "0", 60, "0", "0", "0"])
+            return web.json_response(rows)
 
         return answer
-
-    def _kline(self, coin: str, open_ms: int, bar_ms: int, value: Callable[[str, int], Decimal]) -> list[Any]:
-        close_ms = min(open_ms + bar_ms, self.exchange.now_ms)
-        first, last = value(coin, open_ms), value(coin, close_ms)
-        low, high = min(first, last), max(first, last)
-        prices = [plain(price, 8) for price in (first, high, low, last)]
-        return [open_ms, *prices, "0", open_ms + bar_ms - 1, "0", 60, "0", "0", "0"]

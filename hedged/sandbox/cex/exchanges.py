@@ -8,9 +8,11 @@ from aiohttp import web
 
 from hedged.domain.clock import Clock
 from hedged.sandbox.cex.binance import Binance
+from hedged.sandbox.cex.bybit import Bybit
 from hedged.sandbox.cex.engine import Exchange
-from hedged.sandbox.cex.instruments import BINANCE
+from hedged.sandbox.cex.instruments import BINANCE, BYBIT, OKX
 from hedged.sandbox.cex.loopback import Loopback, serve
+from hedged.sandbox.cex.okx import Okx
 from hedged.sandbox.cex.protocol import Credentials, Protocol
 
 CASH = Decimal(100_000)
@@ -23,6 +25,8 @@ class Hall:
         self.clock = clock
         self.protocols: dict[str, Protocol] = {
             "binance": Binance(Exchange(BINANCE, clock, cash, seed, ids_for_ever=False)),
+            "bybit": Bybit(Exchange(BYBIT, clock, cash, seed + 10)),
+            "okx": Okx(Exchange(OKX, clock, cash, seed + 20)),
         }
 
     def key_of(self, venue: str) -> Credentials:

@@ -6,6 +6,7 @@ interval as Binance, Bybit and OKX print them.
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -58,6 +59,10 @@ class Path:
         """Return (mark − index) ÷ index."""
         return round(self._wave(ts_ms, 1) * self.premium_swing, 8)
 
+    def premium_exact(self, ts_ms: int) -> Decimal:
+        """Return the premium as a decimal."""
+        return decimal_of(self.premium(ts_ms))
+
     def open_interest(self, ts_ms: int) -> Decimal:
         """Return the open interest in coins, a multiple of the step."""
         coins = self.instrument.open_interest_usd / self.instrument.price
@@ -106,6 +111,15 @@ class Path:
             phase = math.fmod((self.seed * 7 + kind * 3 + n * 5) * 0.6180339887, 1.0)
             total += math.sin(2 * math.pi * (ts_ms / (period_h * HOUR_MS) + phase)) * (n + 1)
         return total / sum(range(1, len(PERIODS_H) + 1))
+
+
+Candle = tuple[Decimal, Decimal, Decimal, Decimal]
+
+
+def candle(value: Callable[[int], Decimal], open_ms: int, bar_ms: int, now_ms: int) -> Candle:
+    """Return (open, high, low, close) of a bar; one that is under way closes now."""
+    first, last = value(open_ms), value(min(open_ms + bar_ms, now_ms))
+    return first, max(first, last), min(first, last), last
 
 
 def _grid(value: Decimal, unit: Decimal) -> Decimal:
