@@ -94,7 +94,7 @@ class ExchangeFeed:
             self._rng,
             [
                 Poll("rates", data.snapshot, FALLBACK_S, while_stale=True),
-                Poll("all rates", data.snapshot, SNAPSHOT_S),
+                Poll("all rates", data.snapshot, SNAPSHOT_S, at_once=False),
                 Poll("details", data.details, DETAILS_S),
                 Poll("history", data.load, HISTORY_S),
             ],

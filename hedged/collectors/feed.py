@@ -27,13 +27,14 @@ OnTop = Callable[[str, int, Top], None]
 class Poll:
     """A question to the venue's REST interface that puts the answer on the board; asked no more often than `every_s`.
 
-    `while_stale`: only while something is older than it may be.
+    `while_stale`: only while something is older than it may be; `at_once`: also when the feed begins.
     """
 
     name: str
     ask: Callable[[], Awaitable[None]]
     every_s: float
     while_stale: bool = False
+    at_once: bool = True
     deadline_s: float = 20.0
 
 
@@ -144,6 +145,8 @@ class VenueFeed:
         )
 
     async def _keep(self, poll: Poll) -> None:
+        if not poll.at_once:
+            await asyncio.sleep(poll.every_s)
         while True:
             if not poll.while_stale:
                 await self._ask(poll)

@@ -88,10 +88,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a connection ended. `announced`: the venue told to make a new one; `crowded`: it wants to be left alone."""
+    """How a connection ended. `orderly`: left on purpose; `crowded`: the venue wants to be left alone."""
 
     why: str
-    announced: bool = False
+    orderly: bool = False
     crowded: bool = False
 
 
@@ -131,7 +131,7 @@ class Stream:
             ended = await self._connection()
             tries = MOST_TRIES if ended.crowded else 0 if self._steady() else tries
             self._told_since_s = None
-            if not self._bad and not ended.announced:
+            if not self._bad and not ended.orderly:
                 self._bad = True
                 log.warning("stream_lost", stream=self.name, why=ended.why)
             limit_s = min(self._pace.longest_retry_s, self._pace.first_retry_s * 2**tries)
@@ -164,7 +164,7 @@ class Stream:
                 tending = group.create_task(self._tend(websocket))
                 for frame in self._dialect.open():
                     await self._send(websocket, frame)
-                ended = Ended(await self._read(websocket), announced=True)
+                ended = Ended(await self._read(websocket), orderly=True)
                 tending.cancel()
         except* FAILED as group_error:
             ended = Ended(_reason(group_error.exceptions[0]))

@@ -50,7 +50,7 @@ class Heard(NamedTuple):
     """What one message amounts to.
 
     `send`: frames to answer with; `refused`: what the venue refused, in its words; `leave`: why the connection should
-    be made anew, announced by the venue.
+    be left for a new one.
     """
 
     updates: Sequence[Update] = ()
