@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -24,11 +23,6 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
 from hedged.forecast.coming import ChainState, First, of_chain
-
-if TYPE_CHECKING:
-    from hedged.collectors.exchange_feed import (
-        ExchangeFeed,
-    )  # ccxt takes a second: not for those who run without
 
 log = structlog.get_logger(__name__)
 
@@ -96,13 +90,12 @@ class RealBook:
 
 @dataclass(frozen=True, slots=True)
 class RealVenues:
-    """Everything that is connected. The feeds must run while the sources are used for longer than a moment."""
+    """Everything that is connected. `feed` must run while the sources are used for longer than a moment."""
 
     network: InjectiveNetwork
     data: InjectiveData
     feed: Feed
     book: RealBook | None
-    exchange_feeds: tuple["ExchangeFeed", ...] = ()
 
     @property
     def sources(self) -> Mapping[str, MarketData]:

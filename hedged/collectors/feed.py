@@ -40,9 +40,10 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How old values may grow, in seconds, before REST is asked, and how often that is looked at."""
+    """How old values may grow, in seconds, before REST is asked; how often that is looked at; the longest back-off."""
 
     look_s: float = 1.0
+    longest_retry_s: float = 60.0
     limits_s: Mapping[Field, float] = field(
         default_factory=lambda: {
             Field.MARK: 15.0,
@@ -86,7 +87,7 @@ class VenueFeed:
     ) -> None:
         """`on_top` receives every new top with its symbol and the instant of its receipt."""
         self.venue, self.symbols = venue, tuple(symbols)
-        self._sink, self._clock, self._polls = sink, clock, polls
+        self._sink, self._clock, self._rng, self._polls = sink, clock, rng, polls
         self._patience = patience or Patience()
         self._lags = Lags()
         self._failing: set[str] = set()  # names of polls
@@ -145,20 +146,21 @@ class VenueFeed:
         )
 
     async def _keep(self, poll: Poll) -> None:
+        """Ask again and again, more and more slowly while it fails."""
         if not poll.at_once:
             await asyncio.sleep(poll.every_s)
+        failures = 0
         while True:
-            if not poll.while_stale:
-                await self._ask(poll)
-            elif self.stale(self._clock.now_ms()):
-                self._fallbacks += 1
-                await self._ask(poll)
-            else:
+            if poll.while_stale and not self.stale(self._clock.now_ms()):
                 await asyncio.sleep(self._patience.look_s)
                 continue
-            await asyncio.sleep(poll.every_s)
+            self._fallbacks += poll.while_stale
+            failures = 0 if await self._ask(poll) else min(failures + 1, 8)
+            longest_s = max(poll.every_s, self._patience.longest_retry_s)
+            wait_s = min(longest_s, poll.every_s * 2**failures)
+            await asyncio.sleep(wait_s * (float(self._rng.uniform(0.5, 1.0)) if failures else 1.0))
 
-    async def _ask(self, poll: Poll) -> None:
+    async def _ask(self, poll: Poll) -> bool:
         """Ask, and log once when the first kind of question fails and once when all are answered again."""
         why = ""
         try:
@@ -170,7 +172,9 @@ class VenueFeed:
             if not self._failing:
                 log.warning("venue_polls_failing", venue=self.venue, poll=poll.name, why=why)
             self._failing.add(poll.name)
-        elif poll.name in self._failing:
+            return False
+        if poll.name in self._failing:
             self._failing.discard(poll.name)
             if not self._failing:
                 log.info("venue_polls_back", venue=self.venue)
+        return True

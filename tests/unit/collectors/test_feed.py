@@ -108,6 +108,21 @@ def test_what_no_stream_tells_is_polled_all_the_time(logs: list[dict[str, Any]])
     assert [line["event"] for line in logs] == ["venue_polls_failing", "venue_polls_back"]
 
 
+def test_a_venue_that_does_not_answer_is_asked_more_and_more_slowly() -> None:
+    """If this fails, a venue under maintenance is polled into a ban, or its polls stop for good."""
+    asked: list[float] = []
+
+    async def ask() -> None:
+        asked.append(asyncio.get_running_loop().time())
+        raise Retryable("503")
+
+    for_a_while(lambda: feed([Poll("tickers", ask, every_s=10.0, while_stale=True)]).run(), 600)
+    gaps = np.diff(asked)
+    assert (gaps[:2] >= (10.0, 20.0)).all()
+    assert (gaps <= 60.0).all()
+    assert 10 <= len(asked) <= 22
+
+
 def test_updates_reach_the_board_from_their_receipt_on() -> None:
     """If this fails, a value counts from before it was known here: look-ahead by the network's latency."""
     board = Board("bybit")
