@@ -242,3 +242,41 @@ def test_a_damaged_delta_is_made_good() -> None:
             assert one.tally.connections == 1
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_whatever_went_wrong_it_is_fresh_once_it_stops(venue: str, logs: list[dict[str, Any]]) -> None:
+    """If this fails, some order of faults leaves a feed dead, doubled or wrong for good; the seed reproduces it."""
+
+    async def main() -> None:
+        rng = np.random.default_rng(11)
+        async with rig(venue, ("BTC", "ETH")) as one:
+            for step in range(40):
+                kind = rng.integers(7)
+                one.faults.silent, one.faults.refuse, one.faults.close_after = kind == 0, None, None
+                if kind == 1:
+                    one.faults.refuse = int(rng.choice([429, 503]))
+                elif kind == 2:
+                    one.faults.close_after = int(rng.integers(1, 5))
+                elif kind == 3:
+                    one.faults.garbage = int(rng.integers(1, 9))
+                elif kind == 4:
+                    await one.server.expire(venue)
+                elif kind == 5:
+                    one.faults.no_snapshot = not one.faults.no_snapshot
+                elif kind == 6:
+                    one.server.drop(venue)
+                one.quotes["BTC"] = quote(mark=Decimal(200 + step))
+                await asyncio.sleep(float(rng.uniform(0.0, 0.06)))
+            one.faults.silent, one.faults.refuse, one.faults.close_after = False, None, None
+            one.faults.garbage, one.faults.no_snapshot = 0, False
+            one.quotes["BTC"] = quote(mark=Decimal(42), rate=Decimal("0.0016"))
+            await until(lambda: one.value(Field.MARK) == 42.0 and one.live())
+            await until(lambda: one.value(Field.FUNDING_ESTIMATE) == pytest.approx(0.0002))
+            await until(lambda: one.server.connected(venue) == len(one.feed.streams))
+            for stream in one.feed.streams:
+                said = [line["event"] for line in logs if line.get("stream") == stream.name]
+                turns = [event for event in said if event in ("stream_lost", "stream_back")]
+                assert turns == [("stream_lost", "stream_back")[n % 2] for n in range(len(turns))]
+
+    asyncio.run(main())
