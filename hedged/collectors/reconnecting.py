@@ -129,6 +129,7 @@ class Stream:
         tries = 0
         while True:
             ended = await self._connection()
+            _end_if_cancelled()
             tries = MOST_TRIES if ended.crowded else 0 if self._steady() else tries
             self._told_since_s = None
             if not self._bad and not ended.orderly:
@@ -140,18 +141,8 @@ class Stream:
 
     async def _connection(self) -> Ended:
         """Connect, subscribe and read until it ends."""
-        pace = self._pace
         try:
-            websocket = await connect(
-                self._dialect.url,
-                open_timeout=pace.connect_s,
-                close_timeout=pace.close_s,
-                ping_interval=None,  # not every venue answers these; silence is watched for here
-                max_size=LARGEST_BYTES,
-                max_queue=WAITING_FRAMES,
-                compression=None,  # bandwidth is cheaper than the core that everything runs on
-                **self._route.options(self._dialect.url),
-            )
+            websocket = await self._connect()
         except InvalidStatus as error:
             return Ended(_reason(error), crowded=error.response.status_code in TOO_MANY)
         except FAILED as error:
@@ -174,6 +165,19 @@ class Stream:
             finally:
                 websocket.transport.abort()
         return ended
+
+    async def _connect(self) -> ClientConnection:
+        pace, url = self._pace, self._dialect.url
+        return await connect(
+            url,
+            open_timeout=pace.connect_s,
+            close_timeout=pace.close_s,
+            ping_interval=None,  # not every venue answers these; silence is watched for here
+            max_size=LARGEST_BYTES,
+            max_queue=WAITING_FRAMES,
+            compression=None,  # bandwidth is cheaper than the core that everything runs on
+            **self._route.options(url),
+        )
 
     async def _read(self, websocket: ClientConnection) -> str:
         """Read until the venue tells to leave; returns why. Raises ConnectionClosed when the connection ends."""
@@ -240,6 +244,13 @@ class Stream:
     @staticmethod
     def _loop_s() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _end_if_cancelled() -> None:
+    """Raise the cancellation that a TaskGroup lost: it does when one of its tasks fails in the same moment."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _reason(error: BaseException) -> str:

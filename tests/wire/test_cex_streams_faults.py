@@ -16,6 +16,7 @@ from hedged.collectors.reconnecting import Route, Stream
 from hedged.collectors.updates import Instrument
 from hedged.domain.bars import Field
 from hedged.domain.clock import SystemClock
+from hedged.domain.errors import Retryable
 
 
 def events(logs: list[dict[str, Any]]) -> list[str]:
@@ -178,7 +179,8 @@ def test_a_burst_is_taken_without_loss() -> None:
     async def main() -> None:
         coins = [f"C{n}" for n in range(200)]
         quotes = {coin: quote(mark=Decimal(100 + n)) for n, coin in enumerate(coins)}
-        async with rig("okx", coins, quotes) as one:
+        # both sides share this process: the first message may take its time
+        async with rig("okx", coins, quotes, pace=replace(QUICK, silent_s=5.0)) as one:
             await until(lambda: all(one.value(Field.MARK, f"C{n}") == 100 + n for n in range(200)))
             assert one.tally.garbage == one.tally.refused == 0
             assert one.tally.connections == 1
@@ -278,5 +280,30 @@ def test_whatever_went_wrong_it_is_fresh_once_it_stops(venue: str, logs: list[di
                 said = [line["event"] for line in logs if line.get("stream") == stream.name]
                 turns = [event for event in said if event in ("stream_lost", "stream_back")]
                 assert turns == [("stream_lost", "stream_back")[n % 2] for n in range(len(turns))]
+
+    asyncio.run(main())
+
+
+def test_an_end_that_comes_together_with_a_failure_is_an_end() -> None:
+    """If this fails, a daemon that is told to stop in the moment that a stream fails never stops."""
+
+    async def main() -> None:
+        async with rig("bybit") as one:
+            await until(one.live)
+            stream = one.feed.streams[0]
+            fail = asyncio.Event()
+
+            async def tend(_: Any) -> None:
+                await fail.wait()
+                raise Retryable("no data")
+
+            stream._tend = tend  # type: ignore[method-assign]
+            one.server.drop("bybit")
+            await until(lambda: one.tally.connections == 2 and stream.live)
+            fail.set()
+            one.task.cancel()
+            async with asyncio.timeout(2):
+                await asyncio.wait([one.task])
+            assert one.task.cancelled()
 
     asyncio.run(main())
