@@ -166,6 +166,11 @@ class CexVenueConfig(_Section):
     deadline_s: float = Field(8.0, gt=0, le=30, description="of every request")
     options: dict[str, Any] = Field(default_factory=dict, description="further options of ccxt")
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is configured."""
+        return self.key_file is not None or self.key_env is not None
+
     @model_validator(mode="after")
     def _one_key(self) -> Self:
         if self.key_file is not None and self.key_env is not None:

@@ -35,8 +35,9 @@ from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.adapters.injective.stream import Feed
+    from hedged.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -109,7 +110,7 @@ async def run_daemon(
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    key = _live_key(config, rehearsal=sources is not None)
+    key, exchange_keys = _live_keys(config, rehearsal=sources is not None)
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -139,12 +140,14 @@ async def run_daemon(
 
             gas = metrics.gas_inj.labels(key.address)
             account = live = await open_live_account(
-                config, real, key, journal, clock, lambda inj: gas.set(float(inj))
+                config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
             )
             if live.clearance.expires_ms is not None:
                 metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
         else:
             account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
+            if real is not None:
+                await real.watch(account.symbols)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -154,18 +157,19 @@ async def run_daemon(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, real.feed if real else None)
+        await _serve(process.app, config, until_ms, real)
 
 
-def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":
-    """Load the trading key before anything starts; None unless the mode is live. Raises ConfigError."""
+def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
+    """Load all trading keys before anything starts; none unless the mode is live. Raises ConfigError."""
     if config.mode != "live":
-        return None
+        return None, {}
     if rehearsal:
         raise ConfigError("recorded data are rehearsed with mode: paper, never live")
+    from hedged.cex_venues import exchange_keys
     from hedged.live_account import live_key
 
-    return live_key(config, os.environ)
+    return live_key(config, os.environ), exchange_keys(config, os.environ)
 
 
 @contextmanager
@@ -221,11 +225,11 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None, feed: "Feed | None") -> None:
+async def _serve(app: App, config: Config, until_ms: int | None, real: "RealVenues | None") -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
-            live = group.create_task(feed.run(), name="live data") if feed else None
+            live = group.create_task(real.run(), name="live data") if real else None
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))

@@ -71,8 +71,10 @@ class Rig:
         return self.protocol.faults
 
     def hold(self, quantity: str, coin: str = "BTC") -> None:
-        """Put a position there which no order of ours made."""
+        """Put a position there which no order of ours made, with the leverage that ours would set."""
         self.engine.advance()
+        chosen = self.engine.account.chosen(coin)
+        chosen.leverage, chosen.isolated = LEVERAGE, True
         self.engine.account.change(coin, Decimal(quantity), self.engine.mark(coin), self.engine.now_ms)
 
     def held(self, coin: str = "BTC") -> Decimal:

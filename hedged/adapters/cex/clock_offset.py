@@ -19,9 +19,10 @@ class ClockOffset:
     """Keeps ccxt's `timeDifference` (local − exchange) current. `offset_ms` is the latest measurement."""
 
     def __init__(self, venue: str, exchange: Any, clock: Clock, most_ms: int = MOST_MS) -> None:
-        self._venue, self._exchange, self._clock, self._most_ms = venue, exchange, clock, most_ms
+        self._venue, self._exchange, self._clock, self.most_ms = venue, exchange, clock, most_ms
         self._measured_ms: int | None = None
         self.offset_ms = 0
+        exchange.hedged_time_refused = self.doubt
 
     async def measure(self) -> int:
         """Ask the exchange for its time; return local − exchange, ms. Raises Retryable.
@@ -41,12 +42,17 @@ class ClockOffset:
         """Return the offset, measured anew when that was long ago. Raises Retryable, also when it is too large."""
         if self._measured_ms is None or self._clock.now_ms() - self._measured_ms > LIFE_MS:
             await self.measure()
-        if abs(self.offset_ms) > self._most_ms:
+        if abs(self.offset_ms) > self.most_ms:
             offset_s, self._measured_ms = self.offset_ms / SECOND_MS, None
             raise Retryable(
                 f"{self._venue}: this machine's clock is {offset_s:+.1f} s from the exchange's: set it (NTP)"
             )
         return self.offset_ms
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the exchange has refused a time since the last measurement."""
+        return self._measured_ms is None
 
     def doubt(self) -> None:
         """Measure anew before the next use."""

@@ -105,9 +105,13 @@ class CexData:
         return past.overlay(seen) if past else seen
 
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
-        """Return what was known at past bar ends."""
+        """Return what was known at past bar ends. Raises Retryable while nothing of the past was read."""
         await self._current()
-        await self.load()
+        try:
+            await self.load()
+        except Retryable:
+            if any(symbol not in self._past for symbol in self.symbols):
+                raise
         return [[self._seen(symbol, ts_ms) for symbol in self.symbols] for ts_ms in times_ms]
 
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:

@@ -49,7 +49,7 @@ def of_send(
     detail = f"{what}: {explain(error, redact)}"
     if isinstance(error, NOT_LOOKED_AT):
         return Retryable(detail)
-    if isinstance(error, REFUSED) and not isinstance(error.__cause__, (OSError, TimeoutError)):
+    if isinstance(error, REFUSED):
         return Rejected(detail)
     if type(error) is ccxt.ExchangeError and re.search(refusals, str(error)):
         return Rejected(detail)

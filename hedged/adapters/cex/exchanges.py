@@ -5,7 +5,7 @@ Any other perpetual venue that ccxt knows works by its id in the configuration, 
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,6 +168,7 @@ class _Guarded:
 
     id: str
     hedged_clock: Clock
+    hedged_time_refused: Callable[[], None] = staticmethod(lambda: None)
 
     def milliseconds(self) -> int:
         """Return the time that requests are signed with, before the exchange's offset."""
@@ -180,6 +181,14 @@ class _Guarded:
             expires_ms = self.nonce() + RECEIVE_WINDOW_MS  # type: ignore[attr-defined]
             signed["headers"] = {**signed["headers"], "expTime": str(expires_ms)}
         return signed
+
+    def handle_errors(self, *answer: Any) -> Any:
+        """Find an answer's error; one about the time makes the clock's offset doubtful."""
+        try:
+            return super().handle_errors(*answer)  # type: ignore[misc]
+        except ccxt.InvalidNonce:
+            self.hedged_time_refused()
+            raise
 
     def on_rest_response(
         self,

@@ -17,6 +17,7 @@ from hedged.adapters.cex.account import Account
 from hedged.adapters.cex.clock_offset import ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
+from hedged.adapters.cex.exchanges import SANE_ID
 from hedged.adapters.cex.fills import Fills
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.leverage import Leverage
@@ -129,7 +130,7 @@ class CexTrading:
             raise Rejected(f"client id {client_id} was used before")
         self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
         try:
-            perpetual = await self._prepared(intent)
+            perpetual = await self._prepared_in_time(intent)
             state, order_id = await self._send(intent, client_id, perpetual)
         except (Rejected, Retryable):
             self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms(), refused=True))
@@ -145,6 +146,8 @@ class CexTrading:
 
         Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
         """
+        if not SANE_ID.match(client_id):
+            return None  # no exchange takes such an id
         await self._ready()
         sent = self._sent.get(client_id)
         for perpetual in await self._candidates(client_id, sent):
@@ -161,6 +164,8 @@ class CexTrading:
 
     async def cancel(self, client_id: str) -> None:
         """Cancel a resting order; one that is already gone is no error. Raises like `place`."""
+        if not SANE_ID.match(client_id):
+            return
         await self._ready()
         for perpetual in await self._candidates(client_id, self._sent.get(client_id)):
             await self._orders.cancel(client_id, perpetual)
@@ -189,6 +194,15 @@ class CexTrading:
         return (
             found[:1] if self.data.profile.ccxt_id == "bybit" else found
         )  # Bybit looks in all markets at once
+
+    async def _prepared_in_time(self, intent: Intent) -> Perpetual:
+        """Prepare; once more, with the time asked anew, where the exchange refused a request for its time."""
+        try:
+            return await self._prepared(intent)
+        except Retryable:
+            if not self.offset.doubted:
+                raise
+            return await self._prepared(intent)
 
     async def _prepared(self, intent: Intent) -> Perpetual:
         """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable."""
@@ -225,7 +239,6 @@ class CexTrading:
             return await self._orders.send(intent, client_id, perpetual)
         except ccxt.InvalidNonce as error:
             log.warning("clock_offset_doubted", venue=self.venue, offset_ms=self.offset.offset_ms)
-            self.offset.doubt()
             await self.offset.current()
             try:
                 return await self._orders.send(intent, client_id, perpetual)
