@@ -10,11 +10,12 @@ import numpy as np
 
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import make_exchange, profile_of
-from hedged.adapters.cex.feed import CexFeed
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.trading import CexTrading
 from hedged.adapters.injective.retries import patiently
+from hedged.collectors.exchange_feed import ExchangeFeed
+from hedged.collectors.reconnecting import Route
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
@@ -37,15 +38,21 @@ class CexVenues:
     clock: Clock
     session: aiohttp.ClientSession
     sources: Mapping[str, CexData]
-    feeds: tuple[CexFeed, ...]
+    feeds: tuple[ExchangeFeed, ...]
 
     @classmethod
     def connect(
-        cls, config: Config, clock: Clock, rng: np.random.Generator, opener: OpenSession | None = None
+        cls,
+        config: Config,
+        clock: Clock,
+        rng: np.random.Generator,
+        opener: OpenSession | None = None,
+        route: Route | None = None,
     ) -> "CexVenues":
         """Make what hedge.venues names; nothing is asked yet. Raises ConfigError for an unknown exchange.
 
-        Needs a running event loop.
+        Needs a running event loop. `opener` opens the session of all requests, `route` is the way of the streams; an
+        opener without a route: no streams, so that nothing passes the opener by.
         """
         profiles = {venue: profile_of(venue, config.cex_of(venue)) for venue in config.hedge.venues}
         session = (opener or open_session)()
@@ -57,7 +64,10 @@ class CexVenues:
                 venue, exchange, profile, clock, config.costs_of(venue), config.risk.max_leverage, told.quote,
                 config.cycle.history_days,
             )  # fmt: skip
-        feeds = tuple(CexFeed(data, rng) for data in sources.values())
+        streams, speed = opener is None or route is not None, config.clock.speed
+        feeds = tuple(
+            ExchangeFeed(data, clock, rng, route, speed=speed, streams=streams) for data in sources.values()
+        )
         return cls(config, clock, session, sources, feeds)
 
     async def watch(self, symbols: Collection[str]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +30,7 @@ from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
+from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
@@ -37,7 +38,6 @@ from hedged.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -53,6 +53,7 @@ class _Process:
     registry: CollectorRegistry
     app: App | None = None
     stopping: bool = False
+    reports: FeedReports | None = None
 
     def stop(self) -> None:
         """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
@@ -69,6 +70,9 @@ class _Process:
     def book(self) -> list[dict[str, str]]:
         return self.app.book() if self.app else []
 
+    def feeds(self) -> list[dict[str, str]]:
+        return self.reports.rows() if self.reports else []
+
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
         return {
@@ -79,6 +83,14 @@ class _Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
+
+
+class Lasting(Protocol):
+    """What runs beside the cycles for as long as they do: live data, the reports on them."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
 
 
 class Account(Protocol):
@@ -157,7 +169,11 @@ async def run_daemon(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, real)
+        beside: list[Lasting] = []
+        if real:
+            process.reports = FeedReports(real.exchange_feeds, metrics)
+            beside = [real, process.reports]
+        await _serve(process.app, config, until_ms, beside)
 
 
 def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
@@ -188,7 +204,9 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
-    source = StatusSource(process.registry, process.not_ready, process.not_alive, process.book, process.about)
+    source = StatusSource(
+        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds
+    )
     try:
         runner, port = await start_http(source, where.host, where.port)
     except OSError as error:
@@ -225,25 +243,24 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None, real: "RealVenues | None") -> None:
+async def _serve(app: App, config: Config, until_ms: int | None, beside: Sequence[Lasting]) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
-            live = group.create_task(real.run(), name="live data") if real else None
+            lasting = [group.create_task(one.run()) for one in beside]
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )
             # virtual time has no need to be watched more often than it is acted on
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
-            watch = group.create_task(_watch(app, every_s), name="watch")
+            lasting.append(group.create_task(_watch(app, every_s)))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
-            watch.cancel()
-            if live:
-                live.cancel()
+            for task in lasting:
+                task.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)
 

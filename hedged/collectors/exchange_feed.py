@@ -5,6 +5,7 @@ Any other venue that ccxt knows is followed by polls alone.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -28,12 +29,23 @@ DIALECTS: Mapping[str, Callable[[Sequence[Instrument], Hours], list[Dialect]]] =
     "okx": okx,
 }
 """By ccxt's id."""
-FALLBACK_S = 10.0
-SNAPSHOT_S = 300.0
-"""REST tells everything anew this often, whatever the streams say: new intervals, OKX's indices, delisted markets."""
-DETAILS_S = 60.0
-HISTORY_S = 60.0
 FIRST_RETRY_S = 1.0
+LEAST_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """Seconds between polls. `everything_s`: whatever streams say (new intervals, OKX's indices, delisted markets)."""
+
+    silent_s: float = 10.0
+    everything_s: float = 300.0
+    details_s: float = 60.0
+    settled_s: float = 30.0
+
+    def at_speed(self, speed: float) -> "Polls":
+        """Poll as often as the clock's time asks for, as far as a venue can answer."""
+        waits_s = (self.silent_s, self.everything_s, self.details_s, self.settled_s)
+        return Polls(*(max(LEAST_POLL_S, wait_s / speed) for wait_s in waits_s))
 
 
 class ExchangeFeed:
@@ -47,10 +59,16 @@ class ExchangeFeed:
         route: Route | None = None,
         pace: Pace | None = None,
         patience: Patience | None = None,
+        speed: float = 1.0,
+        *,
+        streams: bool = True,
     ) -> None:
+        """`speed`: of the clock; ages are measured in its time, waits are not. Without `streams`: polls alone."""
         self.venue = data.venue
         self._data, self._clock, self._rng = data, clock, rng
-        self._route, self._pace, self._patience = route, pace or Pace(), patience
+        self._route, self._pace = route, pace or Pace()
+        self._patience, self._polls = (patience or Patience()).at_speed(speed), Polls().at_speed(speed)
+        self._speak = DIALECTS.get(data.profile.ccxt_id) if streams else None
         self._feed: VenueFeed | None = None
 
     async def run(self) -> None:
@@ -78,13 +96,13 @@ class ExchangeFeed:
             await asyncio.sleep(float(self._rng.uniform(0.5, 1.0)) * limit_s)
 
     def _made(self) -> VenueFeed:
-        data = self._data
+        data, polls = self._data, self._polls
         instruments = [
             Instrument(symbol, data.exchange.markets[one.name]["id"], float(one.contract))
             for symbol in data.symbols
             for one in [data.perpetuals[symbol]]
         ]
-        speak = DIALECTS.get(data.profile.ccxt_id)
+        speak = self._speak
         return VenueFeed(
             self.venue,
             data.symbols,
@@ -93,10 +111,10 @@ class ExchangeFeed:
             self._clock,
             self._rng,
             [
-                Poll("rates", data.snapshot, FALLBACK_S, while_stale=True),
-                Poll("all rates", data.snapshot, SNAPSHOT_S, at_once=False),
-                Poll("details", data.details, DETAILS_S),
-                Poll("history", data.load, HISTORY_S),
+                Poll("rates", data.snapshot, polls.silent_s, while_stale=True),
+                Poll("all rates", data.snapshot, polls.everything_s, at_once=False),
+                Poll("details", data.details, polls.details_s),
+                Poll("history", data.load, polls.settled_s),
             ],
             self._route,
             self._pace,

@@ -6,7 +6,7 @@ once that is too old, and end when it is not. What streams do not tell is polled
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
@@ -50,6 +50,10 @@ class Patience:
             Field.FUNDING_ESTIMATE: 180.0,  # OKX tells it every 30 … 90 s
         }
     )
+
+    def at_speed(self, speed: float) -> "Patience":
+        """Return the same patience in wall time, where ages are measured by a clock of that speed."""
+        return replace(self, limits_s={one: limit_s * speed for one, limit_s in self.limits_s.items()})
 
 
 @dataclass(frozen=True, slots=True)
