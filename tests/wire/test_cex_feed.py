@@ -12,13 +12,16 @@ import pytest
 from cex_rig import Rig, rig
 from streams import NATIVE, QUICK, VENUES, until
 
+from hedged.cex_venues import CexVenues
 from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.collectors.feed import Patience
 from hedged.collectors.reconnecting import Route
+from hedged.config import parse_config
 from hedged.domain.bars import Field
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import Retryable
 from hedged.domain.orders import Side
+from hedged.sandbox.cex.exchanges import Hall, serve_all
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.push import PushServer
 from hedged.sandbox.cex.push_quotes import quotes_of
@@ -180,5 +183,48 @@ def test_how_a_feed_stands_is_told() -> None:
             reports.ask()
             second = value("hedged_feed_messages_total", {"venue": "okx"})
             assert first < second == reports._told["okx"].messages
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("with_streams", [True, False])
+def test_three_exchanges_are_followed_together(with_streams: bool) -> None:
+    """If this fails, the daemon lacks an exchange, does not end, or streams go past the session that was given."""
+
+    async def main() -> None:
+        clock = SystemClock()
+        config = parse_config(
+            {
+                "hedge": {"venues": list(VENUES)},
+                "cycle": {"history_days": 7},
+                "cex": {v: {"rate_share": 1} for v in VENUES},
+            }
+        )
+        hall = Hall(clock)
+        names = {v: lambda v=v: quotes_of(hall.protocols[v].exchange, NAMES[v]) for v in VENUES}
+        async with (
+            serve_all(hall) as loopback,
+            PushServer(names, clock, every_s=0.02, authority=loopback.authority) as push,
+        ):
+            route = Route(push.authority.client_context(), push.resolve) if with_streams else None
+            venues = CexVenues.connect(config, clock, np.random.default_rng(7), loopback.session, route)
+            await venues.watch({"BTC"})
+            task = asyncio.create_task(venues.run())
+            reports = FeedReports(venues.feeds, Metrics())
+            await until(lambda: all(feed.status() is not None for feed in venues.feeds))
+            if with_streams:
+                await until(lambda: all(all(feed.status().live.values()) for feed in venues.feeds))
+            reports.ask()
+            streams = {row["venue"]: row["streams"] for row in reports.rows()}
+            for venue, data in venues.sources.items():
+                (seen,) = await data.observe(clock.now_ms())
+                assert seen.values[Field.MARK] > 0
+                assert not np.isnan(seen.values[Field.FUNDING_ESTIMATE])
+                assert ("up" in streams[venue]) == with_streams
+            assert bool(push.accepted) == with_streams
+            task.cancel()
+            async with asyncio.timeout(3):
+                await asyncio.gather(task, return_exceptions=True)
+                await venues.close()
 
     asyncio.run(main())
