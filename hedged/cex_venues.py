@@ -1,6 +1,7 @@
 """The centralised exchanges that the configuration names: their data, and in live mode their trading sides."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import aiohttp
 import numpy as np
 
 from hedged.adapters.cex.data import CexData
-from hedged.adapters.cex.exchanges import make_exchange, profile_of
+from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.trading import CexTrading
@@ -21,13 +22,41 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
+from hedged.sandbox.cex.loopback import LOOPBACK, session_to
 
-OpenSession = Callable[[], aiohttp.ClientSession]
+OpenSession = Callable[[Config], aiohttp.ClientSession]
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Open the session that all exchanges share; it verifies certificates and honours the proxy of the environment."""
+def open_session(config: Config) -> aiohttp.ClientSession:
+    """Open the session that all exchanges share; it verifies certificates and honours the proxy of the environment.
+
+    Raises ConfigError where a local set of exchanges is named whose certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is not None:
+        try:
+            return session_to(local.port, local.ca_file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32), trust_env=True)
+
+
+def open_route(config: Config) -> Route | None:
+    """Return the way of the streams: the usual one, or to a local set of exchanges; None where that has no streams.
+
+    Raises ConfigError where its certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is None:
+        return Route()
+    push_port = local.push_port
+    if push_port is None:
+        return None
+    try:
+        trust = ssl.create_default_context(cafile=str(local.ca_file))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
+    return Route(trust, lambda *_: (LOOPBACK, push_port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +83,21 @@ class CexVenues:
         Needs a running event loop. `opener` opens the session of all requests, `route` is the way of the streams; an
         opener without a route: no streams, so that nothing passes the opener by.
         """
-        profiles = {venue: profile_of(venue, config.cex_of(venue)) for venue in config.hedge.venues}
-        session = (opener or open_session)()
+        speed = config.clock.speed
+        profiles = {v: at_speed(profile_of(v, config.cex_of(v)), speed) for v in config.hedge.venues}
+        session = (opener or open_session)(config)
         sources = {}
         for venue, profile in profiles.items():
             told = config.cex_of(venue)
             exchange = make_exchange(profile, told, session, clock)
             sources[venue] = CexData(
                 venue, exchange, profile, clock, config.costs_of(venue), config.risk.max_leverage, told.quote,
-                config.cycle.history_days,
+                config.cycle.history_days, speed,
             )  # fmt: skip
-        streams, speed = opener is None or route is not None, config.clock.speed
+        way = route if opener is not None or route is not None else open_route(config)
         feeds = tuple(
-            ExchangeFeed(data, clock, rng, route, speed=speed, streams=streams) for data in sources.values()
+            ExchangeFeed(data, clock, rng, way, speed=speed, streams=way is not None)
+            for data in sources.values()
         )
         return cls(config, clock, session, sources, feeds)
 
@@ -95,7 +126,14 @@ class CexVenues:
             exchange: Any = make_exchange(data.profile, told, self.session, self.clock, key)
             leverage = max(1, int(self.config.risk.max_leverage))
             found[venue] = CexTrading(
-                data, exchange, key, self.clock, leverage, told.quote, symbol_of=symbol_of
+                data,
+                exchange,
+                key,
+                self.clock,
+                leverage,
+                told.quote,
+                symbol_of=symbol_of,
+                speed=self.config.clock.speed,
             )
         return found
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from hedged.config_cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
+from hedged.config_section import Section
 from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
@@ -22,11 +24,7 @@ from hedged.domain.market import Costs
 LIVE_ACKNOWLEDGEMENT = "I understand that this trades real money"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PositionConfig(_Section):
+class PositionConfig(Section):
     """One of the trader's own positions on Injective. USD are turned into coins at the first price seen."""
 
     usd: Decimal | None = Field(None, description="signed notional in USD, > 0 long")
@@ -41,7 +39,7 @@ class PositionConfig(_Section):
         return self
 
 
-class BookConfig(_Section):
+class BookConfig(Section):
     """Whose positions are protected."""
 
     source: Literal["static", "injective"] = Field(
@@ -73,7 +71,7 @@ class BookConfig(_Section):
         return self
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where market data come from."""
 
     source: Literal["simulator", "venues"] = Field(
@@ -86,7 +84,7 @@ KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price",
 """Settings of injective: by which orders are sent; no decision depends on them."""
 
 
-class NodeConfig(_Section):
+class NodeConfig(Section):
     """One Injective node: HOST:PORT of its three services."""
 
     chain_grpc: str
@@ -95,7 +93,7 @@ class NodeConfig(_Section):
     tls: bool | None = Field(None, description="default: plain text on loopback, TLS elsewhere")
 
 
-class InjectiveConfig(_Section):
+class InjectiveConfig(Section):
     """How Injective is reached."""
 
     network: Literal["mainnet", "testnet", "custom"] = Field(
@@ -140,52 +138,10 @@ class InjectiveConfig(_Section):
         return self
 
 
-CEX_KEY_SETTINGS = ("key_file", "key_env", "secret_env", "passphrase_env", "rate_share", "deadline_s")
-"""Settings of cex.<venue>: by which it is asked; no decision depends on them."""
-
-
-class CexVenueConfig(_Section):
-    """How one centralised exchange is reached and traded. The name in `cex` is the one used in hedge.venues."""
-
-    ccxt_id: str | None = Field(
-        None, description="class of ccxt; binance, bybit and okx are known, others default to the name"
-    )
-    quote: Literal["USDT", "USDC"] = Field("USDT", description="currency that the perpetuals are settled in")
-    margin_mode: Literal["isolated"] = Field(
-        "isolated", description="set before the first order of a market; cross margin is not supported"
-    )
-    key_file: Path | None = Field(
-        None, description="live: file (mode 0600) with `key:`, `secret:` and, at OKX, `passphrase:` lines"
-    )
-    key_env: str | None = Field(None, description="live: environment variable with the key instead")
-    secret_env: str | None = Field(None, description="with key_env: environment variable with the secret")
-    passphrase_env: str | None = Field(None, description="with key_env, at OKX: the passphrase's")
-    rate_share: Decimal = Field(
-        Decimal("0.7"), gt=0, le=1, description="share of the exchange's request limit to use"
-    )
-    deadline_s: float = Field(8.0, gt=0, le=30, description="of every request")
-    options: dict[str, Any] = Field(default_factory=dict, description="further options of ccxt")
-
-    @property
-    def has_key(self) -> bool:
-        """Whether a key is configured."""
-        return self.key_file is not None or self.key_env is not None
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if self.key_file is not None and self.key_env is not None:
-            raise ValueError("give key_file or key_env, not both")
-        if (self.key_env is None) != (self.secret_env is None):
-            raise ValueError("key_env and secret_env go together")
-        if self.passphrase_env is not None and self.key_env is None:
-            raise ValueError("passphrase_env goes with key_env")
-        return self
-
-
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-class ClockConfig(_Section):
+class ClockConfig(Section):
     """How fast time passes; other than as it does only on a local chain that says so itself (`hedged sandbox --speed`).
 
     Periods of decisions, bars, horizons and ages count in this time; deadlines of requests do not.
@@ -201,7 +157,7 @@ class ClockConfig(_Section):
         return SystemClock() if self.speed == 1 else FastClock(SystemClock(), self.speed, self.from_ms)
 
 
-class CycleConfig(_Section):
+class CycleConfig(Section):
     """When the daemon looks, and how much of the past it keeps."""
 
     interval_s: int = Field(900, ge=30, le=3_600, description="a decision every 15 minutes, aligned to UTC")
@@ -221,7 +177,7 @@ class CycleConfig(_Section):
         return self
 
 
-class CostConfig(_Section):
+class CostConfig(Section):
     """What trading costs at a venue, in basis points of notional. A negative fee is a rebate."""
 
     maker_bp: Decimal
@@ -235,7 +191,7 @@ class CostConfig(_Section):
         return Costs(self.maker_bp / bp, self.taker_bp / bp, self.half_spread_bp / bp, self.depth_usd)
 
 
-class HedgeConfig(_Section):
+class HedgeConfig(Section):
     """How much hedging is wanted, and of which kind."""
 
     venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
@@ -295,7 +251,7 @@ class HedgeConfig(_Section):
         return self
 
 
-class RiskConfig(_Section):
+class RiskConfig(Section):
     """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
 
     max_leverage: Decimal = Field(
@@ -313,13 +269,13 @@ class RiskConfig(_Section):
     )
 
 
-class PaperConfig(_Section):
+class PaperConfig(Section):
     """The paper venue."""
 
     latency_ms: int = Field(200, ge=0, description="decision to fill (requirement C7)")
 
 
-class TelemetryConfig(_Section):
+class TelemetryConfig(Section):
     """Logs and the HTTP page."""
 
     host: str = "127.0.0.1"
@@ -328,7 +284,7 @@ class TelemetryConfig(_Section):
     log_format: Literal["json", "console"] = "json"
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration."""
 
     mode: Literal["paper", "live"] = "paper"
@@ -341,6 +297,7 @@ class Config(_Section):
     cex: dict[str, CexVenueConfig] = Field(
         default_factory=dict, description="by venue; one that is not named has the defaults"
     )
+    cex_loopback: CexLoopbackConfig | None = Field(None, description="a local set of exchanges alone")
     clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
@@ -400,7 +357,9 @@ class Config(_Section):
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
+        whole = dict.fromkeys(
+            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback"), True
+        )
         keys = {venue: set(CEX_KEY_SETTINGS) for venue in self.cex}
         tree = self.model_dump(
             exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}, "cex": keys}
@@ -456,5 +415,5 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
 
 def _known_keys() -> list[str]:
     """Every key of every section."""
-    sections: list[type[BaseModel]] = [Config, *_Section.__subclasses__()]
+    sections: list[type[BaseModel]] = [Config, *Section.__subclasses__()]
     return sorted({name for section in sections for name in section.model_fields})

@@ -207,7 +207,9 @@ def test_three_exchanges_are_followed_together(with_streams: bool) -> None:
             PushServer(names, clock, every_s=0.02, authority=loopback.authority) as push,
         ):
             route = Route(push.authority.client_context(), push.resolve) if with_streams else None
-            venues = CexVenues.connect(config, clock, np.random.default_rng(7), loopback.session, route)
+            venues = CexVenues.connect(
+                config, clock, np.random.default_rng(7), lambda _: loopback.session(), route
+            )
             await venues.watch({"BTC"})
             task = asyncio.create_task(venues.run())
             reports = FeedReports(venues.feeds, Metrics())

@@ -50,13 +50,15 @@ class CexData:
         leverage: Decimal,
         quote: str = "USDT",
         history_days: int = 90,
+        speed: float = 1.0,
     ) -> None:
-        """`costs` and `leverage` are assumed until something better is told."""
+        """`costs` and `leverage` are assumed until something better is told. `speed`: of the clock."""
         self.venue, self.exchange, self.profile = venue, exchange, profile
         self.board = Board(venue)
         self.perpetuals: Mapping[str, Perpetual] = {}
         self._clock, self._costs, self._leverage, self._quote = clock, costs, leverage, quote
         self._history_ms = history_days * DAY_MS
+        self._fresh_ms, self._silent_ms = FRESH_MS * speed, SILENT_MS * speed
         self._reader = PastReader(exchange, profile, venue)
         self._past: dict[str, Past] = {}
         self._measured: dict[str, Measured] = {}
@@ -157,10 +159,10 @@ class CexData:
 
     async def _current(self) -> None:
         if not self._fed or not self.perpetuals:
-            if self._clock.now_ms() - self._polled_ms >= FRESH_MS:
+            if self._clock.now_ms() - self._polled_ms >= self._fresh_ms:
                 await self.snapshot()
             await self.load()
-        elif (silent_ms := self._clock.now_ms() - max(self._polled_ms, self.board.told_ms)) > SILENT_MS:
+        elif (silent_ms := self._clock.now_ms() - max(self._polled_ms, self.board.told_ms)) > self._silent_ms:
             raise Retryable(f"{self.venue} has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def snapshot(self) -> None:

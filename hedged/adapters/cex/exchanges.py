@@ -6,14 +6,14 @@ Any other perpetual venue that ccxt knows works by its id in the configuration, 
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
 import ccxt.async_support as ccxt
 
 from hedged.adapters.cex.keys import ApiKey
-from hedged.config import CexVenueConfig
+from hedged.config_cex import CexVenueConfig
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 
@@ -130,6 +130,14 @@ def profile_of(venue: str, config: CexVenueConfig) -> Profile:
     return Profile(ccxt_id, options={"defaultType": "swap"})
 
 
+def at_speed(profile: Profile, speed: float) -> Profile:
+    """Return a profile for a local exchange whose clock runs fast: what networks take is told in wall time."""
+    options = dict(profile.options)
+    if "recvWindow" in options:
+        options["recvWindow"] = round(options["recvWindow"] * speed)
+    return replace(profile, options=options, window_ms=round(profile.window_ms * speed))
+
+
 def make_exchange(
     profile: Profile,
     config: CexVenueConfig,
@@ -153,6 +161,7 @@ def make_exchange(
         settings |= key.reveal()
     exchange = kind(settings)
     exchange.hedged_clock = clock
+    exchange.hedged_window_ms = profile.window_ms
     exchange.has = {**exchange.has, "fetchCurrencies": False}
     exchange.rateLimit = exchange.rateLimit / float(config.rate_share)
     exchange.tokenBucket = None  # else the bucket made at first stays
@@ -168,6 +177,7 @@ class _Guarded:
 
     id: str
     hedged_clock: Clock
+    hedged_window_ms: int
     hedged_time_refused: Callable[[], None] = staticmethod(lambda: None)
 
     def milliseconds(self) -> int:
@@ -178,7 +188,7 @@ class _Guarded:
         """Sign a request; to an order at OKX add until when it may be taken, which the others' receive window does."""
         signed: dict[str, Any] = super().sign(path, *rest, **named)  # type: ignore[misc]
         if self.id == "okx" and path == "trade/order" and signed["method"] == "POST":
-            expires_ms = self.nonce() + RECEIVE_WINDOW_MS  # type: ignore[attr-defined]
+            expires_ms = self.nonce() + self.hedged_window_ms  # type: ignore[attr-defined]
             signed["headers"] = {**signed["headers"], "expTime": str(expires_ms)}
         return signed
 

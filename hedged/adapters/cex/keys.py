@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hedged.config import CexVenueConfig
+from hedged.config_cex import CexVenueConfig
 from hedged.domain.errors import ConfigError
 
 LARGEST_BYTES = 8_192  # an RSA key in PEM has about 3,300

@@ -14,7 +14,7 @@ import ccxt
 import structlog
 
 from hedged.adapters.cex.account import Account
-from hedged.adapters.cex.clock_offset import ClockOffset
+from hedged.adapters.cex.clock_offset import MOST_MS, ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
 from hedged.adapters.cex.exchanges import SANE_ID
@@ -75,17 +75,20 @@ class CexTrading:
         quote: str = "USDT",
         patience: Patience | None = None,
         symbol_of: SymbolOf = _unknown,
+        speed: float = 1.0,
     ) -> None:
+        """`speed`: of the clock; what networks take is told in wall time."""
         self.venue, self.data, self.exchange, self.key = data.venue, data, exchange, key
         self.patience = patience or Patience()
-        self.offset = ClockOffset(self.venue, exchange, clock)
+        self.offset = ClockOffset(self.venue, exchange, clock, round(MOST_MS * speed))
         self._clock, self._symbol_of, self._started_ms = clock, symbol_of, clock.now_ms()
         self._account = Account(data, exchange, key, quote)
         self._orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
         self._fills = Fills(data, exchange, self._orders, key, quote, clock)
         self._payments = Payments(data, exchange, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage)
-        self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS)
+        self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
+        self._touch_ms = round(TOUCH_MS * speed)
         self._listed_ms = -1
         self._sent: dict[str, _Sent] = {}
         self._touched: set[str] = set()
@@ -224,7 +227,7 @@ class CexTrading:
             raise Rejected(
                 f"{intent.key}: {intent.notional_usd:.2f} USD is below the minimum of {least_usd:.2f}"
             )
-        best = await self.data.best(intent.key.symbol, intent.side, TOUCH_MS)
+        best = await self.data.best(intent.key.symbol, intent.side, self._touch_ms)
         if best is not None and (best - intent.worst_price) * intent.side.sign > 0:
             raise Rejected(
                 f"{intent.key}: the best price {best:f} is beyond the worst {intent.worst_price:f}"

@@ -87,7 +87,7 @@ class Binance(BinanceMarkets):
             raise Complaint(-1022, "Signature for this request is not valid.")
         params = dict(parse_qsl(query))
         sent_ms, window_ms = int(params.get("timestamp", "0")), int(params.get("recvWindow", "5000"))
-        if sent_ms > self.now_ms + AHEAD_MS or self.now_ms - sent_ms > window_ms:
+        if sent_ms > self.now_ms + AHEAD_MS * self.speed or self.now_ms - sent_ms > window_ms:
             raise Complaint(-1021, "Timestamp for this request is outside of the recvWindow.")
         if request.method != "GET" and not self.exchange.account.rights.trade:
             raise Complaint(-2015, "Invalid API-key, IP, or permissions for action.", 401)

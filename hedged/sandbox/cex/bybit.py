@@ -72,7 +72,7 @@ class Bybit(BybitMarkets):
             raise Complaint(10_003, "API key is invalid.", 200)
         if headers.get("X-BAPI-SIGN") != self.credentials.hex_signature(f"{sent}{key}{window}{text}"):
             raise Complaint(10_004, f"error sign! origin_string[{sent}{key}{window}{text}]", 200)
-        if not self.now_ms - int(window) <= int(sent) < self.now_ms + AHEAD_MS:
+        if not self.now_ms - int(window) <= int(sent) < self.now_ms + AHEAD_MS * self.speed:
             raise Complaint(
                 10_002,
                 "invalid request, please check your server timestamp or recv_window param. "

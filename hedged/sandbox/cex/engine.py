@@ -43,6 +43,8 @@ class Exchange:
         self.depth_share = Decimal(1)
         self.on_trade: Callable[[Trade], None] = lambda _: None
         self.on_order: Callable[[Order], None] = lambda _: None
+        self.leader: Callable[[str], Decimal | None] = lambda _: None
+        """Tells the index of a coin where another market dictates it."""
         self._ids_for_ever = ids_for_ever
         self._settled_ms = clock.now_ms()
         self._last_id = 10_000_000_000
@@ -83,6 +85,10 @@ class Exchange:
     def advance(self) -> None:
         """Pay every settlement that has become due, then let resting orders meet the market."""
         now_ms, since_ms = self.now_ms, self._settled_ms
+        for coin, path in self.paths.items():
+            index = self.leader(coin)
+            if index is not None:
+                path.follow(now_ms, index)
         if now_ms > since_ms:
             self._settled_ms = now_ms
             for coin, one in list(self.account.held.items()):

@@ -16,6 +16,7 @@ from hedged.sandbox.cex.okx import Okx
 from hedged.sandbox.cex.protocol import Credentials, Protocol
 
 CASH = Decimal(100_000)
+VENUES = ("binance", "bybit", "okx")
 
 
 class Hall:

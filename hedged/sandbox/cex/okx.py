@@ -88,7 +88,7 @@ class Okx(OkxMarkets):
         if headers.get("OK-ACCESS-SIGN") != base64.b64encode(digest).decode():
             raise Complaint("50113", "Invalid Sign", 401)
         sent_ms = datetime.fromisoformat(sent.replace("Z", "+00:00")).timestamp() * 1_000
-        if abs(sent_ms - self.now_ms) > EXPIRED_MS:
+        if abs(sent_ms - self.now_ms) > EXPIRED_MS * self.speed:
             raise Complaint("50102", "Timestamp request expired", 401)
         if request.method == "POST" and not self.exchange.account.rights.trade:
             raise Complaint("50120", "This API key doesn't have permission to use this function", 401)

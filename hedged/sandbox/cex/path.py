@@ -33,7 +33,10 @@ class Print:
 
 @dataclass(slots=True)
 class Path:
-    """The story of one market. `intervals`: (from ms, hours), ascending; `shocks`: (from ms, factor of the price)."""
+    """The story of one market. `intervals`: (from ms, hours), ascending; `shocks`: (from ms, factor of the price).
+
+    `followed`: (from ms, index) that another market dictates; before the first of them the waves lead up to it.
+    """
 
     instrument: Instrument
     seed: int
@@ -41,6 +44,7 @@ class Path:
     premium_swing: float = 0.002
     intervals: list[tuple[int, int]] = field(default_factory=list)
     shocks: list[tuple[int, Decimal]] = field(default_factory=list)
+    followed: list[tuple[int, Decimal]] = field(default_factory=list)
 
     def mark(self, ts_ms: int) -> Decimal:
         """Return the mark price, on a finer grid than the tick, as exchanges print it."""
@@ -48,12 +52,27 @@ class Path:
 
     def index(self, ts_ms: int) -> Decimal:
         """Return the index price."""
-        wave = self._wave(ts_ms, 0) * self.price_swing
         factor = Decimal(1)
         for from_ms, by in self.shocks:
             if from_ms <= ts_ms:
                 factor *= by
-        return _grid(self.instrument.price * decimal_of(1 + wave) * factor, self.instrument.tick / 100)
+        return _grid(self._level(ts_ms) * factor, self.instrument.tick / 100)
+
+    def follow(self, ts_ms: int, index: Decimal) -> None:
+        """Take the index of another market from an instant on."""
+        if not self.followed or self.followed[-1][1] != index:
+            self.followed.append((ts_ms, index))
+
+    def _level(self, ts_ms: int) -> Decimal:
+        at = bisect_right(self.followed, ts_ms, key=lambda one: one[0])
+        if at:
+            return self.followed[at - 1][1]
+        level = self.instrument.price * decimal_of(1 + self._wave(ts_ms, 0) * self.price_swing)
+        if self.followed:
+            first_ms, first = self.followed[0]
+            joined = self.instrument.price * decimal_of(1 + self._wave(first_ms, 0) * self.price_swing)
+            level *= first / joined
+        return level
 
     def premium(self, ts_ms: int) -> float:
         """Return (mark − index) ÷ index."""

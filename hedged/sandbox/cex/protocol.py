@@ -63,6 +63,8 @@ class Protocol:
     """An exchange as one application. Subclasses add routes and say how a complaint is worded."""
 
     per_minute = 2_400
+    speed = 1.0
+    """Of the clock: how late a request may be is a matter of networks, told in wall time."""
     quote = "USDT"
     hosts: tuple[str, ...] = ()
 

@@ -1,6 +1,6 @@
 """What the push protocols tell of a market: a value, so that an engine, a recording or a test may be behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,8 +25,19 @@ class Quote:
     contract: Decimal = Decimal(1)
 
 
+NAMES = {"binance": "{}USDT", "bybit": "{}USDT", "okx": "{}-USDT-SWAP"}
+"""What each venue calls a coin's perpetual."""
+
+
+def pushed(venue: str, exchange: Exchange) -> Callable[[], Mapping[str, Quote]]:
+    """Return what a push server asks for all markets of an exchange at every tick."""
+    names = {coin: NAMES[venue].format(coin) for coin in exchange.instruments}
+    return lambda: quotes_of(exchange, names)
+
+
 def quotes_of(exchange: Exchange, names: Mapping[str, str]) -> dict[str, Quote]:
     """Tell an exchange's markets now, by the names that `names` gives its coins."""
+    exchange.advance()
     now_ms = exchange.now_ms
     found = {}
     for coin, name in names.items():
