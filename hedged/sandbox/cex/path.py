@@ -42,6 +42,7 @@ class Path:
     seed: int
     price_swing: float = 0.02
     premium_swing: float = 0.002
+    premium_mean: float = 0.0
     intervals: list[tuple[int, int]] = field(default_factory=list)
     shocks: list[tuple[int, Decimal]] = field(default_factory=list)
     followed: list[tuple[int, Decimal]] = field(default_factory=list)
@@ -76,7 +77,7 @@ class Path:
 
     def premium(self, ts_ms: int) -> float:
         """Return (mark − index) ÷ index."""
-        return round(self._wave(ts_ms, 1) * self.premium_swing, 8)
+        return round(self.premium_mean + self._wave(ts_ms, 1) * self.premium_swing, 8)
 
     def premium_exact(self, ts_ms: int) -> Decimal:
         """Return the premium as a decimal."""

@@ -20,9 +20,12 @@ PUSH_S = 0.5
 
 
 def exchanges_beside(
-    venues: tuple[str, ...], port: int, seed: int
+    venues: tuple[str, ...], port: int, seed: int, on_open: Callable[[Hall], None] = lambda _: None
 ) -> Callable[[InjectiveSandbox, Path], AbstractAsyncContextManager[tuple[str]]]:
-    """Return what runs these exchanges beside a chain and writes their keys. Raises ConfigError for an unknown one."""
+    """Return what runs these exchanges beside a chain and writes their keys. Raises ConfigError for an unknown one.
+
+    `on_open` gets all of them before they are served.
+    """
     if strange := sorted(set(venues) - set(VENUES)):
         raise ConfigError(f"--exchange {', '.join(strange)}: there are {', '.join(VENUES)}")
 
@@ -39,6 +42,7 @@ def exchanges_beside(
             protocol.exchange.leader = index
             protocol.speed = speed
             protocol.exchange.advance()
+        on_open(hall)
         quotes = {venue: pushed(venue, hall.protocols[venue].exchange) for venue in venues}
         async with AsyncExitStack() as stack:
             try:
