@@ -157,8 +157,10 @@ def check(
     """Check a configuration without starting anything; a book on Injective is read and shown with its funding."""
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
+    from hedged.outside_parts import read_secrets
 
     loaded = load_config(config)
+    read_secrets(loaded)
     model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
     if loaded.book.source == "injective":

@@ -3,7 +3,6 @@
 Every default is the one the design asks for; a comment beside it says where it comes from.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from hedged.config_cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
-from hedged.config_section import Section
+from hedged.config_outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config_section import Section as _Section
+from hedged.config_section import explain_fault
 from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
@@ -24,7 +25,7 @@ from hedged.domain.market import Costs
 LIVE_ACKNOWLEDGEMENT = "I understand that this trades real money"
 
 
-class PositionConfig(Section):
+class PositionConfig(_Section):
     """One of the trader's own positions on Injective. USD are turned into coins at the first price seen."""
 
     usd: Decimal | None = Field(None, description="signed notional in USD, > 0 long")
@@ -39,7 +40,7 @@ class PositionConfig(Section):
         return self
 
 
-class BookConfig(Section):
+class BookConfig(_Section):
     """Whose positions are protected."""
 
     source: Literal["static", "injective"] = Field(
@@ -71,7 +72,7 @@ class BookConfig(Section):
         return self
 
 
-class DataConfig(Section):
+class DataConfig(_Section):
     """Where market data come from."""
 
     source: Literal["simulator", "venues"] = Field(
@@ -84,7 +85,7 @@ KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price",
 """Settings of injective: by which orders are sent; no decision depends on them."""
 
 
-class NodeConfig(Section):
+class NodeConfig(_Section):
     """One Injective node: HOST:PORT of its three services."""
 
     chain_grpc: str
@@ -93,7 +94,7 @@ class NodeConfig(Section):
     tls: bool | None = Field(None, description="default: plain text on loopback, TLS elsewhere")
 
 
-class InjectiveConfig(Section):
+class InjectiveConfig(_Section):
     """How Injective is reached."""
 
     network: Literal["mainnet", "testnet", "custom"] = Field(
@@ -141,7 +142,7 @@ class InjectiveConfig(Section):
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-class ClockConfig(Section):
+class ClockConfig(_Section):
     """How fast time passes; other than as it does only on a local chain that says so itself (`hedged sandbox --speed`).
 
     Periods of decisions, bars, horizons and ages count in this time; deadlines of requests do not.
@@ -157,7 +158,7 @@ class ClockConfig(Section):
         return SystemClock() if self.speed == 1 else FastClock(SystemClock(), self.speed, self.from_ms)
 
 
-class CycleConfig(Section):
+class CycleConfig(_Section):
     """When the daemon looks, and how much of the past it keeps."""
 
     interval_s: int = Field(900, ge=30, le=3_600, description="a decision every 15 minutes, aligned to UTC")
@@ -177,7 +178,7 @@ class CycleConfig(Section):
         return self
 
 
-class CostConfig(Section):
+class CostConfig(_Section):
     """What trading costs at a venue, in basis points of notional. A negative fee is a rebate."""
 
     maker_bp: Decimal
@@ -191,7 +192,7 @@ class CostConfig(Section):
         return Costs(self.maker_bp / bp, self.taker_bp / bp, self.half_spread_bp / bp, self.depth_usd)
 
 
-class HedgeConfig(Section):
+class HedgeConfig(_Section):
     """How much hedging is wanted, and of which kind."""
 
     venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
@@ -251,7 +252,7 @@ class HedgeConfig(Section):
         return self
 
 
-class RiskConfig(Section):
+class RiskConfig(_Section):
     """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
 
     max_leverage: Decimal = Field(
@@ -269,13 +270,13 @@ class RiskConfig(Section):
     )
 
 
-class PaperConfig(Section):
+class PaperConfig(_Section):
     """The paper venue."""
 
     latency_ms: int = Field(200, ge=0, description="decision to fill (requirement C7)")
 
 
-class TelemetryConfig(Section):
+class TelemetryConfig(_Section):
     """Logs and the HTTP page."""
 
     host: str = "127.0.0.1"
@@ -284,7 +285,7 @@ class TelemetryConfig(Section):
     log_format: Literal["json", "console"] = "json"
 
 
-class Config(Section):
+class Config(_Section):
     """The whole configuration."""
 
     mode: Literal["paper", "live"] = "paper"
@@ -312,6 +313,8 @@ class Config(Section):
         },
         description="by venue; `cex` stands for every venue that is not named",
     )
+    outside: OutsideConfig = OutsideConfig()
+    webhook: WebhookConfig = WebhookConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")
@@ -320,6 +323,8 @@ class Config(Section):
             raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
         if self.book.source == "injective" and self.data.source != "venues":
             raise ValueError("book.source: injective needs data.source: venues")
+        if self.outside.on and self.data.source != "venues":
+            raise ValueError("outside is about the real venues: it needs data.source: venues")
         missing = {"injective", "cex"} - set(self.costs)
         if missing:
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")
@@ -358,12 +363,15 @@ class Config(Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(
-            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback"), True
+            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback", "webhook"), True
         )
+        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
         keys = {venue: set(CEX_KEY_SETTINGS) for venue in self.cex}
         tree = self.model_dump(
-            exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}, "cex": keys}
+            exclude={**whole, "injective": injective, "cex": keys, "outside": OUTSIDE_WIRING}
         )
+        tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
+        tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -400,20 +408,5 @@ def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        faults = [_explain(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(faults)) from None
-
-
-def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    path = ".".join(str(part) for part in location) or "(top)"
-    if kind != "extra_forbidden":
-        return f"{path}: {message.removeprefix('Value error, ')}"
-    near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path}: unknown key{hint}"
-
-
-def _known_keys() -> list[str]:
-    """Every key of every section."""
-    sections: list[type[BaseModel]] = [Config, *Section.__subclasses__()]
-    return sorted({name for section in sections for name in section.model_fields})

@@ -25,9 +25,11 @@ from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
@@ -54,6 +56,7 @@ class _Process:
     app: App | None = None
     stopping: bool = False
     reports: FeedReports | None = None
+    venue_events: Callable[[int], VenueEvents] | None = None
 
     def stop(self) -> None:
         """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
@@ -75,7 +78,7 @@ class _Process:
 
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
-        return {
+        about = {
             "mode": self.config.mode,
             "data": self.config.data.source,
             "forecaster": self.config.hedge.forecaster,
@@ -83,6 +86,9 @@ class _Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
+        if self.app and self.venue_events:
+            about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
+        return about
 
 
 class Lasting(Protocol):
@@ -122,7 +128,9 @@ async def run_daemon(
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    key, exchange_keys = _live_keys(config, rehearsal=sources is not None)
+    rehearsal = sources is not None
+    key, exchange_keys = _live_keys(config, rehearsal=rehearsal)
+    secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -168,11 +176,17 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
-        process.app = App(parts, metrics)
         beside: list[Lasting] = []
         if real:
             process.reports = FeedReports(real.exchange_feeds, metrics)
             beside = [real, process.reports]
+        if real and config.outside.on:
+            outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
+            process.venue_events = outside.events
+            beside.append(outside)
+        if secret is not None:
+            await add_webhook(parts, secret, metrics, cleanup)
+        process.app = App(parts, metrics)
         await _serve(process.app, config, until_ms, beside)
 
 

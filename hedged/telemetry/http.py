@@ -39,6 +39,11 @@ async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.Ap
             web.get("/status.json", partial(_status, source)),
         ]
     )
+    return await listen(app, host, port)
+
+
+async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve an application until the runner is cleaned up. Returns it and the port. Raises OSError."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)

@@ -95,6 +95,30 @@ class Metrics:
             "hedged_feed_period_seconds", "how often a value changes at the venue, mean",
             ["venue", "kind"], registry=r,
         )  # fmt: skip
+        self.venue_closed = Gauge(
+            "hedged_venue_closed", "1 while nothing is opened on a market, as announced or asked for by a signal",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.venue_unknown = Gauge(
+            "hedged_venue_status_unknown", "1 while a venue does not tell its status", ["venue"], registry=r
+        )
+        self.outside_told = Gauge(
+            "hedged_outside_last_answer_timestamp_seconds", "when an outside source last answered, Unix time",
+            ["source"], registry=r,
+        )  # fmt: skip
+        self.signals = Counter(
+            "hedged_signals", "webhook messages, by what became of them", ["verdict"], registry=r
+        )
+        self.signal_received = Gauge(
+            "hedged_signal_last_received_timestamp_seconds", "when the last signal came, Unix time",
+            ["symbol", "action"], registry=r,
+        )  # fmt: skip
+        self.signal_factor = Gauge(
+            "hedged_signal_increase_factor",
+            "what signals scale increases of hedges by",
+            ["symbol"],
+            registry=r,
+        )
         # labelled, so that they are absent where there is no key, not zero
         self.gas_inj = Gauge(
             "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r
