@@ -102,7 +102,7 @@ async def rig(
     *,
     clock: Clock | None = None,
     symbols: tuple[str, ...] | None = None,
-    deadline_s: float = 1.0,
+    deadline_s: float = 10.0,
     hourly: bool = False,
     patience: Patience = PATIENCE,
     prepare: Callable[[Any], None] = lambda _: None,
@@ -131,9 +131,8 @@ async def rig(
         if symbols is not None:
             data.watch(symbols)
         own = ApiKey(venue, key.key, key.secret, key.passphrase if venue == "okx" else "")
-        trading = CexTrading(
-            data, make_exchange(profile, fast, session, clock, own), own, clock, LEVERAGE, patience=patience
-        )
+        exchange, reader = (make_exchange(profile, fast, session, clock, own) for _ in range(2))
+        trading = CexTrading(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
         trading._started_ms -= 60_000
         try:
             yield Rig(venue, hall, loopback, session, clock, told, data, trading, own)
