@@ -35,7 +35,7 @@ class Poll:
     every_s: float
     while_stale: bool = False
     at_once: bool = True
-    deadline_s: float = 20.0
+    deadline_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
