@@ -8,8 +8,8 @@ import aiohttp
 import numpy as np
 import pytest
 from cex_rig import VENUES, Rig, rig
-
 from hedged.adapters.cex.feed import CexFeed, Pace
+
 from hedged.domain.bars import Field
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.errors import Retryable
