@@ -68,11 +68,14 @@ async def orders(endpoints: Any, gas: str) -> dict[str, list[float]]:
     remote = SimpleNamespace(endpoints=endpoints)
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal.open(Path(folder) / "journal.sqlite")
-        async with desk_on(remote, journal, TradingKey(GRANTEE), gas=gas, deadline_s=5.0) as on:
+        async with desk_on(
+            remote, journal, TradingKey(GRANTEE), gas=gas, deadline_s=5.0, timeout_blocks=200
+        ) as on:
             markets = await on.data.markets()
             transactions: Transactions = on.trading._transactions
             on.trading._ticket = timed(spent, "ticket", on.trading._ticket)
-            transactions._signed = timed(spent, "sign", transactions._signed)
+            signing = transactions._signing
+            signing.sign = timed(spent, "sign", signing.sign)
             transactions._journal.record = timed(spent, "journal", transactions._journal.record)
             transactions._sent = timed(spent, "send", transactions._sent)
             mark = on.data.tickers["BTC"].state.mark

@@ -16,6 +16,8 @@ from hedged.model_commands import day_ms
 
 if TYPE_CHECKING:
     from hedged.config import Config
+    from hedged.domain.clock import Clock
+    from hedged.real_venues import RealVenues
     from hedged.risk.gate import KillLevel
 
 app = typer.Typer(
@@ -163,42 +165,16 @@ def check(
     read_secrets(loaded)
     model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
+    has_key = loaded.injective.key_file is not None or loaded.injective.key_env is not None
+    if loaded.book.source == "injective" or has_key:
+        _quiet_logs()
+        asyncio.run(_show_account(loaded, has_key))
     if loaded.book.source == "injective":
-        _quiet_logs()
-        asyncio.run(_show_own_book(loaded))
         held = "read from the chain"
-    if loaded.injective.key_file is not None or loaded.injective.key_env is not None:
-        _quiet_logs()
-        asyncio.run(_show_trading_key(loaded))
     if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
         _quiet_logs()
         asyncio.run(_show_exchange_keys(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
-
-
-async def _show_trading_key(config: "Config") -> None:
-    """Prove what the trading key may and may not do, and print it. Raises ConfigError where it may not trade."""
-    import os
-
-    import numpy as np
-
-    from hedged.adapters.injective.live import key_of
-    from hedged.live_account import clear_key
-    from hedged.real_venues import connect
-
-    key = key_of(config.injective, os.environ)
-    clock = config.clock.make()
-    venues = connect(config, clock, np.random.default_rng())
-    try:
-        if venues.book is not None:
-            await venues.book.open((), config.book.equity_usd)
-        _, clearance = await clear_key(config, venues, key, clock)
-    finally:
-        await venues.close()
-    for line in clearance.lines:
-        console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
-    for warning in clearance.warnings:
-        console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_exchange_keys(config: "Config") -> None:
@@ -228,10 +204,11 @@ async def _show_exchange_keys(config: "Config") -> None:
             console.print(f"[bold red]{one.venue}: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
-async def _show_own_book(config: "Config") -> None:
-    """Read the trader's book from the chain and print it."""
+async def _show_account(config: "Config", has_key: bool) -> None:
+    """Read the trader's book from the chain and print it; with a trading key, prove what it may do."""
     import numpy as np
 
+    from hedged.adapters.injective.retries import Retries, patiently
     from hedged.own_book import read_own_book
     from hedged.own_book_table import show_own_book
     from hedged.real_venues import connect
@@ -239,10 +216,31 @@ async def _show_own_book(config: "Config") -> None:
     clock = config.clock.make()
     venues = connect(config, clock, np.random.default_rng())
     try:
-        if venues.book is not None:
-            show_own_book(console, await read_own_book(venues, venues.book, clock))
+        if (book := venues.book) is not None:
+            retries = Retries.through(len(venues.network.nodes))
+            read = await patiently("the book", lambda: read_own_book(venues, book, clock), retries)
+            show_own_book(console, read)
+        if has_key:
+            await _show_trading_key(config, venues, clock)
     finally:
         await venues.close()
+
+
+async def _show_trading_key(config: "Config", venues: "RealVenues", clock: "Clock") -> None:
+    """Prove what the trading key may and may not do, and print it. Raises ConfigError where it may not trade."""
+    import os
+
+    from hedged.adapters.injective.live import key_of
+    from hedged.live_account import clear_key
+
+    key = key_of(config.injective, os.environ)
+    if venues.book is not None:
+        await venues.book.open((), config.book.equity_usd)
+    _, clearance = await clear_key(config, venues, key, clock)
+    for line in clearance.lines:
+        console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
+    for warning in clearance.warnings:
+        console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
 app.command()(model_commands.forecast)

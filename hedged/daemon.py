@@ -4,8 +4,8 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +40,7 @@ from hedged.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
+    from hedged.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -57,12 +58,27 @@ class _Process:
     stopping: bool = False
     reports: FeedReports | None = None
     venue_events: Callable[[int], VenueEvents] | None = None
+    _start: asyncio.Timeout | None = None
 
     def stop(self) -> None:
-        """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
+        """End a start at once, a running cycle when it is done."""
         self.stopping = True
         if self.app:
             self.app.stop()
+        if self._start:
+            self._start.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def starting(self) -> AsyncIterator[None]:
+        """Do a part of the start, which waits for venues, until it is done or `stopping`."""
+        try:
+            async with asyncio.timeout(0 if self.stopping else None) as self._start:
+                yield
+        except TimeoutError:
+            if not self.stopping:
+                raise
+        finally:
+            self._start = None
 
     def not_ready(self) -> list[str]:
         return self.app.not_ready() if self.app else ["starting: opening the journal, asking the venues"]
@@ -151,23 +167,20 @@ async def run_daemon(
 
             real = connect(config, clock, np.random.default_rng())
             cleanup.push_async_callback(real.close)
+            metrics.nodes_set_aside.set_function(real.nodes_set_aside)
             sources = real.sources
         elif sources is None:
             sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
         account: Account
-        if key is not None and real is not None:
-            from hedged.live_account import open_live_account
-
-            gas = metrics.gas_inj.labels(key.address)
-            account = live = await open_live_account(
-                config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
-            )
-            if live.clearance.expires_ms is not None:
-                metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
-        else:
-            account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
-            if real is not None:
-                await real.watch(account.symbols)
+        async with process.starting():
+            if key is not None and real is not None:
+                account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+            else:
+                account = await open_paper_account(
+                    config, sources, journal, clock, real.book if real else None
+                )
+                if real is not None:
+                    await real.watch(account.symbols)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -187,7 +200,28 @@ async def run_daemon(
         if secret is not None:
             await add_webhook(parts, secret, metrics, cleanup)
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, beside)
+        await _serve(process, process.app, until_ms, beside)
+
+
+async def _open_live(
+    config: Config,
+    real: "RealVenues",
+    key: "TradingKey",
+    exchange_keys: "Mapping[str, ApiKey]",
+    journal: Journal,
+    clock: Clock,
+    metrics: Metrics,
+) -> Account:
+    """Open the account that is traded live, with the metrics that watch its key."""
+    from hedged.live_account import open_live_account
+
+    gas = metrics.gas_inj.labels(key.address)
+    live = await open_live_account(
+        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
+    )
+    if live.clearance.expires_ms is not None:
+        metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
+    return live
 
 
 def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
@@ -257,12 +291,13 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None, beside: Sequence[Lasting]) -> None:
-    loop = asyncio.get_running_loop()
+async def _serve(process: _Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
+    loop, config = asyncio.get_running_loop(), process.config
     try:
         async with asyncio.TaskGroup() as group:
             lasting = [group.create_task(one.run(), name=type(one).__name__) for one in beside]
-            await app.prepare()
+            async with process.starting():
+                await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )

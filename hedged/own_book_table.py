@@ -13,14 +13,12 @@ CLOSE = 0.15
 """Nearer to its liquidation price than this share of the mark, a position is shown in red."""
 HELD = ("position", "entry", "mark", "profit", "margin", "liquidation")
 FUNDING = (
-    "rate, % a year",
-    "coming hour",
-    "10 … 90 %",
-    "a day",
-    "a month",
-    f"{RECENT_DAYS} days' mean: a day",
-    "a month",
+    "rate,\na year",
+    "the coming hour\n10 … 90 %",
+    "at that rate\na day\na month",
+    f"at {RECENT_DAYS} days' mean\na day\na month",
 )
+"""Each fits a terminal of 80 columns, together with what they head."""
 
 
 def show_own_book(console: Console, book: OwnBook) -> None:
@@ -50,7 +48,7 @@ def _held(positions: Iterable[OwnPosition]) -> Table:
     for name in HELD:
         table.add_column(name, justify="right")
     for p in positions:
-        far = f"{p.liquidation_price:,.6g} ({p.liquidation_distance:.0%} away)"
+        far = f"{p.liquidation_price:,.6g}\n{p.liquidation_distance:.0%} away"
         size = f"{p.notional_usd:+,.0f}\n{p.quantity.normalize():+,f} coins"
         table.add_row(
             p.symbol, size, f"{p.entry_price:,.6g}", f"{p.mark:,.6g}",
@@ -74,22 +72,21 @@ def _funding(positions: tuple[OwnPosition, ...]) -> Table:
         table.add_column(name, justify="right")
     for p in positions:
         e = p.expected
-        when = f"{p.symbol}\nin {e.settles_in_s / 60:.0f} min, {e.decided:.0%} decided"
+        when = f"{p.symbol}\nin {e.settles_in_s / 60:.0f} min,\n{e.decided:.0%} decided"
         band = sorted(x for x in (p.funding_usd(e.low), p.funding_usd(e.high)) if x is not None)
         table.add_row(
             when,
             "unknown" if e.mean is None else f"{e.mean * 24 * 365:+.1%}",
-            _signed(p.funding_usd(e.mean)),
-            " … ".join(f"{x:+,.2f}" for x in band) or "unknown",
-            _signed(p.funding_usd(e.mean, DAY_H)), _signed(p.funding_usd(e.mean, MONTH_H)),
-            _signed(p.funding_usd(e.recent, DAY_H)), _signed(p.funding_usd(e.recent, MONTH_H)),
+            f"{_signed(p.funding_usd(e.mean))}\n" + (" … ".join(f"{x:+,.2f}" for x in band) or "unknown"),
+            _signed(p.funding_usd(e.mean, DAY_H), p.funding_usd(e.mean, MONTH_H)),
+            _signed(p.funding_usd(e.recent, DAY_H), p.funding_usd(e.recent, MONTH_H)),
         )  # fmt: skip
     if len(positions) > 1:
         nows, means = [p.expected.mean for p in positions], [p.expected.recent for p in positions]
         cells = [
-            _signed(_sum(positions, nows, 1.0)), "", _signed(_sum(positions, nows, DAY_H)),
-            _signed(_sum(positions, nows, MONTH_H)), _signed(_sum(positions, means, DAY_H)),
-            _signed(_sum(positions, means, MONTH_H)),
+            _signed(_sum(positions, nows, 1.0)),
+            _signed(_sum(positions, nows, DAY_H), _sum(positions, nows, MONTH_H)),
+            _signed(_sum(positions, means, DAY_H), _sum(positions, means, MONTH_H)),
         ]  # fmt: skip
         table.add_row("all", "", *cells, style="bold")
     return table
@@ -101,10 +98,10 @@ def _sum(positions: Iterable[OwnPosition], rates: Iterable[float | None], hours:
     return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
 
 
-def _signed(usd: float | None) -> str:
-    if usd is None:
-        return "unknown"
-    return f"[{'green' if usd >= 0 else 'red'}]{usd:+,.2f}[/]"
+def _signed(*usd: float | None) -> str:
+    """Write amounts below each other, in their colour."""
+    told = ("unknown" if x is None else f"[{'green' if x >= 0 else 'red'}]{x:+,.2f}[/]" for x in usd)
+    return "\n".join(told)
 
 
 def _verdict(positions: tuple[OwnPosition, ...]) -> str:

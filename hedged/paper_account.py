@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from hedged.adapters.injective.retries import patiently
 from hedged.backtest.runner import equity_usd, own_quantities, paper_venues
 from hedged.config import Config
 from hedged.domain.bars import Field
@@ -84,7 +85,7 @@ async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> Non
     if strange:
         known = ", ".join(sorted(set(sources) - {INJECTIVE}))
         raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")
-    markets = await sources[INJECTIVE].markets()
+    markets = await patiently("the markets", sources[INJECTIVE].markets)
     unknown = sorted(set(config.book.positions) - set(markets))
     if unknown:
         raise ConfigError(

@@ -124,6 +124,10 @@ class RealVenues:
         if self.exchanges:
             await self.exchanges.watch(symbols)
 
+    def nodes_set_aside(self) -> int:
+        """Count the nodes that are never asked again, because they are of another chain."""
+        return len(self.network.proof.aside)
+
     def coming(self, key: SeriesKey, now_ms: int) -> First | None:
         """Tell a market's coming settlement by the chain's accumulators; None where they are not known."""
         found = self.data.seen(key.symbol, now_ms) if key.venue == INJECTIVE else None

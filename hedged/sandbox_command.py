@@ -34,6 +34,10 @@ def sandbox(
     data: Annotated[
         Path | None, typer.Option(help="Recorded data directory to play instead of the market simulator.")
     ] = None,
+    tides: Annotated[
+        int | None,
+        typer.Option(min=1, help="Funding that turns every so many hours, instead: what a rehearsal wants."),
+    ] = None,
     chain_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Chain gRPC; 0 = any free.")
     ] = CHAIN_PORT,
@@ -58,6 +62,8 @@ def sandbox(
     held = dict(map(_position, position or [f"{symbols[0]}=80000"]))
     if missing := sorted(set(held) - set(symbols)):
         raise ConfigError(f"--position names {', '.join(missing)}, which is not among the markets")
+    if data is not None and tides is not None:
+        raise ConfigError("--data and --tides both say what the market does: leave one out")
     config = SandboxConfig(
         symbols=symbols,
         seed=seed,
@@ -65,6 +71,7 @@ def sandbox(
         speed=speed,
         history_hours=history,
         data=data,
+        tide_h=tides,
         ports=Ports(chain_port, indexer_port, stream_port, http_port),
     )
     from hedged.sandbox.injective.running import run_sandbox

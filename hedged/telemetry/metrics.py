@@ -119,6 +119,11 @@ class Metrics:
             ["symbol"],
             registry=r,
         )
+        self.nodes_set_aside = Gauge(
+            "hedged_nodes_set_aside",
+            "nodes that turned out to be of another chain: never asked again",
+            registry=r,
+        )
         # labelled, so that they are absent where there is no key, not zero
         self.gas_inj = Gauge(
             "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r

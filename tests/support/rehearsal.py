@@ -1,4 +1,4 @@
-"""Rehearsals as an operator does them: `hedged sandbox` and `hedged run` as processes, and a market with tides."""
+"""Rehearsals as an operator does them: `hedged sandbox` and `hedged run` as processes, on a market with tides."""
 
 import json
 import os
@@ -11,38 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import yaml
 
 from hedged.config import LIVE_ACKNOWLEDGEMENT
 
 STARTUP_S = 90
-HISTORY_H, PLAYED_H = 800, 720
-RATE = 2e-4
-"""Per hour, fraction: what longs pay at flood and receive at ebb; 0.48 % a day, far above the cost of a cut."""
 PORTS = [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
-
-
-def write_tides(folder: Path, hours: int | None) -> Path:
-    """Write a recording of INJ: longs pay for `hours` (None: for ever), then receive for as long, and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(5)
-    n = HISTORY_H + PLAYED_H
-    times = [datetime.fromtimestamp((470_000 + hour) * 3_600, UTC) for hour in range(n)]
-    close = 10 * np.exp(np.cumsum(rng.normal(0, 3e-4, n)))
-    tide = np.maximum(np.arange(n) - HISTORY_H, 0) // (hours or n) % 2
-    rate = np.where(tide, -RATE, RATE) + rng.normal(0, 1e-5, n)
-    base = {"ts": pl.Series(times, dtype=pl.Datetime("ms", "UTC")), "venue": "injective", "symbol": "INJ"}
-    pl.DataFrame(base | {"bar": "1h", "close": close}).write_parquet(folder / "ohlcv.parquet")
-    pl.DataFrame(base | {"funding_rate": rate, "interval_hours": 1.0}).write_parquet(
-        folder / "funding.parquet"
-    )
-    return folder
 
 
 @dataclass
@@ -109,30 +86,18 @@ def running(*arguments: str) -> Iterator[Running]:
 
 
 @contextmanager
-def sandbox(out: Path, data: Path, speed: float, block_time: float = 0.2) -> Iterator[Running]:
-    """Run `hedged sandbox`, with 80 000 USD of INJ held long by its operator."""
-    options = ["--symbol", "INJ", "--position", "INJ=80000", "--data", str(data), "--speed", f"{speed:g}"]
-    command = [
-        "-m",
-        "hedged",
-        "sandbox",
-        *options,
-        "--block-time",
-        str(block_time),
-        *PORTS,
-        "--out",
-        str(out),
-    ]
-    with running(*command) as process:
+def sandbox(out: Path, tide_h: int, speed: float) -> Iterator[Running]:
+    """Run `hedged sandbox` as its manual says, with 80 000 USD of INJ held long by its operator."""
+    options = f"--symbol INJ --tides {tide_h} --speed {speed:g} --block-time 0.2".split()
+    with running("-m", "hedged", "sandbox", *options, *PORTS, "--out", str(out)) as process:
         process.wait_for("Then, in another terminal", STARTUP_S)
         yield process
 
 
-def go_live(printed: Path, **hedge: Any) -> Path:
-    """Do what an operator does with the printed configuration to trade: mode, acknowledgement, forecaster."""
+def go_live(printed: Path) -> Path:
+    """Do what an operator does with the printed configuration to trade."""
     tree = yaml.safe_load(printed.read_text())
     tree |= {"mode": "live", "live_acknowledgement": LIVE_ACKNOWLEDGEMENT}
-    tree["hedge"] |= hedge
     path = printed.with_name("live.yaml")
     path.write_text(yaml.safe_dump(tree))
     return path

@@ -41,7 +41,7 @@ def on(venue: str, script: Script, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("which", range(4))
-@pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY, Fault.ERROR, Fault.RATE_LIMIT])
+@pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.ERROR, Fault.RATE_LIMIT])
 @pytest.mark.parametrize("venue", VENUES)
 def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which: int) -> None:
     """If this fails, a page of HTML reads as a closed position, and the daemon opens it a second time."""
@@ -307,3 +307,30 @@ def test_a_venue_that_only_ccxt_knows_is_traded_by_its_id(monkeypatch: pytest.Mo
         assert len(await rigged.trading.funding_payments(0)) == 2
 
     on("elsewhere", script, served="binance", ccxt_id="binanceusdm", hourly=True)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_closing_order_waits_for_nothing_that_it_can_do_without(venue: str) -> None:
+    """If this fails, a hedge cannot be closed because a book, a margin mode or a price is not to be had."""
+
+    async def script(rigged: Rig) -> None:
+        rigged.hold("1")
+        await rigged.trading.positions()
+        for path in (
+            "leverage",
+            "marginType",
+            "account/info",
+            "depth",
+            "orderbook",
+            "books",
+            "Index",
+            "tickers",
+        ):
+            rigged.faults.add(Fault.ERROR, path, times=1_000)
+        state = await rigged.trading.place(rigged.order("-1", reduce_only=True))
+        assert state.filled == 1
+        assert rigged.held() == 0
+        with pytest.raises((Rejected, Retryable)):
+            await rigged.trading.place(rigged.order("0.5"))
+
+    on(venue, script)

@@ -1,7 +1,7 @@
 """The daemon as `hedged run` wires it, on a local Injective and local exchanges: the book there, the hedge here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 import yaml
+from rehearsal import PORTS, STARTUP_S, running
 from typer.testing import CliRunner
 
 from hedged.app import App, Parts
 from hedged.cex_venues import exchange_keys
 from hedged.cli import app as command
-from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, parse_config
+from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, load_config, parse_config
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import SeriesKey
@@ -36,6 +38,14 @@ from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 VENUES = ("binance", "bybit", "okx")
 CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.1, history_hours=480)
 HELD_USD = Decimal(80_000)
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Commands configure the log for their process; here several tests share one."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @dataclass
@@ -214,3 +224,17 @@ def test_check_shows_what_each_key_may_do(tmp_path: Path) -> None:
     assert "bybit: THIS KEY CAN DO MORE THAN TRADE" in said
     assert "okx: key may trade; net mode, futures mode" in said
     assert "sandbox-secret" not in said
+
+
+def test_the_sandbox_command_serves_exchanges_and_writes_what_finds_them(tmp_path: Path) -> None:
+    """If this fails, an operator cannot rehearse hedging at an exchange."""
+    options = ["--symbol", "INJ", "--history", "24", *PORTS, "--exchange-port", "0", "--out", str(tmp_path)]
+    with running("-m", "hedged", "sandbox", "--exchange", "binanse", *options) as wrong:
+        wrong.wait_for("--exchange binanse: there are binance, bybit, okx", STARTUP_S)
+    with running("-m", "hedged", "sandbox", "--exchange", "okx", *options) as right:
+        right.wait_for("Then, in another terminal", STARTUP_S)
+        config = load_config(tmp_path / "config.yaml")
+        assert (config.hedge.venues, config.mode) == (["okx"], "paper")
+        for name in ("okx.key", "grantee.key"):
+            assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+        assert right.end() == 0

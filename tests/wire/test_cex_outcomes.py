@@ -19,7 +19,9 @@ from hedged.sandbox.cex.faults import Fault
 
 SENDS = {"binance": "/fapi/v1/order", "bybit": "/v5/order/create", "okx": "/api/v5/trade/order"}
 DONE = (Fault.LOST_ACK, Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.HTML_AFTER, Fault.CUT)
-NOT_DONE = (Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.MAINTENANCE)
+NOT_DONE = (
+    Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.MAINTENANCE
+)  # fmt: skip
 
 DEADLINE_S = 2.0
 

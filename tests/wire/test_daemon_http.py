@@ -127,6 +127,29 @@ def test_sigterm_ends_it_cleanly_and_its_log_is_json(
     assert all(list(e)[:3] == ["ts", "level", "event"] for e in events)
 
 
+def test_sigterm_ends_a_start_that_waits_for_a_node_at_once(tmp_path: Path) -> None:
+    """If this fails, a daemon whose node is down cannot be stopped before it has given up by itself."""
+    nowhere = '{chain_grpc: "127.0.0.1:9", indexer_grpc: "127.0.0.1:9", chain_stream: "127.0.0.1:9"}'
+    (tmp_path / "c.yaml").write_text(
+        f"state_dir: {tmp_path}/state\ndata: {{source: venues}}\nhedge: {{venues: [], forecaster: ewma}}\n"
+        "book: {source: injective, address: inj14au322k9munkmx5wrchz9q30juf5wjgz2cfqku}\n"
+        f"injective: {{network: custom, chain_id: injective-1, nodes: [{nowhere}]}}\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hedged", "run", "--config", str(tmp_path / "c.yaml")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"HEDGED_LISTEN": "127.0.0.1:0"},
+    )
+    assert process.stderr
+    assert any("start_retried" in line for line in iter(process.stderr.readline, ""))
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+    assert [json.loads(line)["event"] for line in log.splitlines()][-1:] == ["stopped"]
+    assert "start_given_up" not in log
+
+
 def test_sigterm_during_the_start_is_a_clean_end_too(tmp_path: Path) -> None:
     """If this fails, a container stopped while it starts is killed instead, or reported as crashed."""
     (tmp_path / "c.yaml").write_text(

@@ -64,7 +64,10 @@ def test_a_node_that_refuses_is_said_once_and_its_return_once(fault: str, logs: 
     asyncio.run(main())
 
 
-def test_a_dropped_stream_is_taken_up_again_with_a_new_snapshot(logs: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("how", "why"), [("drop", "UNAVAILABLE"), ("overflow", "buffer overflow")])
+def test_a_dropped_stream_is_taken_up_again_with_a_new_snapshot(
+    how: str, why: str, logs: list[dict[str, Any]]
+) -> None:
     """If this fails, what happened while the stream was down is never learnt."""
 
     async def main() -> None:
@@ -73,7 +76,7 @@ def test_a_dropped_stream_is_taken_up_again_with_a_new_snapshot(logs: list[dict[
             await sandbox.chain.next_block()
             await until(lambda: reader.feed.live)
             asked_ms = reader.data._polled_ms
-            sandbox.streams.drop()
+            getattr(sandbox.streams, how)()
             await until(lambda: not reader.feed.live)
             await sandbox.chain.settle_funding()  # nobody listens
 
@@ -89,6 +92,7 @@ def test_a_dropped_stream_is_taken_up_again_with_a_new_snapshot(logs: list[dict[
             assert events(logs).count("injective_stream_lost") == 1
             (lost,) = [line for line in logs if line["event"] == "injective_stream_lost"]
             assert lost["instead"] == "polls"
+            assert why in lost["why"]
 
     asyncio.run(main())
 

@@ -143,6 +143,38 @@ def test_a_lost_acknowledgement_reaches_the_journal_as_one_fill() -> None:
     run(script)
 
 
+def test_an_indexer_that_lags_delays_fills_and_payments_and_loses_none() -> None:
+    """If this fails, what an indexer tells late is never booked, twice, or taken for an order that filled nothing."""
+
+    async def script() -> None:
+        async with rig() as on:
+            on.chain.seed_position(SUBACCOUNT, "BTC", Decimal(2), on.mark())
+            floor = await Floor(on).start()
+            await floor.refreshed()
+            on.faults.indexer_lag = True
+            await on.chain.settle_funding()
+            sent = await floor.trade("-0.5", Purpose.OWN_CUT, reduce_only=True)
+            assert on.held() == Decimal("1.5")
+            assert await floor.events(sent) == ["attempt", "unknown"]
+            behind = await floor.accounts.refresh(on.clock.now_ms())
+            assert (behind.fills, behind.payments) == ([], [])
+            again = await floor.trade("-0.5", Purpose.OWN_CUT, reduce_only=True)
+            assert await floor.events(again) == []  # its market is blocked
+            on.faults.indexer_lag = False
+            await on.chain.next_block()
+            while floor.executor.unresolved:
+                await floor.executor.resolve()
+            state = await floor.refreshed()
+            assert await floor.events(sent) == ["attempt", "unknown", "acknowledged"]
+            assert (state.own, state.attributed) == ({"BTC": Decimal(2)}, {BTC: Decimal("-0.5")})
+            await floor.refreshed()
+            (ours,) = await on.journal(JournalStore.funding)
+            (theirs,) = [p for p in on.chain.state.history.payments if p.subaccount_id == SUBACCOUNT]
+            assert ours.payment_usd == theirs.amount != 0
+
+    run(script)
+
+
 def test_a_halt_blocks_the_market_until_the_outcome_is_known() -> None:
     """If this fails, an order caught by a halt is followed by a second one for the same market."""
 
@@ -316,8 +348,11 @@ def test_a_journal_from_before_modes_were_marked_is_paper(tmp_path: Path) -> Non
     journal.close()
 
 
-def checked(tmp_path: Path, prepare=lambda s: None, **rigged):
-    """Run `hedged check` against a sandbox."""
+NOWHERE = {"chain_grpc": "127.0.0.1:9", "indexer_grpc": "127.0.0.1:9", "chain_stream": "127.0.0.1:9"}
+
+
+def checked(tmp_path: Path, prepare=lambda s: None, nodes_before=(), **rigged):
+    """Run `hedged check` against a sandbox, which comes after other nodes in the list."""
     result = []
 
     async def script() -> None:
@@ -327,6 +362,7 @@ def checked(tmp_path: Path, prepare=lambda s: None, **rigged):
             raw["injective"] |= on.config.model_dump(
                 include={"network", "chain_id", "nodes"}, exclude_none=True
             )
+            raw["injective"]["nodes"] = [*nodes_before, *raw["injective"]["nodes"]]
             (tmp_path / "c.yaml").write_text(yaml.safe_dump(raw))
             loop = asyncio.get_running_loop()
             command = ["check", "--config", str(tmp_path / "c.yaml")]
@@ -344,6 +380,20 @@ def test_check_proves_what_the_key_may_do(tmp_path: Path) -> None:
     assert "INJ for gas" in said.output
     assert "MORE THAN TRADE" not in said.output
     assert GRANTEE.to_hex() not in said.output
+
+
+def test_check_goes_on_to_the_next_node(tmp_path: Path) -> None:
+    """If this fails, one node that is down makes `hedged check` fail where `hedged run` would go on."""
+    said = checked(tmp_path, nodes_before=[NOWHERE, NOWHERE])
+    assert said.exception is None, said.exception
+    assert f"signs as {GRANTEE_ADDRESS} for {ADDRESS}" in said.output
+
+
+def test_check_refuses_a_cross_margin_subaccount(tmp_path: Path) -> None:
+    """If this fails, liquidation distances are computed by rules that do not hold for the account."""
+    said = checked(tmp_path, lambda s: s.faults.switch("cross_margin", value=True))
+    assert isinstance(said.exception, ConfigError)
+    assert "RISK_MODE_CROSS: this version trades isolated margin only" in str(said.exception)
 
 
 def test_check_warns_of_a_key_that_can_withdraw(tmp_path: Path) -> None:

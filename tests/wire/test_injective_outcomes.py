@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from injective_reading import QUICK, until
-from injective_rig import SUBACCOUNT, Rig, rig
+from injective_rig import GRANTEE, SUBACCOUNT, Rig, desk_on, rig
 
+from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.stream import Feed
 from hedged.domain.errors import OutcomeUnknown, Rejected
 from hedged.domain.orders import OrderStatus
+from hedged.execution.journal import Journal
 
 HALF = Decimal("0.5")
 
@@ -40,11 +43,11 @@ class ChainClock:
 
 
 @asynccontextmanager
-async def silent_indexer() -> AsyncIterator[Rig]:
+async def silent_indexer(path: Path | None = None) -> AsyncIterator[Rig]:
     """A rig whose indexer answers, and knows nothing of what happens from now on."""
-    async with rig(make_clock=ChainClock) as on:
+    async with rig(path=path, make_clock=ChainClock) as on:
         await on.trading.positions()
-        on.chain.state.history.behind = True
+        on.faults.indexer_lag = True
         yield on
 
 
@@ -82,8 +85,7 @@ async def two_minutes(on: Rig) -> None:
 
 async def the_indexer_goes_on_without(on: Rig, client_id: str) -> None:
     """The indexer catches up, has lost the order, and tells of a later trade of somebody else."""
-    history = on.chain.state.history
-    history.behind = False
+    history, on.faults.indexer_lag = on.chain.state.history, False
     on.sandbox.feed.trade("BTC", Decimal("0.0001"), Decimal(10_000))
     await on.chain.next_block()
     history.orders = {h: r for h, r in history.orders.items() if r.order.cid != client_id}
@@ -93,11 +95,55 @@ async def the_indexer_goes_on_without(on: Rig, client_id: str) -> None:
     await asyncio.sleep(0.1)
 
 
-def test_an_order_that_filled_nothing_is_known_to_have_only_after_two_minutes_and_a_later_trade() -> None:
+def test_the_chain_itself_proves_that_an_order_filled_nothing() -> None:
+    """If this fails, an order that found nobody blocks its market until an indexer, which may lag, has told of it."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            close_the_market(on)
+            sent = on.order("0.5")
+            state = await on.trading.place(sent)
+            assert (state.status, state.filled, state.remaining) == (OrderStatus.CANCELLED, 0, HALF)
+            assert await on.trading.lookup(sent.client_id) == state
+
+    run(script)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_after_a_restart_the_chain_proves_what_the_indexer_does_not_know(
+    tmp_path: Path, filled: bool
+) -> None:
+    """If this fails, a restart takes a fill that its indexer lacks for none, or never gives up an order without one."""
+
+    async def script() -> None:
+        async with silent_indexer(tmp_path / "journal.sqlite") as on:
+            on.faults.pruned = True  # the first life cannot know
+            if not filled:
+                close_the_market(on)
+            client_id = await included(on)
+            await on.network.close()
+            on.faults.pruned = False
+            again = Journal.open(tmp_path / "journal.sqlite")
+            async with desk_on(on.sandbox, again, TradingKey(GRANTEE), make_clock=ChainClock) as after:
+                await after.trading.recover()
+                await after.trading.positions()
+                await two_minutes(on)
+                if filled:
+                    with pytest.raises(OutcomeUnknown, match=r"its block has changed BTC by 0\.5"):
+                        await after.trading.lookup(client_id)
+                else:
+                    assert (await after.trading.lookup(client_id)).status is OrderStatus.CANCELLED
+            again.close()
+
+    run(script)
+
+
+def test_without_past_states_an_order_is_unfilled_only_after_two_minutes_and_a_later_trade() -> None:
     """If this fails, an order counts as unfilled because the indexer is slow, or blocks its market for ever."""
 
     async def script() -> None:
         async with silent_indexer() as on:
+            on.faults.pruned = True
             close_the_market(on)
             client_id = await included(on)
             with pytest.raises(OutcomeUnknown, match="the indexer does not know it"):
@@ -113,16 +159,24 @@ def test_an_order_that_filled_nothing_is_known_to_have_only_after_two_minutes_an
     run(script)
 
 
-def test_an_order_never_counts_as_unfilled_while_the_position_says_otherwise() -> None:
+@pytest.mark.parametrize(
+    ("pruned", "why"),
+    [
+        (True, r"BTC on the chain has changed by 0\.5, which no execution explains"),
+        (False, r"its block has changed BTC by 0\.5"),
+    ],
+)
+def test_an_order_never_counts_as_unfilled_while_the_position_says_otherwise(pruned: bool, why: str) -> None:
     """If this fails, a fill that the indexer has lost is hedged a second time."""
 
     async def script() -> None:
         async with silent_indexer() as on:
+            on.faults.pruned = pruned
             client_id = await included(on)
             assert on.held() == HALF
             await two_minutes(on)
             await the_indexer_goes_on_without(on, client_id)
-            with pytest.raises(OutcomeUnknown, match=r"has changed by 0\.5, which no execution explains"):
+            with pytest.raises(OutcomeUnknown, match=why):
                 await on.trading.lookup(client_id)
 
     run(script)

@@ -2,8 +2,12 @@
 
 import asyncio
 import io
+import socket
+import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,8 @@ from hedged.adapters.injective.paper_book import PaperBook
 from hedged.adapters.injective.retries import Retries
 from hedged.adapters.paper import PaperVenue
 from hedged.app import App, Parts
-from hedged.config import Config, parse_config
+from hedged.config import Config, TelemetryConfig, parse_config
+from hedged.daemon import run_daemon
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError, Rejected, Retryable
 from hedged.domain.market import SeriesKey
@@ -63,8 +68,9 @@ async def hold(sandbox: InjectiveSandbox, positions: Mapping[str, str]) -> None:
 
 
 def shown(book: OwnBook) -> str:
+    """What a terminal of the usual width shows."""
     out = io.StringIO()
-    show_own_book(Console(file=out, width=170, force_terminal=False), book)
+    show_own_book(Console(file=out, width=80, force_terminal=False), book)
     return out.getvalue()
 
 
@@ -95,8 +101,17 @@ def test_a_new_user_sees_their_own_book_with_its_expected_funding() -> None:
             assert btc.expected.high is not None
             assert btc.expected.low <= btc.expected.mean <= btc.expected.high
             assert book.equity_usd > book.free_usd == 20_000
-            text = shown(book)
-            for part in ("0.5 coins", "-2,000 coins", "33% away", "a month", "of funding a month", TRADER):
+            a_month = inj.funding_usd(inj.expected.recent, 24.0 * 30)
+            assert a_month is not None
+            text = " ".join(shown(book).split())
+            for part in (
+                "0.5 coins",
+                "-2,000 coins",
+                "33% away",
+                "of funding a month",
+                f"{a_month:+,.2f}",
+                TRADER,
+            ):
                 assert part in text
 
     asyncio.run(main())
@@ -128,10 +143,10 @@ def test_refusals_say_what_to_change() -> None:
                 ConfigError, match="on chain 'injective-1', the configuration asks for 'injective-888'"
             ):
                 await own_book(configured(sandbox, chain_id="injective-888"))
-            sandbox.chain.set_cross_margin(SUBACCOUNT)
+            sandbox.faults.cross_margin = True
             with pytest.raises(ConfigError, match="RISK_MODE_CROSS"):
                 await own_book(configured(sandbox))
-            sandbox.chain.set_cross_margin(SUBACCOUNT, cross=False)
+            sandbox.faults.cross_margin = False
             sandbox.faults.unavailable = True
             with pytest.raises(Retryable, match=r"no answer from the node 127.0.0.1:.*UNAVAILABLE"):
                 await own_book(configured(sandbox))
@@ -289,6 +304,42 @@ def test_a_daemon_protects_the_real_book_without_a_key() -> None:
                 await asyncio.wait([feed])
                 journal.close()
                 await venues.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("logs")  # the daemon configures the log for its process
+def test_a_node_of_another_chain_is_a_metric_of_the_daemon(tmp_path: Path) -> None:
+    """If this fails, an operator with one node left where there should be two learns of it from a log line alone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def metrics() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return "not yet"
+
+    async def main() -> None:
+        async with (
+            InjectiveSandbox(replace(STILL, chain_id="injective-888")) as other,
+            InjectiveSandbox(replace(STILL, block_time_s=0.1)) as sandbox,
+        ):
+            await hold(sandbox, {"BTC": "1"})
+            nodes = settings(other, sandbox)
+            changes = {"injective": nodes, "state_dir": tmp_path, "telemetry": TelemetryConfig(port=port)}
+            config = configured(sandbox).model_copy(update=changes)
+            daemon = asyncio.create_task(run_daemon(config))
+            try:
+                async with asyncio.timeout(20):
+                    while "hedged_nodes_set_aside 1.0" not in await asyncio.to_thread(metrics):
+                        assert not daemon.done()
+                        await asyncio.sleep(0.1)
+            finally:
+                daemon.cancel()
+                await asyncio.wait([daemon])
 
     asyncio.run(main())
 

@@ -477,7 +477,7 @@ def test_a_cross_margin_subaccount_says_so() -> None:
 
     async def scenario() -> None:
         async with world() as w:
-            w.sandbox.chain.set_cross_margin(w.subaccount)
+            w.sandbox.faults.cross_margin = True
             api = w.client.chain_exchange_v2_api
             profile = await api._stub.SubaccountRiskProfile(
                 query.QuerySubaccountRiskProfileRequest(subaccount_id=w.subaccount)

@@ -141,6 +141,7 @@ def test_sigterm_ends_it_cleanly(sandbox: Running) -> None:
         (["--symbol", "BTC", "--position", "INJ=100"], "not among the markets"),
         (["--symbol", "DOGE"], "no market for DOGE"),
         (["--data", "nowhere"], "cannot be played"),
+        (["--data", "nowhere", "--tides", "4"], "leave one out"),
     ],
 )
 def test_a_wrong_option_is_one_line(options: list[str], text: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from pyinjective.proto.injective.stream.v2 import query_pb2_grpc as stream_grpc
 from hedged.sandbox.injective.chain import BASE_FEE
 from hedged.sandbox.injective.server import InjectiveSandbox, Ports, SandboxConfig
 
+ROOT = Path(__file__).resolve().parents[2]
 ALL = stream.StreamRequest(
     derivative_trades_filter=stream.TradesFilter(subaccount_ids=["*"], market_ids=["*"]),
     derivative_orders_filter=stream.OrdersFilter(subaccount_ids=["*"], market_ids=["*"]),
@@ -433,7 +435,7 @@ def test_a_lagging_node_states_an_old_height_time_and_stream() -> None:
 
 
 def test_switches_are_listed_and_unknown_ones_refused_over_http() -> None:
-    """If this fails, an operator who mistypes a fault would believe it was on."""
+    """If this fails, an operator who mistypes a fault would believe it was on, or has to guess what there is."""
 
     async def scenario() -> None:
         async with world() as w, aiohttp.ClientSession() as http_client:
@@ -446,6 +448,10 @@ def test_switches_are_listed_and_unknown_ones_refused_over_http() -> None:
             async with http_client.get(root) as answer:
                 listed = json.loads(await answer.text())
             assert listed["switches"]["silent_rpc"] is True
+            manual = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
+            assert [
+                name for name in (*listed["switches"], *listed["once"]) if f"`{name}`" not in manual
+            ] == []
             assert listed["once"] == ["stream_drop", "stream_gap", "stream_overflow"]
             async with http_client.delete(f"{root}/silent_rpc") as answer:
                 assert (await answer.json())["silent_rpc"] is False

@@ -168,6 +168,36 @@ def test_a_post_only_order_rests_is_found_and_is_cancelled() -> None:
     run(script)
 
 
+def test_a_limit_order_takes_what_crosses_and_rests_where_nothing_does() -> None:
+    """If this fails, a limit order that has filled is believed to rest, or the other way round."""
+
+    async def script() -> None:
+        async with rig() as on:
+            taken = await on.trading.rest(on.order("0.5", slack="0.02"), blocks=10_000, post_only=False)
+            assert (taken.status, taken.filled) == (OrderStatus.FILLED, Decimal("0.5"))
+            assert on.held() == Decimal("0.5")
+            resting = await on.trading.rest(on.order("0.5", slack="-0.02"), blocks=10_000, post_only=False)
+            assert (resting.status, resting.remaining) == (OrderStatus.OPEN, Decimal("0.5"))
+
+    run(script)
+
+
+def test_an_order_in_a_market_that_is_not_watched_is_an_open_order_too() -> None:
+    """If this fails, what the trader left resting elsewhere ties up margin that nobody sees."""
+
+    async def script() -> None:
+        async with rig() as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, blocks=10_000)
+            on.data.watch(("ETH",))
+            (found,) = await on.trading.open_orders()
+            assert (found.client_id, found.key.symbol) == (sent.client_id, "BTC")
+            await on.trading.cancel(sent.client_id)
+            assert list(await on.trading.open_orders()) == []
+
+    run(script)
+
+
 def test_a_post_only_order_that_would_take_is_refused() -> None:
     """If this fails, an order meant to earn the maker's fee pays the taker's."""
 
@@ -284,7 +314,7 @@ def test_a_node_of_another_chain_is_refused() -> None:
 
 def test_a_cross_margin_subaccount_is_refused() -> None:
     """If this fails, liquidation distances are computed by rules that do not hold for the account."""
-    refused("isolated margin only", prepare=lambda running: running.chain.set_cross_margin(SUBACCOUNT))
+    refused("isolated margin only", prepare=lambda running: running.faults.switch("cross_margin", value=True))
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ class CexData:
         found = [
             told
             for symbol in self.symbols
+            if symbol in self._past
             for one in self._past[symbol].prints.between(since_ms, until_ms)
             if (told := settlement(SeriesKey(self.venue, symbol), one)) is not None
         ]

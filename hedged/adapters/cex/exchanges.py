@@ -19,6 +19,8 @@ from hedged.domain.errors import ConfigError
 
 RECEIVE_WINDOW_MS = 5_000
 """An exchange that gets a signed request later than this after it was made refuses it."""
+BINANCE_LISTS = ("positionRisk", "userTrades", "income", "openOrders", "allOrders")
+"""What Binance answers with a list; ccxt takes anything else for an empty one: a position would read as flat."""
 SANE_ID = re.compile(r"^[0-9A-Za-z]{1,32}$")
 _SILENT = logging.getLogger("hedged.ccxt")
 _SILENT.disabled = True  # ccxt logs whole requests, headers with the key and all
@@ -206,8 +208,13 @@ class _Guarded:
         request_headers: Any,
         request_body: Any,
     ) -> str:
-        """Refuse a page of HTML or nothing at all with status 200: ccxt would make an empty answer of it."""
+        """Refuse a page of HTML, nothing, or another shape with status 200: ccxt would make an empty answer of it."""
         body = response_body.strip()
-        if code < 300 and not body.startswith(("{", "[")):
-            raise ccxt.BadResponse(f"{self.id} answered {method} with {code} and no JSON: {body[:40]!r}")
+        last = url.partition("?")[0].rpartition("/")[2]
+        listed = self.id.startswith("binance") and last in BINANCE_LISTS
+        if code < 300 and not body.startswith("[" if listed else ("{", "[")):
+            wanted = "list" if listed else "JSON"
+            raise ccxt.BadResponse(
+                f"{self.id} answered {method} {last} with {code} and no {wanted}: {body[:40]!r}"
+            )
         return body

@@ -19,12 +19,13 @@ async def forward(
     since_ms: int,
     now_ms: int,
     limit: int,
+    window_ms: int = WINDOW_MS,
 ) -> Rows:
-    """Walk windows of a week, oldest first; `ask(from, until)` returns at most `limit` rows, oldest first."""
+    """Walk windows, oldest first; `ask(from, until)` returns at most `limit` rows, oldest first."""
     from_ms = max(since_ms, now_ms - OLDEST_MS, 0)
     rows: Rows = []
     for _ in range(MOST_PAGES):
-        until_ms = min(from_ms + WINDOW_MS, now_ms + 1)
+        until_ms = min(from_ms + window_ms, now_ms + 1)
         page = await ask(from_ms, until_ms)
         rows += page
         if len(page) >= limit and (newest_ms := max(map(time_of, page))) > from_ms:

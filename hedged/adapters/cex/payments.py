@@ -8,7 +8,7 @@ from typing import Any
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import reading
 from hedged.adapters.cex.keys import ApiKey
-from hedged.adapters.cex.pages import back, by_cursor, forward
+from hedged.adapters.cex.pages import OLDEST_MS, back, by_cursor, forward
 from hedged.adapters.cex.prints import due_ms
 from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.funding import FundingPayment, Settlement
@@ -100,6 +100,7 @@ class Payments:
                 since_ms,
                 now_ms,
                 LIMIT,
+                OLDEST_MS,  # of income any span may be asked for
             )
         found: dict[tuple[str, str], Payment] = {}
         for row in rows:

@@ -215,32 +215,36 @@ class CexTrading:
             return await self._prepared(intent)
 
     async def _prepared(self, intent: Intent) -> Perpetual:
-        """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable."""
+        """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable.
+
+        An order that only reduces needs no margin and must not wait for anything that can be done without.
+        """
         await self._ready()
         perpetual = self.data.perpetuals.get(intent.key.symbol)
         if perpetual is None:
             raise Rejected(f"{intent.key}: no such market")
-        market = (await self.data.markets()).get(intent.key.symbol, perpetual.market)
-        if intent.quantity <= 0 or intent.quantity % market.quantity_step:
+        step, tick = perpetual.market.quantity_step, perpetual.market.price_tick
+        if intent.quantity <= 0 or intent.quantity % step:
+            raise Rejected(f"{intent.key}: quantity {intent.quantity:f} is off the step {step:f}")
+        if intent.worst_price <= 0 or intent.worst_price % tick:
+            raise Rejected(f"{intent.key}: price {intent.worst_price:f} is off the tick {tick:f}")
+        if not intent.reduce_only:
+            await self._worth_sending(intent, perpetual)
+            await self._leverage.ensure(perpetual)
+        return perpetual
+
+    async def _worth_sending(self, intent: Intent, perpetual: Perpetual) -> None:
+        """Refuse what the exchange would refuse, or what could not fill. Raises Rejected, Retryable."""
+        market = (await self.data.markets()).get(perpetual.symbol, perpetual.market)
+        if intent.notional_usd < market.min_notional_usd:
             raise Rejected(
-                f"{intent.key}: quantity {intent.quantity:f} is off the step {market.quantity_step:f}"
+                f"{intent.key}: {intent.notional_usd:.2f} USD is below the minimum of {market.min_notional_usd:.2f}"
             )
-        if intent.worst_price <= 0 or intent.worst_price % market.price_tick:
-            raise Rejected(
-                f"{intent.key}: price {intent.worst_price:f} is off the tick {market.price_tick:f}"
-            )
-        least_usd = market.min_notional_usd
-        if not intent.reduce_only and intent.notional_usd < least_usd:
-            raise Rejected(
-                f"{intent.key}: {intent.notional_usd:.2f} USD is below the minimum of {least_usd:.2f}"
-            )
-        best = await self.data.best(intent.key.symbol, intent.side, self._touch_ms)
+        best = await self.data.best(perpetual.symbol, intent.side, self._touch_ms)
         if best is not None and (best - intent.worst_price) * intent.side.sign > 0:
             raise Rejected(
                 f"{intent.key}: the best price {best:f} is beyond the worst {intent.worst_price:f}"
             )
-        await self._leverage.ensure(perpetual)
-        return perpetual
 
     async def _send(self, intent: Intent, client_id: str, perpetual: Perpetual) -> tuple[OrderState, str]:
         """Send once; once more where the exchange refused it for its time alone, with the time asked anew."""

@@ -12,10 +12,10 @@ from hedged.adapters.injective.board import Seen, Ticker
 from hedged.adapters.injective.chain import Chain, Head
 from hedged.adapters.injective.markets import Perpetual, by_symbol, measured, read_perpetual, read_state
 from hedged.adapters.injective.network import InjectiveNetwork
-from hedged.adapters.injective.prints import certain
+from hedged.adapters.injective.past import Past
 from hedged.adapters.injective.queries import ChainQueries, IndexerQueries
 from hedged.domain.bars import Observation
-from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
+from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market
@@ -29,12 +29,6 @@ LAG_MS = 30 * SECOND_MS
 """A node whose latest block is older than this lags, or its chain stands still: what it says is not the present."""
 SILENT_MS = 60 * SECOND_MS
 """Once nobody has answered for so long, what is remembered is not told as the present any more."""
-PRICE_DAYS = 14
-"""Days of hourly prices that are read from the trades: what volatility is first measured on."""
-
-
-COMPLETE_OVERLAP_MS = 3 * HOUR_MS
-"""The indexer may be behind when it is asked: this much is read again the next time."""
 
 
 class InjectiveData:
@@ -55,11 +49,11 @@ class InjectiveData:
         self._node, self.chain = Chain(channel), ChainQueries(channel)
         self.indexer = IndexerQueries(network.create_exchange_grpc_channel())
         self.network, self._clock, self._costs = network, clock, costs
-        self._history_ms, self._lag_ms, self._silent_ms = history_days * DAY_MS, lag_ms, silent_ms
+        self._past = Past(self.indexer, clock, history_days)
+        self._lag_ms, self._silent_ms = lag_ms, silent_ms
         self._watched: frozenset[str] | None = None
-        self._complete: set[str] = set()  # symbols whose prints are complete
         self._strange: set[str] = set()  # market ids that could not be read
-        self._lock, self._loading = asyncio.Lock(), asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._polled_ms = 0
         self._fed = False
         self.tickers: dict[str, Ticker] = {}
@@ -200,7 +194,7 @@ class InjectiveData:
             self._unreadable(full, error)
             return
         if ticker.snapshot(state):
-            self._complete.discard(ticker.perpetual.symbol)
+            self._past.doubt(ticker)
 
     def _unreadable(self, full: query_pb2.FullDerivativeMarket, error: Exception) -> None:
         if full.market.market_id not in self._strange:
@@ -234,39 +228,8 @@ class InjectiveData:
 
     async def load(self) -> None:
         """Read the funding history and the hourly prices of the markets that are told, once. Raises Retryable."""
-        async with self._loading:  # of its own: polls go on while history is read
-            missing = [symbol for symbol in self.symbols if symbol not in self._complete]
-            await asyncio.gather(*(self._load(self.tickers[symbol]) for symbol in missing))
+        await self._past.load([self.tickers[symbol] for symbol in self.symbols])
 
     async def read_again(self, symbol: str) -> None:
         """Read the latest funding prints of a market anew: it had a settlement that they do not tell."""
-        async with self._loading:
-            await self._read_prints(self.tickers[symbol])
-
-    async def _read_prints(self, ticker: Ticker) -> None:
-        perpetual, now_ms = ticker.perpetual, self._clock.now_ms()
-        since_ms = max(now_ms - self._history_ms, ticker.complete_to_ms)
-        read = await self.indexer.prints(perpetual, since_ms, ticker.prints.due_of)
-        before = ticker.prints.last_before(read[0].ts_ms) if read else None
-        sure = certain(read, before, perpetual.rule.interval_s, now_ms)
-        for one in sure:
-            ticker.record(one)
-        if len(sure) == len(read):
-            self._complete.add(perpetual.symbol)
-            ticker.complete_to_ms = now_ms - COMPLETE_OVERLAP_MS
-
-    async def _load(self, ticker: Ticker) -> None:
-        now_ms = self._clock.now_ms()
-        first_ms = now_ms - self._history_ms
-        await self._read_prints(ticker)
-        if not ticker.priced:
-            price_from_ms = max(first_ms, now_ms - PRICE_DAYS * DAY_MS)
-            log.info(
-                "injective_history", symbol=ticker.perpetual.symbol, reading=f"prices of {PRICE_DAYS} days"
-            )
-            ticker.prices = await self.indexer.prices(ticker.perpetual, now_ms, price_from_ms, HOUR_MS)
-            ticker.priced = True
-            took_s = (self._clock.now_ms() - now_ms) / SECOND_MS
-            log.info(
-                "injective_history", symbol=ticker.perpetual.symbol, prices=len(ticker.prices), took_s=took_s
-            )
+        await self._past.read_again(self.tickers[symbol])

@@ -16,9 +16,11 @@ from hedged.adapters.injective.keys import TradingKey, load_key
 from hedged.adapters.injective.messages import Messages, Trader
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.past_positions import PastPositions
 from hedged.adapters.injective.preflight import Clearance, clear_for_trading
+from hedged.adapters.injective.reads import AccountReader
 from hedged.adapters.injective.retries import patiently
-from hedged.adapters.injective.trading import AccountReader, InjectiveTrading
+from hedged.adapters.injective.trading import InjectiveTrading
 from hedged.adapters.injective.transactions import Patience, SendSettings, Transactions
 from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock
@@ -119,5 +121,6 @@ def open_desk(
         leverage,
         patience,
         Fills(trader.subaccount_id),
+        PastPositions(data.chain.channel, trader.subaccount_id),
     )
     return Desk(trading, heights, trader)

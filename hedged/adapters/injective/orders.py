@@ -53,6 +53,20 @@ class Orders:
             told += [row.timestamp for row in (await self._stub.FundingRates(prints)).funding_rates]
         return max(told, default=0)
 
+    async def markets(self) -> set[str]:
+        """Return the ids of the markets in which the indexer knows orders of the subaccount to rest, any market."""
+        found: set[str] = set()
+        skip, more = 0, True
+        while more:
+            request = indexer_pb2.SubaccountOrdersListRequest(
+                subaccount_id=self._subaccount_id, skip=skip, limit=PAGE
+            )
+            with asking("resting orders"):
+                rows = (await self._stub.SubaccountOrdersList(request)).orders
+            found |= {row.market_id for row in rows}
+            skip, more = skip + len(rows), len(rows) == PAGE
+        return found
+
     async def resting(self, market_id: str) -> Sequence[OrderState]:
         """Return the orders that rest in a market, as the chain has them."""
         request = query_pb2.QueryTraderDerivativeOrdersRequest(

@@ -1,40 +1,30 @@
 """What became of an order that is in a block: filled, resting, or nothing at all.
 
 Three tell of it, and none is taken at its silence: the event stream (at once, while it runs), the chain's own book
-(what rests), the indexer (everything, but late). That nothing was filled is concluded only from an indexer that is past
-the order's block, and from positions on the chain that its executions explain.
+(what rests), the indexer (everything, but late). That a market order filled nothing is concluded from the chain: its
+block has not moved the position. Where no node keeps that state any more it takes an indexer that is past the order's
+block, and positions that its executions explain.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
 
 from hedged.adapters.injective.fills import MOST, Fills
 from hedged.adapters.injective.orders import Orders
+from hedged.adapters.injective.past_positions import PastPositions
+from hedged.adapters.injective.reads import AccountReader
 from hedged.adapters.injective.sent import Sent
 from hedged.adapters.injective.transactions import Patience, Transactions
 from hedged.domain.book import Position
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, OrderState, OrderStatus
+from hedged.domain.orders import OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx
 
 SILENCE_MS = 120 * SECOND_MS
 """So long after its block an order that nobody tells of may count as unfilled, where the rest agrees."""
-
-
-class Reader(Protocol):
-    """What the account shows."""
-
-    async def positions(self) -> Mapping[str, Position]:
-        """Return all open positions by symbol."""
-        ...
-
-    async def executions(self, since_ms: int) -> Sequence[Execution]:
-        """Return executions with ts ≥ since."""
-        ...
 
 
 class Outcomes:
@@ -42,15 +32,16 @@ class Outcomes:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: AccountReader,
         orders: Orders,
         fills: Fills,
         transactions: Transactions,
+        past: PastPositions,
         clock: Clock,
         patience: Patience,
     ) -> None:
         self.fills = fills
-        self._reader, self._orders, self._transactions = reader, orders, transactions
+        self._reader, self._orders, self._transactions, self._past = reader, orders, transactions, past
         self._clock, self._patience = clock, patience
         self._held: tuple[int, Mapping[str, Position]] | None = None
         self._before: dict[str, tuple[int, Decimal]] = {}  # client id → when, and coins held then
@@ -71,7 +62,7 @@ class Outcomes:
         while len(self._before) > MOST:
             del self._before[next(iter(self._before))]
 
-    async def wait(self, key: SeriesKey, client_id: str, sent: Sent) -> OrderState:
+    async def wait(self, key: SeriesKey, client_id: str, tx: SignedTx, sent: Sent) -> OrderState:
         """Wait until somebody tells what became of an order in a block. Raises Rejected, OutcomeUnknown."""
         why = "the indexer does not know it yet"
         try:
@@ -87,9 +78,19 @@ class Outcomes:
                         raise Rejected(failure)
                     await asyncio.sleep(self._patience.poll_s)
         except TimeoutError:
-            raise OutcomeUnknown(
-                f"order {client_id} is in a block, what it filled is not known: {why}"
-            ) from None
+            pass
+        if sent.is_market and await self._moved_nothing(tx, sent):
+            return _unfilled(key, client_id, sent)
+        raise OutcomeUnknown(f"order {client_id} is in a block, what it filled is not known: {why}")
+
+    async def _moved_nothing(self, tx: SignedTx, sent: Sent) -> bool:
+        """Whether the chain shows, within a moment, that the block of a market order has not moved the position."""
+        try:
+            async with asyncio.timeout(self._patience.chain_s):
+                block = await self._transactions.block_of(tx)
+                return block is not None and await self._past.moved(sent.market_id, block[0]) == 0
+        except (TimeoutError, Retryable):
+            return False
 
     async def told(self, key: SeriesKey, client_id: str, sent: Sent | None) -> OrderState | None:
         """Return what stream, chain or indexer tell of an order; None where none does. Raises Retryable."""
@@ -110,8 +111,23 @@ class Outcomes:
 
     async def unfilled(self, key: SeriesKey, client_id: str, tx: SignedTx, sent: Sent) -> OrderState:
         """Conclude that a market order filled nothing. Raises OutcomeUnknown while anything speaks against it."""
-        included_ms = await self._transactions.included_ms(tx)
-        if included_ms is None or self._clock.now_ms() - included_ms < SILENCE_MS:
+        block = await self._transactions.block_of(tx)
+        if block is None:
+            raise OutcomeUnknown(f"order {client_id} is in a block that the node does not tell now")
+        height, included_ms = block
+        moved = await self._past.moved(sent.market_id, height)
+        if moved is None:
+            await self._untold(key, client_id, included_ms, sent)
+        elif moved:
+            raise OutcomeUnknown(
+                f"order {client_id}: the indexer knows nothing of it, and its block has changed {key.symbol} by "
+                f"{moved.normalize():f}"
+            )
+        return _unfilled(key, client_id, sent)
+
+    async def _untold(self, key: SeriesKey, client_id: str, included_ms: int, sent: Sent) -> None:
+        """Return where an order may count as unfilled because nobody tells of it. Raises OutcomeUnknown else."""
+        if self._clock.now_ms() - included_ms < SILENCE_MS:
             raise OutcomeUnknown(f"order {client_id} is in a block and the indexer does not know it")
         if (
             await self._orders.told_to_ms(sent.market_id) <= included_ms + SECOND_MS
@@ -125,9 +141,6 @@ class Outcomes:
                 f"order {client_id}: the indexer knows nothing of it, and {key.symbol} on the chain has changed by "
                 f"{change.normalize():f}, which no execution explains"
             )
-        return OrderState(
-            client_id, key, OrderStatus.CANCELLED, Decimal(0), abs(sent.quantity), "nothing was filled"
-        )
 
     async def _unexplained(self, symbol: str, client_id: str) -> Decimal:
         """Return by what the position has changed since before the order, beyond the executions told.
@@ -142,6 +155,11 @@ class Outcomes:
         now = _quantity(await self._reader.positions(), symbol)
         explained = sum((e.signed_quantity for e in executions if e.key.symbol == symbol), Decimal(0))
         return now - held - explained
+
+
+def _unfilled(key: SeriesKey, client_id: str, sent: Sent) -> OrderState:
+    quantity = abs(sent.quantity)
+    return OrderState(client_id, key, OrderStatus.CANCELLED, Decimal(0), quantity, "nothing was filled")
 
 
 def _quantity(held: Mapping[str, Position], symbol: str) -> Decimal:

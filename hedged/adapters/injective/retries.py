@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from hedged.adapters.injective.health import FAILURES_TO_ROTATE
 from hedged.domain.errors import Retryable
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,11 @@ class Retries:
     tries: int = 5
     first_s: float = 1.0
     longest_s: float = 15.0
+
+    @classmethod
+    def through(cls, nodes: int) -> "Retries":
+        """Try as often as it takes to have left every node but the last: for a command that somebody waits for."""
+        return cls(tries=FAILURES_TO_ROTATE * nodes + 1, first_s=0.2, longest_s=1.0)
 
 
 async def patiently(what: str, ask: Callable[[], Awaitable[T]], retries: Retries | None = None) -> T:

@@ -7,14 +7,15 @@ order passes three proofs: accepted by a node, in a block and worked, filled or 
 import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from hedged.adapters.injective.codes import NO_ORDER, says
 from hedged.adapters.injective.fills import Fills
-from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.messages import Kind, Messages, Ticket, make_ticket
 from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.outcomes import Outcomes, key_of
+from hedged.adapters.injective.past_positions import PastPositions
+from hedged.adapters.injective.reads import AccountReader, Rules
 from hedged.adapters.injective.retries import patiently
 from hedged.adapters.injective.sent import Sent, orders_in
 from hedged.adapters.injective.transactions import Patience, Transactions
@@ -24,48 +25,8 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
-
-
-class AccountReader(Protocol):
-    """What the account shows; read without a key."""
-
-    async def positions(self) -> Mapping[str, Position]:
-        """Return all open positions by symbol."""
-        ...
-
-    async def balance(self) -> Balance:
-        """Return the collateral."""
-        ...
-
-    async def executions(self, since_ms: int) -> Sequence[Execution]:
-        """Return executions with ts ≥ since."""
-        ...
-
-    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
-        """Return funding payments with ts > since."""
-        ...
-
-
-class Rules(Protocol):
-    """The markets as they are now."""
-
-    async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
-        """Return a market and its mark; None where there is none."""
-        ...
-
-    def symbol_of(self, market_id: str) -> str | None:
-        """Return the symbol of a market by the id that the chain uses."""
-        ...
-
-    def market_ids(self) -> Sequence[str]:
-        """Return the ids of the markets in which orders may be sent."""
-        ...
-
-    def best(self, symbol: str, side: Side) -> Decimal | None:
-        """Return the best price that an order of `side` could meet in the book; None where that is not known."""
-        ...
 
 
 class InjectiveTrading:
@@ -85,6 +46,7 @@ class InjectiveTrading:
         leverage: Decimal,
         patience: Patience,
         fills: Fills,
+        past: PastPositions,
     ) -> None:
         self._reader = reader
         self._rules = rules
@@ -93,7 +55,7 @@ class InjectiveTrading:
         self._transactions = transactions
         self._journal = journal
         self._leverage = leverage
-        self._outcomes = Outcomes(reader, orders, fills, transactions, clock, patience)
+        self._outcomes = Outcomes(reader, orders, fills, transactions, past, clock, patience)
 
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
@@ -145,7 +107,7 @@ class InjectiveTrading:
         tx = await self._transactions.send(self._messages.signed_by_grantee([message]), client_ids)
         failed = _failed(tx)
         return {
-            c: Rejected(failed[c]) if c in failed else await self._told(one, ticket)
+            c: Rejected(failed[c]) if c in failed else await self._told(one, ticket, tx)
             for c, one, ticket in zip(client_ids, approved, tickets, strict=True)
         }
 
@@ -167,9 +129,18 @@ class InjectiveTrading:
         return await self._outcomes.unfilled(key, client_id, included[-1], sent)
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Return the orders that rest in the markets traded here, as the chain has them."""
-        found = await asyncio.gather(*(self._orders.resting(m) for m in self._rules.market_ids()))
+        """Return all resting orders of the subaccount, as the chain has them, in whatever market.
+
+        The markets traded here are always looked into, others where the indexer knows of an order.
+        """
+        found = await asyncio.gather(
+            *(self._orders.resting(market_id) for market_id in await self._markets())
+        )
         return [state for market in found for state in market]
+
+    async def _markets(self) -> list[str]:
+        """Return the ids of all markets in which orders of the subaccount may rest."""
+        return sorted({*self._rules.market_ids(), *(await self._orders.markets())})
 
     async def cancel(self, client_id: str) -> None:
         """Cancel a resting order; one that is already gone is no error.
@@ -197,7 +168,7 @@ class InjectiveTrading:
             return None if await self._has_ended(client_id) else sent.market_id
         if signed:
             return None
-        for market_id in self._rules.market_ids():  # not sent by this journal
+        for market_id in await self._markets():  # not sent by this journal
             if any(state.client_id == client_id for state in await self._orders.resting(market_id)):
                 return market_id
         return None
@@ -213,12 +184,12 @@ class InjectiveTrading:
         ticket = await self._ticket(approved, kind, expires_at)
         messages = self._messages.signed_by_grantee([self._messages.create(ticket)])
         self._outcomes.sending(approved.client_id, approved.intent.key.symbol)
-        await self._transactions.send(messages, (approved.client_id,))
-        return await self._told(approved, ticket)
+        tx = await self._transactions.send(messages, (approved.client_id,))
+        return await self._told(approved, ticket, tx)
 
-    async def _told(self, approved: ApprovedIntent, ticket: Ticket) -> OrderState:
+    async def _told(self, approved: ApprovedIntent, ticket: Ticket, tx: SignedTx) -> OrderState:
         sent = Sent(ticket.market_id, ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET)
-        return await self._outcomes.wait(approved.intent.key, approved.client_id, sent)
+        return await self._outcomes.wait(approved.intent.key, approved.client_id, tx, sent)
 
     async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:
         """Make the order, by the market's rules of now. Raises Rejected where they are not those of the decision."""

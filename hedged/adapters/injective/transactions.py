@@ -13,22 +13,20 @@ The order of things is the safety of it:
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Any
 
 import structlog
-from pyinjective.transaction import Transaction
 
-from hedged.adapters.injective.chain import AccountPoint, Chain, TxResult, sequence_is_wrong
+from hedged.adapters.injective.chain import Chain, TxResult
 from hedged.adapters.injective.codes import FEE, SEQUENCE, SIGN_ANEW, TIMEOUT, TX_IN_CACHE, explain, refusal
-from hedged.adapters.injective.gas import Fee, Gas, gas_limit
+from hedged.adapters.injective.gas import Gas
 from hedged.adapters.injective.heights import Heights
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.responses import failed_orders
 from hedged.adapters.injective.sequencer import Sequencer
+from hedged.adapters.injective.signing import Signing
 from hedged.domain.clock import Clock
 from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable
-from hedged.domain.market import INJECTIVE
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
 DEAD_MARGIN_BLOCKS = 3
@@ -44,12 +42,14 @@ log = structlog.get_logger(__name__)
 class Patience:
     """How long to wait, in seconds, before an outcome counts as unknown; together less than the executor's deadline.
 
-    `settle_s`: for a block with an accepted transaction. `fill_s`: for the indexer to tell of that block.
-    `block_age_s`: a chain whose last block is older has halted, or the node lags: nothing is signed.
+    `settle_s`: for a block with an accepted transaction. `fill_s`: for stream or indexer to tell of that block;
+    `chain_s`: then for the chain's own state. `block_age_s`: a chain whose last block is older has halted, or the node
+    lags: nothing is signed.
     """
 
     settle_s: float = 11.0
     fill_s: float = 6.0
+    chain_s: float = 2.0
     poll_s: float = 0.3
     block_age_s: float = 30.0
 
@@ -82,10 +82,12 @@ class Transactions:
         self._journal = journal
         self._gas = gas
         self._heights = heights
-        self._clock = clock
         self._settings = settings
         self._seen = seen
         self._sequencer = Sequencer(chain, key.address)
+        self._signing = Signing(
+            chain, key, gas, heights, self._sequencer, clock, settings.chain_id, settings.timeout_blocks
+        )
 
     async def height(self) -> int:
         """Return the chain's height. Raises Retryable where it is not known or stands still."""
@@ -120,10 +122,10 @@ class Transactions:
             return await self._settled(tx, TxOutcome.DEAD, f"not in any block by height {tx.timeout_height}")
         return tx
 
-    async def included_ms(self, tx: SignedTx) -> int | None:
-        """Return the time of the block that a transaction is in; None where this node does not find it now."""
+    async def block_of(self, tx: SignedTx) -> tuple[int, int] | None:
+        """Return height and time (ms) of the block that a transaction is in; None where this node does not tell."""
         found = await self._chain.find(tx.tx_hash)
-        return (found.ts_ms or None) if found else None
+        return (found.height, found.ts_ms) if found and found.ts_ms else None
 
     async def recover(self) -> list[SignedTx]:
         """Look up what an earlier life left without an outcome; return what still has none."""
@@ -135,7 +137,7 @@ class Transactions:
         """Sign, journal and send until a node accepts; sign anew only after a refusal that proves nothing happened."""
         refused, why = "", HedgedError()
         for signing in range(1, SIGNINGS + 1):
-            tx, fee = await self._signed(messages, client_ids)
+            tx, fee = await self._signing.sign(messages, client_ids)
             if tx.tx_hash == refused:
                 raise why  # asked again, the chain gave the same figures that the node does not accept
             await self._journal.record(tx)
@@ -180,43 +182,6 @@ class Transactions:
             why = f"sent again it is refused: {explain(answer.codespace, answer.code, answer.log)}"
             break
         raise OutcomeUnknown(f"transaction {tx.tx_hash} up to height {tx.timeout_height}: {why}")
-
-    async def _signed(self, messages: Sequence[Any], client_ids: tuple[str, ...]) -> tuple[SignedTx, Fee]:
-        """Sign with the sequence, fee and height of now."""
-        height = await self._heights.latest()
-        timeout_height = height + self._settings.timeout_blocks
-        point = await self._sequencer.next()
-        try:
-            limit = await self._limit(messages, point, timeout_height)
-        except Retryable as error:
-            if not sequence_is_wrong(error):
-                raise
-            self._sequencer.doubt()  # nothing was sent: ask the chain and try once more
-            self._sequencer.told(str(error))
-            point = await self._sequencer.next()
-            limit = await self._limit(messages, point, timeout_height)
-        fee = await self._gas.fee(limit)
-        raw = self._raw(messages, point, timeout_height, fee)
-        tx_hash = sha256(raw).hexdigest().upper()
-        now_ms = self._clock.now_ms()
-        signer = self._key.address
-        tx = SignedTx(tx_hash, INJECTIVE, signer, point.sequence, timeout_height, now_ms, client_ids, raw)
-        return tx, fee
-
-    async def _limit(self, messages: Sequence[Any], point: AccountPoint, timeout_height: int) -> int:
-        simulated = self._gas.settings.simulate
-        draft = self._raw(messages, point, timeout_height, Fee(0, 0)) if simulated else b""
-        return await gas_limit(self._gas.settings, self._chain, messages, draft)
-
-    def _raw(self, messages: Sequence[Any], point: AccountPoint, timeout_height: int, fee: Fee) -> bytes:
-        if timeout_height <= 0:
-            raise AssertionError("a transaction without a timeout height never expires")
-        tx = Transaction()
-        tx.with_messages(*messages).with_sequence(point.sequence).with_account_num(point.number)
-        tx.with_chain_id(self._settings.chain_id).with_timeout_height(timeout_height)
-        tx.with_gas(fee.limit).with_fee([fee.coin()])
-        document = tx.get_sign_doc(self._key.public).SerializeToString()
-        return bytes(tx.get_tx_data(self._key.sign(document), self._key.public))
 
     async def _delivered(self, tx: SignedTx) -> SignedTx:
         """Wait for the block. A node that does not answer meanwhile is asked again until the time is up."""

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     HTML = "html"  # 200 and a page of HTML, nothing done
     HTML_AFTER = "html after"
     EMPTY = "empty"  # 200 and no body
+    BARE = "bare"  # 200 and {}
     CUT = "cut"  # done, and the answer breaks off
     RATE_LIMIT = "rate limit"  # 429 in the exchange's own words
     BANNED = "banned"  # 418
@@ -101,6 +102,8 @@ async def _spoilt(request: web.Request, rule: Rule, answer: web.StreamResponse |
             return web.Response(text=HTML, content_type="text/html")
         case Fault.EMPTY:
             return web.Response(body=b"", content_type="application/json")
+        case Fault.BARE:
+            return web.json_response({})
         case Fault.CUT:
             return await _cut(request)
         case _:

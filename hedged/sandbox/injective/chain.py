@@ -7,16 +7,11 @@ the ante handler does neither. After each block the rest of the mempool is check
 
 import copy
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
-from google.protobuf import any_pb2
-from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_tx
-from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
-
-from hedged.sandbox.injective import clearing, codes, gas
+from hedged.sandbox.injective import ante, clearing, codes, gas
 from hedged.sandbox.injective.codes import ChainError
 from hedged.sandbox.injective.crowd import CrowdFlow
 from hedged.sandbox.injective.events import BlockEvents, TxSummary
@@ -25,15 +20,18 @@ from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.grants import Grants
 from hedged.sandbox.injective.history import History
 from hedged.sandbox.injective.ledger import INJ
-from hedged.sandbox.injective.messages import Executor, signer_of
-from hedged.sandbox.injective.transactions import MSG_EXEC, Message, SignedTx, decode, tx_hash
+from hedged.sandbox.injective.messages import Executor
+from hedged.sandbox.injective.positions import Position
+from hedged.sandbox.injective.results import TxResult, packed, result_of
+from hedged.sandbox.injective.transactions import SignedTx, decode, tx_hash
 
 FIRST_HEIGHT = 1_000
 KEPT_BLOCKS = 1_000
 KEPT_TXS = 10_000
+KEPT_STATES = 200
+"""Blocks whose positions can still be asked for: a node prunes."""
 BASE_FEE = 160_000_000
 """inj units (10⁻¹⁸ INJ) per gas."""
-LOW_GAS_FACTOR = 1_000
 
 
 @dataclass(slots=True)
@@ -45,27 +43,15 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class TxResult:
-    """What became of a transaction. `height` 0 = not in a block. `data`: packed responses, upper-case hex."""
-
-    tx_hash: str
-    height: int
-    codespace: str
-    code: int
-    raw_log: str
-    data: str
-    gas_wanted: int
-    gas_used: int
-    time_ms: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Header:
     """A block's height and time."""
 
     height: int
     time_ms: int
+
+
+Held = tuple[str, str, Position]
+"""Market id, subaccount id, and what it held there."""
 
 
 @dataclass(slots=True)
@@ -84,6 +70,8 @@ class Chain:
     seen: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_TXS))
     results: dict[str, TxResult] = field(default_factory=dict)
     headers: deque[Header] = field(default_factory=lambda: deque(maxlen=KEPT_BLOCKS))
+    past_positions: dict[int, list[Held]] = field(default_factory=dict)
+    """Everybody's positions but the crowd's, by the height they were committed at."""
 
     def __post_init__(self) -> None:
         self.headers.append(Header(self.height, self.time_ms))
@@ -114,25 +102,25 @@ class Chain:
         """Run check-tx and keep a good transaction for the next block; return code 0 or why not."""
         name = tx_hash(raw)
         if name in self.seen:
-            return _result(name, raw, codes.sdk(codes.TX_IN_MEMPOOL_CACHE, ""))
+            return result_of(name, raw, codes.sdk(codes.TX_IN_MEMPOOL_CACHE, ""))
         try:
             tx = decode(raw)
             if self.faults.sequence_mismatch:
-                raise _wrong_sequence(tx.sequence + 1, tx.sequence)
-            self._ante(tx, self._pending_sequence(tx.signer))
+                raise ante.wrong_sequence(tx.sequence + 1, tx.sequence)
+            ante.check(self, tx, self._pending_sequence(tx.signer))
         except ChainError as error:
-            return _result(name, raw, error)
+            return result_of(name, raw, error)
         self.seen.append(name)
         if not self.faults.mempool_drop:
             self.mempool.append(tx)
-        return _result(name, raw, None)
+        return result_of(name, raw, None)
 
     def simulate(self, raw: bytes) -> int:
         """Execute a transaction on a copy of the state; return the gas used. Raises ChainError."""
         tx = decode(raw)
         if self.faults.sequence_mismatch:
-            raise _wrong_sequence(tx.sequence + 1, tx.sequence)
-        self._ante(tx, self._pending_sequence(tx.signer), simulated=True)
+            raise ante.wrong_sequence(tx.sequence + 1, tx.sequence)
+        ante.check(self, tx, self._pending_sequence(tx.signer), simulated=True)
         kept, kept_grants = self.exchange, self.grants
         self.exchange, self.grants = copy.deepcopy(kept), copy.copy(kept_grants)
         self.exchange.events.height = self.height + 1
@@ -146,57 +134,18 @@ class Chain:
         waiting = sum(1 for tx in self.mempool if tx.signer == signer)
         return (self.accounts[signer].sequence if signer in self.accounts else 0) + waiting
 
-    def _ante(self, tx: SignedTx, expected: int, *, simulated: bool = False) -> None:
-        """Check fee, timeout height, funds, sequence and signature, in the order of the chain's ante handler."""
-        factor = LOW_GAS_FACTOR if self.faults.low_gas else 1
-        required = tx.gas_limit * self.base_fee * factor
-        if not simulated and tx.fee_inj < required:
-            text = f"insufficient fees; got: {tx.fee_inj}inj required: {required}inj: insufficient fee"
-            raise codes.sdk(codes.INSUFFICIENT_FEE, text)
-        if tx.timeout_height and self.height > tx.timeout_height:
-            text = f"block height: {self.height}, timeout height: {tx.timeout_height}: tx timeout height"
-            raise codes.sdk(codes.TX_TIMEOUT_HEIGHT, text)
-        account = self.accounts.get(tx.signer)
-        if account is None:
-            text = f"fee payer address: {tx.signer} does not exist: unknown address"
-            raise codes.sdk(codes.UNKNOWN_ADDRESS, text)
-        balance = self.exchange.ledger.bank[tx.signer][INJ]
-        if not simulated and balance < tx.fee_inj:
-            text = f"spendable balance {balance}inj is smaller than {tx.fee_inj}inj: insufficient funds"
-            raise codes.sdk(codes.INSUFFICIENT_FUNDS, text)
-        if tx.sequence != expected:
-            raise _wrong_sequence(expected, tx.sequence)
-        if not simulated and not tx.is_signed_for(self.chain_id, account.number):
-            text = f"({account.number}), sequence ({expected}) and chain-id ({self.chain_id}): unauthorized"
-            text = f"signature verification failed; please verify account number {text}"
-            raise codes.sdk(codes.UNAUTHORIZED, text)
-
     def _execute(self, tx: SignedTx) -> str:
         """Run all messages; return the packed responses. Raises ChainError: nothing may be kept then."""
         executor = Executor(self.exchange, self.grants, tx.tx_hash)
         responses = []
         for index, message in enumerate(tx.messages):
             try:
-                self._authorise(tx.signer, message)
+                ante.authorise(self, tx.signer, message)
                 responses.append(executor.execute(message.type_url, message.value))
             except ChainError as error:
                 text = f"failed to execute message; message index: {index}: {error.log}"
                 raise ChainError(error.codespace, error.code, text) from None
-        return _packed(tx.envelopes, tx.messages, responses)
-
-    def _authorise(self, signer: str, message: Message) -> None:
-        acting_for = signer_of(message.type_url, message.value)
-        if message.grantee is None:
-            if acting_for != signer:
-                raise codes.sdk(codes.UNAUTHORIZED, "signature verification failed: unauthorized")
-            return
-        if message.grantee != signer:
-            raise codes.sdk(codes.UNAUTHORIZED, "the grantee did not sign: unauthorized")
-        if acting_for != signer:
-            now_s = self.time_s
-            if self.faults.expired_grant:
-                self.grants.require("", "", message.type_url, now_s)
-            self.grants.require(acting_for, signer, message.type_url, now_s)
+        return packed(tx.envelopes, tx.messages, responses)
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
@@ -208,6 +157,7 @@ class Chain:
         settle_now: bool = False,
     ) -> BlockEvents:
         """Make the next block at `time_ms`: funding, transactions, matching. `settle_now` ends the interval early."""
+        self._keep_positions()  # the operator's hand moves them between blocks
         self.height += 1
         self.time_ms = max(time_ms, self.time_ms + 1)
         self.exchange.events = BlockEvents(self.height, self.time_ms, gas_price=self.base_fee)
@@ -221,9 +171,20 @@ class Chain:
         clearing.end_block(self.exchange, flows)
         self._recheck()
         events = self._closed_block()
-        self.history.record(events)
+        self.history.record(events, self.faults.indexer_lag)
         self.headers.append(Header(self.height, self.time_ms))
+        self._keep_positions()
         return events
+
+    def _keep_positions(self) -> None:
+        house = self.exchange.house
+        self.past_positions[self.height] = [
+            (market.market_id, holder, copy.copy(position))
+            for market in self.exchange.markets.values()
+            for holder, position in market.positions.items()
+            if holder not in house
+        ]
+        self.past_positions.pop(self.height - KEPT_STATES, None)
 
     def _move_marks(self, marks: Mapping[str, Decimal]) -> None:
         for market in self.exchange.markets.values():
@@ -235,9 +196,9 @@ class Chain:
     def _deliver(self, tx: SignedTx) -> None:
         """Run one transaction in the block; roll back whatever its messages did if one fails."""
         try:
-            self._ante(tx, self.account(tx.signer).sequence)
+            ante.check(self, tx, self.account(tx.signer).sequence)
         except ChainError as error:
-            self._keep(tx, _result(tx.tx_hash, tx.raw, error, self.height, self.time_ms))
+            self._keep(tx, result_of(tx.tx_hash, tx.raw, error, self.height, self.time_ms))
             return
         self.accounts[tx.signer].sequence += 1
         self.exchange.ledger.credit_bank(tx.signer, INJ, -tx.fee_inj)
@@ -254,7 +215,7 @@ class Chain:
             failure = caught
             self.exchange, self.grants = kept, kept_grants
         self._keep(
-            tx, _result(tx.tx_hash, tx.raw, failure, self.height, self.time_ms, data, tx.gas_limit, used)
+            tx, result_of(tx.tx_hash, tx.raw, failure, self.height, self.time_ms, data, tx.gas_limit, used)
         )
 
     def _keep(self, tx: SignedTx, result: TxResult) -> None:
@@ -270,7 +231,7 @@ class Chain:
         waiting, self.mempool = self.mempool, []
         for tx in waiting:
             try:
-                self._ante(tx, self._pending_sequence(tx.signer))
+                ante.check(self, tx, self._pending_sequence(tx.signer))
             except ChainError:
                 continue
             self.mempool.append(tx)
@@ -286,40 +247,3 @@ class Chain:
         ledger.touched_accounts.clear()
         ledger.touched_subaccounts.clear()
         return events
-
-
-def _wrong_sequence(expected: int, got: int) -> ChainError:
-    text = f"account sequence mismatch, expected {expected}, got {got}: incorrect account sequence"
-    return codes.sdk(codes.WRONG_SEQUENCE, text)
-
-
-def _result(
-    name: str,
-    raw: bytes,
-    error: ChainError | None,
-    height: int = 0,
-    time_ms: int = 0,
-    data: str = "",
-    gas_wanted: int = 0,
-    gas_used: int = 0,
-) -> TxResult:
-    codespace, code, log = (error.codespace, error.code, error.log) if error else ("", 0, "")
-    return TxResult(name, height, codespace, code, log, data, gas_wanted, gas_used, time_ms, raw)
-
-
-def _packed(
-    envelopes: Sequence[tuple[str, int]], messages: Sequence[Message], responses: Sequence[Any]
-) -> str:
-    """Pack responses as a node does: one Any per outer message, a MsgExec's holding those of its inner ones."""
-    data = abci_pb2.TxMsgData()
-    start = 0
-    for type_url, count in envelopes:
-        inner = responses[start : start + count]
-        if type_url == MSG_EXEC:
-            outer = authz_tx.MsgExecResponse(results=[response.SerializeToString() for response in inner])
-            url = MSG_EXEC + "Response"
-        else:
-            outer, url = inner[0], messages[start].type_url + "Response"
-        data.msg_responses.append(any_pb2.Any(type_url=url, value=outer.SerializeToString()))
-        start += count
-    return str(data.SerializeToString().hex().upper())

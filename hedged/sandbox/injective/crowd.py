@@ -22,6 +22,9 @@ DEPTH_SPAN = Decimal("0.005")
 """Within 50 bp of the mid stands a market's stated depth, as `Costs.depth_usd` says."""
 MARK_PLACES = Decimal("0.000001")
 
+Series = Sequence[Decimal]
+"""One number of every hour before the start, oldest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class CrowdFlow:
@@ -54,8 +57,13 @@ class Feed(Protocol):
         ...
 
     @property
-    def past_rates(self) -> Mapping[str, Sequence[Decimal]]:
-        """Hourly funding rates settled before the start, oldest first, by symbol."""
+    def past_rates(self) -> Mapping[str, Series]:
+        """Hourly funding rates settled before the start, by symbol."""
+        ...
+
+    @property
+    def past_prices(self) -> Mapping[str, Series]:
+        """Prices at which the crowd traded in the middle of those hours, by symbol."""
         ...
 
 
@@ -70,8 +78,13 @@ class StillFeed:
         self._trades: dict[str, list[tuple[Decimal, Decimal]]] = {symbol: [] for symbol in self.marks}
 
     @property
-    def past_rates(self) -> Mapping[str, Sequence[Decimal]]:
+    def past_rates(self) -> Mapping[str, Series]:
         """Nothing happened before."""
+        return {}
+
+    @property
+    def past_prices(self) -> Mapping[str, Series]:
+        """Nobody traded before."""
         return {}
 
     def trade(self, symbol: str, premium: Decimal, usd: Decimal) -> None:
@@ -94,7 +107,8 @@ class SimulatedFeed:
         self._start_ms, self._minute_ms = start_ms, hour_s * 1_000 / 60
         self._dynamics = Dynamics(seed, first_weekday=(start_ms // DAY_MS + 3) % 7)
         days = [self._dynamics.next_day() for _ in range(-(-history_h // 24))]
-        self.past_rates: Mapping[str, Sequence[Decimal]] = _hourly_rates(days, history_h)
+        self.past_rates: Mapping[str, Series] = _hourly_rates(days, history_h)
+        self.past_prices: Mapping[str, Series] = _hourly_prices(days, history_h)
         self._first_day = 0
         self._path, self._traded = self._dynamics.next_day()
         self._trade_minutes = _minutes_with_trades(self._traded)
@@ -146,6 +160,19 @@ def _hourly_rates(days: Sequence[tuple[DayPath, DayTrades]], hours: int) -> dict
     rates = np.vstack([interval_rates(running_premium(*day)[59::60])[:, INJECTIVE_COLUMNS] for day in days])
     columns = rates[len(rates) - hours :].T.tolist()
     return {symbol: list(map(decimal_of, column)) for symbol, column in zip(SYMBOLS, columns, strict=True)}
+
+
+def _hourly_prices(days: Sequence[tuple[DayPath, DayTrades]], hours: int) -> dict[str, list[Decimal]]:
+    """Return what the perpetuals cost in the middle of each of the last `hours` of these days."""
+    if not days:
+        return {}
+    paths = [path for path, _ in days]
+    price = np.vstack([(path.mark * (1 + path.premium))[30::60, INJECTIVE_COLUMNS] for path in paths])
+    columns = price[len(price) - hours :].T.tolist()
+    return {
+        symbol: [decimal_of(usd).quantize(MARK_PLACES) for usd in column]
+        for symbol, column in zip(SYMBOLS, columns, strict=True)
+    }
 
 
 def _minutes_with_trades(traded: DayTrades) -> list[list[int]]:

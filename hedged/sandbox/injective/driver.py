@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from hedged.domain.clock import Clock
 from hedged.sandbox.injective.chain import Chain
-from hedged.sandbox.injective.clearing import house_order
 from hedged.sandbox.injective.crowd import CrowdFlow, Feed, Mood, quotes
 from hedged.sandbox.injective.events import BlockEvents
+from hedged.sandbox.injective.house import house_order
 from hedged.sandbox.injective.ledger import INJ, INJ_DECIMALS, USDT, USDT_DECIMALS
 from hedged.sandbox.injective.market import Market
 from hedged.sandbox.injective.messages import generic_authorization
@@ -89,11 +89,6 @@ class ChainDriver:
     def grant(self, granter: str, grantee: str, msg_type: str, expires_s: int | None = None) -> None:
         """Let the grantee send a type of message for the granter. `expires_s`: seconds since the epoch."""
         self.state.grants.put(granter, grantee, generic_authorization(msg_type), expires_s)
-
-    def set_cross_margin(self, subaccount_id: str, cross: bool = True) -> None:
-        """Say that a subaccount is in cross-margin mode, which core v1.20 knows and this engine does not."""
-        members = self.state.exchange.cross_margin
-        (members.add if cross else members.discard)(subaccount_id)
 
     def market(self, symbol: str) -> Market:
         """Return a market by its coin."""

@@ -54,8 +54,6 @@ class Exchange:
         self.events = BlockEvents(0, 0)
         self.post_only_until = 0
         """Post-only mode holds below this height."""
-        self.cross_margin: set[str] = set()
-        """Subaccounts in cross-margin mode (core v1.20)."""
         self.trade_nonces: dict[str, int] = defaultdict(int)
         self.house: set[str] = set()
         """Subaccounts of the simulated crowd: they need no money."""

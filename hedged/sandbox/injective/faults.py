@@ -19,6 +19,12 @@ class Faults:
     """Every request fails with RESOURCE_EXHAUSTED, HTTP 429."""
     indexer_down: bool = False
     """The indexer alone fails with UNAVAILABLE."""
+    indexer_lag: bool = False
+    """The indexer answers and knows nothing of what happens; switched off, it takes in what it missed."""
+    pruned: bool = False
+    """The node keeps no past states: what was at an earlier height cannot be asked for."""
+    cross_margin: bool = False
+    """Every subaccount says that it is in cross-margin mode, which core v1.20 knows and this engine does not."""
     silent_stream: bool = False
     """Streams stay open and say nothing more: what a half-open connection looks like."""
     stream_refused: bool = False

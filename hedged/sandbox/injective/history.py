@@ -40,14 +40,12 @@ class History:
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     rates: deque[FundingPrint] = field(default_factory=lambda: deque(maxlen=KEPT_PRINTS))
     payments: deque[FundingPaid] = field(default_factory=lambda: deque(maxlen=KEPT_PRINTS))
-    behind: bool = False
-    """Whether the indexer stands still while the chain goes on; what it missed it takes in afterwards."""
     _missed: list[BlockEvents] = field(default_factory=list)
 
-    def record(self, events: BlockEvents) -> None:
-        """Take a block in."""
+    def record(self, events: BlockEvents, behind: bool = False) -> None:
+        """Take a block in. `behind`: the indexer stands still; what it misses it takes in afterwards."""
         self._missed.append(events)
-        if not self.behind:
+        if not behind:
             missed, self._missed = self._missed, []
             for one in missed:
                 self._take(one)

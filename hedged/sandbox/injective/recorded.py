@@ -1,80 +1,32 @@
 """Recorded market data as a feed: hourly closes as the oracle, and premiums inverted from recorded funding."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from hedged.domain.errors import DataError
 from hedged.domain.funding import DEAD_BAND, HYPERLIQUID_INTEREST
 from hedged.domain.injective import InjectiveRule
-from hedged.domain.market import INJECTIVE, decimal_of
-from hedged.sandbox.dynamics import Floats
-from hedged.sandbox.injective.crowd import MARK_PLACES, Mood
+from hedged.domain.market import INJECTIVE
+from hedged.sandbox.injective.played import Hours, PlayedFeed
 
 VENUES = (INJECTIVE, "hyperliquid", "binance", "bybit", "okx")
 """Whose prices and rates are taken, in this order; Injective's own where they were recorded."""
 PLAYED_H = 30 * 24
 """The recording's last hours are played; what lies before is history."""
-TRADE_MINUTES = 5
-TRADE_USD = Decimal(5_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One market, hour by hour on the grid that all share: both (hours,)."""
-
-    mark: Floats
-    premium: Floats
-
-
-class RecordedFeed:
-    """Plays a data directory's last 30 days from `start_ms` on, one recorded hour in `hour_s` seconds.
-
-    The crowd trades every five recorded minutes at the hour's premium. At the end the market stands still. Raises
-    DataError when the directory lacks a market.
-    """
-
-    def __init__(
-        self, directory: Path, symbols: Sequence[str], start_ms: int, hour_s: float, history_h: int = 0
-    ) -> None:
-        self._start_ms, self._hour_ms = start_ms, hour_s * 1_000
-        recorded = read_recordings(directory, symbols)
-        length = len(next(iter(recorded.values())).mark)
-        first = max(1, length - PLAYED_H)
-        self._played = {s: Recording(r.mark[first:], r.premium[first:]) for s, r in recorded.items()}
-        begin = max(0, first - history_h) if history_h else first
-        self.past_rates: Mapping[str, Sequence[Decimal]] = {
-            symbol: [_rate(premium) for premium in recording.premium[begin:first]]
-            for symbol, recording in recorded.items()
-        }
-        self._traded = 0
-
-    def until(self, time_ms: int) -> Mapping[str, Mood]:
-        """Return the market at an instant; between hours the mark moves in a straight line."""
-        hours = max(0.0, (time_ms - self._start_ms) / self._hour_ms)
-        slots = int(hours * 60 / TRADE_MINUTES)
-        due, self._traded = slots - self._traded, slots
-        return {symbol: _mood(recording, hours, due, slots) for symbol, recording in self._played.items()}
+def play_recording(
+    directory: Path, symbols: Sequence[str], start_ms: int, hour_s: float, history_h: int = 0
+) -> PlayedFeed:
+    """Play a data directory's last 30 days. Raises DataError when it lacks a market."""
+    recorded = read_recordings(directory, symbols)
+    length = len(next(iter(recorded.values())).mark)
+    return PlayedFeed(recorded, max(1, length - PLAYED_H), start_ms, hour_s, history_h)
 
 
-def _mood(recording: Recording, hours: float, due: int, slots: int) -> Mood:
-    grid = np.arange(len(recording.mark))
-    mark = decimal_of(float(np.interp(hours, grid, recording.mark))).quantize(MARK_PLACES)
-    premium = decimal_of(round(float(recording.premium[min(int(hours), len(grid) - 1)]), 9))
-    ended = hours >= len(grid)
-    trades = [] if ended else [(premium, TRADE_USD * (-1) ** (slots - n)) for n in range(min(due, 60))]
-    return Mood(mark, premium, trades)
-
-
-def _rate(premium: float) -> Decimal:
-    return InjectiveRule().rate_from_twap(decimal_of(float(premium)))
-
-
-def read_recordings(directory: Path, symbols: Sequence[str]) -> dict[str, Recording]:
+def read_recordings(directory: Path, symbols: Sequence[str]) -> dict[str, Hours]:
     """Read hourly marks and premiums of every symbol, on the hours that all have. Raises DataError."""
     try:
         closes = _read(directory, "ohlcv", "close", pl.col("bar") == "1h").with_columns(
@@ -99,7 +51,7 @@ def read_recordings(directory: Path, symbols: Sequence[str]) -> dict[str, Record
     found = {}
     for symbol, table in tables.items():
         kept = table.join(common, on="ts").sort("ts")
-        found[symbol] = Recording(kept["close"].to_numpy(), kept["premium"].to_numpy())
+        found[symbol] = Hours(kept["close"].to_numpy(), kept["premium"].to_numpy())
     return found
 
 

@@ -8,7 +8,6 @@ async with InjectiveSandbox(SandboxConfig(block_time_s=None)) as sandbox:
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -31,21 +30,22 @@ from hedged.sandbox.injective.driver import ChainDriver
 from hedged.sandbox.injective.exchange import Exchange
 from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import FaultGate
-from hedged.sandbox.injective.history import FundingPrint
 from hedged.sandbox.injective.http import HttpSide
 from hedged.sandbox.injective.ledger import Ledger
 from hedged.sandbox.injective.market import Market, market_rules, new_market
+from hedged.sandbox.injective.past import remember
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
-from hedged.sandbox.injective.serve_exchange import ExchangeQuery, OracleQuery
+from hedged.sandbox.injective.serve_exchange import ExchangeQuery
 from hedged.sandbox.injective.serve_indexer import DerivativeIndexer
+from hedged.sandbox.injective.serve_markets import OracleQuery
 from hedged.sandbox.injective.serve_stream import Broadcast, Stream
+from hedged.sandbox.injective.tides import play_tides
 from hedged.sandbox.injective.wire import NONCE_DIGITS
 from hedged.sandbox.markets import SIMULATED_COINS, SIMULATED_MARKETS, SYMBOLS
 
 HOUSE = tuple(f"0x{digit * 40}{0:0{NONCE_DIGITS}x}" for digit in "ef")
 """The crowd's two subaccounts: one quotes, one trades."""
-PRINT_DELAY_MS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class SandboxConfig:
     chain's time. `speed`: how many of the chain's seconds pass in one of the wall clock's; blocks come by the latter.
     `moving` False: prices stand still and nobody trades, until the test says so through `feed`. `history_hours`: how
     many settled rates the indexer knows from before. `data`: a recorded directory to play instead of the simulator.
+    `tide_h`: funding that turns every so many hours, instead of either.
     """
 
     symbols: Sequence[str] = SYMBOLS
@@ -76,6 +77,7 @@ class SandboxConfig:
     moving: bool = True
     history_hours: int = 0
     data: Path | None = None
+    tide_h: int | None = None
     chain_id: str = "injective-1"
     ports: Ports = field(default_factory=Ports)
     host: str = "127.0.0.1"
@@ -108,7 +110,7 @@ class InjectiveSandbox:
         self.faults = Faults()
         self.feed: Feed = feed or _feed(self.config, clock.now_ms())
         self.chain = ChainDriver(_new_chain(self.config, self.faults, clock.now_ms()), self.feed, clock)
-        _remember(self.chain.state, self.feed)
+        remember(self.chain.state, self.feed)
         self.streams = Broadcast(self.chain.state)
         self.chain.listen(self.streams.on_block)
         self._servers: list[Any] = []
@@ -202,9 +204,13 @@ class InjectiveSandbox:
 
 def _feed(config: SandboxConfig, now_ms: int) -> Feed:
     if config.data is not None:
-        from hedged.sandbox.injective.recorded import RecordedFeed  # brings polars, which is slow
+        from hedged.sandbox.injective.recorded import play_recording  # brings polars, which is slow
 
-        return RecordedFeed(config.data, config.symbols, now_ms, config.hour_s, config.history_hours)
+        return play_recording(config.data, config.symbols, now_ms, config.hour_s, config.history_hours)
+    if config.tide_h is not None:
+        return play_tides(
+            config.tide_h, config.symbols, config.seed, now_ms, config.hour_s, config.history_hours
+        )
     if config.moving:
         return SimulatedFeed(config.seed, now_ms, config.hour_s, config.history_hours)
     return StillFeed()
@@ -217,19 +223,6 @@ def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
     exchange = Exchange(markets, Ledger())
     exchange.house = set(HOUSE)
     return Chain(config.chain_id, exchange, faults, now_ms)
-
-
-def _remember(chain: Chain, feed: Feed) -> None:
-    """Give the indexer the prints of the hours before the start, each a moment after its hour as real ones are."""
-    for market in chain.exchange.markets.values():
-        rates = feed.past_rates.get(market.symbol, ())
-        last_s = market.funding.next_s - market.funding.interval_s
-        for age, rate in enumerate(reversed(rates)):
-            ts_ms = (last_s - age * market.funding.interval_s) * 1_000 + PRINT_DELAY_MS
-            chain.history.rates.appendleft(FundingPrint(market.market_id, ts_ms, rate))
-    chain.history.rates = deque(
-        sorted(chain.history.rates, key=lambda row: row.ts_ms), chain.history.rates.maxlen
-    )
 
 
 def _seed_house(driver: ChainDriver) -> None:

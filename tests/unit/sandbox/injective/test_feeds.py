@@ -1,7 +1,8 @@
-"""Where the sandbox's prices come from: the simulator, or a recorded directory."""
+"""Where the sandbox's prices come from: the simulator, tides, or a recorded directory."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,10 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import DataError
 from hedged.domain.injective import InjectiveRule
 from hedged.sandbox.injective.crowd import Mood, SimulatedFeed, quotes
-from hedged.sandbox.injective.recorded import RecordedFeed
+from hedged.sandbox.injective.past import PRINT_DELAY_MS, TRADED_H
+from hedged.sandbox.injective.recorded import play_recording
+from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+from hedged.sandbox.injective.tides import play_tides
 
 START = 1_700_000_000_000
 HOURS = 24 * 40
@@ -72,7 +76,7 @@ def recorded(folder: Path, symbols: tuple[str, ...] = ("INJ", "BTC")) -> Path:
 
 def test_a_recording_is_played_hour_by_hour(tmp_path: Path) -> None:
     """If this fails, recorded marks or premiums come at another time or size than they were."""
-    feed = RecordedFeed(recorded(tmp_path), ("INJ", "BTC"), START, hour_s=10, history_h=100)
+    feed = play_recording(recorded(tmp_path), ("INJ", "BTC"), START, hour_s=10, history_h=100)
     at_start, later = feed.until(START)["INJ"], feed.until(START + 15_000)["INJ"]
     assert later.mark - at_start.mark == Decimal("0.015"), "an hour and a half later"
     # 8 h rate 0.000508 lies 0.000408 above the interest: outside the dead band's edge by 0.0005
@@ -86,6 +90,36 @@ def test_a_recording_is_played_hour_by_hour(tmp_path: Path) -> None:
 def test_a_market_that_was_not_recorded_is_named(tmp_path: Path) -> None:
     """If this fails, a sandbox would start with a market that has no price."""
     with pytest.raises(DataError, match="ETH"):
-        RecordedFeed(recorded(tmp_path), ("INJ", "ETH"), START, hour_s=10)
+        play_recording(recorded(tmp_path), ("INJ", "ETH"), START, hour_s=10)
     with pytest.raises(DataError, match="cannot be played"):
-        RecordedFeed(tmp_path / "nothing", ("INJ",), START, hour_s=10)
+        play_recording(tmp_path / "nothing", ("INJ",), START, hour_s=10)
+
+
+def test_tides_turn_on_the_hour_and_were_long_before() -> None:
+    """If this fails, the manual's rehearsal shows no turn, or a past in which no forecaster would expect what is."""
+    feed = play_tides(3, ("INJ", "BTC"), seed=7, start_ms=START, hour_s=3_600, history_h=500)
+    into_the_hour = START % HOUR_MS
+    signs = [
+        1 if feed.until(START - into_the_hour + hour * HOUR_MS + 1)["INJ"].premium > 0 else -1
+        for hour in range(9)
+    ]
+    assert signs == [1, 1, 1, -1, -1, -1, 1, 1, 1]
+    past = [rate > 0 for rate in feed.past_rates["INJ"]]
+    assert past == [True] * 68 + [False] * 240 + [True] * 192
+    assert len(feed.past_prices["BTC"]) == 500
+
+
+def test_the_indexer_remembers_prints_and_trades_from_before_the_start() -> None:
+    """If this fails, the daemon meets a market without a past: nothing to forecast from, no volatility."""
+    config = SandboxConfig(symbols=("INJ", "BTC"), block_time_s=None, history_hours=600)
+    history = InjectiveSandbox(config).chain.state.history
+    of_inj = [row for row in history.trades if row.symbol == "INJ"]
+    assert len(of_inj) == 2 * TRADED_H, "one an hour, told of both its sides"
+    assert {row.by_house for row in of_inj} == {True}
+    hours = sorted({row.ts_ms for row in of_inj})
+    assert {b - a for a, b in pairwise(hours)} == {HOUR_MS}
+    prints = sorted({row.ts_ms for row in history.rates})
+    assert len(prints) == 600
+    assert prints[-1] - hours[-1] == HOUR_MS // 2 + PRINT_DELAY_MS, (
+        "in the middle of the hour that was settled"
+    )
