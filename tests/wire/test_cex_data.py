@@ -143,7 +143,7 @@ def test_polls_that_fail_are_said_once_and_once_more_when_they_are_back(logs: li
             rigged.data, rigged.clock, np.random.default_rng(1), speed=1_000, streams=False
         )  # polls follow each other as quickly as they may
         running = asyncio.create_task(feed.run())
-        while feed.status() is None:
+        while feed.status() is None:  # noqa: ASYNC110 (a feed tells, it does not call)
             await asyncio.sleep(0.02)
         rigged.faults.add(Fault.MAINTENANCE, times=4)
         while not [line for line in logs if line["event"] == "venue_polls_back"]:
