@@ -184,3 +184,47 @@ def test_no_other_host_is_asked(venue: str) -> None:
         await rigged.data.observe(rigged.clock.now_ms())  # whatever it asks is served here, or this fails
 
     on(venue, script)
+
+
+@pytest.mark.parametrize(
+    ("venue", "listing"),
+    [("binance", "exchangeInfo"), ("bybit", "instruments-info"), ("okx", "public/instruments")],
+)
+def test_a_listing_that_cannot_be_read_anew_stops_nothing(venue: str, listing: str) -> None:
+    """If this fails, rates that are told every second are lost because a list of markets is not."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.markets()
+        rigged.faults.add(Fault.ERROR, listing, times=3)
+        for _ in range(4):
+            rigged.clock.skip(3_700)
+            assert len(await rigged.data.observe(rigged.clock.now_ms())) == 2
+            now_ms = rigged.clock.now_ms()
+            mark = rigged.data.board.latest("BTC", Field.MARK, now_ms)
+            assert mark == (now_ms, float(rigged.engine.mark("BTC")))
+        assert not [rule for rule in rigged.faults.rules if rule.times]
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_a_settlement_whose_price_comes_late_is_told_then(venue: str) -> None:
+    """If this fails, a settlement whose candle was a moment late is never paid on paper, nor found in the ledger."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.observe(rigged.clock.now_ms())
+        due_ms = rigged.engine.paths["BTC"].next_settlement_ms(rigged.clock.now_ms())
+        rigged.clock.skip((due_ms - rigged.clock.now_ms()) / SECOND_MS + 20)
+        read = rigged.data._reader.marks
+
+        async def late(*asked: Any) -> Any:
+            return [row for row in await read(*asked) if row[0] < due_ms]
+
+        rigged.data._reader.marks = late  # type: ignore[method-assign]
+        assert not await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
+        rigged.data._reader.marks = read  # type: ignore[method-assign]
+        rigged.clock.skip(30)
+        (told,) = await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
+        assert float(told.price) == pytest.approx(float(rigged.engine.paths["BTC"].mark(due_ms)))
+
+    on(venue, script, symbols=("BTC",), hourly=True)

@@ -203,3 +203,14 @@ def test_a_clock_too_far_off_sends_nothing(venue: str, tmp_path: Path) -> None:
         assert sends(on) == 0
 
     live(venue, tmp_path / "journal.sqlite", script)
+
+
+def test_an_order_of_an_unknown_market_is_not_called_absent(tmp_path: Path) -> None:
+    """If this fails, an order of an earlier life counts as never sent because nobody knows where to look."""
+
+    async def script(on: Rig, executor: Executor) -> None:
+        on.data.watch(())
+        with pytest.raises(OutcomeUnknown, match="in which market"):
+            await on.trading.lookup("a" * 32)
+
+    live("binance", tmp_path / "journal.sqlite", script)

@@ -1,7 +1,7 @@
 """The `MarketData` port on one exchange: a board kept current by polls and streams, its past filled in once."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -30,11 +30,12 @@ SILENT_MS = 60 * SECOND_MS
 """Once nobody has answered for so long, what is remembered is not told as the present any more."""
 LISTING_MS = HOUR_MS
 """Markets and intervals are read anew so often."""
+LISTING_AGAIN_MS = 5 * MINUTE_MS
 DEPTH_SHARE = Decimal("0.005")
 PRINT_OVERLAP_MS = 2 * DAY_MS
 MARK_OVERLAP_MS = 3 * HOUR_MS
 LATE_MS = 15 * MINUTE_MS
-"""A settlement that was due longer ago and is still not told is asked for with the next one only."""
+"""A settlement that was due longer ago and is still not told is asked for together with the next one."""
 
 
 class CexData:
@@ -75,7 +76,7 @@ class CexData:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Symbols that are told: of which a mark was seen."""
+        """Symbols that are told: those watched of what is listed."""
         return tuple(s for s in self.perpetuals if self._watched is None or s in self._watched)
 
     def fed(self) -> None:
@@ -169,10 +170,9 @@ class CexData:
     async def snapshot(self) -> None:
         """Ask for all markets' rates and marks at once. Raises Retryable."""
         async with self._lock:
-            if not self.perpetuals or self._clock.now_ms() - self.listed_ms > LISTING_MS:
-                await self._list()
+            await self._listed_lately()
             with reading(f"{self.venue}, rates"):
-                rates = await fetch_rates(self.exchange, self.profile, self._interval_of)
+                rates = await fetch_rates(self.exchange, self.profile, self._interval_of, self._quote)
             now_ms = self._clock.now_ms()
             for symbol, perpetual in self.perpetuals.items():
                 rate = rates.get(perpetual.name)
@@ -182,6 +182,17 @@ class CexData:
                 if rate.next_ms is not None and rate.interval_h is not None:
                     self.board.put_settlement(symbol, now_ms, rate.next_ms, rate.interval_h)
             self._polled_ms = now_ms
+
+    async def _listed_lately(self) -> None:
+        """Read the markets anew from time to time; those known go on while they cannot be read. Raises Retryable."""
+        if not self.perpetuals:
+            await self._list()
+        elif self._clock.now_ms() - self.listed_ms > LISTING_MS:
+            try:
+                await self._list()
+            except Retryable as error:
+                self.listed_ms += LISTING_AGAIN_MS
+                log.warning("markets_not_read_anew", venue=self.venue, why=str(error))
 
     async def _list(self) -> None:
         """Read the markets and the intervals anew."""
@@ -195,7 +206,7 @@ class CexData:
 
     async def details(self) -> None:
         """Ask for depth and open interest of the markets that are told. Raises Retryable."""
-        await asyncio.gather(*(self._detail(self.perpetuals[symbol]) for symbol in self.symbols))
+        await _all(self._detail(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _detail(self, perpetual: Perpetual) -> None:
         await self._look_at_book(perpetual, self.profile.book_limit)
@@ -240,7 +251,7 @@ class CexData:
         Raises Retryable.
         """
         async with self._loading:  # of its own: polls go on while history is read
-            await asyncio.gather(*(self._load(self.perpetuals[symbol]) for symbol in self.symbols))
+            await _all(self._load(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _load(self, perpetual: Perpetual) -> None:
         now_ms, past = self._clock.now_ms(), self._past.setdefault(perpetual.symbol, Past())
@@ -264,6 +275,8 @@ class CexData:
         span_ms = int(interval_h * HOUR_MS)
         due_ms = next_ms if next_ms <= now_ms else next_ms - span_ms
         due_ms += (now_ms - due_ms) // span_ms * span_ms
+        if last is not None and last.price is None and now_ms - last.ts_ms <= LATE_MS:
+            return True  # the candle that tells its price comes a little later
         owed = due_ms <= now_ms and (last is None or last.ts_ms < due_ms)
         return owed and (past.read_to_ms < due_ms or now_ms - due_ms <= LATE_MS)
 
@@ -274,3 +287,10 @@ class CexData:
                 await self.exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do everything at once, to its end; then raise the first error."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -18,7 +18,9 @@ class Rate:
     interval_h: float | None
 
 
-async def fetch_rates(exchange: Any, profile: Profile, interval_of: Mapping[str, float]) -> dict[str, Rate]:
+async def fetch_rates(
+    exchange: Any, profile: Profile, interval_of: Mapping[str, float], quote: str
+) -> dict[str, Rate]:
     """Ask for every market, by ccxt's symbol. `interval_of`: hours where a rate does not tell them.
 
     Raises whatever ccxt raises.
@@ -29,7 +31,7 @@ async def fetch_rates(exchange: Any, profile: Profile, interval_of: Mapping[str,
     if any(row.get("markPrice") is None for row in rows.values()) and exchange.has.get("fetchMarkPrices"):
         marks = await exchange.fetch_mark_prices()
     if profile.ccxt_id == "okx":
-        indices = await _okx_indices(exchange)
+        indices = await _okx_indices(exchange, quote)
     found = {}
     for name, row in rows.items():
         mark = row.get("markPrice") or (marks.get(name) or {}).get("markPrice")
@@ -80,9 +82,9 @@ async def fetch_intervals(exchange: Any) -> dict[str, float]:
     return {name: hours for name, row in rows.items() if (hours := hours_of(row)) is not None}
 
 
-async def _okx_indices(exchange: Any) -> dict[str, float]:
+async def _okx_indices(exchange: Any, quote: str) -> dict[str, float]:
     """Return OKX's index prices by ccxt's symbol of the perpetual on them."""
-    answer = await exchange.publicGetMarketIndexTickers({"quoteCcy": "USDT"})
+    answer = await exchange.publicGetMarketIndexTickers({"quoteCcy": quote})
     prices = {row["instId"]: float(row["idxPx"]) for row in answer["data"] if row.get("idxPx")}
     return {
         name: prices[market["info"]["uly"]]

@@ -158,12 +158,15 @@ class CexTrading:
             return None  # no exchange takes such an id
         await self._ready()
         sent = self._sent.get(client_id)
-        for perpetual in await self._candidates(client_id, sent):
+        candidates, asked_ms = await self._candidates(client_id, sent), self._clock.now_ms()
+        if not candidates:
+            raise OutcomeUnknown(f"{self.venue}: in which market {client_id} was sent is not known here")
+        for perpetual in candidates:
             state = await self._orders.find(client_id, perpetual)
             if state is not None:
                 return state
         since_ms = sent.sent_ms if sent else self._started_ms  # another life sent it before this one began
-        left_ms = since_ms + self._proof_ms - self._clock.now_ms()
+        left_ms = since_ms + self._proof_ms - asked_ms
         if left_ms > 0 and not (sent and sent.refused):
             raise OutcomeUnknown(
                 f"{self.venue} does not find {client_id}, which is proof in {left_ms / SECOND_MS:.1f} s only"
@@ -201,9 +204,8 @@ class CexTrading:
         symbol = sent.symbol if sent else await self._symbol_of(client_id)
         wanted = self.data.symbols if symbol is None else (symbol,)
         found = [self.data.perpetuals[one] for one in wanted if one in self.data.perpetuals]
-        return (
-            found[:1] if self.data.profile.ccxt_id == "bybit" else found
-        )  # Bybit looks in all markets at once
+        looks_everywhere = self.data.profile.ccxt_id == "bybit"
+        return found[:1] if looks_everywhere else found
 
     async def _prepared_in_time(self, intent: Intent) -> Perpetual:
         """Prepare; once more, with the time asked anew, where the exchange refused a request for its time."""

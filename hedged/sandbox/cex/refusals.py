@@ -25,7 +25,6 @@ class Reason(StrEnum):
     MARGIN_MODE_UNCHANGED = "margin mode is as it was"
     POSITION_HELD = "not while a position or an order is open"
     WRONG_SIDE = "position side does not match the account's mode"
-    MAINTENANCE = "maintenance"
 
 
 class Refusal(Exception):
