@@ -1,27 +1,27 @@
 """The centralised exchanges that the configuration names: their data, and in live mode their trading sides."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import aiohttp
 import numpy as np
 
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
-from hedged.adapters.cex.feed import CexFeed, Pace
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.trading import CexTrading
 from hedged.adapters.injective.retries import patiently
+from hedged.collectors.exchange_feed import ExchangeFeed
+from hedged.collectors.reconnecting import Route
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
-from hedged.sandbox.cex.loopback import session_to
-
-LEAST_POLL_S = 0.5
+from hedged.sandbox.cex.loopback import LOOPBACK, session_to
 
 OpenSession = Callable[[Config], aiohttp.ClientSession]
 
@@ -40,6 +40,24 @@ def open_session(config: Config) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32), trust_env=True)
 
 
+def open_route(config: Config) -> Route | None:
+    """Return the way of the streams: the usual one, or to a local set of exchanges; None where that has no streams.
+
+    Raises ConfigError where its certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is None:
+        return Route()
+    push_port = local.push_port
+    if push_port is None:
+        return None
+    try:
+        trust = ssl.create_default_context(cafile=str(local.ca_file))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
+    return Route(trust, lambda *_: (LOOPBACK, push_port))
+
+
 @dataclass(frozen=True, slots=True)
 class CexVenues:
     """Everything that is connected. `run` must run while the sources are used for longer than a moment."""
@@ -48,15 +66,21 @@ class CexVenues:
     clock: Clock
     session: aiohttp.ClientSession
     sources: Mapping[str, CexData]
-    feeds: tuple[CexFeed, ...]
+    feeds: tuple[ExchangeFeed, ...]
 
     @classmethod
     def connect(
-        cls, config: Config, clock: Clock, rng: np.random.Generator, opener: OpenSession | None = None
+        cls,
+        config: Config,
+        clock: Clock,
+        rng: np.random.Generator,
+        opener: OpenSession | None = None,
+        route: Route | None = None,
     ) -> "CexVenues":
         """Make what hedge.venues names; nothing is asked yet. Raises ConfigError for an unknown exchange.
 
-        Needs a running event loop.
+        Needs a running event loop. `opener` opens the session of all requests, `route` is the way of the streams; an
+        opener without a route: no streams, so that nothing passes the opener by.
         """
         speed = config.clock.speed
         profiles = {v: at_speed(profile_of(v, config.cex_of(v)), speed) for v in config.hedge.venues}
@@ -69,14 +93,11 @@ class CexVenues:
                 venue, exchange, profile, clock, config.costs_of(venue), config.risk.max_leverage, told.quote,
                 config.cycle.history_days, speed,
             )  # fmt: skip
-        usual = Pace()
-        pace = replace(
-            usual,
-            rates_s=max(LEAST_POLL_S, usual.rates_s / speed),
-            details_s=max(LEAST_POLL_S, usual.details_s / speed),
-            settled_s=max(LEAST_POLL_S, usual.settled_s / speed),
+        way = route if opener is not None or route is not None else open_route(config)
+        feeds = tuple(
+            ExchangeFeed(data, clock, rng, way, speed=speed, streams=way is not None)
+            for data in sources.values()
         )
-        feeds = tuple(CexFeed(data, rng, pace) for data in sources.values())
         return cls(config, clock, session, sources, feeds)
 
     async def watch(self, symbols: Collection[str]) -> None:

@@ -32,6 +32,7 @@ from hedged.forecast.registry import make_forecaster
 from hedged.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
+from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
@@ -39,7 +40,6 @@ from hedged.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.collectors.outside.feed import Outside
     from hedged.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
@@ -56,6 +56,7 @@ class _Process:
     registry: CollectorRegistry
     app: App | None = None
     stopping: bool = False
+    reports: FeedReports | None = None
     venue_events: Callable[[int], VenueEvents] | None = None
     _start: asyncio.Timeout | None = None
 
@@ -88,6 +89,9 @@ class _Process:
     def book(self) -> list[dict[str, str]]:
         return self.app.book() if self.app else []
 
+    def feeds(self) -> list[dict[str, str]]:
+        return self.reports.rows() if self.reports else []
+
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
         about = {
@@ -101,6 +105,14 @@ class _Process:
         if self.app and self.venue_events:
             about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
         return about
+
+
+class Lasting(Protocol):
+    """What runs beside the cycles for as long as they do: live data, the reports on them."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
 
 
 class Account(Protocol):
@@ -177,15 +189,18 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
-        feeds: list[RealVenues | Outside] = [real] if real else []
+        beside: list[Lasting] = []
+        if real:
+            process.reports = FeedReports(real.exchange_feeds, metrics)
+            beside = [real, process.reports]
         if real and config.outside.on:
             outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
             process.venue_events = outside.events
-            feeds.append(outside)
+            beside.append(outside)
         if secret is not None:
             await add_webhook(parts, secret, metrics, cleanup)
         process.app = App(parts, metrics)
-        await _serve(process, process.app, until_ms, feeds)
+        await _serve(process, process.app, until_ms, beside)
 
 
 async def _open_live(
@@ -237,7 +252,9 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
-    source = StatusSource(process.registry, process.not_ready, process.not_alive, process.book, process.about)
+    source = StatusSource(
+        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds
+    )
     try:
         runner, port = await start_http(source, where.host, where.port)
     except OSError as error:
@@ -274,13 +291,11 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(
-    process: _Process, app: App, until_ms: int | None, feeds: "Sequence[RealVenues | Outside]"
-) -> None:
+async def _serve(process: _Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
     loop, config = asyncio.get_running_loop(), process.config
     try:
         async with asyncio.TaskGroup() as group:
-            live = [group.create_task(feed.run(), name=type(feed).__name__) for feed in feeds]
+            lasting = [group.create_task(one.run(), name=type(one).__name__) for one in beside]
             async with process.starting():
                 await app.prepare()
             loop.add_signal_handler(
@@ -288,13 +303,12 @@ async def _serve(
             )
             # virtual time has no need to be watched more often than it is acted on
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
-            watch = group.create_task(_watch(app, every_s), name="watch")
+            lasting.append(group.create_task(_watch(app, every_s), name="watch"))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
-            watch.cancel()
-            for task in live:
+            for task in lasting:
                 task.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)

@@ -18,6 +18,8 @@ from hedged.adapters.injective.retries import Retries, patiently
 from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
 from hedged.cex_venues import CexVenues, OpenSession
+from hedged.collectors.exchange_feed import ExchangeFeed
+from hedged.collectors.reconnecting import Route
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError, Retryable
@@ -105,6 +107,11 @@ class RealVenues:
         """Market data by venue."""
         return {INJECTIVE: self.data, **(self.exchanges.sources if self.exchanges else {})}
 
+    @property
+    def exchange_feeds(self) -> Sequence[ExchangeFeed]:
+        """What keeps the exchanges' data current, and tells how it stands."""
+        return self.exchanges.feeds if self.exchanges else ()
+
     async def run(self) -> None:
         """Keep all data current until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -140,11 +147,15 @@ class RealVenues:
 
 
 def connect(
-    config: Config, clock: Clock, rng: np.random.Generator, opener: OpenSession | None = None
+    config: Config,
+    clock: Clock,
+    rng: np.random.Generator,
+    opener: OpenSession | None = None,
+    route: Route | None = None,
 ) -> RealVenues:
     """Make what the configuration names; nothing is asked yet. Raises ConfigError for an address that is none.
 
-    `opener` opens the session to the exchanges.
+    `opener` opens the session to the exchanges, `route` is the way of their streams.
     """
     network = InjectiveNetwork.from_config(config.injective)
     speed = config.clock.speed
@@ -157,7 +168,7 @@ def connect(
         book = RealBook(account, data, clock)
     mine = [book.account.subaccount_id] if book else []
     feed = Feed(data, clock, rng, _pace(speed), mine, [book.account.address] if book else [])
-    exchanges = CexVenues.connect(config, clock, rng, opener) if config.hedge.venues else None
+    exchanges = CexVenues.connect(config, clock, rng, opener, route) if config.hedge.venues else None
     return RealVenues(network, data, feed, book, exchanges)
 
 

@@ -67,6 +67,34 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+        self.feed_up = Gauge(
+            "hedged_feed_up", "1 while a stream is up and tells the market", ["venue", "stream"], registry=r
+        )
+        self.feed_connections = Counter(
+            "hedged_feed_connections", "connections that were made", ["venue"], registry=r
+        )
+        self.feed_messages = Counter("hedged_feed_messages", "messages received", ["venue"], registry=r)
+        self.feed_garbage = Counter(
+            "hedged_feed_messages_unreadable", "messages that could not be read", ["venue"], registry=r
+        )
+        self.feed_refused = Counter(
+            "hedged_feed_subscriptions_refused", "subscriptions that a venue refused", ["venue"], registry=r
+        )
+        self.feed_fallbacks = Counter(
+            "hedged_feed_fallback_polls", "polls because a stream was silent", ["venue"], registry=r
+        )
+        self.feed_age = Gauge(
+            "hedged_feed_age_seconds", "how long ago the value was confirmed, of the oldest market",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
+        self.feed_lag = Gauge(
+            "hedged_feed_lag_seconds", "receipt minus the venue's own stamp, mean of the last seconds",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
+        self.feed_period = Gauge(
+            "hedged_feed_period_seconds", "how often a value changes at the venue, mean",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
         self.venue_closed = Gauge(
             "hedged_venue_closed", "1 while nothing is opened on a market, as announced or asked for by a signal",
             ["venue", "symbol"], registry=r,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cex_rig import VENUES, Rig, rig
 
-from hedged.adapters.cex.feed import CexFeed, Pace
+from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.domain.bars import Field
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.errors import Retryable
@@ -139,17 +139,20 @@ def test_polls_that_fail_are_said_once_and_once_more_when_they_are_back(logs: li
     """If this fails, a night of maintenance fills the log, or nobody hears of it."""
 
     async def script(rigged: Rig) -> None:
-        await rigged.data.markets()
-        rigged.faults.add(Fault.MAINTENANCE, times=12)
-        feed = CexFeed(rigged.data, np.random.default_rng(1), Pace(0.01, 0.01, 0.01, 0.02))
+        feed = ExchangeFeed(
+            rigged.data, rigged.clock, np.random.default_rng(1), speed=1_000, streams=False
+        )  # polls follow each other as quickly as they may
         running = asyncio.create_task(feed.run())
-        while not [line for line in logs if line["event"] == "exchange_polls_back"]:
+        while feed.status() is None:  # noqa: ASYNC110 (a feed tells, it does not call)
+            await asyncio.sleep(0.02)
+        rigged.faults.add(Fault.MAINTENANCE, times=4)
+        while not [line for line in logs if line["event"] == "venue_polls_back"]:
             rigged.clock.skip(2)
             await asyncio.sleep(0.02)
         running.cancel()
         await asyncio.wait([running])
-        said = [line["event"] for line in logs if line["event"].startswith("exchange_polls")]
-        assert said == ["exchange_polls_failing", "exchange_polls_back"]
+        said = [line["event"] for line in logs if line["event"].startswith("venue_polls")]
+        assert said == ["venue_polls_failing", "venue_polls_back"]
 
     on("okx", script)
 

@@ -164,7 +164,7 @@ class CexData:
             if self._clock.now_ms() - self._polled_ms >= self._fresh_ms:
                 await self.snapshot()
             await self.load()
-        elif (silent_ms := self._clock.now_ms() - self._polled_ms) > self._silent_ms:
+        elif (silent_ms := self._clock.now_ms() - max(self._polled_ms, self.board.told_ms)) > self._silent_ms:
             raise Retryable(f"{self.venue} has not answered for {silent_ms / SECOND_MS:.0f} s")
 
     async def snapshot(self) -> None:

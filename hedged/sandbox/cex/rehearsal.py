@@ -1,7 +1,7 @@
 """Exchanges beside a local Injective: prices that follow the chain's, an account on each, and the daemon's settings."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,10 +9,14 @@ from hedged.domain.clock import FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.sandbox.cex.exchanges import VENUES, Hall, serve_all
 from hedged.sandbox.cex.loopback import Loopback
+from hedged.sandbox.cex.push import PushServer
+from hedged.sandbox.cex.push_quotes import pushed
 from hedged.sandbox.injective.rehearsal import write_secret
 from hedged.sandbox.injective.server import InjectiveSandbox
 
 CASH = Decimal(100_000)
+PUSH_S = 0.5
+"""Between two rounds of news on the streams, in wall time."""
 
 
 def exchanges_beside(
@@ -39,22 +43,22 @@ def exchanges_beside(
             protocol.speed = speed
             protocol.exchange.advance()
         on_open(hall)
-        try:
-            served = serve_all(hall, port)
-            loopback = await served.__aenter__()
-        except OSError as error:
-            raise ConfigError(
-                f"--exchange-port {port} cannot be used ({error}); 0 takes any free one"
-            ) from None
-        try:
-            yield (_settings(hall, venues, loopback, out),)
-        finally:
-            await served.__aexit__(None, None, None)
+        quotes = {venue: pushed(venue, hall.protocols[venue].exchange) for venue in venues}
+        async with AsyncExitStack() as stack:
+            try:
+                loopback = await stack.enter_async_context(serve_all(hall, port))
+            except OSError as error:
+                raise ConfigError(
+                    f"--exchange-port {port} cannot be used ({error}); 0 takes any free one"
+                ) from None
+            push = PushServer(quotes, hall.clock, PUSH_S, loopback.authority)
+            await stack.enter_async_context(push)
+            yield (_settings(hall, venues, loopback, push.port, out),)
 
     return run
 
 
-def _settings(hall: Hall, venues: tuple[str, ...], loopback: Loopback, out: Path) -> str:
+def _settings(hall: Hall, venues: tuple[str, ...], loopback: Loopback, push_port: int, out: Path) -> str:
     """Write the certificate and a key file for each venue; return the configuration's part, as YAML."""
     out.mkdir(parents=True, exist_ok=True)
     ca_file = out / "exchanges.pem"
@@ -68,6 +72,7 @@ def _settings(hall: Hall, venues: tuple[str, ...], loopback: Loopback, out: Path
     lines += [
         "cex_loopback: # all exchanges are found here, and nowhere else",
         f"  port: {loopback.port}",
+        f"  push_port: {push_port}",
         f"  ca_file: {ca_file}",
     ]
     return "\n".join(lines) + "\n"
