@@ -1,0 +1,76 @@
+"""What is still to be asked of a venue, from what it has answered so far. Pure.
+
+Every venue pages in its own way: oldest or newest first, short pages amid a history, pages that overlap or repeat rows,
+pages that reach beyond what was asked. So nothing is concluded from a page's length: a page settles the stretch between
+its end and its innermost row, an empty one all that was asked, and what then is missing is asked once more.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
+
+PASSES = 4
+"""A hole is asked for at most so often; after two answers without a row it is the venue's own."""
+
+
+class Span(NamedTuple):
+    """A stretch of time: from inclusive, to exclusive, ms since the epoch."""
+
+    from_ms: int
+    to_ms: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return self.from_ms >= self.to_ms
+
+    def holds(self, ts_ms: int) -> bool:
+        """Whether an instant lies in it."""
+        return self.from_ms <= ts_ms < self.to_ms
+
+
+Ask = Callable[[Span], Awaitable[Sequence[int]]]
+"""Asks for one page of a stretch, keeps its rows and returns their instants, in any order."""
+Missing = Callable[[], Sequence[Span]]
+"""The stretches of which no row is kept yet."""
+
+
+def rest(asked: Span, page_ms: Iterable[int], *, newest_first: bool) -> Span | None:
+    """Return what a page leaves to be asked of a stretch; None when it is done. Each page makes it shorter."""
+    inside = [ts_ms for ts_ms in page_ms if asked.holds(ts_ms)]
+    if not inside:
+        return None
+    left = Span(asked.from_ms, min(inside)) if newest_first else Span(max(inside) + 1, asked.to_ms)
+    return None if left.empty else left
+
+
+def joined(holes: Sequence[Span], apart_ms: int) -> list[Span]:
+    """Join holes (ascending) that lie closer than `apart_ms`: one request answers both."""
+    found: list[Span] = []
+    for hole in holes:
+        if found and hole.from_ms - found[-1].to_ms <= apart_ms:
+            found[-1] = Span(found[-1].from_ms, max(hole.to_ms, found[-1].to_ms))
+        else:
+            found.append(hole)
+    return found
+
+
+async def walk(ask: Ask, span: Span, *, newest_first: bool) -> int:
+    """Ask page after page until a stretch is done; return how many rows of it were told."""
+    left: Span | None = None if span.empty else span
+    told = 0
+    while left is not None:
+        page = await ask(left)
+        told += sum(map(left.holds, page))
+        left = rest(left, page, newest_first=newest_first)
+    return told
+
+
+async def fill(ask: Ask, missing: Missing, apart_ms: int, *, newest_first: bool) -> None:
+    """Ask for everything that is missing, and for what then still is missing again, until nothing more comes."""
+    fruitless = 0
+    for _ in range(PASSES):
+        holes = joined(missing(), apart_ms)
+        if not holes or fruitless == 2:
+            return
+        told = [await walk(ask, hole, newest_first=newest_first) for hole in holes]
+        fruitless = 0 if any(told) else fruitless + 1
