@@ -16,6 +16,7 @@ import polars as pl
 from hedged.domain.errors import DataError
 
 TS = pl.Datetime("ms", "UTC")
+Kind = pl.DataType | type[pl.DataType]
 AGREE = 1e-9
 """Numbers that differ by less than this share are the same number, printed by two programs."""
 
@@ -25,16 +26,15 @@ class Table:
     """`columns`: name and type; `key`: what makes a row unique; `values`: what two rows of one key must agree on."""
 
     name: str
-    columns: Mapping[str, pl.DataType | type[pl.DataType]]
+    columns: Mapping[str, Kind]
     key: tuple[str, ...]
     values: tuple[str, ...]
 
 
-def _table(table: str, key: str, values: str, /, **columns: pl.DataType | type[pl.DataType]) -> Table:
-    common = {"ts": TS, "venue": pl.String, "symbol": pl.String}
-    return Table(
-        table, common | columns | {"known_ts": TS, "source": pl.String}, tuple(key.split()), tuple(values.split())
-    )
+def _table(table: str, key: str, values: str, /, **columns: Kind) -> Table:
+    first: dict[str, Kind] = {"ts": TS, "venue": pl.String, "symbol": pl.String}
+    last: dict[str, Kind] = {"known_ts": TS, "source": pl.String}
+    return Table(table, first | columns | last, tuple(key.split()), tuple(values.split()))
 
 
 _NUMBER, _TEXT = pl.Float64, pl.String

@@ -17,6 +17,7 @@ from hedged.download.source import (
     BAR,
     BAR_MS,
     DAYS_MS,
+    PREMIUM_KIND,
     History,
     Listed,
     Page,
@@ -59,7 +60,9 @@ class Binance:
             if row["contractType"] == "PERPETUAL" and row["quoteAsset"] == "USDT":
                 symbol, coins = symbol_of(row["baseAsset"])
                 interval_h = hours.get(row["symbol"], USUAL_INTERVAL_H)
-                listed.append(Listed(symbol, row["symbol"], "USDT", int(row["onboardDate"]), interval_h, coins))
+                listed.append(
+                    Listed(symbol, row["symbol"], "USDT", int(row["onboardDate"]), interval_h, coins)
+                )
         return preferred(listed, symbols)
 
     def histories(self, market: Listed) -> Sequence[History]:
@@ -77,7 +80,7 @@ class Binance:
         async def premium(span: Span) -> Page:
             opens = Span(span.from_ms - BAR_MS, span.to_ms - BAR_MS)  # a row stands at its candle's close
             rows = await self._klines("premiumIndexKlines", market, opens)
-            told = [{"ts": int(r[0]) + BAR_MS, "kind": "premium_index_1h", "premium": number(r[4])} for r in rows]
+            told = [{"ts": int(r[0]) + BAR_MS, "kind": PREMIUM_KIND, "premium": number(r[4])} for r in rows]
             return {"premium": told}
 
         async def interest(span: Span) -> Page:

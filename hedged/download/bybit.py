@@ -17,6 +17,7 @@ from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
     BAR_MS,
+    PREMIUM_KIND,
     History,
     Listed,
     Page,
@@ -79,7 +80,7 @@ class Bybit:
             rows = await self._rows(
                 "premium-index-price-kline", market, opens, KLINE_ROWS, "start", "end", interval="60"
             )
-            told = [{"ts": int(r[0]) + BAR_MS, "kind": "premium_index_1h", "premium": number(r[4])} for r in rows]
+            told = [{"ts": int(r[0]) + BAR_MS, "kind": PREMIUM_KIND, "premium": number(r[4])} for r in rows]
             return {"premium": told}
 
         async def interest(span: Span) -> Page:
@@ -100,7 +101,15 @@ class Bybit:
         return {}
 
     async def _rows(
-        self, kind: str, market: Listed, span: Span, limit: int, start: str, end: str, early_ms: int = 0, **more: str
+        self,
+        kind: str,
+        market: Listed,
+        span: Span,
+        limit: int,
+        start: str,
+        end: str,
+        early_ms: int = 0,
+        **more: str,
     ) -> Sequence[Any]:
         """Both ends of a request are inclusive."""
         query = {
@@ -116,7 +125,11 @@ def checked(body: Any) -> Any:
     code = body.get("retCode") if isinstance(body, dict) else None
     if code == 0:
         return body["result"]
-    why = f"bybit: {body.get('retMsg')} ({code})" if code is not None else f"bybit: an odd answer ({body!r:.160})"
+    why = (
+        f"bybit: {body.get('retMsg')} ({code})"
+        if code is not None
+        else f"bybit: an odd answer ({body!r:.160})"
+    )
     raise Retryable(why) if code is None or code in PASSING else Rejected(why)
 
 

@@ -5,6 +5,7 @@ timestamps, where a longer distance that stands alone is a hole and not an inter
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,8 @@ def intervals_h(ts_ms: Sequence[int], now_h: float | None) -> NDArray[np.float64
     """Return the hours that each print (ascending) covered. `now_h`: the venue's present interval, where it is told."""
     if len(ts_ms) < 2:
         return np.full(len(ts_ms), now_h or 8.0)
-    apart = np.round(np.diff(np.asarray(ts_ms, np.int64)) / MINUTE_MS) * MINUTE_MS / HOUR_MS
+    instants: NDArray[np.int64] = np.asarray(ts_ms, np.int64)
+    apart = np.round((instants[1:] - instants[:-1]) / MINUTE_MS) * MINUTE_MS / HOUR_MS
     hours = np.empty(len(ts_ms))
     last = len(apart) - 1
     for i, here in enumerate(apart):
@@ -45,7 +47,9 @@ def _interval(here: float, before: float | None, after: float | None) -> float:
     beside = [float(h) for h in (after, before) if h is not None]
     if here in INTERVALS_H and (here in beside or not beside or here < min(beside)):
         return here
-    return next((h for h in beside if h in INTERVALS_H and here % h == 0), here if here in INTERVALS_H else 8.0)
+    return next(
+        (h for h in beside if h in INTERVALS_H and here % h == 0), here if here in INTERVALS_H else 8.0
+    )
 
 
 def gaps(ts_ms: Sequence[int], step_ms: Sequence[float], span: Span) -> list[Gap]:
@@ -61,7 +65,7 @@ def gaps(ts_ms: Sequence[int], step_ms: Sequence[float], span: Span) -> list[Gap
     (first, step), (last, last_step) = inside[0], inside[-1]
     if early := int((first - span.from_ms + MINUTE_MS) // step):
         found.append(Gap(Span(span.from_ms, first), early, True))
-    for (before, _), (after, step) in zip(inside, inside[1:], strict=False):
+    for (before, _), (after, step) in pairwise(inside):
         if (lacking := round((after - before) / step) - 1) > 0:
             found.append(Gap(Span(before + 1, after), lacking, False))
     if late := int((span.to_ms - 1 - last) // last_step):

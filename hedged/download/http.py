@@ -76,10 +76,15 @@ class Api:
         self._session, self._rng, self._check = session, rng, check
         self._patience = patience or Patience()
         self._held_until_s = 0.0
-        self._lost: Retryable | None = None
+        self._lost = ""  # why the venue was given up
 
     async def ask(
-        self, url: str, pace: Pace, query: Mapping[str, Any] | None = None, body: Any = None, cost: float = 1.0
+        self,
+        url: str,
+        pace: Pace,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        cost: float = 1.0,
     ) -> Any:
         """Return a checked answer: GET with a query, POST with a body.
 
@@ -87,22 +92,30 @@ class Api:
         it refuses.
         """
         for attempt in range(self._patience.tries):
-            if self._lost is not None:
-                raise self._lost
+            self._must_not_be_lost()
             await pace.acquire(cost)
             await self._held_back()
             try:
                 return self._check(await self._once(url, query, body))
             except Retryable as error:
-                if attempt + 1 == self._patience.tries or self._lost is not None:
-                    self._lost = self._lost or Retryable(f"{self.venue}: {error}, asked {attempt + 1} times")
-                    raise self._lost from None
-                await asyncio.sleep(self._patience.wait_s(attempt, self._rng))
-        raise AssertionError("the last try returns or raises")
+                if attempt + 1 == self._patience.tries:
+                    self._lose(f"{error}, asked {attempt + 1} times")
+            self._must_not_be_lost()
+            await asyncio.sleep(self._patience.wait_s(attempt, self._rng))
+        raise AssertionError("the last try gives the venue up")
+
+    def _lose(self, why: str) -> None:
+        """Give the venue up for this download; the reason that came first stays."""
+        self._lost = self._lost or f"{self.venue}: {why}"
+
+    def _must_not_be_lost(self) -> None:
+        if self._lost:
+            raise Retryable(self._lost)
 
     async def _held_back(self) -> None:
+        """Wait as long as the venue has asked for, whichever request it said so to."""
         loop = asyncio.get_running_loop()
-        while (left_s := self._held_until_s - loop.time()) > 0:
+        while (left_s := self._held_until_s - loop.time()) > 0:  # noqa: ASYNC110 (it may grow meanwhile)
             await asyncio.sleep(left_s)
 
     async def _once(self, url: str, query: Mapping[str, Any] | None, body: Any) -> Any:
@@ -120,21 +133,22 @@ class Api:
             raise Retryable(f"an answer that is no JSON ({_short(text)})") from None
 
     def _judge(self, status: int, retry_after: str | None, text: str) -> None:
+        """Raise what a status means: Retryable, after which the venue may be lost, or Rejected."""
         if status in BUSY:
-            wait_s = float(retry_after) if retry_after and retry_after.isdecimal() else self._patience.first_s
-            if wait_s > self._patience.patience_s:
-                self._lost = Retryable(f"{self.venue}: its request limit is used up; start again in {wait_s:.0f} s")
-                raise self._lost
-            self._held_until_s = max(self._held_until_s, asyncio.get_running_loop().time() + wait_s)
+            patience = self._patience
+            wait_s = float(retry_after) if retry_after and retry_after.isdecimal() else patience.first_s
+            if wait_s > patience.patience_s:
+                self._lose(f"its request limit is used up; start again in {wait_s:.0f} s")
+            else:
+                held_until_s = asyncio.get_running_loop().time() + wait_s
+                self._held_until_s = max(self._held_until_s, held_until_s)
             raise Retryable(f"its request limit is used up (HTTP {status})")
+        if status in (403, 451):
+            why = f"it refuses this machine (HTTP {status}, {_short(text)})"
+            self._lose(f"{why}: it may not serve this place, or has banned it for a while")
+            raise Retryable(why)
         if status in PASSING:
             raise Retryable(f"HTTP {status} ({_short(text)})")
-        if status in (403, 451):
-            self._lost = Retryable(
-                f"{self.venue}: it refuses this machine (HTTP {status}, {_short(text)}): it may not serve this place, "
-                "or has banned it for too many requests"
-            )
-            raise self._lost
         if status >= 400:
             raise Rejected(f"{self.venue}: HTTP {status} ({_short(text)})")
 

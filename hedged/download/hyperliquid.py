@@ -16,6 +16,7 @@ from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
     BAR_MS,
+    PREMIUM_KIND,
     History,
     Listed,
     Page,
@@ -75,7 +76,7 @@ class Hyperliquid:
                     for ts, row in told
                 ],
                 "premium": [
-                    {"ts": ts, "kind": "premium_index_1h", "premium": number(row["premium"])} for ts, row in told
+                    {"ts": ts, "kind": PREMIUM_KIND, "premium": number(row["premium"])} for ts, row in told
                 ],
             }
 
@@ -85,23 +86,40 @@ class Hyperliquid:
             rows = await self._info({"type": "candleSnapshot", "req": asked}, WEIGHT + hours / 60)
             return {
                 "ohlcv": [
-                    candle(market, int(row["t"]), (row["o"], row["h"], row["l"], row["c"]), row["v"]) for row in rows
+                    candle(market, int(row["t"]), (row["o"], row["h"], row["l"], row["c"]), row["v"])
+                    for row in rows
                 ]
             }
 
         return (
-            History("funding", funding, ROWS, newest_first=False, step_ms=None, also=("premium",), infer=True),
             History(
-                "ohlcv", candles, CANDLES_KEPT, newest_first=True, reach_ms=CANDLES_KEPT * BAR_MS, closes_ms=BAR_MS
+                "funding", funding, ROWS, newest_first=False, step_ms=None, also=("premium",), infer=True
+            ),
+            History(
+                "ohlcv",
+                candles,
+                CANDLES_KEPT,
+                newest_first=True,
+                reach_ms=CANDLES_KEPT * BAR_MS,
+                closes_ms=BAR_MS,
             ),
         )
 
     async def present(self, market: Listed, now_ms: int) -> Page:
         """Tell the open interest as of the listing."""
         context = self._contexts[market.id]
-        base, mark = scaled(context["openInterest"], market.coins), scaled(context["markPx"], 1 / market.coins)
+        base, mark = (
+            scaled(context["openInterest"], market.coins),
+            scaled(context["markPx"], 1 / market.coins),
+        )
         usd = base * mark if base is not None and mark is not None else None
-        row = {"ts": now_ms, "bar": BAR, "open_interest_base": base, "open_interest_usd": usd, "known_ts": now_ms}
+        row = {
+            "ts": now_ms,
+            "bar": BAR,
+            "open_interest_base": base,
+            "open_interest_usd": usd,
+            "known_ts": now_ms,
+        }
         return {"open_interest": [row]}
 
     async def _info(self, request: Mapping[str, Any], weight: float) -> Any:

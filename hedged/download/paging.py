@@ -30,8 +30,8 @@ class Span(NamedTuple):
 
 Ask = Callable[[Span], Awaitable[Sequence[int]]]
 """Asks for one page of a stretch, keeps its rows and returns their instants, in any order."""
-Missing = Callable[[], Sequence[Span]]
-"""The stretches of which no row is kept yet."""
+Missing = Callable[[], Awaitable[Sequence[Span]]]
+"""Tells the stretches of which no row is kept yet."""
 
 
 def rest(asked: Span, page_ms: Iterable[int], *, newest_first: bool) -> Span | None:
@@ -69,7 +69,7 @@ async def fill(ask: Ask, missing: Missing, apart_ms: int, *, newest_first: bool)
     """Ask for everything that is missing, and for what then still is missing again, until nothing more comes."""
     fruitless = 0
     for _ in range(PASSES):
-        holes = joined(missing(), apart_ms)
+        holes = joined(await missing(), apart_ms)
         if not holes or fruitless == 2:
             return
         told = [await walk(ask, hole, newest_first=newest_first) for hole in holes]

@@ -12,6 +12,7 @@ Page = Mapping[str, Sequence[Mapping[str, Any]]]
 BAR = "1h"
 BAR_MS = HOUR_MS
 DAYS_MS = DAY_MS
+PREMIUM_KIND = "premium_index_1h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +115,17 @@ def candle(market: Listed, ts_ms: int, prices: Sequence[Any], volume: Any) -> di
     names = ("open", "high", "low", "close")
     told = {name: scaled(price, 1 / market.coins) for name, price in zip(names, prices, strict=True)}
     return {
-        "ts": ts_ms, "market": "perp", "bar": BAR, **told, "volume": scaled(volume, market.coins), "volume_unit": "base",
+        "ts": ts_ms, "market": "perp", "bar": BAR, **told, "volume": scaled(volume, market.coins),
+        "volume_unit": "base",
     }  # fmt: skip
+
+
+def series_in(table: str, market: Listed) -> dict[str, str]:
+    """Return what tells a market's series from others of the same venue and symbol in a table."""
+    told = {
+        "funding": {"quote": market.quote},
+        "ohlcv": {"market": "perp", "bar": BAR},
+        "open_interest": {"bar": BAR},
+        "premium": {"kind": PREMIUM_KIND},
+    }
+    return told[table]

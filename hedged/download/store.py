@@ -24,9 +24,18 @@ class SeriesStore:
     """Rows of one table of one market. Nothing here is done on the event loop."""
 
     def __init__(
-        self, directory: Path, table: str, key: SeriesKey, now_h: float | None = None, *, infer: bool = False
+        self,
+        directory: Path,
+        table: str,
+        key: SeriesKey,
+        only: Mapping[str, str],
+        now_h: float | None = None,
+        *,
+        infer: bool = False,
     ) -> None:
-        """`infer`: intervals are read off the timestamps; `now_h`: the present one, where the venue tells it.
+        """`only`: what else tells the series from others in the table, e.g. its quote or the length of its bars.
+
+        `infer`: intervals are read off the timestamps; `now_h`: the present one, where the venue tells it.
 
         Raises ConfigError for a symbol that is none, DataError where what is there cannot be read.
         """
@@ -35,7 +44,9 @@ class SeriesStore:
         self.table, self.key = TABLES[table], key
         self.path = directory / table / key.venue / f"{key.symbol}.parquet"
         self._infer, self._now_h = infer, now_h
-        mine = (pl.col("venue") == key.venue) & (pl.col("symbol") == key.symbol)
+        mine = pl.lit(True)
+        for column, value in {"venue": key.venue, "symbol": key.symbol, **only}.items():
+            mine = mine & (pl.col(column) == value)
         self._own = read_part(self.path, self.table)
         # other files may hold rows of this market too: the recorder's, or a table that was copied here
         found = merged(self.table, self._own, read_table(directory, self.table, mine))
