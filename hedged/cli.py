@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from hedged import model_commands, sandbox_command
+from hedged import download_command, model_commands, sandbox_command
 from hedged.domain.errors import ConfigError, HedgedError
 from hedged.model_commands import day_ms
 
@@ -213,6 +213,7 @@ async def _show_own_book(config: "Config") -> None:
         await venues.close()
 
 
+app.command()(download_command.download)
 app.command()(model_commands.forecast)
 app.command()(model_commands.train)
 app.command()(model_commands.evaluate)

@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
-from hedged.download.http import Api, Pace, Patience
+from hedged.download.http import Api, Patience
 from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
@@ -46,9 +46,9 @@ class Binance:
         self, session: aiohttp.ClientSession, rng: np.random.Generator, patience: Patience | None = None
     ) -> None:
         self._api = Api(self.venue, session, rng, patience=patience)
-        self._weight = Pace(20.0, burst=40.0)  # half of what is allowed
-        self._funding = Pace(1.2, burst=20.0)
-        self._statistics = Pace(2.5, burst=20.0)
+        self._weight = self._api.pace(20.0, burst=40.0)  # half of what is allowed
+        self._funding = self._api.pace(1.2, burst=20.0)
+        self._statistics = self._api.pace(2.5, burst=20.0)
 
     async def markets(self, symbols: Collection[str]) -> Mapping[str, Listed]:
         """Return the USDT perpetuals. Raises Retryable."""
@@ -91,7 +91,7 @@ class Binance:
         return (
             History("funding", funding, FUNDING_ROWS, newest_first=False, step_ms=None, infer=True),
             History("ohlcv", klines, KLINE_ROWS, newest_first=False, closes_ms=BAR_MS),
-            History("premium", premium, KLINE_ROWS, newest_first=False),
+            History("premium", premium, KLINE_ROWS, newest_first=False, begins_ms=BAR_MS),
             # a day less than it keeps: an earlier start is refused
             History("open_interest", interest, INTEREST_ROWS, newest_first=False, reach_ms=29 * DAYS_MS),
         )

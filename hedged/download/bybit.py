@@ -12,7 +12,7 @@ import numpy as np
 
 from hedged.domain.clock import MINUTE_MS
 from hedged.domain.errors import Rejected, Retryable
-from hedged.download.http import Api, Pace, Patience
+from hedged.download.http import Api, Patience
 from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
@@ -45,7 +45,7 @@ class Bybit:
         self, session: aiohttp.ClientSession, rng: np.random.Generator, patience: Patience | None = None
     ) -> None:
         self._api = Api(self.venue, session, rng, checked, patience)
-        self._pace = Pace(15.0, burst=15.0)
+        self._pace = self._api.pace(15.0, burst=15.0)
 
     async def markets(self, symbols: Collection[str]) -> Mapping[str, Listed]:
         """Return the USDT perpetuals. Raises Retryable."""
@@ -59,7 +59,8 @@ class Bybit:
                     symbol, coins = symbol_of(row["baseCoin"])
                     hours = int(row["fundingInterval"]) / 60
                     listed.append(Listed(symbol, row["symbol"], "USDT", int(row["launchTime"]), hours, coins))
-            if not answer["list"] or cursor == (cursor := answer.get("nextPageCursor") or ""):
+            cursor = answer.get("nextPageCursor") or ""
+            if not answer["list"] or not cursor:
                 return preferred(listed, symbols)
 
     def histories(self, market: Listed) -> Sequence[History]:
@@ -92,7 +93,7 @@ class Bybit:
         return (
             History("funding", funding, ROWS, newest_first=True, step_ms=None, infer=True),
             History("ohlcv", klines, KLINE_ROWS, newest_first=True, closes_ms=BAR_MS),
-            History("premium", premium, KLINE_ROWS, newest_first=True),
+            History("premium", premium, KLINE_ROWS, newest_first=True, begins_ms=BAR_MS),
             History("open_interest", interest, ROWS, newest_first=True),
         )
 

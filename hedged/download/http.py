@@ -44,13 +44,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a venue is waited for."""
+    """How long a venue is waited for. `haste`: how much faster it is asked than its limits, with headroom, allow."""
 
     tries: int = TRIES
     first_s: float = FIRST_WAIT_S
     longest_s: float = LONGEST_WAIT_S
     patience_s: float = PATIENCE_S
     deadline_s: float = DEADLINE_S
+    haste: float = 1.0
 
     def wait_s(self, attempt: int, rng: np.random.Generator) -> float:
         """Return the wait after the n-th failure (from 0): doubled each time, capped, half of it by chance."""
@@ -77,6 +78,10 @@ class Api:
         self._patience = patience or Patience()
         self._held_until_s = 0.0
         self._lost = ""  # why the venue was given up
+
+    def pace(self, per_s: float, burst: float) -> Pace:
+        """Return a pace for requests that share a limit."""
+        return Pace(per_s * self._patience.haste, burst)
 
     async def ask(
         self,

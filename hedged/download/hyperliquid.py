@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 
 from hedged.domain.clock import MINUTE_MS
-from hedged.download.http import Api, Pace, Patience
+from hedged.download.http import Api, Patience
 from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
@@ -45,7 +45,7 @@ class Hyperliquid:
         self, session: aiohttp.ClientSession, rng: np.random.Generator, patience: Patience | None = None
     ) -> None:
         self._api = Api(self.venue, session, rng, patience=patience)
-        self._weight = Pace(14.0, burst=200.0)
+        self._weight = self._api.pace(14.0, burst=200.0)
         self._contexts: dict[str, Mapping[str, Any]] = {}
 
     async def markets(self, symbols: Collection[str]) -> Mapping[str, Listed]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hedged.domain.clock import MINUTE_MS
 from hedged.domain.errors import Rejected, Retryable
-from hedged.download.http import Api, Pace, Patience
+from hedged.download.http import Api, Patience
 from hedged.download.paging import Span
 from hedged.download.source import (
     BAR,
@@ -51,7 +51,7 @@ class Okx:
     ) -> None:
         self._api = Api(self.venue, session, rng, checked, patience)
         # allowed in two seconds, for each market: 10 of funding and of interest, 20 of candles for all together
-        self._pace, self._candles = Pace(3.0, burst=3.0), Pace(6.0, burst=6.0)
+        self._pace, self._candles = self._api.pace(3.0, burst=3.0), self._api.pace(6.0, burst=6.0)
 
     async def markets(self, symbols: Collection[str]) -> Mapping[str, Listed]:
         """Return the USDT swaps. Raises Retryable."""

@@ -8,6 +8,10 @@ its end and its innermost row, an empty one all that was asked, and what then is
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from hedged.domain.clock import HOUR_MS
+
+APART_MS = HOUR_MS
+"""Nothing that is downloaded comes more often than hourly."""
 PASSES = 4
 """A hole is asked for at most so often; after two answers without a row it is the venue's own."""
 
@@ -35,12 +39,15 @@ Missing = Callable[[], Awaitable[Sequence[Span]]]
 
 
 def rest(asked: Span, page_ms: Iterable[int], *, newest_first: bool) -> Span | None:
-    """Return what a page leaves to be asked of a stretch; None when it is done. Each page makes it shorter."""
+    """Return what a page leaves to be asked of a stretch; None when it is done. Each page makes it shorter.
+
+    Rows are at least `APART_MS` from each other: a shorter remainder holds none.
+    """
     inside = [ts_ms for ts_ms in page_ms if asked.holds(ts_ms)]
     if not inside:
         return None
     left = Span(asked.from_ms, min(inside)) if newest_first else Span(max(inside) + 1, asked.to_ms)
-    return None if left.empty else left
+    return None if left.to_ms - left.from_ms < APART_MS else left
 
 
 def joined(holes: Sequence[Span], apart_ms: int) -> list[Span]:

@@ -48,7 +48,7 @@ class _Kept:
 
 def offered(history: History, market: Listed, wanted: Span, now_ms: int) -> Span:
     """Return the part of a stretch that a venue can tell of a market by now."""
-    earliest = [wanted.from_ms, market.listed_ms or 0]
+    earliest = [wanted.from_ms, (market.listed_ms or 0) + history.begins_ms]
     if history.reach_ms is not None:
         earliest.append(now_ms - history.reach_ms)
     return Span(max(earliest), min(wanted.to_ms, now_ms - history.closes_ms - LATE_MS))

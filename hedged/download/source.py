@@ -37,7 +37,8 @@ class History:
 
     `table`: the one whose instants are paged by; an answer may hold rows of `also` too. `step_ms`: distance of rows,
     None where it is the funding interval. `page_rows`: rows of an answer, at most. `reach_ms`: how far back it goes.
-    `closes_ms`: how long after its instant a row is final.
+    `begins_ms`: how long after the listing the first row stands. `closes_ms`: how long after its instant a row is
+    final.
     """
 
     table: str
@@ -46,6 +47,7 @@ class History:
     newest_first: bool
     step_ms: int | None = BAR_MS
     reach_ms: int | None = None
+    begins_ms: int = 0
     closes_ms: int = 0
     also: tuple[str, ...] = ()
     infer: bool = False
