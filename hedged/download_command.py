@@ -137,7 +137,7 @@ async def run_download(
         if VenueName.INJECTIVE in names:
             from hedged.download.injective import Injective  # the SDK takes half a second
 
-            chain = Injective(injective, clock)
+            chain = Injective(injective, clock, rng)
             cleanup.push_async_callback(chain.close)
             sources.append(chain)
         return await download_all(sources, wanted, clock.now_ms(), on_progress)
@@ -167,9 +167,9 @@ def show_outcome(to: Console, wanted: "Wanted", outcome: "Outcome") -> None:
         to.print(f"… and {len(gaps) - SHOWN_GAPS:,} more gaps")
     for venue, symbols in sorted(outcome.unlisted.items()):
         to.print(f"{venue} lists no perpetual of {', '.join(symbols)}")
-    for reasons in outcome.lacking.values():
-        for why in reasons.values():
-            to.print(f"[dim]{why}[/dim]")
+    for venue, reasons in outcome.lacking.items():
+        for name, why in reasons.items():
+            to.print(f"[dim]{venue} {name}: {why}[/dim]")
     for told in outcome.told:
         if len(told.conflicts):
             to.print(

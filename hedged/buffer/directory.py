@@ -8,6 +8,7 @@ one with the same key is handed back, and the one that was there first stays.
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hedged.domain.errors import DataError
 
 TS = pl.Datetime("ms", "UTC")
 Kind = pl.DataType | type[pl.DataType]
+AT_ONCE_BYTES = 8 * 2**20
 AGREE = 1e-9
 """Numbers that differ by less than this share are the same number, printed by two programs."""
 
@@ -129,7 +131,7 @@ def read_part(path: Path, table: Table) -> pl.DataFrame:
 
 def _read(path: Path, table: Table, where: pl.Expr) -> pl.DataFrame:
     try:
-        rows = pl.scan_parquet(path).filter(where).collect()
+        rows = scan_part(path).filter(where).collect()
         missing = [name for name in table.columns if name not in rows.columns]
         empty = [pl.lit(None, kind).alias(name) for name, kind in table.columns.items() if name in missing]
         cast = [pl.col(name).cast(kind) for name, kind in table.columns.items() if name not in missing]
@@ -138,6 +140,14 @@ def _read(path: Path, table: Table, where: pl.Expr) -> pl.DataFrame:
         raise DataError(
             f"{path} cannot be read: {str(error).splitlines()[0]}; move it away and start again"
         ) from None
+
+
+def scan_part(path: Path) -> pl.LazyFrame:
+    """Open a part that may be replaced at any moment: it is read at once, where it is not too large. Raises OSError.
+
+    polars opens a path twice, for what is in it and for the rows, and those may then be of different files.
+    """
+    return pl.scan_parquet(BytesIO(path.read_bytes()) if path.stat().st_size <= AT_ONCE_BYTES else path)
 
 
 def write_part(path: Path, rows: pl.DataFrame) -> None:

@@ -40,7 +40,7 @@ class Binance:
     """Binance."""
 
     venue = "binance"
-    lacking: Mapping[str, str] = {"open_interest": "Binance keeps 30 days of it"}
+    lacking: Mapping[str, str] = {"open_interest": "30 days are told"}
 
     def __init__(
         self, session: aiohttp.ClientSession, rng: np.random.Generator, patience: Patience | None = None

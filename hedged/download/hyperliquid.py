@@ -37,8 +37,8 @@ class Hyperliquid:
 
     venue = "hyperliquid"
     lacking: Mapping[str, str] = {
-        "ohlcv": "Hyperliquid keeps 5,000 candles, seven months of hours",
-        "open_interest": "Hyperliquid tells the present alone: recorded now, each time this runs",
+        "ohlcv": "5,000 candles are told, seven months of hours",
+        "open_interest": "the present alone is told: kept each time this runs",
     }
 
     def __init__(

@@ -4,8 +4,12 @@ Of open interest the chain tells the present alone. injective-py carries stubs o
 neither a method nor an address for it, so an hour's close is its last trade, for so many days as are affordable.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
+
+import numpy as np
 
 from hedged.adapters.injective.markets import Perpetual, by_symbol, read_perpetual
 from hedged.adapters.injective.network import InjectiveNetwork
@@ -13,10 +17,13 @@ from hedged.adapters.injective.prints import certain
 from hedged.adapters.injective.queries import PAGE, ChainQueries, IndexerQueries
 from hedged.config import InjectiveConfig
 from hedged.domain.clock import Clock
+from hedged.domain.errors import Retryable
 from hedged.domain.market import Costs
+from hedged.download.http import Patience
 from hedged.download.paging import Span
 from hedged.download.source import BAR, BAR_MS, DAYS_MS, History, Listed, Page
 
+T = TypeVar("T")
 PRICE_DAYS = 30
 _NO_COSTS = Costs(Decimal(0), Decimal(0), Decimal(0), Decimal(1))
 """What trading costs is not asked about here."""
@@ -27,13 +34,20 @@ class Injective:
 
     venue = "injective"
     lacking: Mapping[str, str] = {
-        "open_interest": "Injective tells the present alone: recorded now, each time this runs",
+        "open_interest": "the present alone is told: kept each time this runs",
         "ohlcv": f"closes of the last {PRICE_DAYS} days, from the indexer's trades",
-        "premium": "Injective tells the present alone: record it with a running daemon",
+        "premium": "the present alone is told: a running daemon records it",
     }
 
-    def __init__(self, config: InjectiveConfig, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: InjectiveConfig,
+        clock: Clock,
+        rng: np.random.Generator,
+        patience: Patience | None = None,
+    ) -> None:
         """Raises ConfigError for an address that is none."""
+        self._rng, self._patience = rng, patience or Patience()
         self._network, self._clock = InjectiveNetwork.from_config(config), clock
         self._chain = ChainQueries(self._network.create_chain_grpc_channel())
         self._indexer = IndexerQueries(self._network.create_exchange_grpc_channel())
@@ -45,7 +59,7 @@ class Injective:
 
     async def markets(self, symbols: Collection[str]) -> Mapping[str, Listed]:
         """Return the perpetuals. Raises Retryable."""
-        read = (read_perpetual(full, _NO_COSTS) for full in await self._chain.markets())
+        read = (read_perpetual(full, _NO_COSTS) for full in await self._patiently(self._chain.markets))
         found = by_symbol(one for one in read if one is not None)
         self._perpetuals = {symbol: one for symbol, one in found.items() if symbol in symbols}
         return {
@@ -58,7 +72,7 @@ class Injective:
         perpetual = self._perpetuals[market.symbol]
 
         async def funding(span: Span) -> Page:
-            read = await self._indexer.prints(perpetual, span.from_ms - 1)
+            read = await self._patiently(lambda: self._indexer.prints(perpetual, span.from_ms - 1))
             sure = certain(read, None, perpetual.rule.interval_s, self._clock.now_ms())
             rows = [
                 {
@@ -70,7 +84,8 @@ class Injective:
             return {"funding": rows}
 
         async def closes(span: Span) -> Page:
-            told = await self._indexer.prices(perpetual, span.to_ms + BAR_MS - 1, span.from_ms - 1, BAR_MS)
+            until_ms, since_ms = span.to_ms + BAR_MS - 1, span.from_ms - 1
+            told = await self._patiently(lambda: self._indexer.prices(perpetual, until_ms, since_ms, BAR_MS))
             last = {ms // BAR_MS * BAR_MS: float(price) for ms, price in told}
             rows = [{"ts": ts, "market": "perp", "bar": BAR, "close": price} for ts, price in last.items()]
             return {"ohlcv": rows}
@@ -84,9 +99,19 @@ class Injective:
 
     async def present(self, market: Listed, now_ms: int) -> Page:
         """Tell the open interest, one side counted. Raises Retryable."""
-        base = float(await self._chain.open_interest(self._perpetuals[market.symbol]))
+        perpetual = self._perpetuals[market.symbol]
+        base = float(await self._patiently(lambda: self._chain.open_interest(perpetual)))
         row = {"ts": now_ms, "bar": BAR, "open_interest_base": base, "known_ts": now_ms}
         return {"open_interest": [row]}
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again what was not answered: the channel goes to the next node meanwhile. Raises Retryable in the end."""
+        for attempt in range(self._patience.tries - 1):
+            try:
+                return await ask()
+            except Retryable:
+                await asyncio.sleep(self._patience.wait_s(attempt, self._rng))
+        return await ask()
 
 
 def _quote(perpetual: Perpetual) -> str:

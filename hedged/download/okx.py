@@ -41,9 +41,9 @@ class Okx:
 
     venue = "okx"
     lacking: Mapping[str, str] = {
-        "funding": "OKX tells about three months of it",
-        "open_interest": "OKX tells the latest 60 days of it",
-        "premium": "OKX tells it minute by minute only, a hundred rows a request: not downloaded",
+        "funding": "about three months are told",
+        "open_interest": "the latest 60 days are told",
+        "premium": "told minute by minute only, a hundred rows a request: not downloaded",
     }
 
     def __init__(

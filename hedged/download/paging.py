@@ -12,8 +12,8 @@ from hedged.domain.clock import HOUR_MS
 
 APART_MS = HOUR_MS
 """Nothing that is downloaded comes more often than hourly."""
-PASSES = 4
-"""A hole is asked for at most so often; after two answers without a row it is the venue's own."""
+ASKED_IN_VAIN = 2
+"""After so many answers that tell nothing new, a hole is the venue's own."""
 
 
 class Span(NamedTuple):
@@ -61,23 +61,21 @@ def joined(holes: Sequence[Span], apart_ms: int) -> list[Span]:
     return found
 
 
-async def walk(ask: Ask, span: Span, *, newest_first: bool) -> int:
-    """Ask page after page until a stretch is done; return how many rows of it were told."""
+async def walk(ask: Ask, span: Span, *, newest_first: bool) -> None:
+    """Ask page after page until a stretch is done."""
     left: Span | None = None if span.empty else span
-    told = 0
     while left is not None:
-        page = await ask(left)
-        told += sum(map(left.holds, page))
-        left = rest(left, page, newest_first=newest_first)
-    return told
+        left = rest(left, await ask(left), newest_first=newest_first)
 
 
 async def fill(ask: Ask, missing: Missing, apart_ms: int, *, newest_first: bool) -> None:
-    """Ask for everything that is missing, and for what then still is missing again, until nothing more comes."""
-    fruitless = 0
-    for _ in range(PASSES):
-        holes = joined(await missing(), apart_ms)
-        if not holes or fruitless == 2:
-            return
-        told = [await walk(ask, hole, newest_first=newest_first) for hole in holes]
-        fruitless = 0 if any(told) else fruitless + 1
+    """Ask for everything that is missing, and for what then still is missing again, until nothing more comes.
+
+    Holes closer than `apart_ms` are asked for together at first, one by one when that told nothing new.
+    """
+    holes, in_vain = await missing(), 0
+    while holes and in_vain < ASKED_IN_VAIN:
+        for hole in holes if in_vain else joined(holes, apart_ms):
+            await walk(ask, hole, newest_first=newest_first)
+        before, holes = holes, await missing()
+        in_vain = in_vain + 1 if list(holes) == list(before) else 0

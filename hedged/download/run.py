@@ -68,12 +68,12 @@ async def _venue(
     source: Source, wanted: Wanted, now_ms: int, outcome: Outcome, on_progress: OnProgress
 ) -> None:
     on_progress(source.venue, 0.0)
-    outcome.lacking[source.venue] = {k: why for k, why in source.lacking.items() if wanted.includes(k)}
     try:
         markets = await understood(source.venue, source.markets(wanted.symbols))
     except (Retryable, Rejected) as error:
         outcome.lost[source.venue] = str(error)
         return
+    outcome.lacking[source.venue] = {k: why for k, why in source.lacking.items() if wanted.includes(k)}
     if missing := sorted(set(wanted.symbols) - set(markets)):
         outcome.unlisted[source.venue] = missing
     jobs = [

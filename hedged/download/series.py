@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -172,8 +173,12 @@ def _told(store: SeriesStore, history: History, span: Span, fault: str | None, *
 
 
 async def _kept_off(work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Work on files off the event loop. Raises DataError where they cannot be written."""
+    """Work on files off the loop, to its end also when cancelled. Raises DataError where they are not writable."""
+    task = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **options))
     try:
-        return await asyncio.to_thread(work, *args, **options)
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
     except OSError as error:
         raise DataError(f"the data directory cannot be written: {error}") from None

@@ -47,9 +47,10 @@ class SeriesStore:
         mine = pl.lit(True)
         for column, value in {"venue": key.venue, "symbol": key.symbol, **only}.items():
             mine = mine & (pl.col(column) == value)
+        self._mine = mine
         self._own = read_part(self.path, self.table)
         # other files may hold rows of this market too: the recorder's, or a table that was copied here
-        found = merged(self.table, self._own, read_table(directory, self.table, mine))
+        found = merged(self.table, self._own.filter(mine), read_table(directory, self.table, mine))
         self._all, self.conflicts, self.added = found.rows, found.conflicts, 0
 
     @property
@@ -76,13 +77,13 @@ class SeriesStore:
         if self._infer:
             own = self._with_intervals(own, whole.rows)
         write_part(self.path, own)
-        self._own, self._all = own, merged(self.table, own, whole.rows).rows
+        self._own, self._all = own, merged(self.table, own.filter(self._mine), whole.rows).rows
         self.added += whole.added
 
     def _with_intervals(self, own: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
         """Tell the intervals of the own rows; rows of other files keep the one that stands there."""
         ts_ms = [int(ts) for ts in whole["ts"].dt.epoch("ms")]
         hours = pl.Series("interval_hours", intervals_h(ts_ms, self._now_h), pl.Float32)
-        told = whole.select("ts", "quote").with_columns(hours)
-        joined = own.drop("interval_hours").join(told, on=["ts", "quote"], how="left", nulls_equal=True)
-        return joined.select(own.columns).sort("ts")
+        told = whole.select("ts", "quote").with_columns(hours.alias("told"))
+        joined = own.join(told, on=["ts", "quote"], how="left", nulls_equal=True, maintain_order="left")
+        return joined.with_columns(interval_hours=pl.coalesce("told", "interval_hours")).select(own.columns)

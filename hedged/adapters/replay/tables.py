@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hedged.buffer.directory import TABLES, parts_of
+from hedged.buffer.directory import TABLES, parts_of, scan_part
 from hedged.domain.errors import DataError
 from hedged.domain.market import INJECTIVE
 
@@ -84,7 +84,7 @@ def _together(parts: list[pl.DataFrame], name: str) -> pl.DataFrame:
 
 def _read(path: Path, columns: tuple[str, ...], symbols: list[str] | None) -> pl.DataFrame:
     try:
-        lazy = pl.scan_parquet(path)
+        lazy = scan_part(path)
         have = lazy.collect_schema().names()
         missing = [column for column in columns if column not in have]
         if missing:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ def premium(venue: str, symbol: str, ts_ms: int) -> str:
 
 def price(venue: str, symbol: str, ts_ms: int) -> float:
     """Return a price."""
-    return 100.0 + round(10 * chance(venue, symbol, "price", ts_ms), 4)
+    return round(100 + 10 * chance(venue, symbol, "price", ts_ms), 4)
 
 
 def candle(venue: str, symbol: str, open_ms: int) -> tuple[str, str, str, str, str]:
@@ -93,7 +93,7 @@ def candle(venue: str, symbol: str, open_ms: int) -> tuple[str, str, str, str, s
 
 def interest(venue: str, symbol: str, ts_ms: int) -> float:
     """Return the open interest, coins."""
-    return 1_000.0 + round(100 * chance(venue, symbol, "interest", ts_ms), 3)
+    return round(1_000 + 100 * chance(venue, symbol, "interest", ts_ms), 3)
 
 
 @dataclass(slots=True)
@@ -114,6 +114,15 @@ class Budget:
         self.spent.append((now_s, cost))
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer that stands in for another."""
+
+    status: int = 200
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 Answer = Callable[[web.Request], Any]
 
 
@@ -129,7 +138,7 @@ class VenuePast:
 
     def __init__(self, past: Past) -> None:
         self.past = past
-        self.faults: list[web.Response] = []
+        self.faults: list[Fault] = []
         self.short: int | None = None
         self.asked: list[str] = []
         self.refused = 0
@@ -153,7 +162,8 @@ class VenuePast:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.asked.append(f"{request.path_qs} {await request.text()}".strip())
             if self.faults:
-                return self.faults.pop(0)
+                fault = self.faults.pop(0)
+                return web.Response(status=fault.status, text=fault.text, headers=fault.headers)
             try:
                 told = answer(request)
                 return web.json_response(await told if asyncio.iscoroutine(told) else told)
