@@ -90,6 +90,7 @@ def download(
     from hedged.directories import make_directory
     from hedged.download.paging import Span
     from hedged.download.run import Wanted
+    from hedged.download.store import must_be_symbol
 
     clock = SystemClock()
     now_ms = clock.now_ms()
@@ -98,9 +99,11 @@ def download(
     if from_ms >= to_ms:
         raise ConfigError(f"nothing lies between --from {iso(from_ms)} and --to {iso(to_ms)}")
     injective, book = _settings(config)
-    symbols = sorted({text.strip() for text in symbol or book})
+    symbols = sorted({text.strip().upper() for text in symbol or book})
     if not symbols:
         raise ConfigError(f"no symbol: name them with --symbol BTC, or a book in {config}")
+    for text in symbols:
+        must_be_symbol(text)
     make_directory(out)
     wanted = Wanted(symbols, Span(from_ms, to_ms), out, [str(one) for one in table] if table else None)
     names = [str(one) for one in dict.fromkeys(venue or list(VenueName))]

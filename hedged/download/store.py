@@ -20,6 +20,12 @@ SYMBOL = re.compile(r"[A-Za-z0-9]+")
 """What becomes part of a file's name."""
 
 
+def must_be_symbol(text: str) -> None:
+    """Raise ConfigError for what is no symbol."""
+    if not SYMBOL.fullmatch(text):
+        raise ConfigError(f"{text!r} is no symbol: expected the coin's letters and digits, e.g. BTC")
+
+
 class SeriesStore:
     """Rows of one table of one market. Nothing here is done on the event loop."""
 
@@ -39,8 +45,7 @@ class SeriesStore:
 
         Raises ConfigError for a symbol that is none, DataError where what is there cannot be read.
         """
-        if not SYMBOL.fullmatch(key.symbol):
-            raise ConfigError(f"{key.symbol!r} is no symbol: expected letters and digits, e.g. BTC")
+        must_be_symbol(key.symbol)
         self.table, self.key = TABLES[table], key
         self.path = directory / table / key.venue / f"{key.symbol}.parquet"
         self._infer, self._now_h = infer, now_h

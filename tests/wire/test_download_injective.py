@@ -16,7 +16,6 @@ from injective_reading import settings
 from typer.testing import CliRunner
 
 from hedged import cli
-from hedged.adapters.replay.tables import load_tables
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from hedged.download.http import Patience
 from hedged.download.injective import Injective
@@ -72,17 +71,11 @@ def test_the_whole_history_of_the_indexer_comes_and_goes_on_from_there(tmp_path:
         assert [told.added for told in again.told] == [2, 2]
 
     run(tmp_path, script)
-    prints = (
-        load_tables(tmp_path, ["BTC"])["funding"] if (tmp_path / "ohlcv").exists() else _funding(tmp_path)
-    )
+    prints = pl.read_parquet(tmp_path / "funding" / "injective" / "BTC.parquet")
     ts_ms = prints["ts"].dt.epoch("ms")
     assert (ts_ms % HOUR_MS == 0).all()  # named by the instant it was due, not by its block
     assert (prints["known_ts"] > prints["ts"]).all()  # ... and known from its block on
     assert set(prints["interval_hours"]) == {1.0}
-
-
-def _funding(out: Path) -> pl.DataFrame:
-    return pl.read_parquet(out / "funding" / "injective" / "BTC.parquet")
 
 
 def test_open_interest_is_one_sided_and_of_the_present(tmp_path: Path) -> None:
