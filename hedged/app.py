@@ -4,7 +4,7 @@ Backtest, demo, paper and live run this same class; they differ in the clock, th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,8 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.signals import Signal
+from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
@@ -49,6 +51,8 @@ class Parts:
     symbols: tuple[str, ...]
     equity_usd: Decimal
     on_cycle: Callable[[CycleReport], None] = lambda _: None
+    venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
+    signals: Callable[[], Sequence[Signal]] = tuple
 
 
 @dataclass(slots=True)
@@ -119,6 +123,8 @@ class App:
             journal=parts.journal,
             markets=markets,
             hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash),
+            venue_events=parts.venue_events,
+            signals=parts.signals,
             kill=KillLevel(level),
             episodes={symbol: Episode(**body) for symbol, body in states.items()},
         )

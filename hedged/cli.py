@@ -157,8 +157,10 @@ def check(
     """Check a configuration without starting anything; a book on Injective is read and shown with its funding."""
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
+    from hedged.outside_parts import read_secrets
 
     loaded = load_config(config)
+    read_secrets(loaded)
     model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
     if loaded.book.source == "injective":
@@ -168,6 +170,9 @@ def check(
     if loaded.injective.key_file is not None or loaded.injective.key_env is not None:
         _quiet_logs()
         asyncio.run(_show_trading_key(loaded))
+    if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
+        _quiet_logs()
+        asyncio.run(_show_exchange_keys(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
 
 
@@ -194,6 +199,33 @@ async def _show_trading_key(config: "Config") -> None:
         console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
     for warning in clearance.warnings:
         console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
+
+
+async def _show_exchange_keys(config: "Config") -> None:
+    """Prove what the keys of the exchanges may and may not do, and print it. Raises ConfigError."""
+    import os
+
+    import numpy as np
+
+    from hedged.adapters.cex.keys import load_api_key
+    from hedged.cex_venues import CexVenues, open_exchanges
+
+    named = [venue for venue in config.hedge.venues if config.cex_of(venue).has_key]
+    hedge = config.hedge.model_copy(update={"venues": named})
+    some = config.model_copy(update={"hedge": hedge})
+    found = {venue: load_api_key(venue, config.cex_of(venue), os.environ) for venue in named}
+    keys = {venue: key for venue, key in found.items() if key is not None}
+    venues = CexVenues.connect(some, config.clock.make(), np.random.default_rng())
+    try:
+        await venues.watch(config.book.positions)
+        _, clearances = await open_exchanges(venues, keys)
+    finally:
+        await venues.close()
+    for one in clearances:
+        for line in one.lines:
+            console.print(f"{one.venue}: {line}", highlight=False, soft_wrap=True)
+        for warning in one.warnings:
+            console.print(f"[bold red]{one.venue}: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_own_book(config: "Config") -> None:

@@ -3,7 +3,6 @@
 Every default is the one the design asks for; a comment beside it says where it comes from.
 """
 
-import difflib
 import hashlib
 import json
 import os
@@ -13,17 +12,17 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from hedged.config_cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
+from hedged.config_outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config_section import Section as _Section
+from hedged.config_section import explain_fault
 from hedged.domain.clock import Clock, FastClock, SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
 LIVE_ACKNOWLEDGEMENT = "I understand that this trades real money"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PositionConfig(_Section):
@@ -296,6 +295,10 @@ class Config(_Section):
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
     injective: InjectiveConfig = InjectiveConfig()
+    cex: dict[str, CexVenueConfig] = Field(
+        default_factory=dict, description="by venue; one that is not named has the defaults"
+    )
+    cex_loopback: CexLoopbackConfig | None = Field(None, description="a local set of exchanges alone")
     clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
@@ -310,6 +313,8 @@ class Config(_Section):
         },
         description="by venue; `cex` stands for every venue that is not named",
     )
+    outside: OutsideConfig = OutsideConfig()
+    webhook: WebhookConfig = WebhookConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")
@@ -318,9 +323,17 @@ class Config(_Section):
             raise ValueError(f"mode: live needs live_acknowledgement: {LIVE_ACKNOWLEDGEMENT!r}")
         if self.book.source == "injective" and self.data.source != "venues":
             raise ValueError("book.source: injective needs data.source: venues")
+        if self.outside.on and self.data.source != "venues":
+            raise ValueError("outside is about the real venues: it needs data.source: venues")
         missing = {"injective", "cex"} - set(self.costs)
         if missing:
             raise ValueError(f"costs lack {', '.join(sorted(missing))}")
+        return self
+
+    @model_validator(mode="after")
+    def _exchanges_are_others(self) -> Self:
+        if "injective" in self.cex:
+            raise ValueError("cex: Injective is none; it has a section of its own")
         return self
 
     @model_validator(mode="after")
@@ -339,14 +352,26 @@ class Config(_Section):
         """Return the assumed costs of a venue."""
         return self.costs.get(venue, self.costs["cex"]).to_costs()
 
+    def cex_of(self, venue: str) -> CexVenueConfig:
+        """Return how a centralised exchange is reached."""
+        return self.cex.get(venue, CexVenueConfig())
+
     @property
     def hash(self) -> str:
         """Identify everything that can change a decision (not where logs go or state is kept).
 
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
-        whole = dict.fromkeys(("telemetry", "state_dir", "live_acknowledgement", "clock"), True)
-        tree = self.model_dump(exclude={**whole, "injective": {"nodes", "deadline_s", *KEY_SETTINGS}})
+        whole = dict.fromkeys(
+            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback", "webhook"), True
+        )
+        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
+        keys = {venue: set(CEX_KEY_SETTINGS) for venue in self.cex}
+        tree = self.model_dump(
+            exclude={**whole, "injective": injective, "cex": keys, "outside": OUTSIDE_WIRING}
+        )
+        tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
+        tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -383,20 +408,5 @@ def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        faults = [_explain(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(faults)) from None
-
-
-def _explain(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    path = ".".join(str(part) for part in location) or "(top)"
-    if kind != "extra_forbidden":
-        return f"{path}: {message.removeprefix('Value error, ')}"
-    near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path}: unknown key{hint}"
-
-
-def _known_keys() -> list[str]:
-    """Every key of every section."""
-    sections: list[type[BaseModel]] = [Config, *_Section.__subclasses__()]
-    return sorted({name for section in sections for name in section.model_fields})

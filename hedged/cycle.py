@@ -4,7 +4,7 @@ Every step is a call of a pure function or of one port; this file is the order i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,8 @@ from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Fill, Hashes
+from hedged.domain.signals import Signal, SignalEffect, effect
+from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts, AccountState
 from hedged.execution.decisions import decision_rows
 from hedged.execution.diff import intents_for
@@ -53,6 +55,8 @@ class CycleReport:
     review: Review
     fills: Sequence[Fill]
     payments: Sequence[FundingPayment]
+    closed: Mapping[SeriesKey, str]
+    signals: Mapping[str, SignalEffect]
 
 
 @dataclass(slots=True)
@@ -70,6 +74,8 @@ class Cycle:
     journal: Journal
     markets: dict[SeriesKey, Market]
     hashes: Hashes
+    venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
+    signals: Callable[[], Sequence[Signal]] = tuple
     kill: KillLevel = KillLevel.NONE
     episodes: dict[str, Episode] = field(default_factory=dict)
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
@@ -91,7 +97,8 @@ class Cycle:
         intents = intents_for(
             desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
         )
-        reviewed = review(intents, self._facts(account, marks), self.config.risk, self.config.account)
+        facts = self._facts(account, marks, snapshot.closed)
+        reviewed = review(intents, facts, self.config.risk, self.config.account)
         before = account
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
@@ -112,6 +119,8 @@ class Cycle:
             review=reviewed,
             fills=fills,
             payments=[payment for state in seen for payment in state.payments],
+            closed=snapshot.closed,
+            signals=snapshot.signals,
         )
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
@@ -137,6 +146,7 @@ class Cycle:
         forecasts: ForecastSet,
         moved: Moments,
     ) -> Snapshot:
+        signals = self._signals(now_ms)
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
@@ -149,7 +159,22 @@ class Cycle:
             markets=self.markets,
             collateral_usd=account.collateral_usd,
             equity_usd=self.equity_usd,
+            closed=self._closed(now_ms, signals),
+            signals=signals,
         )
+
+    def _signals(self, now_ms: int) -> dict[str, SignalEffect]:
+        """Say what the signals in force mean for each symbol."""
+        held, bounds = self.signals(), self.config.webhook.bounds
+        return {
+            symbol: effect(held, symbol, now_ms, bounds) for symbol in {key.symbol for key in self.markets}
+        }
+
+    def _closed(self, now_ms: int, signals: Mapping[str, SignalEffect]) -> dict[SeriesKey, str]:
+        """Say on which markets nothing may be opened: by what venues announce, else because a signal asks for it."""
+        events, lead = self.venue_events(now_ms), self.config.outside.status.lead
+        why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.markets}
+        return {key: reason for key, reason in why.items() if reason}
 
     async def _decide(
         self, snapshot: Snapshot, account: AccountState
@@ -187,7 +212,9 @@ class Cycle:
             self.episodes[symbol] = episode
         return stopped
 
-    def _facts(self, account: AccountState, marks: dict[SeriesKey, Decimal]) -> GateFacts:
+    def _facts(
+        self, account: AccountState, marks: dict[SeriesKey, Decimal], closed: Mapping[SeriesKey, str]
+    ) -> GateFacts:
         orders, notional = self.executor.sent_last_hour()
         return GateFacts(
             loaded=self.hashes,
@@ -203,6 +230,7 @@ class Cycle:
             or _gross_usd(account, marks),
             orders_last_hour=orders,
             notional_last_hour_usd=notional,
+            closed=closed,
         )
 
     async def _after_trading(self, before: AccountState) -> AccountState:

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,18 +25,21 @@ from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
+from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.adapters.injective.stream import Feed
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -52,6 +55,8 @@ class _Process:
     registry: CollectorRegistry
     app: App | None = None
     stopping: bool = False
+    reports: FeedReports | None = None
+    venue_events: Callable[[int], VenueEvents] | None = None
 
     def stop(self) -> None:
         """End as soon as what is running allows it: after the venue's answer, the backfill's chunk, the cycle."""
@@ -68,9 +73,12 @@ class _Process:
     def book(self) -> list[dict[str, str]]:
         return self.app.book() if self.app else []
 
+    def feeds(self) -> list[dict[str, str]]:
+        return self.reports.rows() if self.reports else []
+
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
-        return {
+        about = {
             "mode": self.config.mode,
             "data": self.config.data.source,
             "forecaster": self.config.hedge.forecaster,
@@ -78,6 +86,17 @@ class _Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
+        if self.app and self.venue_events:
+            about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
+        return about
+
+
+class Lasting(Protocol):
+    """What runs beside the cycles for as long as they do: live data, the reports on them."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
 
 
 class Account(Protocol):
@@ -109,7 +128,9 @@ async def run_daemon(
 
     Raises ConfigError for what cannot work and Fatal for what must not go on.
     """
-    key = _live_key(config, rehearsal=sources is not None)
+    rehearsal = sources is not None
+    key, exchange_keys = _live_keys(config, rehearsal=rehearsal)
+    secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
@@ -139,12 +160,14 @@ async def run_daemon(
 
             gas = metrics.gas_inj.labels(key.address)
             account = live = await open_live_account(
-                config, real, key, journal, clock, lambda inj: gas.set(float(inj))
+                config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
             )
             if live.clearance.expires_ms is not None:
                 metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
         else:
             account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
+            if real is not None:
+                await real.watch(account.symbols)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -153,19 +176,30 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
         )
+        beside: list[Lasting] = []
+        if real:
+            process.reports = FeedReports(real.exchange_feeds, metrics)
+            beside = [real, process.reports]
+        if real and config.outside.on:
+            outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
+            process.venue_events = outside.events
+            beside.append(outside)
+        if secret is not None:
+            await add_webhook(parts, secret, metrics, cleanup)
         process.app = App(parts, metrics)
-        await _serve(process.app, config, until_ms, real.feed if real else None)
+        await _serve(process.app, config, until_ms, beside)
 
 
-def _live_key(config: Config, *, rehearsal: bool) -> "TradingKey | None":
-    """Load the trading key before anything starts; None unless the mode is live. Raises ConfigError."""
+def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":
+    """Load all trading keys before anything starts; none unless the mode is live. Raises ConfigError."""
     if config.mode != "live":
-        return None
+        return None, {}
     if rehearsal:
         raise ConfigError("recorded data are rehearsed with mode: paper, never live")
+    from hedged.cex_venues import exchange_keys
     from hedged.live_account import live_key
 
-    return live_key(config, os.environ)
+    return live_key(config, os.environ), exchange_keys(config, os.environ)
 
 
 @contextmanager
@@ -184,7 +218,9 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
-    source = StatusSource(process.registry, process.not_ready, process.not_alive, process.book, process.about)
+    source = StatusSource(
+        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds
+    )
     try:
         runner, port = await start_http(source, where.host, where.port)
     except OSError as error:
@@ -221,25 +257,24 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(app: App, config: Config, until_ms: int | None, feed: "Feed | None") -> None:
+async def _serve(app: App, config: Config, until_ms: int | None, beside: Sequence[Lasting]) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
-            live = group.create_task(feed.run(), name="live data") if feed else None
+            lasting = [group.create_task(one.run()) for one in beside]
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )
             # virtual time has no need to be watched more often than it is acted on
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
-            watch = group.create_task(_watch(app, every_s), name="watch")
+            lasting.append(group.create_task(_watch(app, every_s)))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.step(app.parts.clock.now_ms())
             await app.run(until_ms)
-            watch.cancel()
-            if live:
-                live.cancel()
+            for task in lasting:
+                task.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGUSR1)
 

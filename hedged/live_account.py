@@ -1,20 +1,23 @@
-"""The live account: the trader's own book on Injective, and a key that may trade it.
+"""The live account: the trader's own book on Injective, a key that may trade it, and keys of the hedge venues.
 
 Nothing starts before it is proven that the key is the right one, may trade, can pay its gas, and that what an earlier
 life of the daemon sent has been looked up.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
 
+from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.preflight import CexClearance
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.live import Desk, clear, key_of, open_desk, trader_of
 from hedged.adapters.injective.messages import Trader
 from hedged.adapters.injective.preflight import Clearance
 from hedged.adapters.injective.transactions import Patience
+from hedged.cex_venues import open_exchanges
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
@@ -46,10 +49,6 @@ def live_key(config: Config, environ: Mapping[str, str]) -> TradingKey | None:
         raise ConfigError(
             "mode: live needs book: {source: injective, address: inj1…}: it trades a real account"
         )
-    if config.hedge.venues:
-        raise ConfigError(
-            f"mode: live trades Injective alone so far: set hedge.venues: [] (not {', '.join(config.hedge.venues)})"
-        )
     if config.injective.key_file is None and config.injective.key_env is None:
         raise ConfigError("mode: live needs a trading key: set injective.key_file or injective.key_env")
     return key_of(config.injective, environ)
@@ -73,8 +72,9 @@ async def open_live_account(
     journal: Journal,
     clock: Clock,
     on_inj: Callable[[Decimal], None] = lambda _: None,
+    exchange_keys: Mapping[str, ApiKey] | None = None,
 ) -> LiveAccount:
-    """Read the book, prove the key, look up what was sent before, and open the trading side.
+    """Read the book, prove the keys, look up what was sent before, and open the trading sides.
 
     Raises ConfigError for what the operator must change, Retryable when the chain cannot be asked.
     """
@@ -95,7 +95,21 @@ async def open_live_account(
     real.feed.listen(desk.see)
     await desk.trading.recover()
     symbols = tuple(sorted({*real.book.symbols, *hedged}))
-    return LiveAccount({INJECTIVE: desk.trading}, symbols, equity, clearance)
+    venues: dict[str, Trading] = {INJECTIVE: desk.trading}
+    if real.exchanges is not None:
+        await real.watch(symbols)
+        sides, clearances = await open_exchanges(real.exchanges, exchange_keys or {}, journal)
+        _log_clearances(clearances)
+        venues |= sides
+    return LiveAccount(venues, symbols, equity, clearance)
+
+
+def _log_clearances(clearances: Sequence[CexClearance]) -> None:
+    for one in clearances:
+        for line in one.lines:
+            log.info("exchange_key", venue=one.venue, proven=line)
+        for warning in one.warnings:
+            log.warning("exchange_key", venue=one.venue, warning=warning)
 
 
 def _desk(

@@ -81,11 +81,6 @@ async def open_paper_account(
 
 async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:
     strange = sorted(set(config.hedge.venues) - set(sources))
-    if strange and config.data.source == "venues":
-        raise ConfigError(
-            f"there are no live data of {', '.join(strange)} yet: set hedge.venues: [] "
-            "(own cuts on Injective are then the only hedge)"
-        )
     if strange:
         known = ", ".join(sorted(set(sources) - {INJECTIVE}))
         raise ConfigError(f"hedge.venues names {', '.join(strange)}; there are {known}")

@@ -1,5 +1,6 @@
-"""The real venues as the configuration names them: so far Injective, its markets and the trader's own book there."""
+"""The real venues as the configuration names them: Injective with the trader's own book there, and exchanges."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -16,6 +17,9 @@ from hedged.adapters.injective.preflight import must_be_isolated
 from hedged.adapters.injective.retries import Retries, patiently
 from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
+from hedged.cex_venues import CexVenues, OpenSession
+from hedged.collectors.exchange_feed import ExchangeFeed
+from hedged.collectors.reconnecting import Route
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError, Retryable
@@ -90,17 +94,35 @@ class RealBook:
 
 @dataclass(frozen=True, slots=True)
 class RealVenues:
-    """Everything that is connected. `feed` must run while the sources are used for longer than a moment."""
+    """Everything that is connected. `run` must run while the sources are used for longer than a moment."""
 
     network: InjectiveNetwork
     data: InjectiveData
     feed: Feed
     book: RealBook | None
+    exchanges: CexVenues | None = None
 
     @property
     def sources(self) -> Mapping[str, MarketData]:
         """Market data by venue."""
-        return {INJECTIVE: self.data}
+        return {INJECTIVE: self.data, **(self.exchanges.sources if self.exchanges else {})}
+
+    @property
+    def exchange_feeds(self) -> Sequence[ExchangeFeed]:
+        """What keeps the exchanges' data current, and tells how it stands."""
+        return self.exchanges.feeds if self.exchanges else ()
+
+    async def run(self) -> None:
+        """Keep all data current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.feed.run())
+            if self.exchanges:
+                group.create_task(self.exchanges.run())
+
+    async def watch(self, symbols: Collection[str]) -> None:
+        """Tell these symbols of the exchanges from now on. Raises Retryable where one does not answer."""
+        if self.exchanges:
+            await self.exchanges.watch(symbols)
 
     def coming(self, key: SeriesKey, now_ms: int) -> First | None:
         """Tell a market's coming settlement by the chain's accumulators; None where they are not known."""
@@ -115,11 +137,22 @@ class RealVenues:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self.exchanges:
+            await self.exchanges.close()
         await self.network.close()
 
 
-def connect(config: Config, clock: Clock, rng: np.random.Generator) -> RealVenues:
-    """Make what the configuration names; nothing is asked yet. Raises ConfigError for an address that is none."""
+def connect(
+    config: Config,
+    clock: Clock,
+    rng: np.random.Generator,
+    opener: OpenSession | None = None,
+    route: Route | None = None,
+) -> RealVenues:
+    """Make what the configuration names; nothing is asked yet. Raises ConfigError for an address that is none.
+
+    `opener` opens the session to the exchanges, `route` is the way of their streams.
+    """
     network = InjectiveNetwork.from_config(config.injective)
     speed = config.clock.speed
     # how old an answer may be is a matter of networks: it is told in wall time
@@ -131,7 +164,8 @@ def connect(config: Config, clock: Clock, rng: np.random.Generator) -> RealVenue
         book = RealBook(account, data, clock)
     mine = [book.account.subaccount_id] if book else []
     feed = Feed(data, clock, rng, _pace(speed), mine, [book.account.address] if book else [])
-    return RealVenues(network, data, feed, book)
+    exchanges = CexVenues.connect(config, clock, rng, opener, route) if config.hedge.venues else None
+    return RealVenues(network, data, feed, book, exchanges)
 
 
 def _pace(speed: float) -> Pace:

@@ -1,4 +1,4 @@
-"""The command `hedged sandbox`: a local Injective in one terminal, the daemon in another."""
+"""The command `hedged sandbox`: a local Injective and exchanges in one terminal, the daemon in another."""
 
 import asyncio
 import signal
@@ -12,6 +12,7 @@ from rich.console import Console
 from hedged.domain.errors import ConfigError
 
 CHAIN_PORT, INDEXER_PORT, STREAM_PORT, HTTP_PORT = 19_900, 19_910, 19_999, 19_980
+EXCHANGE_PORT = 19_443
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -41,9 +42,15 @@ def sandbox(
     http_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Faults, Tendermint RPC, LCD.")
     ] = HTTP_PORT,
-    out: Annotated[Path, typer.Option(help="Where key file and configuration go.")] = Path("out/sandbox"),
+    exchange: Annotated[
+        list[str] | None, typer.Option(help="Exchange to run beside it: binance, bybit, okx; repeat.")
+    ] = None,
+    exchange_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="All exchanges, over TLS.")
+    ] = EXCHANGE_PORT,
+    out: Annotated[Path, typer.Option(help="Where key files and configuration go.")] = Path("out/sandbox"),
 ) -> None:
-    """Run a local Injective to rehearse on: real protocols on loopback, no money, faults at the press of a key."""
+    """Run a local Injective, and exchanges, to rehearse on: real protocols on loopback, no money, faults at will."""
     from hedged.sandbox.injective.server import Ports, SandboxConfig
     from hedged.sandbox.markets import SYMBOLS
 
@@ -62,7 +69,13 @@ def sandbox(
     )
     from hedged.sandbox.injective.running import run_sandbox
 
-    asyncio.run(run_sandbox(config, held, out, console.print, (signal.SIGINT, signal.SIGTERM)))
+    beside = None
+    if exchange:
+        from hedged.sandbox.cex.rehearsal import exchanges_beside
+
+        beside = exchanges_beside(tuple(dict.fromkeys(exchange)), exchange_port, seed)
+    stops = (signal.SIGINT, signal.SIGTERM)
+    asyncio.run(run_sandbox(config, held, out, console.print, stops, beside))
 
 
 def _position(text: str) -> tuple[str, Decimal]:

@@ -44,7 +44,7 @@ def _row(
     after: AccountState,
     failed: str | None,
 ) -> dict[str, Any]:
-    refused = [r.refusal for r in review.refused if r.intent.key.symbol == plan.symbol]
+    refused = [r.text for r in review.refused if r.intent.key.symbol == plan.symbol]
     reason = stopped.get(plan.symbol, plan.reason)
     if refused:
         reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"

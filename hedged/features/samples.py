@@ -82,6 +82,12 @@ class Samples:
         scaled: NDArray[np.float32] = np.where(stayed, 0.0, change / self.s[:, None]).astype(np.float32)
         return scaled
 
+    @property
+    def rest(self) -> NDArray[np.float64]:
+        """Return (resting − last rate) / s, NaN for a series that rests nowhere. (n,)."""
+        out: NDArray[np.float64] = (self.pin - self.last) / self.s
+        return out
+
     def pick(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """Return some of the samples."""
         picked = {

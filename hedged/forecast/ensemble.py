@@ -22,11 +22,11 @@ from hedged.features.samples import Samples, measured, samples_at
 from hedged.features.scale import settled_now
 from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
-from hedged.forecast.adapt import Adaptation, Batch, prior_of
+from hedged.forecast.adapt import Adaptation, prior_of
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, remembered, together
 from hedged.forecast.members import Inputs, Members, Opinions
-from hedged.forecast.walk import Issued, Waiting, issue
+from hedged.forecast.walk import Issued, Waiting, calibrated, issue
 
 HORIZON_OF = {24: "m24h", 120: "m120h"}
 FIRST_DAYS = 7
@@ -157,15 +157,10 @@ class EnsembleForecaster:
         said = self._ask(grid.last(LOOKBACK_H + 1), everyone)
         if said is None:
             return _Law()
-        samples = said.samples
-        batch = Batch(
-            samples.series, samples.interval_h > 1.0, (samples.pin - samples.last) / samples.s,
-            said.opinions.quantiles,
-        )  # fmt: skip
-        law, p_up, _ = self._adaptation.apply(batch)
-        rates = samples.last[:, None, None] + law * samples.s[:, None, None]
+        issued, _, _ = calibrated(self._adaptation, said.samples, said.opinions)
+        rates, p_up = issued.quantiles, issued.p_up
         known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
-        here = samples.series[known]
+        here = said.samples.series[known]
         draws = draws_of(rates[known], ranks_of(together(self._errors[:, here])))
         return _Law(tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws)
 

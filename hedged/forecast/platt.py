@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 MEMORY = 20_000
 """Most recent pairs that are kept."""
+AT_ONCE = 200
+"""Of pairs that come together so many are kept, evenly: hundreds of hourly series would fill the memory in days."""
 ENOUGH = 1_000
 RIDGE = 1.0
 SURE = 0.02
@@ -38,8 +40,9 @@ class Pairs:
 
     def add(self, p_up: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         """Add pairs and forget the oldest beyond the memory."""
-        self.p.append(p_up.astype(np.float64))
-        self.outcome.append((np.sign(y) + 1.0) / 2.0)
+        kept = np.linspace(0, len(y) - 1, min(len(y), AT_ONCE)).astype(np.int64)
+        self.p.append(p_up[kept].astype(np.float64))
+        self.outcome.append((np.sign(y[kept]) + 1.0) / 2.0)
         while sum(map(len, self.p)) - len(self.p[0]) > MEMORY:
             self.p.pop(0)
             self.outcome.pop(0)

@@ -15,7 +15,7 @@ from hedged.domain.clock import DAY_MS
 from hedged.domain.market import SeriesKey
 from hedged.features.samples import ALL_SETTLEMENTS, Samples, Sampling, collected
 from hedged.features.targets import HORIZONS
-from hedged.forecast.adapt import Adaptation, Batch, Outcomes, prior_of
+from hedged.forecast.adapt import Adaptation, Batch, Outcomes, group_of, prior_of
 from hedged.forecast.artefact import Card
 from hedged.forecast.members import Inputs, Members, Opinions
 
@@ -48,11 +48,12 @@ class Waiting:
     ) -> None:
         """Remember forecasts in units of s."""
         y = samples.scaled_target.astype(np.float64)
+        group = group_of(samples.interval_h, samples.rest)
         for h in range(len(HORIZONS)):
             rows = np.flatnonzero(~np.isnan(y[:, h]))
             outcomes = Outcomes(
-                h, samples.series[rows], samples.interval_h[rows] > 1.0, opinions.quantiles[:, rows, h],
-                issued[rows, h], p_raw[rows, h], y[rows, h],
+                h, samples.series[rows], group[rows], opinions.quantiles[:, rows, h], issued[rows, h],
+                p_raw[rows, h], y[rows, h],
             )  # fmt: skip
             self.parts[h].append((samples.target_ms[rows, h], outcomes))
 
@@ -105,16 +106,27 @@ def walk(
 
 def issue(adaptation: Adaptation, samples: Samples, opinions: Opinions, waiting: Waiting) -> Issued:
     """Combine one day's opinions into forecasts, and remember them until their outcomes settle."""
-    rest = (samples.pin - samples.last) / samples.s
-    batch = Batch(samples.series, samples.interval_h > 1.0, rest, opinions.quantiles)
-    law, p_up, p_raw = adaptation.apply(batch)
+    issued, law, p_raw = calibrated(adaptation, samples, opinions)
     waiting.add(samples, opinions, law, p_raw)
+    return issued
+
+
+def calibrated(
+    adaptation: Adaptation, samples: Samples, opinions: Opinions
+) -> tuple[Issued, NDArray[np.float64], NDArray[np.float64]]:
+    """Combine opinions into forecasts → (forecasts, their quantiles in s from the last rate, p_up before its map)."""
+    rest = samples.rest
+    law, p_up, p_raw = adaptation.apply(
+        Batch(samples.series, group_of(samples.interval_h, rest), rest, opinions.quantiles)
+    )
     rates = samples.last[:, None, None] + law * samples.s[:, None, None]
-    return Issued(samples, rates, p_up)
+    # not by way of s: a quantile that rests is the venue's number to the last digit
+    rates = np.where(law == rest[:, None, None], samples.pin[:, None, None], rates)
+    return Issued(samples, rates, p_up), law, p_raw
 
 
 def _pick(outcomes: Outcomes, which: NDArray[np.bool_]) -> Outcomes:
     return Outcomes(
-        outcomes.horizon, outcomes.series[which], outcomes.slow[which], outcomes.quantiles[:, which],
+        outcomes.horizon, outcomes.series[which], outcomes.group[which], outcomes.quantiles[:, which],
         outcomes.issued[which], outcomes.p_up[which], outcomes.y[which],
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """The risk gate: every order passes here or is not sent. The only maker of `ApprovedIntent`.
 
 Rules are checked in the order of `Refusal`; the first that fails names the refusal. Orders that only reduce what the
-daemon itself holds are exempt from the limits on size and rate: reducing risk is never blocked by them.
+daemon itself holds are exempt from the limits on size and rate, and from what venues announce: reducing risk is never
+blocked by them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,6 +43,7 @@ class Refusal(StrEnum):
     BAD_NUMBER = "bad_number"  # not finite, not positive, or off the venue's ticks
     BELOW_MINIMUM = "below_minimum"  # less than the venue's minimum notional
     PRICE_COLLAR = "price_collar"  # worst price too far from the mark
+    VENUE_CLOSED = "venue_closed"  # maintenance, a halt or a delisting; or a signal asks to open nothing
     TOO_DEEP = "too_deep"  # larger than the share of the resting depth that may be taken
     OVER_CAP = "over_cap"  # the hedge would exceed its share of the own position
     OVER_LEVERAGE = "over_leverage"  # hedge legs at the venue would exceed leverage × collateral
@@ -54,7 +56,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market."""
+    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market; `closed`: markets on
+    which nothing may be opened, and why.
+    """
 
     loaded: Hashes
     kill: KillLevel
@@ -68,14 +72,21 @@ class GateFacts:
     max_notional_per_hour_usd: Decimal
     orders_last_hour: int
     notional_last_hour_usd: Decimal
+    closed: Mapping[SeriesKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An intent the gate did not approve."""
+    """An intent the gate did not approve. `detail`: what there is to say beyond the refusal's name."""
 
     intent: Intent
     refusal: Refusal
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """The refusal with its detail."""
+        return f"{self.refusal} ({self.detail})" if self.detail else str(self.refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,8 @@ def _review(
             opens = not reduces(attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
             refusal = Refusal.OTHER_LEG if opens else None
         if refusal is not None:
-            refused.append(Refused(intent, refusal))
+            why = facts.closed[intent.key] if refusal is Refusal.VENUE_CLOSED else ""
+            refused.append(Refused(intent, refusal, why))
             continue
         approved.append(ApprovedIntent(intent, intent.client_id(account), GateSeal()))
         attributed[intent.key] = attributed.get(intent.key, Decimal(0)) + intent.signed_quantity
@@ -179,10 +191,12 @@ def _refusal_of_size(
     orders: int,
     notional_usd: Decimal,
 ) -> Refusal | None:
-    """Is it within the limits? Not asked of an order that only takes the daemon's own part towards zero."""
+    """Is the market open, the order within the limits? Not asked where the daemon's own part only goes towards zero."""
     held = attributed.get(intent.key, Decimal(0))
     if reduces(held, intent.signed_quantity):
         return None
+    if intent.key in facts.closed:
+        return Refusal.VENUE_CLOSED
     usd = intent.quantity * facts.marks[intent.key]  # at the mark, whatever price the plan refers to
     if usd > config.depth_share * facts.markets[intent.key].costs.depth_usd:
         return Refusal.TOO_DEEP

@@ -72,6 +72,12 @@ def usable_venues(state: SymbolState) -> list[str]:
     return sorted(v for v in state.rates if v != INJECTIVE and v in state.costs)
 
 
+def may_grow(leg: Leg, state: SymbolState) -> bool:
+    """Tell whether a leg may be opened or enlarged: every venue it trades on must be open."""
+    trades_on = {leg.venue} if leg.kind == OPPOSITE else {INJECTIVE, leg.venue}
+    return trades_on.isdisjoint(state.closed)
+
+
 def pure_cut_usd(state: SymbolState) -> float:
     """Return the part of the cut that is not the near side of a relocation."""
     same = sum(max(0.0, state.side * usd) for usd in state.legs_usd.values())

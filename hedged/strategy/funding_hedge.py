@@ -10,6 +10,7 @@ from decimal import Decimal
 from hedged.config import HedgeConfig, RiskConfig
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose
+from hedged.domain.signals import SignalEffect
 from hedged.strategy.economics import RELOCATE
 from hedged.strategy.planner import NEGLIGIBLE, plan
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
@@ -104,6 +105,7 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         for k, q in sorted(snapshot.attributed.items())
         if k.symbol == symbol and k.venue != INJECTIVE and q != 0
     }
+    signal = snapshot.signals.get(symbol, SignalEffect())
     return SymbolState(
         symbol=symbol,
         side=side,
@@ -114,6 +116,9 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         costs={k.venue: _leg_costs(snapshot.markets[k].costs) for k in tradable},
         sigma=snapshot.moments.sigma[symbol],
         basis_sigma={k.venue: snapshot.moments.basis_sigma[k] for k in tradable if k != here},
+        closed={k.venue: snapshot.closed[k] for k in keys if k in snapshot.closed},
+        increase_factor=signal.factor,
+        note=signal.note,
     )
 
 

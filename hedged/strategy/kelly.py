@@ -1,7 +1,8 @@
 """Step 1 of the plan: the full-Kelly hedge of all markets together, as one convex quadratic programme.
 
 maximise  E[saving(h)] − cost(h − h_now) − ½·λ·Var[PnL(h) − PnL(unchanged)],   λ = 1 / equity
-subject to the cap, the delta band, collateral × leverage per venue, and the equity at risk.
+subject to the cap, the delta band, collateral × leverage per venue, and the equity at risk; a leg on a closed venue is
+no larger than today.
 
 Absolute-value costs are linear in the two halves (up, down) of each change. Solved by Clarabel (interior point).
 Everything inside is in units of `scale` USD so that the programme is well conditioned.
@@ -16,7 +17,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd, legs_of, usable_venues
+from hedged.strategy.economics import (
+    CUT,
+    OPPOSITE,
+    RELOCATE,
+    Leg,
+    frozen_cut_usd,
+    legs_of,
+    may_grow,
+    usable_venues,
+)
 from hedged.strategy.state import PlannerState, SymbolState
 
 IN_BP = 1e4  # the objective is a matter of basis points; the solver's tolerances are absolute
@@ -130,7 +140,7 @@ class _Programme:
         return [0, *accumulate(len(of) for of in self.legs)][:-1]
 
     def _limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Inequalities: cap, delta band and permission per market; margin per venue; equity at risk overall."""
+        """Inequalities: cap, delta band and permission per market; closed venues; margin per venue; equity at risk."""
         settings, rows, limits = self.state.settings, [], []
         for i, symbol in enumerate(self.state.symbols):
             mine = np.array([owner == i for owner, _ in self.flat])
@@ -146,6 +156,10 @@ class _Programme:
             if not settings.allow_own_cut:
                 rows.append(of_kind[CUT] | of_kind[RELOCATE])
                 limits.append(0.0)
+        for j, (i, leg) in enumerate(self.flat):
+            if not may_grow(leg, self.state.symbols[i]):
+                rows.append(np.arange(self.n_legs) == j)
+                limits.append(leg.now_usd)
         for venue, collateral in sorted(self.state.collateral_usd.items()):
             rows.append(np.array([leg.venue == venue for _, leg in self.flat]))
             held = sum(frozen_legs(symbol).get(venue, 0.0) for symbol in self.state.symbols)

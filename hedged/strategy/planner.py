@@ -12,6 +12,7 @@ from hedged.strategy.economics import (
     confidence,
     frozen_cut_usd,
     kelly_share,
+    may_grow,
     own_funding_usd,
 )
 from hedged.strategy.kelly import KellySolution, frozen_legs, full_kelly
@@ -45,6 +46,7 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
     cost = _cost_usd(symbol, cut, positions)
     moving = [p for p in plans if abs(p.target_usd - p.now_usd) > NEGLIGIBLE * symbol.own_usd]
     allowed = [leg for leg in legs if settings.allow_own_cut or leg.kind == OPPOSITE] or legs
+    allowed = [leg for leg in allowed if may_grow(leg, symbol)] or allowed
     best = max(allowed, key=lambda leg: leg.mean_saving - leg.open_cost)
     gain = saving - sum(leg.mean_saving * leg.now_usd for leg in legs)
     shown = moving or [p for p in plans if p.target_usd > 0]
@@ -60,7 +62,9 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
         confidence=max((p.confidence for p in shown), default=confidence(best, 0.0)),
         reason="",
     )
-    return replace(result, reason=_reason(result, moving, best, settings, solution.solved))
+    reason = _reason(result, moving, best, settings, solution.solved)
+    held_back = [f"held back: {why}" for why in sorted(set(symbol.closed.values()))]
+    return replace(result, reason="; ".join(filter(None, [reason, *held_back, symbol.note])))
 
 
 def _over_a_limit(state: PlannerState, symbol: SymbolState, legs: Sequence[Leg]) -> bool:
@@ -83,8 +87,11 @@ def _step_two(
 ) -> LegPlan:
     """Shrink an increase by the leg's confidence; a decrease is already worth its closing cost and stands.
 
+    Signals scale the increase once more, never beyond full Kelly, and not at all where the confidence allows none.
     `keep_small`: leave changes that are too little to be worth an order; going flat always is.
     """
+    if not may_grow(leg, symbol):
+        full_usd = min(full_usd, leg.now_usd)  # the solver keeps to it but for its tolerance
     if abs(full_usd - leg.now_usd) < NEGLIGIBLE * symbol.own_usd:
         full_usd = leg.now_usd
     if full_usd < NEGLIGIBLE * symbol.own_usd:
@@ -92,7 +99,8 @@ def _step_two(
     c = confidence(leg, full_usd)
     target = full_usd
     if full_usd > leg.now_usd:
-        target = max(leg.now_usd, kelly_share(c, settings.knots) * full_usd)
+        share = min(1.0, kelly_share(c, settings.knots) * symbol.increase_factor)
+        target = max(leg.now_usd, share * full_usd)
     small = abs(target - leg.now_usd) < settings.min_change * symbol.own_usd
     if small and target > 0 and (keep_small or target > leg.now_usd):
         target = leg.now_usd

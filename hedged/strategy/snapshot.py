@@ -1,19 +1,21 @@
 """The snapshot: everything a cycle decides on, frozen at one instant. Nothing in it was unknown at `now_ms`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
+from hedged.domain.signals import SignalEffect
 from hedged.features.moments import Moments
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market; `marks`: fresh marks
-    only, so a market that is missing is stale or unknown; `collateral_usd`: by hedge venue, unknown ones missing.
+    only, so a market that is missing is stale or unknown; `collateral_usd`: by hedge venue, unknown ones missing;
+    `closed`: markets on which nothing may be opened, and why; `signals`: what signals mean, by symbol.
     """
 
     now_ms: int
@@ -26,6 +28,8 @@ class Snapshot:
     markets: Mapping[SeriesKey, Market]
     collateral_usd: Mapping[str, Decimal]
     equity_usd: Decimal
+    closed: Mapping[SeriesKey, str] = field(default_factory=dict)
+    signals: Mapping[str, SignalEffect] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

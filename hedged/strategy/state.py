@@ -1,7 +1,7 @@
 """What the planner sees: one value per cycle, floats in USD, everything known at the decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,8 @@ class SymbolState:
     `cut_usd` ≥ 0: how much of the own position the daemon has taken away on Injective. `legs_usd`: the daemon's signed
     position by hedge venue. `rates`: (n_scenarios,) mean rate per hour by venue over the horizon; a venue whose rate is
     unknown is absent and is neither opened nor enlarged. `sigma`: standard deviation of the price's relative move
-    over the horizon; `basis_sigma`: the same of the venue's price against Injective's.
+    over the horizon; `basis_sigma`: the same of the venue's price against Injective's. `closed`: venues on which no leg
+    may grow, and why; `increase_factor`: what signals scale increases by; `note`: what they say.
     """
 
     symbol: str
@@ -37,6 +38,9 @@ class SymbolState:
     costs: Mapping[str, LegCosts]
     sigma: float
     basis_sigma: Mapping[str, float]
+    closed: Mapping[str, str] = field(default_factory=dict)
+    increase_factor: float = 1.0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

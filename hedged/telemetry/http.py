@@ -16,7 +16,7 @@ class StatusSource:
     """What the pages read, asked anew at each request.
 
     `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
-    `book`: rows of the status page.
+    `book`: rows of the status page; `feeds`: how each venue's data stand.
     """
 
     registry: CollectorRegistry
@@ -24,6 +24,7 @@ class StatusSource:
     not_alive: Callable[[], Sequence[str]]
     book: Callable[[], Sequence[Mapping[str, Any]]]
     about: Callable[[], Mapping[str, str]]
+    feeds: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -38,6 +39,11 @@ async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.Ap
             web.get("/status.json", partial(_status, source)),
         ]
     )
+    return await listen(app, host, port)
+
+
+async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve an application until the runner is cleaned up. Returns it and the port. Raises OSError."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
@@ -71,6 +77,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
             "about": dict(source.about()),
             "not_ready": list(source.not_ready()),
             "book": [dict(r) for r in source.book()],
+            "feeds": [dict(r) for r in source.feeds()],
         }
     )
 
@@ -89,8 +96,18 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         )
         .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
+        .replace("{{feeds}}", _feeds(source.feeds()))
     )
     return web.Response(text=page, content_type="text/html")
+
+
+def _feeds(rows: Sequence[Mapping[str, str]]) -> str:
+    """Make the table of the venues' data; nothing where no venue is followed by streams."""
+    if not rows:
+        return ""
+    heads = "".join(f"<th>{html.escape(label)}</th>" for label in rows[0])
+    body = "".join(_row(row) for row in rows)
+    return f'<h2>Data</h2><div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _row(row: Mapping[str, Any]) -> str:

@@ -67,6 +67,58 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+        self.feed_up = Gauge(
+            "hedged_feed_up", "1 while a stream is up and tells the market", ["venue", "stream"], registry=r
+        )
+        self.feed_connections = Counter(
+            "hedged_feed_connections", "connections that were made", ["venue"], registry=r
+        )
+        self.feed_messages = Counter("hedged_feed_messages", "messages received", ["venue"], registry=r)
+        self.feed_garbage = Counter(
+            "hedged_feed_messages_unreadable", "messages that could not be read", ["venue"], registry=r
+        )
+        self.feed_refused = Counter(
+            "hedged_feed_subscriptions_refused", "subscriptions that a venue refused", ["venue"], registry=r
+        )
+        self.feed_fallbacks = Counter(
+            "hedged_feed_fallback_polls", "polls because a stream was silent", ["venue"], registry=r
+        )
+        self.feed_age = Gauge(
+            "hedged_feed_age_seconds", "how long ago the value was confirmed, of the oldest market",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
+        self.feed_lag = Gauge(
+            "hedged_feed_lag_seconds", "receipt minus the venue's own stamp, mean of the last seconds",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
+        self.feed_period = Gauge(
+            "hedged_feed_period_seconds", "how often a value changes at the venue, mean",
+            ["venue", "kind"], registry=r,
+        )  # fmt: skip
+        self.venue_closed = Gauge(
+            "hedged_venue_closed", "1 while nothing is opened on a market, as announced or asked for by a signal",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.venue_unknown = Gauge(
+            "hedged_venue_status_unknown", "1 while a venue does not tell its status", ["venue"], registry=r
+        )
+        self.outside_told = Gauge(
+            "hedged_outside_last_answer_timestamp_seconds", "when an outside source last answered, Unix time",
+            ["source"], registry=r,
+        )  # fmt: skip
+        self.signals = Counter(
+            "hedged_signals", "webhook messages, by what became of them", ["verdict"], registry=r
+        )
+        self.signal_received = Gauge(
+            "hedged_signal_last_received_timestamp_seconds", "when the last signal came, Unix time",
+            ["symbol", "action"], registry=r,
+        )  # fmt: skip
+        self.signal_factor = Gauge(
+            "hedged_signal_increase_factor",
+            "what signals scale increases of hedges by",
+            ["symbol"],
+            registry=r,
+        )
         # labelled, so that they are absent where there is no key, not zero
         self.gas_inj = Gauge(
             "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r

@@ -26,6 +26,10 @@ def publish(report: CycleReport, metrics: Metrics, now_ms: int, ages_s: Mapping[
         mark = report.marks.get(SeriesKey(INJECTIVE, symbol))
         if mark is not None:
             metrics.own_usd.labels(symbol).set(float(quantity * mark))
+    for key in {*report.marks, *report.closed}:
+        metrics.venue_closed.labels(*key).set(key in report.closed)
+    for symbol, signal in report.signals.items():
+        metrics.signal_factor.labels(symbol).set(signal.factor)
     for symbol, body in report.decisions.items():
         metrics.decisions.labels(symbol, body["action"]).inc()
         if "expected_funding_usd" in body:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benches import MARKET_DATA
+from benches import EXCHANGES, MARKET_DATA
+from cex_rig import rig
 from injective_history import half_a_day
 
 from hedged.backtest.virtual_time import run_virtually
@@ -17,13 +18,15 @@ from hedged.domain.ports import MarketData
 ON_CHAIN = "injective on the sandbox"
 
 
-@pytest.fixture(params=[*MARKET_DATA, ON_CHAIN])
+@pytest.fixture(params=[*MARKET_DATA, ON_CHAIN, *EXCHANGES])
 def told(
     request: pytest.FixtureRequest,
 ) -> Callable[[Callable[[MarketData, int], Coroutine[Any, Any, None]]], None]:
     """Run a script with a fresh source and its present instant."""
     if request.param == ON_CHAIN:
         return on_chain
+    if request.param in EXCHANGES:
+        return lambda script: on_exchange(EXCHANGES[request.param], script)
     world = MARKET_DATA[request.param]
 
     def run(script: Callable[[MarketData, int], Coroutine[Any, Any, None]]) -> None:
@@ -41,6 +44,16 @@ def on_chain(script: Callable[[MarketData, int], Coroutine[Any, Any, None]]) -> 
     async def main() -> None:
         async with half_a_day() as (data, now_ms):
             await script(data, now_ms)
+
+    asyncio.run(main())
+
+
+def on_exchange(venue: str, script: Callable[[MarketData, int], Coroutine[Any, Any, None]]) -> None:
+    """Run a script on what the adapter read of an exchange of the sandbox, over real TLS."""
+
+    async def main() -> None:
+        async with rig(venue, hourly=True) as on:
+            await script(on.data, on.clock.now_ms())
 
     asyncio.run(main())
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import cex_rig
 from fakes import HASHES
 from injective_rig import SUBACCOUNT, rig
 from small_tables import START_MS, recording
@@ -116,13 +117,17 @@ class ChainClock:
 
 PAPER = {f"paper on {name}": world for name, world in MARKET_DATA.items()}
 ON_CHAIN = "injective on the sandbox"
-TRADING = (*PAPER, ON_CHAIN)
+EXCHANGES = {f"{venue} on the sandbox": venue for venue in cex_rig.VENUES}
+TRADING = (*PAPER, ON_CHAIN, *EXCHANGES)
 
 
 def trade(name: str, script: Callable[[Bench], Coroutine[Any, Any, None]], latency_ms: int = 0) -> None:
-    """Run a script against a fresh adapter: paper on virtual time, Injective over real gRPC on the sandbox."""
+    """Run a script against a fresh adapter: paper on virtual time, the others over their wires on the sandbox."""
     if name == ON_CHAIN:
         asyncio.run(_trade_on_chain(script))
+        return
+    if name in EXCHANGES:
+        asyncio.run(_trade_on_exchange(EXCHANGES[name], script))
         return
     world = PAPER[name]
 
@@ -141,3 +146,13 @@ async def _trade_on_chain(script: Callable[[Bench], Coroutine[Any, Any, None]]) 
             on.chain.seed_position(SUBACCOUNT, "BTC", Decimal(quantity), on.mark())
 
         await script(Bench(on.trading, on.data, market, on.clock, hold, on.chain.next_block))
+
+
+async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.timeout(60), cex_rig.rig(venue, hourly=True, symbols=("BTC",)) as on:
+        market = (await on.data.markets())["BTC"]
+
+        async def wait(seconds: float) -> None:
+            on.clock.skip(seconds)
+
+        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait))

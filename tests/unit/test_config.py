@@ -233,3 +233,61 @@ def test_a_fast_clock_is_the_local_chains():
 def test_a_fast_clock_is_refused_wherever_money_could_be(raw):
     """The daemon would decide by a time that no real venue keeps."""
     assert "clock" in refused(raw)
+
+
+VENUES = {"data": {"source": "venues"}}
+GLASS = {"outside": {"coinglass": {"key_env": "K"}}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "same"),
+    [
+        ({"outside": {"coinglass": {"url": "http://elsewhere", "per_minute": 1}}}, True),
+        ({"outside": {"status": {"period_s": 60, "hosts": {}}}}, True),
+        ({"webhook": {"port": 1, "least": 0.1}}, True),  # off: without a secret it does nothing
+        (GLASS, False),
+        ({"outside": {"coingecko": {"key_file": "k"}}}, False),
+        ({"outside": {"status": {"venues": ["okx"]}}}, False),
+        ({"webhook": {"secret_env": "S"}}, False),
+    ],
+)
+def test_the_hash_knows_outside_inputs_by_what_they_do(raw, same):
+    """Another key or port would void every running decision, or a new input would pass for the same configuration."""
+    assert (parse_config(VENUES | raw).hash == parse_config(VENUES).hash) is same
+
+
+def test_the_hash_is_the_same_for_another_place_of_the_same_secret():
+    """A key moved from the environment to a file would void every running decision."""
+    moved = {"outside": {"coinglass": {"key_file": "/k", "url": "http://other"}}}
+    assert parse_config(VENUES | GLASS).hash == parse_config(VENUES | moved).hash
+    loud = {"webhook": {"secret_env": "S", "per_minute": 1, "allow_from": ["10.0.0.0/8"]}}
+    quiet = {"webhook": {"secret_file": "/s", "port": 2}}
+    assert parse_config(loud).hash == parse_config(quiet).hash
+    assert parse_config(loud).hash != parse_config({"webhook": {"secret_env": "S", "most": 1.5}}).hash
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (GLASS, "outside is about the real venues: it needs data.source: venues"),
+        (
+            VENUES | {"outside": {"coinglass": {"key_env": "K", "key_file": "k"}}},
+            "key_file or key_env, not both",
+        ),
+        (VENUES | {"outside": {"coinglas": {}}}, "did you mean 'coinglass'"),
+        (VENUES | {"outside": {"status": {"maintenance_leed_s": 1}}}, "did you mean 'maintenance_lead_s'"),
+        (VENUES | {"outside": {"status": {"venues": ["kraken"]}}}, "outside.status.venues.0"),
+        (
+            VENUES | {"outside": {"status": {"hosts": {"bybi": "x"}}}},
+            "outside.status.hosts: bybi: expected binance,",
+        ),
+        ({"webhook": {"secret_env": "S", "secret_file": "s"}}, "secret_file or secret_env, not both"),
+        ({"webhook": {"allow_from": ["tradingview.com"]}}, "webhook.allow_from"),
+        ({"webhook": {"most": 2.1}}, "webhook.most"),
+        ({"webhook": {"least": -0.1}}, "webhook.least"),
+        ({"webhook": {"secret": "in clear"}}, "unknown key"),
+    ],
+)
+def test_outside_settings_that_cannot_work_are_explained(raw, says):
+    """A key in two places, a source beside simulated prices or a boundless signal would start and do harm."""
+    assert says in refused(raw)

@@ -45,6 +45,8 @@ class Board:
 
     def __init__(self, venue: str) -> None:
         self.venue = venue
+        self.told_ms = 0
+        """When anything was told last, by whomever."""
         self._values: dict[tuple[str, Field], deque[tuple[int, float]]] = {}
         self._schedules: dict[str, deque[Schedule]] = {}
 
@@ -53,6 +55,7 @@ class Board:
 
         SETTLES_IN_S changes by the second and is derived: raises ValueError for it, tell `put_settlement`.
         """
+        self.told_ms = max(self.told_ms, known_at_ms)
         for field, value in values.items():
             if field is Field.SETTLES_IN_S:
                 raise ValueError("seconds to a settlement are derived: tell put_settlement its instant")

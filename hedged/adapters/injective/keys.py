@@ -4,8 +4,6 @@ What the operator gives is 64 hex digits or a BIP-39 mnemonic (derived at m/44'/
 errors never hold any part of it, and neither do the chained exceptions: checks come before calls that could raise.
 """
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,10 +12,10 @@ from mnemonic import Mnemonic
 from pyinjective.wallet import PrivateKey
 
 from hedged.domain.errors import ConfigError
+from hedged.secret import Secret, read_secret_file
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 WORDS = (12, 15, 18, 21, 24)
-LARGEST_BYTES = 1_024  # a mnemonic of 24 words has at most 215
 
 
 class TradingKey:
@@ -54,21 +52,6 @@ class TradingKey:
         raise TypeError("a trading key is never written anywhere")
 
 
-class _Secret:
-    """A text that no repr shows, so that no traceback with locals does either."""
-
-    __slots__ = ("__text",)
-
-    def __init__(self, text: str) -> None:
-        self.__text = text
-
-    def reveal(self) -> str:
-        return self.__text
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-
 def load_key(file: Path | None, variable: str | None, environ: Mapping[str, str]) -> TradingKey:
     """Read the key. Raises ConfigError that says what to change and never what was read."""
     if (file is None) == (variable is None):
@@ -76,30 +59,13 @@ def load_key(file: Path | None, variable: str | None, environ: Mapping[str, str]
             "give the trading key either as injective.key_file or as injective.key_env, one of them"
         )
     if file is not None:
-        return _parse(_read_file(file), f"injective.key_file {file}")
+        return _parse(read_secret_file("injective.key_file", file), f"injective.key_file {file}")
     if not environ.get(variable or ""):
         raise ConfigError(f"injective.key_env: the environment variable {variable} is not set")
-    return _parse(_Secret(environ[variable or ""]), f"injective.key_env {variable}")
+    return _parse(Secret(environ[variable or ""]), f"injective.key_env {variable}")
 
 
-def _read_file(file: Path) -> _Secret:
-    """Read a file that only its owner may read; the check and the read see the same file."""
-    try:
-        with file.open("rb") as stream:
-            state = os.fstat(stream.fileno())
-            if stat.S_IMODE(state.st_mode) & 0o077:
-                raise ConfigError(
-                    f"injective.key_file {file} can be read by others (mode {stat.S_IMODE(state.st_mode):04o}): "
-                    f"chmod 600 {file}"
-                )
-            if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST_BYTES:
-                raise ConfigError(f"injective.key_file {file} is no key: it should be a small text file")
-            return _Secret(stream.read(LARGEST_BYTES).decode("utf-8", errors="replace"))
-    except OSError as error:
-        raise ConfigError(f"injective.key_file {file} cannot be read: {error.strerror}") from None
-
-
-def _parse(secret: _Secret, where: str) -> TradingKey:
+def _parse(secret: Secret, where: str) -> TradingKey:
     words = len(secret.reveal().split())
     if words in WORDS:
         if not Mnemonic("english").check(" ".join(secret.reveal().split())):
@@ -112,8 +78,8 @@ def _parse(secret: _Secret, where: str) -> TradingKey:
     return TradingKey(PrivateKey.from_hex(secret.reveal().strip().removeprefix("0x")))
 
 
-def _is_private_key(secret: _Secret) -> bool:
-    digits = _Secret(secret.reveal().strip().removeprefix("0x"))
+def _is_private_key(secret: Secret) -> bool:
+    digits = Secret(secret.reveal().strip().removeprefix("0x"))
     if len(digits.reveal()) != 64 or not set(digits.reveal()) <= set("0123456789abcdefABCDEF"):
         return False
     return 0 < int(digits.reveal(), 16) < CURVE_ORDER

@@ -8,9 +8,11 @@ A test or a rehearsal puts its own aiohttp applications beside the exchanges':
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,16 +26,19 @@ GRACE_S = 0.1
 
 
 class LoopbackResolver(AbstractResolver):
-    """Resolves the hosts that are served to one loopback port and refuses every other name."""
+    """Resolves the hosts that are served to one loopback port and refuses every other name.
 
-    def __init__(self, hosts: frozenset[str], port: int) -> None:
+    `hosts` None: every host is taken there; the server's certificate then says which it is.
+    """
+
+    def __init__(self, hosts: frozenset[str] | None, port: int) -> None:
         self._hosts, self._port = hosts, port
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the loopback address. Raises OSError for a host that is not served."""
-        if host not in self._hosts:
+        if self._hosts is not None and host not in self._hosts:
             raise OSError(f"egress blocked: nobody serves {host} here")
         address: ResolveResult = {
             "hostname": host,
@@ -65,6 +70,13 @@ class Loopback:
             use_dns_cache=False,
         )
         return aiohttp.ClientSession(connector=connector, **options)
+
+
+def session_to(port: int, ca_file: Path) -> aiohttp.ClientSession:
+    """Open a session that reaches a loopback server of another process, whatever the host. Raises OSError."""
+    context = ssl.create_default_context(cadata=ca_file.read_text(encoding="ascii"))
+    connector = aiohttp.TCPConnector(resolver=LoopbackResolver(None, port), ssl=context, use_dns_cache=False)
+    return aiohttp.ClientSession(connector=connector)
 
 
 @asynccontextmanager

@@ -44,8 +44,17 @@ def throwaway_key(seed: int, role: str) -> PrivateKey:
     return PrivateKey.from_hex(hashlib.sha256(f"hedged sandbox {role} {seed}".encode()).hexdigest())
 
 
-def prepare(sandbox: InjectiveSandbox, positions: Mapping[str, Decimal], out: Path, seed: int) -> Rehearsal:
-    """Fund the operator, open its positions (signed USD by symbol), grant, write key and configuration to `out`."""
+def prepare(
+    sandbox: InjectiveSandbox,
+    positions: Mapping[str, Decimal],
+    out: Path,
+    seed: int,
+    hedge: str = "hedge:\n  venues: [] # own cuts on Injective are the only hedge\n",
+) -> Rehearsal:
+    """Fund the operator, open its positions (signed USD by symbol), grant, write key and configuration to `out`.
+
+    `hedge`: the part of the configuration that says where to hedge, as YAML.
+    """
     chain = sandbox.chain
     operator = _address(throwaway_key(seed, "operator"))
     grantee_key = throwaway_key(seed, "grantee")
@@ -61,12 +70,12 @@ def prepare(sandbox: InjectiveSandbox, positions: Mapping[str, Decimal], out: Pa
         chain.seed_position(subaccount_of(operator), symbol, quantity, market.mark)
     out.mkdir(parents=True, exist_ok=True)
     key_file, config_file = out / "grantee.key", out / "config.yaml"
-    _write_secret(key_file, grantee_key.to_hex())
-    config_file.write_text(daemon_settings(sandbox, operator, out, key_file))
+    write_secret(key_file, grantee_key.to_hex())
+    config_file.write_text(daemon_settings(sandbox, operator, out, key_file) + hedge)
     return Rehearsal(operator, grantee, key_file, config_file)
 
 
-def _write_secret(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner may read, from its first byte on."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -86,8 +95,6 @@ book:
   subaccount: 0
 data:
   source: venues
-hedge:
-  venues: [] # own cuts on Injective are the only hedge
 injective:
   network: custom
   chain_id: {sandbox.config.chain_id}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 from signal import Signals
@@ -12,6 +13,9 @@ from hedged.sandbox.injective.narration import narrate
 from hedged.sandbox.injective.rehearsal import Rehearsal, prepare
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 
+Beside = Callable[[InjectiveSandbox, Path], AbstractAsyncContextManager[tuple[str]]]
+"""Runs something beside the chain; gives the part of the configuration that says where to hedge."""
+
 
 async def run_sandbox(
     config: SandboxConfig,
@@ -19,8 +23,9 @@ async def run_sandbox(
     out: Path,
     say: Callable[[str], None],
     stop_signals: Iterable[Signals],
+    beside: Beside | None = None,
 ) -> None:
-    """Run until a signal. Raises ConfigError when a port is taken."""
+    """Run until a signal, with whatever stands beside the chain. Raises ConfigError when a port is taken."""
     stopped = asyncio.Event()
     for signal in stop_signals:
         asyncio.get_running_loop().add_signal_handler(signal, stopped.set)
@@ -30,12 +35,14 @@ async def run_sandbox(
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"a port of the sandbox cannot be used ({error}); 0 takes any free one") from None
     try:
-        rehearsal = prepare(sandbox, positions, out, config.seed)
-        for line in introduction(sandbox, rehearsal):
-            say(line)
-        _tell_blocks(sandbox, say)
-        await stopped.wait()
-        say("stopped")
+        async with AsyncExitStack() as stack:
+            more = await stack.enter_async_context(beside(sandbox, out)) if beside else ()
+            rehearsal = prepare(sandbox, positions, out, config.seed, *more)
+            for line in introduction(sandbox, rehearsal):
+                say(line)
+            _tell_blocks(sandbox, say)
+            await stopped.wait()
+            say("stopped")
     finally:
         await sandbox.__aexit__(None, None, None)
 

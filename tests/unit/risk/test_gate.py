@@ -106,6 +106,14 @@ CASES: list[tuple[Refusal | None, Intent, GateFacts]] = [
         intent(HERE, -26, reference_price=Decimal(1)),
         facts(markets={HERE: market(HERE, depth_usd=Decimal(10_000))}),
     ),
+    (Refusal.VENUE_CLOSED, intent(THERE, -1), facts(closed={THERE: "binance is in maintenance"})),
+    (None, intent(OTHER, -1), facts(closed={THERE: "binance is in maintenance"})),
+    (None, intent(THERE, 1), facts(closed={THERE: "it is delisted"}, attributed={THERE: Decimal(-1)})),
+    (
+        Refusal.VENUE_CLOSED,  # crosses zero: no reduction
+        intent(THERE, 2),
+        facts(closed={THERE: "it is delisted"}, attributed={THERE: Decimal(-1)}),
+    ),
     (Refusal.OVER_CAP, intent(HERE, "-40.001"), facts()),
     (Refusal.OVER_CAP, intent(HERE, -1), facts(own={})),  # nothing to protect
     (Refusal.OVER_CAP, intent(HERE, -1), facts(attributed={OTHER: Decimal(-40)})),
@@ -157,6 +165,31 @@ def test_half_a_relocation_is_never_approved() -> None:
     assert [one.intent for one in judge([closing, far], held).approved] == [closing], (
         "getting out is never held up"
     )
+
+
+def test_a_closed_venue_is_named_in_the_refusal() -> None:
+    """If this fails, the operator reads that an order was refused and not that the venue is in maintenance."""
+    (refused,) = judge([intent(THERE, -1)], facts(closed={THERE: "binance is in maintenance"})).refused
+    assert refused.text == "venue_closed (binance is in maintenance)"
+    (other,) = judge([intent(HERE, -41)], facts(closed={THERE: "binance is in maintenance"})).refused
+    assert other.text == "over_cap"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KEYS), st.integers(-60, 60).filter(bool)), min_size=1, max_size=6),
+    st.dictionaries(st.sampled_from(KEYS), st.integers(-40, 40).map(Decimal)),
+    st.sets(st.sampled_from(KEYS)),
+)
+def test_a_closed_venue_stops_openings_and_nothing_else(
+    wanted: list[tuple[SeriesKey, int]], attributed: dict[SeriesKey, Decimal], closed: set[SeriesKey]
+) -> None:
+    """If this fails, a maintenance blocks getting out, lets something in, or touches another venue's orders."""
+    for key, quantity in wanted:  # each alone, so that what was approved before does not matter
+        order = intent(key, quantity)
+        otherwise = refusal_of(order, facts(attributed=attributed))
+        now = refusal_of(order, facts(attributed=attributed, closed=dict.fromkeys(closed, "it is closed")))
+        opens = not reduces(attributed.get(key, Decimal(0)), order.signed_quantity)
+        assert now is (Refusal.VENUE_CLOSED if key in closed and opens else otherwise)
 
 
 def test_reductions_are_exempt_from_size_and_rate() -> None:

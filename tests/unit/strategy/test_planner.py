@@ -10,7 +10,7 @@ from states import SETTINGS, mirrored, random_state, rates, scaled, state, symbo
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy import planner
-from hedged.strategy.economics import CUT, RELOCATE, frozen_cut_usd, kelly_share
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, frozen_cut_usd, kelly_share
 from hedged.strategy.kelly import KellySolution, full_kelly
 from hedged.strategy.planner import NEGLIGIBLE, _without_round_trip, plan
 from hedged.strategy.state import LegPlan, PlannerState, SymbolPlan
@@ -195,3 +195,78 @@ def test_a_small_excess_over_the_cap_is_taken_back() -> None:
     held = symbol(cut_usd=41_000.0, rates={INJECTIVE: rates(4_400)})
     (result,) = plan(state(held, cap=0.4, delta_band=1.0, equity_at_risk=1.0, min_change=0.02))
     assert 0 < result.cut_usd <= 40_000.0 + 1
+
+
+@given(seeds, st.sets(st.sampled_from([INJECTIVE, "binance", "bybit"])))
+def test_nothing_grows_on_a_closed_venue_and_all_may_shrink(seed: int, closed: set[str]) -> None:
+    """If this fails, the plan opens into a maintenance, or a venue's closing keeps a hedge from being reduced."""
+    given_ = random_state(seed)
+    shut = replace(
+        given_,
+        symbols=tuple(replace(s, closed=dict.fromkeys(closed, "it is closed")) for s in given_.symbols),
+    )
+    for s, result in zip(shut.symbols, plan(shut), strict=True):
+        dust = 2 * NEGLIGIBLE * s.own_usd
+        for leg in result.legs:
+            trades_on = {leg.venue} | ({INJECTIVE} if leg.kind != OPPOSITE else set())
+            if trades_on & closed:
+                assert leg.target_usd <= leg.now_usd + dust
+        for venue, usd in result.legs_usd.items():
+            if venue in closed:
+                assert abs(usd) <= abs(s.legs_usd.get(venue, 0.0)) + dust
+        assert ("held back: it is closed" in result.reason) == bool(closed)
+    if not closed:
+        assert plan(shut) == plan(given_)
+
+
+def test_a_hedge_on_a_closed_venue_is_still_given_up_when_it_does_not_pay() -> None:
+    """If this fails, a leg stays at a venue that goes down though the plan wants it gone."""
+    costly = {INJECTIVE: rates(-3_000), "binance": rates(-5_000, seed=2)}
+    held = symbol(legs_usd={"binance": -20_000.0}, rates=costly)
+    for closed in ({}, {"binance": "binance is in maintenance"}):
+        result = one(state(replace(held, closed=closed)))
+        assert result.legs_usd["binance"] == 0.0
+    fresh = one(state(symbol(closed={"binance": "binance is in maintenance"})))
+    assert fresh.legs_usd.get("binance", 0.0) == 0.0
+    assert fresh.cut_usd > 0, "the cut needs no other venue"
+    assert fresh.reason.endswith("; held back: binance is in maintenance")
+
+
+@given(seeds, st.floats(0, 2), st.floats(0, 2))
+def test_signals_scale_increases_within_the_plan_and_nothing_else(
+    seed: int, first: float, second: float
+) -> None:
+    """If this fails, a signal opens what confidence does not, passes full Kelly or a limit, or closes a hedge."""
+    given_ = random_state(seed)
+
+    def scaled_by(factor: float) -> tuple[SymbolPlan, ...]:
+        told = tuple(replace(s, increase_factor=factor) for s in given_.symbols)
+        return plan(replace(given_, symbols=told))
+
+    plain = scaled_by(1.0)
+    assert plain == plan(given_)
+    for factor in (first, second):
+        for s, result, unscaled in zip(given_.symbols, scaled_by(factor), plain, strict=True):
+            dust = NEGLIGIBLE * s.own_usd
+            for leg, usual in zip(result.legs, unscaled.legs, strict=True):
+                assert (leg.full_kelly_usd, leg.now_usd) == (usual.full_kelly_usd, usual.now_usd)
+                if leg.target_usd > leg.now_usd:
+                    most = min(1.0, factor * kelly_share(leg.confidence, given_.settings.knots))
+                    assert leg.target_usd <= most * leg.full_kelly_usd + dust
+                    assert leg.confidence >= 0.5, "no signal replaces confidence"
+                elif leg.kind != CUT and usual.target_usd < usual.now_usd:
+                    assert leg.target_usd == usual.target_usd, "a decrease is not the signal's"
+            total, now = (
+                sum(getattr(leg, name) for leg in result.legs) for name in ("target_usd", "now_usd")
+            )
+            assert total <= max(given_.settings.cap * s.own_usd, now) + dust
+
+
+def test_the_signal_is_named_in_the_reason() -> None:
+    """If this fails, a hedge is larger or smaller than the confidence says and nobody can tell why."""
+    sizes = []
+    for factor in (0.5, 1.0, 1.25):
+        result = one(state(symbol(increase_factor=factor, note="" if factor == 1 else "a signal says so")))
+        sizes.append(result.cut_usd + sum(abs(u) for u in result.legs_usd.values()))
+        assert result.reason.endswith("; a signal says so") == (factor != 1)
+    assert sizes[0] < sizes[1] < sizes[2]

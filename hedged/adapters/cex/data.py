@@ -1,0 +1,275 @@
+"""The `MarketData` port on one exchange: a board kept current by polls and streams, its past filled in once."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import structlog
+
+from hedged.adapters.cex.board import Board
+from hedged.adapters.cex.errors import reading
+from hedged.adapters.cex.exchanges import Profile
+from hedged.adapters.cex.markets import Measured, Perpetual, measured, read_markets
+from hedged.adapters.cex.past import Past, PastReader
+from hedged.adapters.cex.prints import settlement
+from hedged.adapters.cex.rates import fetch_intervals, fetch_rates
+from hedged.domain.bars import Field, Observation
+from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Clock
+from hedged.domain.errors import Retryable
+from hedged.domain.funding import Settlement
+from hedged.domain.market import Costs, Market, SeriesKey, decimal_of
+from hedged.domain.orders import Side
+
+log = structlog.get_logger(__name__)
+
+FRESH_MS = 1_000
+"""What was asked for less long ago is not asked for again."""
+SILENT_MS = 60 * SECOND_MS
+"""Once nobody has answered for so long, what is remembered is not told as the present any more."""
+LISTING_MS = HOUR_MS
+"""Markets and intervals are read anew so often."""
+DEPTH_SHARE = Decimal("0.005")
+PRINT_OVERLAP_MS = 2 * DAY_MS
+MARK_OVERLAP_MS = 3 * HOUR_MS
+LATE_MS = 15 * MINUTE_MS
+"""A settlement that was due longer ago and is still not told is asked for with the next one only."""
+
+
+class CexData:
+    """Public data of one exchange's linear perpetuals. It owns `exchange`, whose session belongs to its maker."""
+
+    def __init__(
+        self,
+        venue: str,
+        exchange: Any,
+        profile: Profile,
+        clock: Clock,
+        costs: Costs,
+        leverage: Decimal,
+        quote: str = "USDT",
+        history_days: int = 90,
+        speed: float = 1.0,
+    ) -> None:
+        """`costs` and `leverage` are assumed until something better is told. `speed`: of the clock."""
+        self.venue, self.exchange, self.profile = venue, exchange, profile
+        self.board = Board(venue)
+        self.perpetuals: Mapping[str, Perpetual] = {}
+        self._clock, self._costs, self._leverage, self._quote = clock, costs, leverage, quote
+        self._history_ms = history_days * DAY_MS
+        self._fresh_ms, self._silent_ms = FRESH_MS * speed, SILENT_MS * speed
+        self._reader = PastReader(exchange, profile, venue)
+        self._past: dict[str, Past] = {}
+        self._measured: dict[str, Measured] = {}
+        self._touch: dict[str, tuple[int, Decimal, Decimal]] = {}
+        self._interval_of: dict[str, float] = {}
+        self._watched: frozenset[str] | None = None
+        self._fed = False
+        self.listed_ms = self._polled_ms = 0
+        self._lock, self._loading = asyncio.Lock(), asyncio.Lock()
+
+    def watch(self, symbols: Iterable[str]) -> None:
+        """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
+        self._watched = frozenset(symbols)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols that are told: of which a mark was seen."""
+        return tuple(s for s in self.perpetuals if self._watched is None or s in self._watched)
+
+    def fed(self) -> None:
+        """Note that somebody keeps the board current from now on, so that asking for it polls no more."""
+        self._fed = True
+
+    async def markets(self) -> Mapping[str, Market]:
+        """Return the markets, with fees, spread and depth as last seen. Raises Retryable before the first answer."""
+        await self._current()
+        return {symbol: self._market(symbol) for symbol in self.symbols}
+
+    def _market(self, symbol: str) -> Market:
+        seen, now_ms = self._measured.get(symbol, Measured()), self._clock.now_ms()
+        mark = self.board.latest(symbol, Field.MARK, now_ms)
+        at = decimal_of(mark[1]) if mark else None
+        return measured(
+            self.perpetuals[symbol],
+            Measured(at, seen.half_spread, seen.depth_usd, seen.maker_fee, seen.taker_fee),
+        )
+
+    async def observe(self, now_ms: int) -> Sequence[Observation]:
+        """Return what was known at an instant, also a past one."""
+        await self._current()
+        return [self._seen(symbol, now_ms) for symbol in self.symbols]
+
+    def _seen(self, symbol: str, now_ms: int) -> Observation:
+        seen = self.board.observation(symbol, now_ms)
+        past = self._past.get(symbol)
+        return past.overlay(seen) if past else seen
+
+    async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
+        """Return what was known at past bar ends. Raises Retryable while nothing of the past was read."""
+        await self._current()
+        try:
+            await self.load()
+        except Retryable:
+            if any(symbol not in self._past for symbol in self.symbols):
+                raise
+        return [[self._seen(symbol, ts_ms) for symbol in self.symbols] for ts_ms in times_ms]
+
+    async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
+        """Return prints with since < ts ≤ until that are known by now, oldest first."""
+        await self._current()
+        await self.load()
+        found = [
+            told
+            for symbol in self.symbols
+            for one in self._past[symbol].prints.between(since_ms, until_ms)
+            if (told := settlement(SeriesKey(self.venue, symbol), one)) is not None
+        ]
+        return sorted(found, key=lambda one: (one.ts_ms, one.key))
+
+    async def listed(self) -> None:
+        """Know the markets. Raises Retryable."""
+        if not self.perpetuals:
+            async with self._lock:
+                if not self.perpetuals:
+                    await self._list()
+
+    def of_name(self, name: str | None) -> Perpetual | None:
+        """Return a market by ccxt's symbol; None for one that is not traded here."""
+        return next((one for one in self.perpetuals.values() if one.name == name), None)
+
+    async def best(self, symbol: str, side: Side, max_age_ms: int) -> Decimal | None:
+        """Return the best price that an order of `side` could meet; None where nobody rests. Raises Retryable."""
+        touch = self._touch.get(symbol)
+        if touch is None or self._clock.now_ms() - touch[0] > max_age_ms:
+            await self._look_at_book(self.perpetuals[symbol], limit=5)
+        _, bid, ask = self._touch[symbol]
+        return (ask if side is Side.BUY else bid) or None
+
+    def put_touch(self, symbol: str, known_at_ms: int, bid: Decimal, ask: Decimal) -> None:
+        """Take over best bid and ask, 0 where there is none; an older one than is there is dropped."""
+        if symbol not in self._touch or self._touch[symbol][0] <= known_at_ms:
+            self._touch[symbol] = (known_at_ms, bid, ask)
+
+    def put_fees(self, symbol: str, maker: Decimal, taker: Decimal) -> None:
+        """Take over the account's own fees, fractions of notional."""
+        seen = self._measured.get(symbol, Measured())
+        self._measured[symbol] = Measured(None, seen.half_spread, seen.depth_usd, maker, taker)
+
+    async def _current(self) -> None:
+        if not self._fed or not self.perpetuals:
+            if self._clock.now_ms() - self._polled_ms >= self._fresh_ms:
+                await self.snapshot()
+            await self.load()
+        elif (silent_ms := self._clock.now_ms() - max(self._polled_ms, self.board.told_ms)) > self._silent_ms:
+            raise Retryable(f"{self.venue} has not answered for {silent_ms / SECOND_MS:.0f} s")
+
+    async def snapshot(self) -> None:
+        """Ask for all markets' rates and marks at once. Raises Retryable."""
+        async with self._lock:
+            if not self.perpetuals or self._clock.now_ms() - self.listed_ms > LISTING_MS:
+                await self._list()
+            with reading(f"{self.venue}, rates"):
+                rates = await fetch_rates(self.exchange, self.profile, self._interval_of)
+            now_ms = self._clock.now_ms()
+            for symbol, perpetual in self.perpetuals.items():
+                rate = rates.get(perpetual.name)
+                if rate is None:
+                    continue
+                self.board.put(symbol, now_ms, rate.values)
+                if rate.next_ms is not None and rate.interval_h is not None:
+                    self.board.put_settlement(symbol, now_ms, rate.next_ms, rate.interval_h)
+            self._polled_ms = now_ms
+
+    async def _list(self) -> None:
+        """Read the markets and the intervals anew."""
+        with reading(f"{self.venue}, markets"):
+            rows = await self.exchange.load_markets(True)
+            self._interval_of = await fetch_intervals(self.exchange)
+            found = read_markets(self.venue, rows.values(), self._quote, self._costs, self._leverage)
+        if not found:
+            raise Retryable(f"{self.venue} lists no linear perpetual settled in {self._quote}")
+        self.perpetuals, self.listed_ms = found, self._clock.now_ms()
+
+    async def details(self) -> None:
+        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
+        await asyncio.gather(*(self._detail(self.perpetuals[symbol]) for symbol in self.symbols))
+
+    async def _detail(self, perpetual: Perpetual) -> None:
+        await self._look_at_book(perpetual, self.profile.book_limit)
+        if self.profile.ccxt_id == "bybit":
+            return  # its rates tell the open interest of now, this question only that of the last full hour
+        with reading(f"{self.venue}, open interest of {perpetual.symbol}"):
+            row = await self.exchange.fetch_open_interest(perpetual.name)
+            interest = float(perpetual.coins(row["openInterestAmount"]))
+        self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.OPEN_INTEREST: interest})
+
+    async def _look_at_book(self, perpetual: Perpetual, limit: int) -> None:
+        symbol = perpetual.symbol
+        with reading(f"{self.venue}, book of {symbol}"):
+            book = await self.exchange.fetch_order_book(perpetual.name, limit)
+            bids, asks = (
+                [(decimal_of(float(level[0])), perpetual.coins(level[1])) for level in book[side]]
+                for side in ("bids", "asks")
+            )
+        now_ms = self._clock.now_ms()
+        bid, ask = (side[0][0] if side else Decimal(0) for side in (bids, asks))
+        self.put_touch(symbol, now_ms, bid, ask)
+        if limit != self.profile.book_limit or not bid or not ask:
+            return
+        mid = (bid + ask) / 2
+        within = [
+            sum((price * coins for price, coins in side if abs(price - mid) <= mid * DEPTH_SHARE), Decimal(0))
+            for side in (bids, asks)
+        ]
+        values = {Field.BID_DEPTH_USD: float(within[0]), Field.ASK_DEPTH_USD: float(within[1])}
+        index = self.board.latest(symbol, Field.INDEX, now_ms)
+        if index is not None:
+            values[Field.BASIS] = float(mid) / index[1] - 1
+        self.board.put(symbol, now_ms, values)
+        seen = self._measured.get(symbol, Measured())
+        self._measured[symbol] = Measured(
+            None, (ask - bid) / (2 * mid), min(within), seen.maker_fee, seen.taker_fee
+        )
+
+    async def load(self) -> None:
+        """Read funding history and hourly marks of the markets that are told: once, then what is new.
+
+        Raises Retryable.
+        """
+        async with self._loading:  # of its own: polls go on while history is read
+            await asyncio.gather(*(self._load(self.perpetuals[symbol]) for symbol in self.symbols))
+
+    async def _load(self, perpetual: Perpetual) -> None:
+        now_ms, past = self._clock.now_ms(), self._past.setdefault(perpetual.symbol, Past())
+        if past.read_to_ms and not self._owes(perpetual.symbol, past, now_ms):
+            return
+        first_ms = now_ms - self._history_ms
+        since_ms = max(first_ms, past.read_to_ms - PRINT_OVERLAP_MS) if past.read_to_ms else first_ms
+        marks_from_ms = max(first_ms, past.marks[-1][0] - MARK_OVERLAP_MS) if past.marks else first_ms
+        marks = await self._reader.marks(perpetual, marks_from_ms, now_ms)
+        past.marks = [row for row in past.marks if marks and first_ms <= row[0] < marks[0][0]] + marks
+        rows = await self._reader.prints(perpetual, since_ms, now_ms)
+        with reading(f"{self.venue}, funding history of {perpetual.symbol}"):
+            past.take(rows, self._clock.now_ms(), self.profile.usual_interval_h)
+        past.prints.drop_before(first_ms)
+
+    def _owes(self, symbol: str, past: Past, now_ms: int) -> bool:
+        """Tell whether a settlement has fallen due that was not told yet."""
+        schedule, last = self.board.schedule(symbol, now_ms), past.prints.last(now_ms)
+        interval_h = schedule.interval_h if schedule else float(last.interval_h) if last else 1.0
+        next_ms = schedule.next_ms if schedule else now_ms
+        span_ms = int(interval_h * HOUR_MS)
+        due_ms = next_ms if next_ms <= now_ms else next_ms - span_ms
+        due_ms += (now_ms - due_ms) // span_ms * span_ms
+        owed = due_ms <= now_ms and (last is None or last.ts_ms < due_ms)
+        return owed and (past.read_to_ms < due_ms or now_ms - due_ms <= LATE_MS)
+
+    async def close(self) -> None:
+        """Close the ccxt instance."""
+        try:
+            async with asyncio.timeout(2):
+                await self.exchange.close()
+        except (TimeoutError, ccxt.BaseError) as error:
+            log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)

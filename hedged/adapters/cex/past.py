@@ -1,0 +1,144 @@
+"""The past of one market: settled funding with its intervals, and the mark at every full hour, read page by page."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hedged.adapters.cex.errors import reading
+from hedged.adapters.cex.exchanges import Profile
+from hedged.adapters.cex.markets import Perpetual
+from hedged.adapters.cex.prints import Print, Prints, due_ms, intervals_h
+from hedged.domain.bars import Field, Observation
+from hedged.domain.clock import HOUR_MS, SECOND_MS
+from hedged.domain.market import decimal_of
+
+MOST_PAGES = 200
+CANDLE_LIFE_MS = 2 * HOUR_MS
+"""An hourly mark longer ago says nothing any more."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What was settled, and marks as (since when known, price), ascending. `read_to_ms`: up to when it was read."""
+
+    prints: Prints = field(default_factory=Prints)
+    marks: list[tuple[int, float]] = field(default_factory=list)
+    read_to_ms: int = 0
+
+    def overlay(self, seen: Observation) -> Observation:
+        """Write into an observation what the past says of its instant, where nothing newer stands."""
+        one, now_ms = self.prints.last(seen.ts_ms), seen.ts_ms
+        if one is not None:
+            self._put(seen, Field.FUNDING_SETTLED, float(one.rate / one.interval_h), one.known_ms)
+            self._put(seen, Field.SETTLED_INTERVAL_H, float(one.interval_h), one.known_ms)
+            self._put(seen, Field.SETTLED_AGO_S, (now_ms - one.ts_ms) / SECOND_MS, one.known_ms)
+            if not seen.known_at_ms[Field.INTERVAL_H]:
+                span_ms = int(one.interval_h * HOUR_MS)
+                left_ms = span_ms - (now_ms - one.ts_ms) % span_ms
+                self._put(seen, Field.INTERVAL_H, float(one.interval_h), one.known_ms)
+                self._put(seen, Field.SETTLES_IN_S, left_ms / SECOND_MS, one.known_ms)
+        mark = self.mark(now_ms)
+        if mark is not None:
+            self._put(seen, Field.MARK, mark[1], mark[0])
+        return seen
+
+    @staticmethod
+    def _put(seen: Observation, what: Field, value: float, known_ms: int) -> None:
+        if known_ms > seen.known_at_ms[what]:
+            seen.values[what], seen.known_at_ms[what] = value, known_ms
+
+    def mark(self, now_ms: int) -> tuple[int, float] | None:
+        """Return the latest hourly mark as (since when known, price); None where it is too old."""
+        at = bisect_right(self.marks, (now_ms, float("inf"))) - 1
+        found = self.marks[at] if at >= 0 else None
+        return found if found is not None and now_ms - found[0] <= CANDLE_LIFE_MS else None
+
+    def take(self, rows: Sequence[Mapping[str, Any]], read_ms: int, usual_h: float | None) -> None:
+        """Take over ccxt's rows, ascending.
+
+        One that fell due since the last reading is known from `read_ms` on, the older ones since they were due.
+        """
+        times_ms = [due_ms(int(row["timestamp"])) for row in rows]
+        before = self.prints.last(times_ms[0] - 1) if times_ms else None
+        hours = intervals_h(times_ms, usual_h, before.ts_ms if before else None)
+        marks = dict(self.marks)
+        live_ms = self.read_to_ms or read_ms
+        self.prints.record(
+            Print(
+                ts_ms,
+                decimal_of(float(row["fundingRate"])),
+                interval_h,
+                _price(row, marks.get(ts_ms)),
+                known_ms,
+            )
+            for ts_ms, row, interval_h in zip(times_ms, rows, hours, strict=True)
+            for known_ms in [read_ms if ts_ms > live_ms else ts_ms]
+        )
+        self.read_to_ms = read_ms
+
+
+def _price(row: Mapping[str, Any], mark: float | None) -> Decimal | None:
+    """Return the mark of a settlement: as the exchange printed it, else the candle's that closed then."""
+    told = (row.get("info") or {}).get("markPrice")
+    if told:
+        return Decimal(str(told))
+    return None if mark is None else decimal_of(mark)
+
+
+class PastReader:
+    """Reads the past of markets through one ccxt exchange. Every method raises Retryable."""
+
+    def __init__(self, exchange: Any, profile: Profile, venue: str) -> None:
+        self._exchange, self._profile, self._venue = exchange, profile, venue
+
+    async def prints(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[Mapping[str, Any]]:
+        """Return ccxt's rows with since < instant ≤ until, ascending, each instant once."""
+        with reading(f"{self._venue}, funding history of {perpetual.symbol}"):
+            if self._profile.pages == "back":
+                rows = await self._pages_back(perpetual, since_ms)
+            else:
+                rows = await self._pages_forward(perpetual, since_ms)
+            found = {due_ms(int(row["timestamp"])): row for row in rows}
+            return [found[ts_ms] for ts_ms in sorted(found) if since_ms < ts_ms <= until_ms]
+
+    async def _pages_forward(self, perpetual: Perpetual, since_ms: int) -> list[Mapping[str, Any]]:
+        limit, from_ms = self._profile.print_limit, since_ms
+        rows: list[Mapping[str, Any]] = []
+        for _ in range(MOST_PAGES):
+            page = await self._exchange.fetch_funding_rate_history(perpetual.name, from_ms, limit)
+            fresh = [row for row in page if not rows or row["timestamp"] > rows[-1]["timestamp"]]
+            rows += fresh
+            if not fresh or len(page) < limit:
+                break
+            from_ms = int(fresh[-1]["timestamp"]) + 1
+        return rows
+
+    async def _pages_back(self, perpetual: Perpetual, since_ms: int) -> list[Mapping[str, Any]]:
+        limit = self._profile.print_limit
+        rows: list[Mapping[str, Any]] = []
+        before: dict[str, str] = {}
+        for _ in range(MOST_PAGES):
+            page = await self._exchange.fetch_funding_rate_history(perpetual.name, None, limit, before)
+            rows = [*page, *rows]
+            if len(page) < limit or int(page[0]["timestamp"]) <= since_ms:
+                break
+            before = {"after": str(page[0]["timestamp"])}
+        return rows
+
+    async def marks(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[tuple[int, float]]:
+        """Return (since when known, mark) at every full hour, ascending: what a candle closed at, at its close."""
+        found: dict[int, float] = {}
+        limit, from_ms = self._profile.candle_limit, since_ms // HOUR_MS * HOUR_MS
+        with reading(f"{self._venue}, marks of {perpetual.symbol}"):
+            for _ in range(MOST_PAGES):
+                page = await self._exchange.fetch_mark_ohlcv(perpetual.name, "1h", from_ms, limit)
+                for open_ms, _open, _high, _low, close, *_ in page:
+                    if close and open_ms + HOUR_MS <= until_ms:
+                        found[int(open_ms) + HOUR_MS] = float(close)
+                newest_ms = max((int(row[0]) for row in page), default=from_ms)
+                from_ms = max(newest_ms, from_ms + (limit - 1) * HOUR_MS) + HOUR_MS
+                if from_ms > until_ms:
+                    break
+        return sorted(found.items())

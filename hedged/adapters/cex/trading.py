@@ -1,0 +1,254 @@
+"""The `Trading` port on one exchange: orders as IOC limits at the worst price, the account as the exchange shows it.
+
+A send of unknown outcome is looked up by its client id and never repeated. That the exchange does not find it proves
+nothing at first: the request may still be under way, or the order not be visible yet. A request older than the receive
+window is refused, so after that, and some time for the order to show, "not found" is final.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ccxt
+import structlog
+
+from hedged.adapters.cex.account import Account
+from hedged.adapters.cex.clock_offset import MOST_MS, ClockOffset
+from hedged.adapters.cex.data import CexData
+from hedged.adapters.cex.errors import of_send
+from hedged.adapters.cex.exchanges import SANE_ID
+from hedged.adapters.cex.fills import Fills
+from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.leverage import Leverage
+from hedged.adapters.cex.markets import Perpetual
+from hedged.adapters.cex.orders import Orders
+from hedged.adapters.cex.payments import Payments
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.book import Balance, Position
+from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.funding import FundingPayment
+from hedged.domain.orders import Execution, Intent, OrderState
+
+log = structlog.get_logger(__name__)
+
+MOST_REMEMBERED = 4_096
+TOUCH_MS = 2 * SECOND_MS
+"""Best prices older than this are asked for before an order."""
+
+SymbolOf = Callable[[str], Awaitable[str | None]]
+"""Tells the symbol of an order that an earlier life of the daemon sent; None where it never did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`settle_s`: for an acknowledged order to show what became of it. `visible_s`: after the receive window, for an
+    order to be found; only then is "not found" a proof.
+    """
+
+    settle_s: float = 5.0
+    visible_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    symbol: str
+    sent_ms: int
+    refused: bool = False
+
+
+async def _unknown(_: str) -> str | None:
+    return None
+
+
+class CexTrading:
+    """Orders and account of one key at one exchange. It owns `exchange`, whose session belongs to its maker."""
+
+    def __init__(
+        self,
+        data: CexData,
+        exchange: Any,
+        key: ApiKey,
+        clock: Clock,
+        leverage: int,
+        quote: str = "USDT",
+        patience: Patience | None = None,
+        symbol_of: SymbolOf = _unknown,
+        speed: float = 1.0,
+    ) -> None:
+        """`speed`: of the clock; what networks take is told in wall time."""
+        self.venue, self.data, self.exchange, self.key = data.venue, data, exchange, key
+        self.patience = patience or Patience()
+        self.offset = ClockOffset(self.venue, exchange, clock, round(MOST_MS * speed))
+        self._clock, self._symbol_of, self._started_ms = clock, symbol_of, clock.now_ms()
+        self._account = Account(data, exchange, key, quote)
+        self._orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
+        self._fills = Fills(data, exchange, self._orders, key, quote, clock)
+        self._payments = Payments(data, exchange, key, clock)
+        self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage)
+        self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
+        self._touch_ms = round(TOUCH_MS * speed)
+        self._listed_ms = -1
+        self._sent: dict[str, _Sent] = {}
+        self._touched: set[str] = set()
+
+    async def positions(self) -> Mapping[str, Position]:
+        """Return all open positions by symbol. Raises Retryable when unknown."""
+        await self._ready()
+        held = await self._account.positions()
+        self._touched |= set(held)
+        return held
+
+    async def balance(self) -> Balance:
+        """Return the collateral. Raises Retryable when unknown."""
+        await self._ready()
+        return await self._account.balance()
+
+    async def executions(self, since_ms: int) -> Sequence[Execution]:
+        """Return executions with ts ≥ since, oldest first. Raises Retryable.
+
+        Binance tells them market by market: of those that are watched, held or were traded here.
+        """
+        await self._ready()
+        return await self._fills.since(since_ms, {*self._touched, *self.data.symbols})
+
+    async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
+        """Return funding paid or received with ts > since, oldest first. Raises Retryable."""
+        await self._ready()
+        return await self._payments.since(since_ms)
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Return every resting order of the account. Raises Retryable."""
+        await self._ready()
+        return await self._orders.open({one.name: one for one in self.data.perpetuals.values()})
+
+    async def place(self, approved: ApprovedIntent) -> OrderState:
+        """Send an IOC limit order at the worst price; return what filled.
+
+        Raises Rejected or Retryable (the order does not exist) or OutcomeUnknown (look it up, never resend).
+        """
+        intent, client_id = approved.intent, approved.client_id
+        if client_id in self._sent:
+            raise Rejected(f"client id {client_id} was used before")
+        self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
+        try:
+            perpetual = await self._prepared_in_time(intent)
+            state, order_id = await self._send(intent, client_id, perpetual)
+        except (Rejected, Retryable):
+            self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms(), refused=True))
+            raise
+        except BaseException:  # cancellation too: it may have been signed as late as now
+            self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
+            raise
+        self._fills.remember(order_id, client_id)
+        return state
+
+    async def lookup(self, client_id: str) -> OrderState | None:
+        """Return the order with this client id, or None when the exchange certainly never had it.
+
+        Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
+        """
+        if not SANE_ID.match(client_id):
+            return None  # no exchange takes such an id
+        await self._ready()
+        sent = self._sent.get(client_id)
+        for perpetual in await self._candidates(client_id, sent):
+            state = await self._orders.find(client_id, perpetual)
+            if state is not None:
+                return state
+        since_ms = sent.sent_ms if sent else self._started_ms  # another life sent it before this one began
+        left_ms = since_ms + self._proof_ms - self._clock.now_ms()
+        if left_ms > 0 and not (sent and sent.refused):
+            raise OutcomeUnknown(
+                f"{self.venue} does not find {client_id}, which is proof in {left_ms / SECOND_MS:.1f} s only"
+            )
+        return None
+
+    async def cancel(self, client_id: str) -> None:
+        """Cancel a resting order; one that is already gone is no error. Raises like `place`."""
+        if not SANE_ID.match(client_id):
+            return
+        await self._ready()
+        for perpetual in await self._candidates(client_id, self._sent.get(client_id)):
+            await self._orders.cancel(client_id, perpetual)
+
+    async def close(self) -> None:
+        """Close the ccxt instance."""
+        try:
+            async with asyncio.timeout(2):
+                await self.exchange.close()
+        except (TimeoutError, ccxt.BaseError) as error:
+            log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
+
+    async def _ready(self) -> None:
+        """Know the markets and the exchange's time. Raises Retryable."""
+        await self.data.listed()
+        if self._listed_ms != self.data.listed_ms:  # one listing serves both instances
+            self.exchange.set_markets(list(self.data.exchange.markets.values()))
+            self._listed_ms = self.data.listed_ms
+        await self.offset.current()
+
+    async def _candidates(self, client_id: str, sent: _Sent | None) -> list[Perpetual]:
+        """Return the markets that an order may be in: the one it was sent to, else all that are told."""
+        symbol = sent.symbol if sent else await self._symbol_of(client_id)
+        wanted = self.data.symbols if symbol is None else (symbol,)
+        found = [self.data.perpetuals[one] for one in wanted if one in self.data.perpetuals]
+        return (
+            found[:1] if self.data.profile.ccxt_id == "bybit" else found
+        )  # Bybit looks in all markets at once
+
+    async def _prepared_in_time(self, intent: Intent) -> Perpetual:
+        """Prepare; once more, with the time asked anew, where the exchange refused a request for its time."""
+        try:
+            return await self._prepared(intent)
+        except Retryable:
+            if not self.offset.doubted:
+                raise
+            return await self._prepared(intent)
+
+    async def _prepared(self, intent: Intent) -> Perpetual:
+        """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable."""
+        await self._ready()
+        perpetual = self.data.perpetuals.get(intent.key.symbol)
+        if perpetual is None:
+            raise Rejected(f"{intent.key}: no such market")
+        market = (await self.data.markets()).get(intent.key.symbol, perpetual.market)
+        if intent.quantity <= 0 or intent.quantity % market.quantity_step:
+            raise Rejected(
+                f"{intent.key}: quantity {intent.quantity:f} is off the step {market.quantity_step:f}"
+            )
+        if intent.worst_price <= 0 or intent.worst_price % market.price_tick:
+            raise Rejected(
+                f"{intent.key}: price {intent.worst_price:f} is off the tick {market.price_tick:f}"
+            )
+        least_usd = market.min_notional_usd
+        if not intent.reduce_only and intent.notional_usd < least_usd:
+            raise Rejected(
+                f"{intent.key}: {intent.notional_usd:.2f} USD is below the minimum of {least_usd:.2f}"
+            )
+        best = await self.data.best(intent.key.symbol, intent.side, self._touch_ms)
+        if best is not None and (best - intent.worst_price) * intent.side.sign > 0:
+            raise Rejected(
+                f"{intent.key}: the best price {best:f} is beyond the worst {intent.worst_price:f}"
+            )
+        await self._leverage.ensure(perpetual)
+        return perpetual
+
+    async def _send(self, intent: Intent, client_id: str, perpetual: Perpetual) -> tuple[OrderState, str]:
+        """Send once; once more where the exchange refused it for its time alone, with the time asked anew."""
+        self._touched.add(perpetual.symbol)
+        try:
+            return await self._orders.send(intent, client_id, perpetual)
+        except ccxt.InvalidNonce as error:
+            log.warning("clock_offset_doubted", venue=self.venue, offset_ms=self.offset.offset_ms)
+            await self.offset.current()
+            try:
+                return await self._orders.send(intent, client_id, perpetual)
+            except ccxt.InvalidNonce:
+                raise of_send(error, f"{self.venue}, order {client_id}", self.key.redact) from None
+
+    def _remember(self, client_id: str, sent: _Sent) -> None:
+        self._sent[client_id] = sent
+        if len(self._sent) > MOST_REMEMBERED:
+            del self._sent[next(iter(self._sent))]

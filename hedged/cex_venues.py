@@ -1,0 +1,174 @@
+"""The centralised exchanges that the configuration names: their data, and in live mode their trading sides."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from hedged.adapters.cex.data import CexData
+from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
+from hedged.adapters.cex.keys import ApiKey, load_api_key
+from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
+from hedged.adapters.cex.trading import CexTrading
+from hedged.adapters.injective.retries import patiently
+from hedged.collectors.exchange_feed import ExchangeFeed
+from hedged.collectors.reconnecting import Route
+from hedged.config import Config
+from hedged.domain.clock import Clock
+from hedged.domain.errors import ConfigError
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+from hedged.sandbox.cex.loopback import LOOPBACK, session_to
+
+OpenSession = Callable[[Config], aiohttp.ClientSession]
+
+
+def open_session(config: Config) -> aiohttp.ClientSession:
+    """Open the session that all exchanges share; it verifies certificates and honours the proxy of the environment.
+
+    Raises ConfigError where a local set of exchanges is named whose certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is not None:
+        try:
+            return session_to(local.port, local.ca_file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32), trust_env=True)
+
+
+def open_route(config: Config) -> Route | None:
+    """Return the way of the streams: the usual one, or to a local set of exchanges; None where that has no streams.
+
+    Raises ConfigError where its certificate cannot be read.
+    """
+    local = config.cex_loopback
+    if local is None:
+        return Route()
+    push_port = local.push_port
+    if push_port is None:
+        return None
+    try:
+        trust = ssl.create_default_context(cafile=str(local.ca_file))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
+    return Route(trust, lambda *_: (LOOPBACK, push_port))
+
+
+@dataclass(frozen=True, slots=True)
+class CexVenues:
+    """Everything that is connected. `run` must run while the sources are used for longer than a moment."""
+
+    config: Config
+    clock: Clock
+    session: aiohttp.ClientSession
+    sources: Mapping[str, CexData]
+    feeds: tuple[ExchangeFeed, ...]
+
+    @classmethod
+    def connect(
+        cls,
+        config: Config,
+        clock: Clock,
+        rng: np.random.Generator,
+        opener: OpenSession | None = None,
+        route: Route | None = None,
+    ) -> "CexVenues":
+        """Make what hedge.venues names; nothing is asked yet. Raises ConfigError for an unknown exchange.
+
+        Needs a running event loop. `opener` opens the session of all requests, `route` is the way of the streams; an
+        opener without a route: no streams, so that nothing passes the opener by.
+        """
+        speed = config.clock.speed
+        profiles = {v: at_speed(profile_of(v, config.cex_of(v)), speed) for v in config.hedge.venues}
+        session = (opener or open_session)(config)
+        sources = {}
+        for venue, profile in profiles.items():
+            told = config.cex_of(venue)
+            exchange = make_exchange(profile, told, session, clock)
+            sources[venue] = CexData(
+                venue, exchange, profile, clock, config.costs_of(venue), config.risk.max_leverage, told.quote,
+                config.cycle.history_days, speed,
+            )  # fmt: skip
+        way = route if opener is not None or route is not None else open_route(config)
+        feeds = tuple(
+            ExchangeFeed(data, clock, rng, way, speed=speed, streams=way is not None)
+            for data in sources.values()
+        )
+        return cls(config, clock, session, sources, feeds)
+
+    async def watch(self, symbols: Collection[str]) -> None:
+        """Tell these symbols alone from now on, and read their past. Raises Retryable where one does not answer."""
+        for venue, data in self.sources.items():
+            data.watch(symbols)
+            await patiently(venue, data.snapshot)
+            await patiently(f"{venue}, the past", data.load)
+
+    async def run(self) -> None:
+        """Keep all data current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for feed in self.feeds:
+                group.create_task(feed.run())
+
+    def trading(self, keys: Mapping[str, ApiKey], sent_before: Mapping[str, str]) -> dict[str, CexTrading]:
+        """Make the trading side of every exchange. `sent_before`: symbol by client id of orders not resolved yet."""
+
+        async def symbol_of(client_id: str) -> str | None:
+            return sent_before.get(client_id)
+
+        found = {}
+        for venue, data in self.sources.items():
+            told, key = self.config.cex_of(venue), keys[venue]
+            exchange: Any = make_exchange(data.profile, told, self.session, self.clock, key)
+            leverage = max(1, int(self.config.risk.max_leverage))
+            found[venue] = CexTrading(
+                data,
+                exchange,
+                key,
+                self.clock,
+                leverage,
+                told.quote,
+                symbol_of=symbol_of,
+                speed=self.config.clock.speed,
+            )
+        return found
+
+    async def close(self) -> None:
+        """Close all connections; bounded."""
+        for data in self.sources.values():
+            await data.close()
+        await self.session.close()
+
+
+def exchange_keys(config: Config, environ: Mapping[str, str]) -> dict[str, ApiKey]:
+    """Load the key of every hedge venue. Raises ConfigError naming those that have none."""
+    found = {venue: load_api_key(venue, config.cex_of(venue), environ) for venue in config.hedge.venues}
+    missing = sorted(venue for venue, key in found.items() if key is None)
+    if missing:
+        raise ConfigError(
+            f"mode: live needs an API key of {', '.join(missing)}: set cex.{missing[0]}.key_file or .key_env, "
+            "or take it out of hedge.venues (docs/cex.md)"
+        )
+    return {venue: key for venue, key in found.items() if key is not None}
+
+
+async def open_exchanges(
+    venues: CexVenues, keys: Mapping[str, ApiKey], journal: Journal | None = None
+) -> tuple[dict[str, CexTrading], list[CexClearance]]:
+    """Make the trading sides and prove each. Raises ConfigError, or Retryable when an exchange cannot be asked."""
+    before: dict[str, str] = {}
+    if journal is not None:
+        before = {client_id: key.symbol for client_id, key in await journal(JournalStore.unresolved)}
+    sides = venues.trading(keys, before)
+    clearances = []
+    for venue, side in sides.items():
+
+        async def ask(side: CexTrading = side) -> CexClearance:
+            return await clear_for_trading(side)
+
+        clearances.append(await patiently(f"{venue}, the key's rights", ask))
+    return sides, clearances

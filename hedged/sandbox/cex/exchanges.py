@@ -1,0 +1,46 @@
+"""All exchanges of the sandbox together, on one loopback port."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from aiohttp import web
+
+from hedged.domain.clock import Clock
+from hedged.sandbox.cex.binance import Binance
+from hedged.sandbox.cex.bybit import Bybit
+from hedged.sandbox.cex.engine import Exchange
+from hedged.sandbox.cex.instruments import BINANCE, BYBIT, OKX
+from hedged.sandbox.cex.loopback import Loopback, serve
+from hedged.sandbox.cex.okx import Okx
+from hedged.sandbox.cex.protocol import Credentials, Protocol
+
+CASH = Decimal(100_000)
+VENUES = ("binance", "bybit", "okx")
+
+
+class Hall:
+    """One engine and one protocol for each exchange. `protocols`: by venue."""
+
+    def __init__(self, clock: Clock, cash: Decimal = CASH, seed: int = 7) -> None:
+        self.clock = clock
+        self.protocols: dict[str, Protocol] = {
+            "binance": Binance(Exchange(BINANCE, clock, cash, seed, ids_for_ever=False)),
+            "bybit": Bybit(Exchange(BYBIT, clock, cash, seed + 10)),
+            "okx": Okx(Exchange(OKX, clock, cash, seed + 20)),
+        }
+
+    def key_of(self, venue: str) -> Credentials:
+        """Return the credentials of the account there."""
+        return self.protocols[venue].credentials
+
+
+@asynccontextmanager
+async def serve_all(hall: Hall, port: int = 0) -> AsyncIterator[Loopback]:
+    """Serve every exchange under its real host names until the block ends."""
+    apps: dict[str, web.Application] = {}
+    for protocol in hall.protocols.values():
+        app = protocol.app()
+        apps |= dict.fromkeys(protocol.hosts, app)
+    async with serve(apps, port) as loopback:
+        yield loopback

@@ -1,0 +1,145 @@
+"""The exchanges' adapters against the sandbox, over real TLS on loopback: everything a test of them needs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+from fakes import HASHES, approve
+
+from hedged.adapters.cex.data import CexData
+from hedged.adapters.cex.exchanges import make_exchange, profile_of
+from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.trading import CexTrading, Patience
+from hedged.config_cex import CexVenueConfig
+from hedged.domain.approved import ApprovedIntent
+from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
+from hedged.domain.market import Costs, SeriesKey
+from hedged.domain.orders import Intent, Purpose, Side
+from hedged.sandbox.cex.exchanges import Hall, serve_all
+from hedged.sandbox.cex.loopback import Loopback
+
+START_MS = 1_760_000_400_000  # 2025-10-09 09:00:00 UTC
+COSTS = Costs(Decimal("0.0002"), Decimal("0.0005"), Decimal("0.0001"), Decimal(1_000_000))
+VENUES = ("binance", "bybit", "okx")
+LEVERAGE = 3
+PATIENCE = Patience(settle_s=1.0, visible_s=3.0)
+
+
+class StillClock:
+    """Time that passes only when it is told to."""
+
+    slice_s = 1.0
+
+    def __init__(self, now_ms: int = START_MS + 20 * 60 * SECOND_MS) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def skip(self, seconds: float) -> None:
+        self._now_ms += round(seconds * 1_000)
+
+
+@dataclass
+class Rig:
+    """One exchange of the sandbox with both adapters on it."""
+
+    venue: str
+    hall: Hall
+    loopback: Loopback
+    session: aiohttp.ClientSession
+    clock: Any
+    config: CexVenueConfig
+    data: CexData
+    trading: CexTrading
+    key: ApiKey
+    cycles: int = field(default=START_MS)
+
+    @property
+    def protocol(self) -> Any:
+        return self.hall.protocols[self.venue]
+
+    @property
+    def engine(self) -> Any:
+        return self.protocol.exchange
+
+    @property
+    def faults(self) -> Any:
+        return self.protocol.faults
+
+    def hold(self, quantity: str, coin: str = "BTC") -> None:
+        """Put a position there which no order of ours made, with the leverage that ours would set."""
+        self.engine.advance()
+        chosen = self.engine.account.chosen(coin)
+        chosen.leverage, chosen.isolated = LEVERAGE, True
+        self.engine.account.change(coin, Decimal(quantity), self.engine.mark(coin), self.engine.now_ms)
+
+    def held(self, coin: str = "BTC") -> Decimal:
+        return self.engine.account.position(coin).quantity
+
+    def order(
+        self, signed: str, *, coin: str = "BTC", slack: str = "0.02", reduce_only: bool = False
+    ) -> ApprovedIntent:
+        """An approved order of `signed` coins, its worst price `slack` away from the mark; new each time."""
+        quantity, mark = Decimal(signed), self.engine.mark(coin)
+        side, tick = Side.BUY if quantity > 0 else Side.SELL, self.engine.instruments[coin].tick
+        worst = (mark * (1 + side.sign * Decimal(slack)) / tick).to_integral_value() * tick
+        self.cycles += 900_000
+        key = SeriesKey(self.venue, coin)
+        return approve(
+            Intent(
+                self.cycles, key, side, abs(quantity), worst, mark, Purpose.HEDGE_OPEN, reduce_only, HASHES
+            )
+        )
+
+
+@asynccontextmanager
+async def rig(
+    venue: str,
+    *,
+    clock: Clock | None = None,
+    symbols: tuple[str, ...] | None = None,
+    deadline_s: float = 1.0,
+    hourly: bool = False,
+    patience: Patience = PATIENCE,
+    prepare: Callable[[Any], None] = lambda _: None,
+    history_days: int = 2,
+    **config: Any,
+) -> AsyncIterator[Rig]:
+    """Serve the sandbox and connect to one of its exchanges. `hourly`: every market settles each hour."""
+    clock = clock or StillClock()
+    hall = Hall(clock)
+    if hourly:
+        for one in hall.protocols.values():
+            for path in one.exchange.paths.values():
+                path.intervals = [(0, 1)]
+    prepare(hall.protocols[venue])
+    told = CexVenueConfig.model_validate({"deadline_s": deadline_s, **config})
+    profile = profile_of(venue, told)
+    if isinstance(clock, StillClock):
+        clock.skip(10)  # what an earlier life may have sent has come by now
+    async with serve_all(hall) as loopback, loopback.session() as session:
+        key = hall.key_of(venue)
+        fast = told.model_copy(update={"rate_share": Decimal(50)})  # no waiting for request limits in tests
+        data = CexData(
+            venue, make_exchange(profile, fast, session, clock), profile, clock, COSTS, Decimal(LEVERAGE),
+            history_days=history_days,
+        )  # fmt: skip
+        if symbols is not None:
+            data.watch(symbols)
+        own = ApiKey(venue, key.key, key.secret, key.passphrase if venue == "okx" else "")
+        trading = CexTrading(
+            data, make_exchange(profile, fast, session, clock, own), own, clock, LEVERAGE, patience=patience
+        )
+        trading._started_ms -= 60_000
+        try:
+            yield Rig(venue, hall, loopback, session, clock, told, data, trading, own)
+        finally:
+            await trading.close()
+            await data.close()
+
+
+__all__ = ["HOUR_MS", "LEVERAGE", "PATIENCE", "START_MS", "VENUES", "Rig", "StillClock", "replace", "rig"]

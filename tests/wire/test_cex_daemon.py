@@ -1,0 +1,216 @@
+"""The daemon as `hedged run` wires it, on a local Injective and local exchanges: the book there, the hedge here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from hedged.app import App, Parts
+from hedged.cex_venues import exchange_keys
+from hedged.cli import app as command
+from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, parse_config
+from hedged.domain.clock import SystemClock
+from hedged.domain.errors import ConfigError
+from hedged.domain.market import SeriesKey
+from hedged.domain.ports import Trading
+from hedged.execution.journal import Journal
+from hedged.execution.store import JournalStore
+from hedged.forecast.registry import make_forecaster
+from hedged.live_account import live_key, open_live_account
+from hedged.paper_account import open_paper_account
+from hedged.real_venues import RealVenues, connect
+from hedged.sandbox.cex.exchanges import Hall
+from hedged.sandbox.cex.faults import Fault
+from hedged.sandbox.cex.rehearsal import exchanges_beside
+from hedged.sandbox.injective.rehearsal import prepare
+from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+
+VENUES = ("binance", "bybit", "okx")
+CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.1, history_hours=480)
+HELD_USD = Decimal(80_000)
+
+
+@dataclass
+class Stage:
+    """Injective and the exchanges, and a configuration that finds them."""
+
+    chain: InjectiveSandbox
+    hall: Hall
+    tree: dict[str, Any]
+
+    def config(self, **changes: Any) -> Config:
+        return parse_config({**self.tree, **changes})
+
+    def held(self, venue: str) -> Decimal:
+        return self.hall.protocols[venue].exchange.account.position("INJ").quantity
+
+
+def dear(hall: Hall) -> None:
+    """Make longs pay a lot at every exchange: a short there earns it."""
+    for protocol in hall.protocols.values():
+        for path in protocol.exchange.paths.values():
+            path.premium_mean = 0.006
+
+
+@asynccontextmanager
+async def stage(
+    out: Path, venues: tuple[str, ...], on_open: Callable[[Hall], None] = dear
+) -> AsyncIterator[Stage]:
+    found: list[Hall] = []
+
+    def opened(hall: Hall) -> None:
+        found.append(hall)
+        on_open(hall)
+
+    async with AsyncExitStack() as stack:
+        chain = await stack.enter_async_context(InjectiveSandbox(CHAIN))
+        more = await stack.enter_async_context(exchanges_beside(venues, 0, 7, opened)(chain, out))
+        told = prepare(chain, {"INJ": HELD_USD}, out, 7, *more)
+        await chain.chain.next_block()
+        tree = yaml.safe_load(told.config_file.read_text())
+        tree["hedge"] |= {"forecaster": "persistence", "allow_own_cut": False}
+        tree["cycle"] = {"history_days": 20}
+        tree["risk"] = {"price_collar_bp": 90}  # the mark stands far from the index here
+        yield Stage(chain, found[0], tree)
+
+
+@asynccontextmanager
+async def living(config: Config, clock: SystemClock) -> AsyncIterator[tuple[App, Journal]]:
+    """Open the account that the mode asks for and prepare the daemon on it, data kept current beside it."""
+    journal = Journal.open(None, durable=False)
+    real = connect(config, clock, np.random.default_rng(7))
+    try:
+        venues, symbols, equity = await _account(config, real, journal, clock)
+        data = asyncio.create_task(real.run())
+        try:
+            forecaster = make_forecaster("persistence", None, real.coming)
+            app = App(Parts(config, clock, real.sources, venues, journal, forecaster, symbols, equity))
+            await app.prepare()
+            yield app, journal
+        finally:
+            data.cancel()
+            await asyncio.wait([data])
+    finally:
+        await real.close()
+        journal.close()
+
+
+async def _account(
+    config: Config, real: RealVenues, journal: Journal, clock: SystemClock
+) -> tuple[dict[str, Trading], tuple[str, ...], Decimal]:
+    if config.mode == "live":
+        key = live_key(config, {})
+        assert key is not None
+        live = await open_live_account(
+            config, real, key, journal, clock, exchange_keys=exchange_keys(config, {})
+        )
+        return live.venues, live.symbols, live.equity_usd
+    paper = await open_paper_account(config, real.sources, journal, clock, real.book)
+    await real.watch(paper.symbols)
+    return paper.venues, paper.symbols, paper.equity_usd
+
+
+LIVE = {"mode": "live", "live_acknowledgement": LIVE_ACKNOWLEDGEMENT}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_live_daemon_hedges_the_chain_position_at_an_exchange(venue: str, tmp_path: Path) -> None:
+    """If this fails, the daemon cannot do at an exchange what it is for, or takes its own hedge for the trader's."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60), stage(tmp_path, (venue,)) as on:
+            clock = SystemClock()
+            async with living(on.config(**LIVE), clock) as (app, journal):
+                first = await app.step(clock.now_ms())
+                assert first.account.reconciled
+                assert on.held(venue) < 0, first.decisions["INJ"]["reason"]
+                second = await app.step(clock.now_ms())
+                assert second.account.reconciled
+                assert second.account.attributed == {SeriesKey(venue, "INJ"): on.held(venue)}
+                own = second.account.own["INJ"]
+                assert own > 0
+                assert -on.held(venue) <= own * Decimal("0.4")
+                fills = await journal(JournalStore.fills)
+                assert sum(fill.signed_quantity for fill in fills) == on.held(venue)
+                assert {fill.key.venue for fill in fills} == {venue}
+
+    asyncio.run(main())
+
+
+def test_a_paper_daemon_reads_all_exchanges_and_orders_nothing(tmp_path: Path) -> None:
+    """If this fails, paper mode is blind to an exchange, or its orders are real."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60), stage(tmp_path, VENUES) as on:
+            clock = SystemClock()
+            async with living(on.config(), clock) as (app, journal):
+                report = await app.step(clock.now_ms())
+                assert report.account.reconciled
+                for venue in VENUES:
+                    key = SeriesKey(venue, "INJ")
+                    mark = on.hall.protocols[venue].exchange.mark("INJ")
+                    assert float(report.marks[key]) == pytest.approx(float(mark), rel=0.01)
+                    asked = on.hall.protocols[venue].asked
+                    assert not [one for one in asked if one[0] != "GET"]
+                fills = await journal(JournalStore.fills)
+                assert {fill.key.venue for fill in fills} & set(VENUES)
+            assert not any(on.held(venue) for venue in VENUES)
+
+    asyncio.run(main())
+
+
+def test_an_exchange_that_falls_silent_makes_itself_unknown_and_stops_all_orders(tmp_path: Path) -> None:
+    """If this fails, the daemon trades on a book of which a part is not known."""
+
+    async def main() -> None:
+        async with asyncio.timeout(60), stage(tmp_path, ("okx",)) as on:
+            clock = SystemClock()
+            async with living(on.config(**LIVE), clock) as (app, _):
+                on.hall.protocols["okx"].faults.add(Fault.MAINTENANCE, times=10_000)
+                report = await app.step(clock.now_ms())
+                assert set(report.account.unknown) == {"okx"}
+                assert not on.held("okx")
+
+    asyncio.run(main())
+
+
+def test_live_without_a_key_of_an_exchange_is_refused_before_anything_starts() -> None:
+    """If this fails, a live daemon finds out at its first hedge that it cannot trade."""
+    tree = {
+        **LIVE,
+        "data": {"source": "venues"},
+        "book": {"source": "injective", "address": "inj1xqqtfuya52mua6a4d5c2nqvvwwmfht3gdw99qr"},
+        "hedge": {"venues": ["binance", "okx"]},
+        "cex": {"binance": {"key_env": "KEY", "secret_env": "SECRET"}},
+    }
+    with pytest.raises(ConfigError, match=r"live needs an API key of okx: set cex\.okx\.key_file"):
+        exchange_keys(parse_config(tree), {"KEY": "k", "SECRET": "s"})
+    with pytest.raises(ConfigError, match="variable SECRET is not set"):
+        exchange_keys(parse_config(tree), {"KEY": "k"})
+
+
+def test_check_shows_what_each_key_may_do(tmp_path: Path) -> None:
+    """If this fails, the operator learns from a lost order what `hedged check` should have said."""
+
+    async def main() -> str:
+        async with stage(tmp_path, VENUES) as on:
+            on.hall.protocols["bybit"].exchange.account.rights.withdraw = True
+            file = tmp_path / "check.yaml"
+            file.write_text(yaml.safe_dump(on.tree))
+            result = await asyncio.to_thread(CliRunner().invoke, command, ["check", "--config", str(file)])
+            assert result.exit_code == 0, result.output
+            return result.output
+
+    said = asyncio.run(main())
+    assert "binance: key may trade futures; one-way mode" in said
+    assert "bybit: THIS KEY CAN DO MORE THAN TRADE" in said
+    assert "okx: key may trade; net mode, futures mode" in said
+    assert "sandbox-secret" not in said
