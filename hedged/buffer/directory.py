@@ -73,6 +73,14 @@ TABLES: dict[str, Table] = {
 }  # fmt: skip
 """Every table that is written here. `known_ts`: when a row was received; without one the table's rule holds."""
 
+IN_USD = frozenset({"hyperliquid", "deribit", "kraken", "dydx_v3", "drift", "lighter"})
+"""Venues whose contract is quoted in USD or USDC."""
+
+
+def quote_of(venue: str) -> str:
+    """Return the quote of the contract that is a venue's series."""
+    return "USDC" if venue in IN_USD else "USDT"
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hedged.buffer.directory import TABLES, parts_of, scan_part
+from hedged.buffer.directory import IN_USD, TABLES, parts_of, scan_part
 from hedged.domain.errors import DataError
 from hedged.domain.market import INJECTIVE
 
@@ -28,7 +28,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "injective_markets": ("symbol", "hourly_funding_rate_cap", "hourly_interest_rate"),
 }
 QUOTES = {
-    **dict.fromkeys(("hyperliquid", "deribit", "kraken", "dydx_v3", "drift", "lighter"), ("USD", "USDC")),
+    **dict.fromkeys(sorted(IN_USD), ("USD", "USDC")),
     INJECTIVE: ("USDT", "USDC", "AUSD", "USD"),
 }
 """Quotes of the contract that is the series at venues that list no USDT one, or not of every coin; elsewhere it is the
