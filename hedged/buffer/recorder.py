@@ -65,6 +65,7 @@ class Recorder:
         self._known = Known()
         self._told_to_ms: dict[str, int] = {}
         self._first_bar_ms = 0
+        self._recording = False
         self._unwritten: list[tuple[str, Row]] = []
         self._parts: dict[Path, pl.DataFrame] = {}
         self._bad = False
@@ -77,6 +78,11 @@ class Recorder:
         self._bars.append((ts_ms, seen))
         self._arrived.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was taken over is not written yet (or could not be)."""
+        return bool(self._bars) or self._recording
+
     async def run(self) -> None:
         """Record until cancelled; what was taken over by then is still written."""
         try:
@@ -84,7 +90,9 @@ class Recorder:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._bars:
+                    self._recording = True
                     await self._record(*self._bars.popleft())
+                    self._recording = False
         finally:
             for _, seen in self._bars:
                 self._note(bars_rows(self._known, seen, self._bar_ms))
