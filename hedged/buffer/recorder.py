@@ -1,4 +1,4 @@
-"""The recorder: the running daemon appends what it collects to a data directory, a file a table and day.
+"""The recorder: the running daemon appends what it collects to a data directory, a file a day (settlements: a month).
 
 It works beside the cycles: a bar is handed over without waiting, files are written off the loop. Whatever goes wrong
 here, a full disk or a venue without an answer, costs the recording and never a cycle.
@@ -14,16 +14,15 @@ import polars as pl
 import structlog
 
 from hedged.buffer.directory import TABLES, Table, frame_of, merged, read_part, write_part
-from hedged.buffer.recording import Known, Row, Rows, bars_rows, day_of, print_rows
+from hedged.buffer.recording import Known, Row, Rows, bars_rows, print_rows
 from hedged.domain.bars import Observation
-from hedged.domain.clock import DAY_MS, HOUR_MS, iso
+from hedged.domain.clock import HOUR_MS, iso
 from hedged.domain.errors import HedgedError
 from hedged.domain.funding import Settlement
 from hedged.domain.ports import MarketData
 
 log = structlog.get_logger(__name__)
 
-FOLDER = "recorded"
 WAITING_BARS = 16
 """Bars that may wait for a slow disk; of more the oldest are given up."""
 KEPT_ROWS = 50_000
@@ -68,6 +67,7 @@ class Recorder:
         self._recording = False
         self._unwritten: list[tuple[str, Row]] = []
         self._parts: dict[Path, pl.DataFrame] = {}
+        self._latest: dict[str, Path] = {}
         self._bad = False
 
     def take(self, ts_ms: int, seen: Sequence[Observation]) -> None:
@@ -149,14 +149,17 @@ class Recorder:
 
     def _append(self, rows: Sequence[tuple[str, Row]]) -> int:
         """Write rows into the files of their days; return how many are new. Raises OSError or DataError."""
-        by_part: dict[tuple[str, int], list[Row]] = {}
+        by_part: dict[tuple[str, str], list[Row]] = {}
         for table, row in rows:
-            by_part.setdefault((table, day_of(row)), []).append(row)
+            by_part.setdefault((table, period_of(table, int(row["ts"]))), []).append(row)
         written = 0
-        for (name, day), told in sorted(by_part.items()):
-            written += self._append_to(self._path(name, day), TABLES[name], told)
-        today = max(day for _, day in by_part)
-        self._parts = {path: rows for path, rows in self._parts.items() if path.stem >= _day_name(today - 1)}
+        for (name, period), told in sorted(by_part.items()):
+            path = self._directory / name / f"{period}.parquet"
+            written += self._append_to(path, TABLES[name], told)
+            if period == max(other for table, other in by_part if table == name):
+                self._latest[name] = path
+        # what is over is not written any more, or seldom: it need not stay in memory
+        self._parts = {path: rows for path, rows in self._parts.items() if path in self._latest.values()}
         return written
 
     def _append_to(self, path: Path, table: Table, told: Sequence[Row]) -> int:
@@ -178,9 +181,7 @@ class Recorder:
             prints = prints.join(other, on=["ts", "venue", "symbol"], how="anti")
         return prints
 
-    def _path(self, table: str, day: int) -> Path:
-        return self._directory / table / FOLDER / f"{_day_name(day)}.parquet"
 
-
-def _day_name(day: int) -> str:
-    return iso(day * DAY_MS)[:10]
+def period_of(table: str, ts_ms: int) -> str:
+    """Return the name of the file that a row belongs to: its UTC day, its month where rows are few."""
+    return iso(ts_ms)[: 7 if table == "funding" else 10]

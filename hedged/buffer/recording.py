@@ -11,7 +11,7 @@ import numpy as np
 
 from hedged.buffer.directory import quote_of
 from hedged.domain.bars import Field, Observation
-from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.funding import Settlement
 from hedged.domain.market import SeriesKey
 
@@ -143,8 +143,3 @@ def _print_row(one: Settlement, known_ms: int | None) -> Row:
 def bar_name(bar_ms: int) -> str:
     """Return the name of a bar's length: 15m, 1h."""
     return f"{bar_ms // HOUR_MS}h" if bar_ms % HOUR_MS == 0 else f"{bar_ms // MINUTE_MS}m"
-
-
-def day_of(row: Row) -> int:
-    """Return the UTC day of a row, counted from 1970."""
-    return int(row["ts"]) // DAY_MS

@@ -90,7 +90,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 def funding(out: Path) -> list[tuple[int, int | None]]:
     """(due, told) in minutes from noon."""
-    files = sorted((out / "funding" / "recorded").glob("*.parquet"))
+    files = sorted((out / "funding").glob("*.parquet"))
     frame = pl.concat([pl.read_parquet(file) for file in files]).sort("ts")
     minutes = [(pl.col(c).dt.epoch("ms") - NOON) / MINUTE_MS for c in ("ts", "known_ts")]
     return frame.select(*minutes).rows()
@@ -104,11 +104,11 @@ def test_a_value_is_a_row_when_it_is_told_and_not_when_it_is_only_remembered(tmp
         seen(NOON + 2 * BAR_MS, OPEN_INTEREST=(100.0, 5), MARK=(5e4, 1)),
     ]
     record(tmp_path, bars)
-    told = pl.read_parquet(next((tmp_path / "open_interest" / "recorded").iterdir()))
+    told = pl.read_parquet(next((tmp_path / "open_interest").iterdir()))
     assert told["ts"].dt.epoch("ms").to_list() == [NOON, NOON + 2 * BAR_MS]
     assert told["known_ts"].dt.epoch("ms").to_list() == [NOON - 5_000, NOON + 2 * BAR_MS - 5_000]
     assert told["open_interest_usd"].to_list() == [5e6, 5e6]
-    assert len(pl.read_parquet(next((tmp_path / "ohlcv" / "recorded").iterdir()))) == 3
+    assert len(pl.read_parquet(next((tmp_path / "ohlcv").iterdir()))) == 3
     assert not (tmp_path / "premium").exists()  # nobody told one
 
 
@@ -214,7 +214,7 @@ def test_a_full_disk_costs_no_bar_and_is_said_once(
     assert failing == [True, True, True, False]
     assert written == [4]
     assert [line["event"] for line in logs] == ["recording_failed", "recording_again"]
-    assert len(pl.read_parquet(next((tmp_path / "ohlcv" / "recorded").iterdir()))) == 4
+    assert len(pl.read_parquet(next((tmp_path / "ohlcv").iterdir()))) == 4
 
 
 def test_a_disk_that_hangs_holds_nobody_up_and_memory_stays_bounded(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_disk_that_hangs_holds_nobody_up_and_memory_stays_bounded(tmp_path: Pa
 
     asyncio.run(main())
     assert len(given_up) == 5
-    assert sum(len(pl.read_parquet(f)) for f in (tmp_path / "ohlcv" / "recorded").iterdir()) == WAITING_BARS
+    assert sum(len(pl.read_parquet(f)) for f in (tmp_path / "ohlcv").iterdir()) == WAITING_BARS
 
 
 def test_what_was_taken_over_is_written_when_the_daemon_ends(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_what_was_taken_over_is_written_when_the_daemon_ends(tmp_path: Path) -> 
         await asyncio.wait([task])
 
     asyncio.run(main())
-    assert len(pl.read_parquet(next((tmp_path / "ohlcv" / "recorded").iterdir()))) == 1
+    assert len(pl.read_parquet(next((tmp_path / "ohlcv").iterdir()))) == 1
 
 
 def test_a_file_holds_a_day(tmp_path: Path) -> None:
@@ -257,8 +257,7 @@ def test_a_file_holds_a_day(tmp_path: Path) -> None:
     bars = [seen(midnight + i * BAR_MS, MARK=(5e4, 1), PREMIUM=(1e-4, 1)) for i in range(-1, 3)]
     record(tmp_path, bars)
     counts = {
-        (file.parent.parent.name, file.stem): len(pl.read_parquet(file))
-        for file in tmp_path.rglob("*.parquet")
+        (file.parent.name, file.stem): len(pl.read_parquet(file)) for file in tmp_path.rglob("*.parquet")
     }
     days = ("2024-10-04", "2024-10-05")
     assert counts == {
