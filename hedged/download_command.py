@@ -91,7 +91,9 @@ def download(
     from hedged.download.paging import Span
     from hedged.download.run import Wanted
     from hedged.download.store import must_be_symbol
+    from hedged.telemetry.logs import configure_logs
 
+    configure_logs(lambda: 0, "error", "console")
     clock = SystemClock()
     now_ms = clock.now_ms()
     to_ms = min(day_ms(to, "--to"), now_ms) if to else now_ms

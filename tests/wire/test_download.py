@@ -13,6 +13,9 @@ import polars as pl
 import pytest
 
 from hedged.adapters.replay.tables import load_tables
+from hedged.backtest.recorded import BacktestOptions, run_backtest
+from hedged.backtest.runner import Window
+from hedged.config import parse_config
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from hedged.download.binance import Binance
 from hedged.download.bybit import Bybit
@@ -363,3 +366,20 @@ def test_a_symbol_that_a_venue_does_not_list_is_named(tmp_path: Path) -> None:
         assert outcome.complete
 
     run(tmp_path, script)
+
+
+def test_what_was_downloaded_can_be_backtested(tmp_path: Path) -> None:
+    """If this fails, a new user's first download is of no use to the command it was made for."""
+    data = tmp_path / "data"
+    run(data, _complete)
+    config = parse_config(
+        {
+            "book": {"positions": {"BTC": {"usd": 100_000}}},
+            "hedge": {"venues": ["binance", "bybit"], "forecaster": "ewma"},
+            "cycle": {"history_days": 7},
+        }
+    )
+    window = Window(TODAY - 2 * DAY_MS, TODAY - DAY_MS)
+    summary, _ = run_backtest(config, BacktestOptions(data, ["BTC"], window, tmp_path / "out", None))
+    assert summary["data_gaps"] == []
+    assert summary["unhedged_funding_usd"] != 0
