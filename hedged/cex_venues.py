@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import numpy as np
@@ -123,11 +122,14 @@ class CexVenues:
         found = {}
         for venue, data in self.sources.items():
             told, key = self.config.cex_of(venue), keys[venue]
-            exchange: Any = make_exchange(data.profile, told, self.session, self.clock, key)
+            exchange, reader = (
+                make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(2)
+            )
             leverage = max(1, int(self.config.risk.max_leverage))
             found[venue] = CexTrading(
                 data,
                 exchange,
+                reader,
                 key,
                 self.clock,
                 leverage,

@@ -376,11 +376,12 @@ class Config(_Section):
             ),
             True,
         )
-        injective = {"nodes", "deadline_s", *KEY_SETTINGS}
-        keys = {venue: set(CEX_KEY_SETTINGS) for venue in self.cex}
-        tree = self.model_dump(
-            exclude={**whole, "injective": injective, "cex": keys, "outside": OUTSIDE_WIRING}
-        )
+        parts: dict[str, Any] = {
+            "injective": {"nodes", "deadline_s", *KEY_SETTINGS},
+            "outside": OUTSIDE_WIRING,
+            "cex": {venue: set(CEX_KEY_SETTINGS) for venue in self.cex},
+        }
+        tree = self.model_dump(exclude={**whole, **parts})
         tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
         tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
         text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))

@@ -29,7 +29,10 @@ class CexVenueConfig(Section):
     secret_env: str | None = Field(None, description="with key_env: environment variable with the secret")
     passphrase_env: str | None = Field(None, description="with key_env, at OKX: the passphrase's")
     rate_share: Decimal = Field(
-        Decimal("0.7"), gt=0, le=1, description="share of the exchange's request limit to use"
+        Decimal("0.5"),
+        gt=0,
+        le=1,
+        description="share of ccxt's request rate; data, account and orders each get one",
     )
     deadline_s: float = Field(8.0, gt=0, le=30, description="of every request")
     options: dict[str, Any] = Field(default_factory=dict, description="further options of ccxt")

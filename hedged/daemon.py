@@ -280,14 +280,14 @@ async def _serve(app: App, config: Config, until_ms: int | None, beside: Sequenc
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
-            lasting = [group.create_task(one.run()) for one in beside]
+            lasting = [group.create_task(one.run(), name=type(one).__name__) for one in beside]
             await app.prepare()
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )
             # virtual time has no need to be watched more often than it is acted on
             every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
-            lasting.append(group.create_task(_watch(app, every_s)))
+            lasting.append(group.create_task(_watch(app, every_s), name="watch"))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.step(app.parts.clock.now_ms())

@@ -37,7 +37,18 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def recorded() -> Callable[[str], Any]:
     """Reads a recorded response of Injective by the name of its file."""
-    folder = SHARED / "fixtures" / "injective"
+    return _reader("injective")
+
+
+@pytest.fixture(scope="session")
+def recorded_cex() -> Callable[[str], Any]:
+    """Reads a recorded response of an exchange: `binance__parse_order__3`."""
+    read = _reader("cex")
+    return lambda name: read(f"async_support__{name}")["raw"]
+
+
+def _reader(folder_name: str) -> Callable[[str], Any]:
+    folder = SHARED / "fixtures" / folder_name
     if not folder.is_dir():
         pytest.skip("needs ../shared/fixtures (recorded responses, not part of the repository)")
     return lambda name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
@@ -56,7 +67,7 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever uses the history carries its marker, so that no skipped proof goes uncounted."""
     for item in items:
-        if {"shared_data", "recorded"} & set(getattr(item, "fixturenames", ())):
+        if {"shared_data", "recorded", "recorded_cex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
 
 

@@ -31,6 +31,8 @@ DIALECTS: Mapping[str, Callable[[Sequence[Instrument], Hours], list[Dialect]]] =
 """By ccxt's id."""
 FIRST_RETRY_S = 1.0
 LEAST_POLL_S = 0.5
+MARKET_BY_MARKET_S = 600.0
+"""Bound of polls that ask for each market by itself, at the pace that the venue's request limit allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,8 @@ class ExchangeFeed:
             [
                 Poll("rates", data.snapshot, polls.silent_s, while_stale=True),
                 Poll("all rates", data.snapshot, polls.everything_s, at_once=False),
-                Poll("details", data.details, polls.details_s),
-                Poll("history", data.load, polls.settled_s),
+                Poll("details", data.details, polls.details_s, deadline_s=MARKET_BY_MARKET_S),
+                Poll("history", data.load, polls.settled_s, deadline_s=MARKET_BY_MARKET_S),
             ],
             self._route,
             self._pace,

@@ -35,14 +35,14 @@ class Poll:
     every_s: float
     while_stale: bool = False
     at_once: bool = True
-    deadline_s: float = 20.0
+    deadline_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How old values may grow, in seconds, before REST is asked; how often that is looked at; the longest back-off."""
 
-    look_s: float = 1.0
+    look_s: float = 2.0
     longest_retry_s: float = 60.0
     limits_s: Mapping[Field, float] = field(
         default_factory=lambda: {
@@ -133,8 +133,8 @@ class VenueFeed:
         tallies: list[Tally] = [stream.tally for stream in self.streams]
         ages = self._sink.ages_s(self._clock.now_ms())
         oldest: dict[str, float] = {}
-        for (_, one), age_s in ages.items():
-            if one in GROUPS:
+        for (symbol, one), age_s in ages.items():
+            if one in GROUPS and symbol in self.symbols:  # REST tells of others too
                 oldest[GROUPS[one]] = max(oldest.get(GROUPS[one], 0.0), age_s)
         return FeedStatus(
             venue=self.venue,

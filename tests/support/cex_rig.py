@@ -56,11 +56,12 @@ class Rig:
     data: CexData
     trading: CexTrading
     key: ApiKey
+    served: str
     cycles: int = field(default=START_MS)
 
     @property
     def protocol(self) -> Any:
-        return self.hall.protocols[self.venue]
+        return self.hall.protocols[self.served]
 
     @property
     def engine(self) -> Any:
@@ -102,27 +103,32 @@ async def rig(
     *,
     clock: Clock | None = None,
     symbols: tuple[str, ...] | None = None,
-    deadline_s: float = 1.0,
+    deadline_s: float = 10.0,
     hourly: bool = False,
     patience: Patience = PATIENCE,
     prepare: Callable[[Any], None] = lambda _: None,
     history_days: int = 2,
+    served: str | None = None,
     **config: Any,
 ) -> AsyncIterator[Rig]:
-    """Serve the sandbox and connect to one of its exchanges. `hourly`: every market settles each hour."""
+    """Serve the sandbox and connect to one of its exchanges. `hourly`: every market settles each hour.
+
+    `served`: the exchange that answers, where the venue goes by another name.
+    """
     clock = clock or StillClock()
     hall = Hall(clock)
     if hourly:
         for one in hall.protocols.values():
             for path in one.exchange.paths.values():
                 path.intervals = [(0, 1)]
-    prepare(hall.protocols[venue])
+    served = served or venue
+    prepare(hall.protocols[served])
     told = CexVenueConfig.model_validate({"deadline_s": deadline_s, **config})
     profile = profile_of(venue, told)
     if isinstance(clock, StillClock):
         clock.skip(10)  # what an earlier life may have sent has come by now
     async with serve_all(hall) as loopback, loopback.session() as session:
-        key = hall.key_of(venue)
+        key = hall.key_of(served)
         fast = told.model_copy(update={"rate_share": Decimal(50)})  # no waiting for request limits in tests
         data = CexData(
             venue, make_exchange(profile, fast, session, clock), profile, clock, COSTS, Decimal(LEVERAGE),
@@ -131,12 +137,11 @@ async def rig(
         if symbols is not None:
             data.watch(symbols)
         own = ApiKey(venue, key.key, key.secret, key.passphrase if venue == "okx" else "")
-        trading = CexTrading(
-            data, make_exchange(profile, fast, session, clock, own), own, clock, LEVERAGE, patience=patience
-        )
+        exchange, reader = (make_exchange(profile, fast, session, clock, own) for _ in range(2))
+        trading = CexTrading(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
         trading._started_ms -= 60_000
         try:
-            yield Rig(venue, hall, loopback, session, clock, told, data, trading, own)
+            yield Rig(venue, hall, loopback, session, clock, told, data, trading, own, served)
         finally:
             await trading.close()
             await data.close()

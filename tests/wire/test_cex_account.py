@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cex_rig import LEVERAGE, VENUES, Rig, rig
 
+from hedged.adapters.cex import account, preflight
 from hedged.adapters.cex.preflight import clear_for_trading
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError, Rejected, Retryable
@@ -31,8 +32,8 @@ READS = {
 def on(venue: str, script: Script, **options: Any) -> None:
     async def main() -> None:
         async with (
-            asyncio.timeout(30),
-            rig(venue, **{"symbols": ("BTC",), "deadline_s": 0.5, **options}) as rigged,
+            asyncio.timeout(60),
+            rig(venue, **{"symbols": ("BTC",), **options}) as rigged,
         ):
             await script(rigged)
 
@@ -40,7 +41,7 @@ def on(venue: str, script: Script, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("which", range(4))
-@pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY, Fault.ERROR, Fault.BLACK_HOLE, Fault.RATE_LIMIT])
+@pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY, Fault.ERROR, Fault.RATE_LIMIT])
 @pytest.mark.parametrize("venue", VENUES)
 def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which: int) -> None:
     """If this fails, a page of HTML reads as a closed position, and the daemon opens it a second time."""
@@ -49,10 +50,24 @@ def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which
         rigged.hold("1")
         assert await rigged.trading.positions()
         rigged.faults.add(fault, READS[venue][which])
-        account = rigged.trading
-        asked = (account.positions, account.balance, account.executions, account.funding_payments)[which]
+        side = rigged.trading
+        asked = (side.positions, side.balance, side.executions, side.funding_payments)[which]
         with pytest.raises(Retryable):
             await asked(*(() if which < 2 else (rigged.clock.now_ms() - HOUR_MS,)))
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_an_exchange_that_is_silent_is_given_up(venue: str) -> None:
+    """If this fails, one silent exchange holds up every cycle."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.trading.balance()
+        rigged.faults.add(Fault.BLACK_HOLE, READS[venue][0])
+        rigged.trading.reader.timeout = 300
+        with pytest.raises(Retryable, match="RequestTimeout"):
+            await rigged.trading.positions()
 
     on(venue, script)
 
@@ -130,10 +145,10 @@ def test_many_fills_and_payments_are_read_page_by_page(venue: str) -> None:
 
     async def script(rigged: Rig) -> None:
         await rigged.data.listed()
-        account, mark = rigged.engine.account, rigged.engine.mark("BTC")
+        theirs, mark = rigged.engine.account, rigged.engine.mark("BTC")
         tick = rigged.engine.instruments["BTC"].tick
         worst = (mark * Decimal("1.05") / tick).to_integral_value() * tick
-        account.chosen("BTC").leverage = 100
+        theirs.chosen("BTC").leverage = 100
         for n in range(130):
             rigged.engine.place(Ticket("BTC", 1, Decimal("0.001"), worst, "IOC", False, f"hand{n}"))
             rigged.clock.skip(1 if n % 10 else 2 * 3_600)  # some of them at one instant, all within some days
@@ -142,7 +157,7 @@ def test_many_fills_and_payments_are_read_page_by_page(venue: str) -> None:
         assert len(traded) == 130
         assert all(one.client_id is None for one in traded)
         paid = await rigged.trading.funding_payments(rigged.clock.now_ms() - 3 * DAY_MS)
-        booked = [one for one in account.income if one.kind == "funding"]
+        booked = [one for one in theirs.income if one.kind == "funding"]
         assert [p.settlement.ts_ms for p in paid] == [one.ts_ms for one in booked]
         assert len(paid) >= 24
         for told, truth in zip(paid, booked, strict=True):
@@ -214,7 +229,7 @@ def test_a_wrong_key_is_named_and_never_shown(venue: str) -> None:
     """If this fails, the operator does not learn which key is wrong, or the log learns the key."""
 
     async def script(rigged: Rig) -> None:
-        rigged.trading.exchange.secret = "wrong-secret"
+        rigged.trading.reader.secret = "wrong-secret"
         with pytest.raises(ConfigError, match=f"cex.{venue}: the exchange does not take the key") as refused:
             await clear_for_trading(rigged.trading)
         for part in ("sandbox-key", "sandbox-secret", "sandbox-passphrase", "signature="):
@@ -272,3 +287,23 @@ def test_resting_orders_are_told_and_cancelled_by_client_id(venue: str) -> None:
         await rigged.trading.cancel(client_id)
 
     on(venue, script)
+
+
+def test_a_venue_that_only_ccxt_knows_is_traded_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, no other exchange can be added by configuration."""
+    monkeypatch.setattr(preflight, "RIGHTS", {})  # one of which nothing is known but what ccxt says
+    monkeypatch.setattr(account, "READERS", {})
+
+    async def script(rigged: Rig) -> None:
+        assert rigged.data.profile.pages == "forward"
+        found = await clear_for_trading(rigged.trading)
+        assert "what the key may do is not known: make sure that it cannot withdraw" in found.warnings
+        state = await rigged.trading.place(rigged.order("0.5"))
+        assert state == await rigged.trading.lookup(state.client_id)
+        assert state.filled == (await rigged.trading.positions())["BTC"].quantity == Decimal("0.5")
+        (fill,) = await rigged.trading.executions(0)
+        assert (fill.client_id, fill.key.venue) == (state.client_id, "elsewhere")
+        rigged.clock.skip(2 * 3_600)
+        assert len(await rigged.trading.funding_payments(0)) == 2
+
+    on("elsewhere", script, served="binance", ccxt_id="binanceusdm", hourly=True)

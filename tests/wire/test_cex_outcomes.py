@@ -21,6 +21,8 @@ SENDS = {"binance": "/fapi/v1/order", "bybit": "/v5/order/create", "okx": "/api/
 DONE = (Fault.LOST_ACK, Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.HTML_AFTER, Fault.CUT)
 NOT_DONE = (Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.MAINTENANCE)
 
+DEADLINE_S = 2.0
+
 Script = Callable[[Rig, Executor], Coroutine[Any, Any, None]]
 
 
@@ -33,7 +35,7 @@ def live(venue: str, path: Path, script: Script) -> list[str]:
     """Run a script with an executor over one exchange; return the events that it journalled."""
 
     async def main() -> None:
-        async with asyncio.timeout(30), rig(venue, symbols=("BTC",), deadline_s=0.4) as on:
+        async with asyncio.timeout(60), rig(venue, symbols=("BTC",), deadline_s=DEADLINE_S) as on:
             await on.trading.positions()
             journal = Journal.open(path)
             try:

@@ -1,5 +1,6 @@
 """How far this machine's clock is from the exchange's: signed requests carry the exchange's time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -18,11 +19,13 @@ LIFE_MS = 10 * MINUTE_MS
 class ClockOffset:
     """Keeps ccxt's `timeDifference` (local − exchange) current. `offset_ms` is the latest measurement."""
 
-    def __init__(self, venue: str, exchange: Any, clock: Clock, most_ms: int = MOST_MS) -> None:
-        self._venue, self._exchange, self._clock, self.most_ms = venue, exchange, clock, most_ms
+    def __init__(self, venue: str, exchanges: Sequence[Any], clock: Clock, most_ms: int = MOST_MS) -> None:
+        """`exchanges`: ccxt instances of one venue; the first one is asked."""
+        self._venue, self._exchanges, self._clock, self.most_ms = venue, tuple(exchanges), clock, most_ms
         self._measured_ms: int | None = None
         self.offset_ms = 0
-        exchange.hedged_time_refused = self.doubt
+        for exchange in self._exchanges:
+            exchange.hedged_time_refused = self.doubt
 
     async def measure(self) -> int:
         """Ask the exchange for its time; return local − exchange, ms. Raises Retryable.
@@ -31,11 +34,12 @@ class ClockOffset:
         """
         asked_ms = self._clock.now_ms()
         with reading(f"{self._venue}, time"):
-            theirs_ms = int(await self._exchange.fetch_time())
+            theirs_ms = int(await self._exchanges[0].fetch_time())
         received_ms = self._clock.now_ms()
         self.offset_ms = (asked_ms + received_ms) // 2 - theirs_ms
         self._measured_ms = received_ms
-        self._exchange.options["timeDifference"] = self.offset_ms
+        for exchange in self._exchanges:
+            exchange.options["timeDifference"] = self.offset_ms
         return self.offset_ms
 
     async def current(self) -> int:

@@ -1,6 +1,6 @@
 """Which exchanges there are and how ccxt is to be talked to about them: data, one row a venue, and a factory.
 
-Any other perpetual venue that ccxt knows works by its id in the configuration, with what `USUAL` says.
+Any other perpetual venue that ccxt knows works by its id in the configuration, with `Profile`'s defaults.
 """
 
 import logging
@@ -31,10 +31,9 @@ class Profile:
     `margin`: where the margin mode is chosen: by `symbol`, for the whole `account`, or with each `order`.
     `payment_sign`: +1 where a positive amount of funding was received, −1 where it was paid.
     `client_id_in_trades`: field of a raw fill that holds the client id; None: asked for order by order.
-    `client_ids_for_ever`: whether a client id that was used is refused also when its order is gone.
     `window_ms`: age from which on the exchange refuses a signed order.
     `refusals`: pattern of codes that refuse an order and that ccxt has no class for.
-    `pages`: history comes oldest first from a start (`forward`), or newest first before an id or instant (`back`).
+    `pages`: funding history is walked from its start (`forward`), or back from now by ccxt's parameter of this name.
     """
 
     ccxt_id: str
@@ -45,8 +44,6 @@ class Profile:
     window_ms: int = 60_000
     payment_sign: int = 1
     client_id_in_trades: str | None = None
-    client_ids_for_ever: bool = True
-    trades_need_symbol: bool = False
     usual_interval_h: float | None = None
     pages: str = "forward"
     print_limit: int = 100
@@ -56,7 +53,6 @@ class Profile:
     refusals: str = r"(?!)"
 
 
-USUAL = Profile("")
 PROFILES: Mapping[str, Profile] = {
     "binance": Profile(
         "binanceusdm",
@@ -66,8 +62,6 @@ PROFILES: Mapping[str, Profile] = {
             "recvWindow": RECEIVE_WINDOW_MS,
         },
         window_ms=RECEIVE_WINDOW_MS,
-        client_ids_for_ever=False,
-        trades_need_symbol=True,
         usual_interval_h=8.0,
         print_limit=1_000,
         candle_limit=1_000,
@@ -91,6 +85,7 @@ PROFILES: Mapping[str, Profile] = {
         window_ms=RECEIVE_WINDOW_MS,
         payment_sign=-1,
         client_id_in_trades="orderLinkId",
+        pages="until",
         print_limit=200,
         candle_limit=1_000,
         book_limit=200,
@@ -109,7 +104,7 @@ PROFILES: Mapping[str, Profile] = {
         margin="order",
         window_ms=RECEIVE_WINDOW_MS,
         client_id_in_trades="clOrdId",
-        pages="back",
+        pages="after",
         book_limit=400,
         duplicate_codes=("51016",),
         refusals=r'"sCode":\s*"51\d{3}"|"code":\s*"50120"',

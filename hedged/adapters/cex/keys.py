@@ -3,16 +3,14 @@
 A file holds `key`, `secret` and, at OKX, `passphrase` as `name: value` lines (or `name = value`).
 """
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hedged.config_cex import CexVenueConfig
 from hedged.domain.errors import ConfigError
+from hedged.secret import read_secret_file
 
-LARGEST_BYTES = 8_192  # an RSA key in PEM has about 3,300
 NAMES = ("key", "secret", "passphrase")
 HIDDEN = "<hidden>"
 
@@ -70,22 +68,11 @@ def load_api_key(venue: str, config: CexVenueConfig, environ: Mapping[str, str])
 
 
 def _of_file(venue: str, file: Path) -> ApiKey:
-    """Read a file that only its owner may read; the check and the read see the same file."""
-    where = f"cex.{venue}.key_file {file}"
-    try:
-        with file.open("rb") as stream:
-            state = os.fstat(stream.fileno())
-            if stat.S_IMODE(state.st_mode) & 0o077:
-                raise ConfigError(
-                    f"{where} can be read by others (mode {stat.S_IMODE(state.st_mode):04o}): chmod 600 {file}"
-                )
-            if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST_BYTES:
-                raise ConfigError(f"{where} is no key: it should be a small text file")
-            lines = stream.read(LARGEST_BYTES).decode("utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise ConfigError(f"{where} cannot be read: {error.strerror}") from None
+    """Read a file that only its owner may read."""
+    setting = f"cex.{venue}.key_file"
+    where = f"{setting} {file}"
     parts: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_secret_file(setting, file).reveal().splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, mark, value = line.partition(":" if ":" in line.split("=", 1)[0] else "=")

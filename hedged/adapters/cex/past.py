@@ -96,10 +96,10 @@ class PastReader:
     async def prints(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[Mapping[str, Any]]:
         """Return ccxt's rows with since < instant ≤ until, ascending, each instant once."""
         with reading(f"{self._venue}, funding history of {perpetual.symbol}"):
-            if self._profile.pages == "back":
-                rows = await self._pages_back(perpetual, since_ms)
-            else:
+            if self._profile.pages == "forward":
                 rows = await self._pages_forward(perpetual, since_ms)
+            else:
+                rows = await self._pages_back(perpetual, since_ms)
             found = {due_ms(int(row["timestamp"])): row for row in rows}
             return [found[ts_ms] for ts_ms in sorted(found) if since_ms < ts_ms <= until_ms]
 
@@ -110,7 +110,7 @@ class PastReader:
             page = await self._exchange.fetch_funding_rate_history(perpetual.name, from_ms, limit)
             fresh = [row for row in page if not rows or row["timestamp"] > rows[-1]["timestamp"]]
             rows += fresh
-            if not fresh or len(page) < limit:
+            if not fresh:  # a short page may be a window that the exchange cut
                 break
             from_ms = int(fresh[-1]["timestamp"]) + 1
         return rows
@@ -118,13 +118,15 @@ class PastReader:
     async def _pages_back(self, perpetual: Perpetual, since_ms: int) -> list[Mapping[str, Any]]:
         limit = self._profile.print_limit
         rows: list[Mapping[str, Any]] = []
-        before: dict[str, str] = {}
+        before: dict[str, int] = {}
         for _ in range(MOST_PAGES):
             page = await self._exchange.fetch_funding_rate_history(perpetual.name, None, limit, before)
             rows = [*page, *rows]
             if len(page) < limit or int(page[0]["timestamp"]) <= since_ms:
                 break
-            before = {"after": str(page[0]["timestamp"])}
+            oldest_ms = int(page[0]["timestamp"])
+            # OKX means strictly before, Bybit up to and including
+            before = {self._profile.pages: oldest_ms if self._profile.pages == "after" else oldest_ms - 1}
         return rows
 
     async def marks(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[tuple[int, float]]:

@@ -80,7 +80,7 @@ async def _asking(
 
 
 async def _binance(trading: CexTrading, found: _Findings) -> None:
-    exchange = trading.exchange
+    exchange = trading.reader
     rights = await exchange.sapiGetAccountApiRestrictions()
     if not rights["enableFutures"]:
         found.faults.append("the key may not trade futures: enable it in Binance's API management")
@@ -99,7 +99,7 @@ async def _binance(trading: CexTrading, found: _Findings) -> None:
 
 
 async def _bybit(trading: CexTrading, found: _Findings) -> None:
-    exchange = trading.exchange
+    exchange = trading.reader
     rights = (await exchange.privateGetV5UserQueryApi())["result"]
     granted: Mapping[str, Any] = rights.get("permissions") or {}
     contracts = set(granted.get("ContractTrade") or ())
@@ -121,7 +121,7 @@ async def _bybit(trading: CexTrading, found: _Findings) -> None:
 
 
 async def _okx(trading: CexTrading, found: _Findings) -> None:
-    (account,) = (await trading.exchange.privateGetAccountConfig())["data"]
+    (account,) = (await trading.reader.privateGetAccountConfig())["data"]
     rights = str(account.get("perm", "")).split(",")
     if "trade" not in rights:
         found.faults.append(
@@ -140,10 +140,7 @@ async def _okx(trading: CexTrading, found: _Findings) -> None:
 
 async def _usual(trading: CexTrading, found: _Findings) -> None:
     """Ask what every exchange can be asked; its key's rights are not known."""
-    if (
-        trading.exchange.has.get("fetchPositionMode")
-        and (await trading.exchange.fetch_position_mode())["hedged"]
-    ):
+    if trading.reader.has.get("fetchPositionMode") and (await trading.reader.fetch_position_mode())["hedged"]:
         found.faults.append("the account is in hedge mode: switch it to one-way mode")
     found.warnings.append("what the key may do is not known: make sure that it cannot withdraw")
 
@@ -162,9 +159,9 @@ async def read_fees(trading: CexTrading) -> None:
     for symbol in trading.data.symbols:
         name = trading.data.perpetuals[symbol].name
         with reading(f"{trading.venue}, fees", trading.key.redact):
-            if not trading.exchange.has.get("fetchTradingFee"):
+            if not trading.reader.has.get("fetchTradingFee"):
                 return
-            row = await trading.exchange.fetch_trading_fee(name)
+            row = await trading.reader.fetch_trading_fee(name)
             if row.get("maker") is not None and row.get("taker") is not None:
                 trading.data.put_fees(symbol, Decimal(str(row["maker"])), Decimal(str(row["taker"])))
 

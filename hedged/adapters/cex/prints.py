@@ -84,6 +84,8 @@ def intervals_h(times_ms: list[int], usual_h: float | None, before_ms: int | Non
     A gap longer than a day is missing data, then the interval of the next one stands in; `before_ms`: the settlement
     before the first. The first without one takes the next one's.
     """
+    if not times_ms:
+        return []
     edges = times_ms if before_ms is None else [before_ms, *times_ms]
     gaps: list[float | None] = [(b - a) / HOUR_MS for a, b in pairwise(edges)]
     if before_ms is None:

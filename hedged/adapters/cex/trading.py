@@ -63,12 +63,17 @@ async def _unknown(_: str) -> str | None:
 
 
 class CexTrading:
-    """Orders and account of one key at one exchange. It owns `exchange`, whose session belongs to its maker."""
+    """Orders and account of one key at one exchange.
+
+    It owns two ccxt instances, whose session belongs to their maker: `exchange` sends and looks up, `reader` reads the
+    account. A request for the funding history uses up seconds of a limiter, and an order must not wait for it.
+    """
 
     def __init__(
         self,
         data: CexData,
         exchange: Any,
+        reader: Any,
         key: ApiKey,
         clock: Clock,
         leverage: int,
@@ -78,14 +83,14 @@ class CexTrading:
         speed: float = 1.0,
     ) -> None:
         """`speed`: of the clock; what networks take is told in wall time."""
-        self.venue, self.data, self.exchange, self.key = data.venue, data, exchange, key
+        self.venue, self.data, self.exchange, self.reader, self.key = data.venue, data, exchange, reader, key
         self.patience = patience or Patience()
-        self.offset = ClockOffset(self.venue, exchange, clock, round(MOST_MS * speed))
+        self.offset = ClockOffset(self.venue, (exchange, reader), clock, round(MOST_MS * speed))
         self._clock, self._symbol_of, self._started_ms = clock, symbol_of, clock.now_ms()
-        self._account = Account(data, exchange, key, quote)
+        self._account = Account(data, reader, key, quote)
         self._orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
-        self._fills = Fills(data, exchange, self._orders, key, quote, clock)
-        self._payments = Payments(data, exchange, key, clock)
+        self._fills = Fills(data, reader, self._orders, key, quote, clock)
+        self._payments = Payments(data, reader, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
         self._touch_ms = round(TOUCH_MS * speed)
@@ -174,18 +179,20 @@ class CexTrading:
             await self._orders.cancel(client_id, perpetual)
 
     async def close(self) -> None:
-        """Close the ccxt instance."""
+        """Close the ccxt instances."""
         try:
             async with asyncio.timeout(2):
                 await self.exchange.close()
+                await self.reader.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
 
     async def _ready(self) -> None:
         """Know the markets and the exchange's time. Raises Retryable."""
         await self.data.listed()
-        if self._listed_ms != self.data.listed_ms:  # one listing serves both instances
-            self.exchange.set_markets(list(self.data.exchange.markets.values()))
+        if self._listed_ms != self.data.listed_ms:  # one listing serves all instances
+            for exchange in (self.exchange, self.reader):
+                exchange.set_markets(list(self.data.exchange.markets.values()))
             self._listed_ms = self.data.listed_ms
         await self.offset.current()
 

@@ -143,6 +143,7 @@ def test_updates_reach_the_board_from_their_receipt_on() -> None:
         assert seen.values[Field.MARK] == 100.0
         assert seen.values[Field.INTERVAL_H] == 8.0
         assert tops == [("BTC", START_MS, update.top)]
+        board.put("ETH", START_MS - 300_000, {Field.MARK: 5.0})  # not followed
         status: FeedStatus = one.status()
         assert status.lags_s == {"price": 0.5}
         assert status.ages_s == {"price": 0.0}

@@ -104,3 +104,13 @@ def test_frames_stay_below_what_the_venue_takes() -> None:
     assert all(len(frame) < FRAME_BYTES + 100 for frame in frames)
     args = [(arg["channel"], arg["instId"]) for frame in frames for arg in json.loads(frame)["args"]]
     assert len(set(args)) == len(args) == 4 * 400
+
+
+def test_the_rate_of_the_coming_settlement_is_the_same_whatever_the_method() -> None:
+    """If this fails, a market whose rate is fixed a period ahead is told with the rate after the coming one."""
+    row = FUNDING | {
+        "method": "next_period", "nextFundingRate": "0.0002608059239328", "nextFundingTime": "1700755200000",
+    }  # fmt: skip
+    ((update,), *_) = connection().read(pushed("funding-rate", row))
+    assert update.settles == Settles(1700726400000, 8.0)
+    assert update.values[Field.FUNDING_ESTIMATE] == pytest.approx(0.0001875391284828 / 8)

@@ -1,0 +1,183 @@
+"""Market data of each exchange over its own protocol: present, past, and what happens when it falls silent."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from cex_rig import VENUES, Rig, rig
+
+from hedged.adapters.cex.feed import CexFeed, Pace
+from hedged.domain.bars import Field
+from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from hedged.domain.errors import Retryable
+from hedged.domain.orders import Side
+from hedged.sandbox.cex.faults import Fault
+
+Script = Callable[[Rig], Coroutine[Any, Any, None]]
+
+
+def on(venue: str, script: Script, **options: Any) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), rig(venue, **{"symbols": ("BTC", "INJ"), **options}) as rigged:
+            await script(rigged)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_present_is_in_coins_and_per_hour(venue: str) -> None:
+    """If this fails, venues are compared in different units."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.markets()
+        await rigged.data.details()
+        now_ms = rigged.clock.now_ms()
+        for seen in await rigged.data.observe(now_ms):
+            path = rigged.engine.paths[seen.key.symbol]
+            hours = path.interval_h(now_ms)
+            wanted = {
+                Field.FUNDING_ESTIMATE: float(path.estimate(now_ms)) / hours,
+                Field.FUNDING_SETTLED: float(path.prints(now_ms - DAY_MS, now_ms)[-1].rate) / hours,
+                Field.SETTLED_INTERVAL_H: hours,
+                Field.INTERVAL_H: hours,
+                Field.SETTLES_IN_S: (path.next_settlement_ms(now_ms) - now_ms) / SECOND_MS,
+                Field.MARK: float(path.mark(now_ms)),
+                Field.OPEN_INTEREST: float(path.open_interest(now_ms)),
+            }
+            for field, value in wanted.items():
+                assert seen.values[field] == pytest.approx(value), field.name
+            assert seen.values[Field.INDEX] == pytest.approx(float(path.index(now_ms)), rel=1e-5)
+            depth = float(rigged.engine.instruments[seen.key.symbol].depth_usd)
+            assert seen.values[Field.BID_DEPTH_USD] == pytest.approx(depth, rel=0.05)
+            assert seen.values[Field.ASK_DEPTH_USD] == pytest.approx(depth, rel=0.05)
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_intervals_that_change_are_kept_with_every_print(venue: str) -> None:
+    """If this fails, a rate of one hour counts as one of eight after the exchange has shortened the interval."""
+
+    def prepare(protocol: Any) -> None:
+        now_ms = protocol.exchange.now_ms
+        eight, four = (now_ms - 6 * DAY_MS) // DAY_MS * DAY_MS, (now_ms - 3 * DAY_MS) // DAY_MS * DAY_MS
+        protocol.exchange.paths["BTC"].intervals = [(0, 8), (eight + 8 * HOUR_MS, 4), (four, 1)]
+
+    async def script(rigged: Rig) -> None:
+        now_ms = rigged.clock.now_ms()
+        told = [
+            s for s in await rigged.data.settlements(now_ms - 9 * DAY_MS, now_ms) if s.key.symbol == "BTC"
+        ]
+        true = rigged.engine.paths["BTC"].prints(now_ms - 9 * DAY_MS, now_ms)
+        assert [s.ts_ms for s in told] == [p.ts_ms for p in true]
+        assert {int(s.rate.interval_h) for s in told} == {1, 4, 8}
+        for one, other in zip(told, true, strict=True):
+            assert (one.rate.rate, one.rate.interval_h) == (other.rate, other.interval_h)
+            assert float(one.price) == pytest.approx(float(other.mark), rel=1e-9)
+
+    on(venue, script, prepare=prepare, history_days=10)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_long_past_is_read_page_by_page(venue: str) -> None:
+    """If this fails, the history that forecasts are made from ends at the first page."""
+
+    async def script(rigged: Rig) -> None:
+        now_ms = rigged.clock.now_ms()
+        hours = range(1, 24 * 45)
+        rows = await rigged.data.history([now_ms // HOUR_MS * HOUR_MS - ago * HOUR_MS for ago in hours])
+        for row in rows:
+            (seen,) = row
+            path = rigged.engine.paths["BTC"]
+            assert seen.values[Field.MARK] == pytest.approx(float(path.mark(seen.ts_ms)))
+            (settled,) = path.prints(seen.ts_ms - HOUR_MS, seen.ts_ms)
+            assert seen.values[Field.FUNDING_SETTLED] == pytest.approx(float(settled.rate))
+            assert seen.known_at_ms[Field.FUNDING_SETTLED] == seen.ts_ms
+
+    on(venue, script, symbols=("BTC",), hourly=True, history_days=46)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_settlement_that_comes_live_is_known_from_its_receipt(venue: str) -> None:
+    """If this fails, a bar holds a rate that nobody had been told at its end."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.observe(rigged.clock.now_ms())
+        due_ms = rigged.engine.paths["BTC"].next_settlement_ms(rigged.clock.now_ms())
+        rigged.clock.skip((due_ms - rigged.clock.now_ms()) / SECOND_MS + 20)
+        (seen,) = await rigged.data.observe(rigged.clock.now_ms())
+        assert seen.known_at_ms[Field.FUNDING_SETTLED] == due_ms + 20 * SECOND_MS
+        assert seen.values[Field.SETTLED_AGO_S] == 20
+        (at_the_hour,) = await rigged.data.observe(due_ms)
+        assert at_the_hour.known_at_ms[Field.FUNDING_SETTLED] == due_ms - HOUR_MS
+
+    on(venue, script, symbols=("BTC",), hourly=True)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_fed_exchange_that_falls_silent_is_not_told_as_present(venue: str) -> None:
+    """If this fails, prices of an hour ago decide today's orders."""
+
+    async def script(rigged: Rig) -> None:
+        rigged.data.fed()
+        now_ms = rigged.clock.now_ms()
+        assert len(await rigged.data.observe(now_ms)) == 2
+        rigged.faults.add(Fault.ERROR, times=1_000)
+        rigged.clock.skip(59)
+        assert len(await rigged.data.observe(rigged.clock.now_ms())) == 2
+        rigged.clock.skip(2)
+        with pytest.raises(Retryable, match=f"{venue} has not answered for 61 s"):
+            await rigged.data.observe(rigged.clock.now_ms())
+
+    on(venue, script)
+
+
+def test_polls_that_fail_are_said_once_and_once_more_when_they_are_back(logs: list[dict[str, Any]]) -> None:
+    """If this fails, a night of maintenance fills the log, or nobody hears of it."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.markets()
+        rigged.faults.add(Fault.MAINTENANCE, times=12)
+        feed = CexFeed(rigged.data, np.random.default_rng(1), Pace(0.01, 0.01, 0.01, 0.02))
+        running = asyncio.create_task(feed.run())
+        while not [line for line in logs if line["event"] == "exchange_polls_back"]:
+            rigged.clock.skip(2)
+            await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.wait([running])
+        said = [line["event"] for line in logs if line["event"].startswith("exchange_polls")]
+        assert said == ["exchange_polls_failing", "exchange_polls_back"]
+
+    on("okx", script)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_streams_and_polls_write_into_one_board(venue: str) -> None:
+    """If this fails, what a websocket told a moment ago is overwritten by, or kept from, the next decision."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.markets()
+        rigged.clock.skip(0.4)
+        now_ms = rigged.clock.now_ms()
+        rigged.data.board.put("BTC", now_ms, {Field.MARK: 123_456.0})
+        (seen,) = [o for o in await rigged.data.observe(now_ms) if o.key.symbol == "BTC"]
+        assert (seen.values[Field.MARK], seen.known_at_ms[Field.MARK]) == (123_456.0, now_ms)
+        best = await rigged.data.best("BTC", Side.BUY, MINUTE_MS)
+        assert best == rigged.engine.book("BTC")[1][0][0]
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_no_other_host_is_asked(venue: str) -> None:
+    """If this fails, a test, or a rehearsal, talks to the world outside."""
+
+    async def script(rigged: Rig) -> None:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await rigged.session.get("https://example.com/")
+        await rigged.data.observe(rigged.clock.now_ms())  # whatever it asks is served here, or this fails
+
+    on(venue, script)
