@@ -137,7 +137,9 @@ async def run_download(
     exchanges = {one.venue: one for one in (Binance, Bybit, Okx, Hyperliquid)}
     rng = np.random.default_rng()
     async with AsyncExitStack() as cleanup:
-        web = await cleanup.enter_async_context(session() if session else aiohttp.ClientSession())
+        web = await cleanup.enter_async_context(
+            session() if session else aiohttp.ClientSession(trust_env=True)
+        )
         sources: list[Source] = [exchanges[name](web, rng) for name in names if name in exchanges]
         if VenueName.INJECTIVE in names:
             from hedged.download.injective import Injective  # the SDK takes half a second

@@ -6,9 +6,10 @@ here, a full disk or a venue without an answer, costs the recording and never a 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import structlog
@@ -91,13 +92,28 @@ class Recorder:
                 self._arrived.clear()
                 while self._bars:
                     self._recording = True
-                    await self._record(*self._bars.popleft())
+                    await self._guarded(self._record(*self._bars.popleft()))
                     self._recording = False
         finally:
             for _, seen in self._bars:
                 self._note(bars_rows(self._known, seen, self._bar_ms))
             self._bars.clear()
-            await self._write()
+            await self._guarded(self._write())
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some of the work; whatever goes wrong in it must not reach the daemon, which ends with its tasks."""
+        try:
+            await work
+        except Exception as error:  # of any kind: a source's odd answer, polars, the disk
+            self._fails(error)
+
+    def _fails(self, error: Exception) -> None:
+        if not self._bad:
+            self._bad = True
+            log.error(
+                "recording_failed", directory=str(self._directory), error=f"{type(error).__name__}: {error}"
+            )
+        self._report.failing(True)
 
     async def _record(self, ts_ms: int, seen: Sequence[Observation]) -> None:
         self._first_bar_ms = self._first_bar_ms or ts_ms
@@ -134,12 +150,9 @@ class Recorder:
             except asyncio.CancelledError:
                 await asyncio.wait([writing])
                 raise
-        except (OSError, HedgedError, pl.exceptions.PolarsError) as error:
+        except (OSError, HedgedError) as error:
             self._unwritten = rows + self._unwritten
-            if not self._bad:
-                self._bad = True
-                log.error("recording_failed", directory=str(self._directory), error=str(error))
-            self._report.failing(True)
+            self._fails(error)
             return
         self._report.rows(written)
         if self._bad:

@@ -57,7 +57,7 @@ class Binance:
         hours = {row["symbol"]: float(row["fundingIntervalHours"]) for row in told}
         listed = []
         for row in rows:
-            if row["contractType"] == "PERPETUAL" and row["quoteAsset"] == "USDT":
+            if row.get("contractType") == "PERPETUAL" and row.get("quoteAsset") == "USDT":
                 symbol, coins = symbol_of(row["baseAsset"])
                 interval_h = hours.get(row["symbol"], USUAL_INTERVAL_H)
                 listed.append(

@@ -55,7 +55,7 @@ class Bybit:
             query = {"category": "linear", "limit": LISTED_ROWS, "cursor": cursor}
             answer = await self._api.ask(f"{HOST}/v5/market/instruments-info", self._pace, query)
             for row in answer["list"]:
-                if row["contractType"] == "LinearPerpetual" and row["quoteCoin"] == "USDT":
+                if row.get("contractType") == "LinearPerpetual" and row.get("quoteCoin") == "USDT":
                     symbol, coins = symbol_of(row["baseCoin"])
                     hours = int(row["fundingInterval"]) / 60
                     listed.append(Listed(symbol, row["symbol"], "USDT", int(row["launchTime"]), hours, coins))

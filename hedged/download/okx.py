@@ -58,7 +58,7 @@ class Okx:
         rows = await self._api.ask(f"{HOST}/api/v5/public/instruments", self._pace, {"instType": "SWAP"})
         listed = []
         for row in rows:
-            if row["ctType"] == "linear" and row["settleCcy"] == "USDT":
+            if row.get("ctType") == "linear" and row.get("settleCcy") == "USDT":
                 symbol, coins = symbol_of(row["instId"].partition("-")[0])
                 listed_ms = int(row["listTime"]) if row.get("listTime") else None
                 listed.append(Listed(symbol, row["instId"], "USDT", listed_ms, None, coins))

@@ -91,7 +91,8 @@ async def download_series(
     async def ask(asked: Span) -> Sequence[int]:
         page = await understood(source.venue, history.ask(asked))
         for name, told in page.items():
-            kept.rows.setdefault(name, []).extend(row for row in told if asked.holds(int(row["ts"])))
+            within = (row for row in told if asked.holds(int(row["ts"])) and stores[name].says(row))
+            kept.rows.setdefault(name, []).extend(within)
         kept.pages += 1
         if kept.pages >= KEPT_PAGES:
             await flush()

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
@@ -85,8 +86,9 @@ def due_ms(ts_ms: int) -> int:
 
 
 def number(text: Any) -> float | None:
-    """Read a number; one that is missing or empty is unknown. Raises ValueError for what is none."""
-    return None if text is None or text == "" else float(text)
+    """Read a number; one that is missing, empty or not finite is unknown. Raises ValueError for what is none."""
+    value = None if text is None or text == "" else float(text)
+    return value if value is not None and isfinite(value) else None
 
 
 def scaled(text: Any, by: float) -> float | None:

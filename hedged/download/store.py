@@ -58,6 +58,10 @@ class SeriesStore:
         found = merged(self.table, self._own.filter(mine), read_table(directory, self.table, mine))
         self._all, self.conflicts, self.added = found.rows, found.conflicts, 0
 
+    def says(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row says anything: one without its value stays a gap."""
+        return any(row.get(value) is not None for value in self.table.values)
+
     @property
     def ts_ms(self) -> list[int]:
         """Instants of all rows, ascending."""

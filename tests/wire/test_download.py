@@ -344,6 +344,25 @@ def test_an_answer_of_another_shape_costs_one_series(tmp_path: Path) -> None:
     run(tmp_path, script, "okx")
 
 
+def test_a_rate_that_is_not_told_stays_a_gap(tmp_path: Path) -> None:
+    """If this fails, an empty field hides a missing print from the report, and from every later run."""
+
+    async def script(made: World) -> None:
+        assert (await made.download(symbols=["BTC"], tables=["ohlcv"])).complete
+        listing = {"instId": "BTC-USDT-SWAP", "ctType": "linear", "settleCcy": "USDT", "listTime": "0"}
+        prints = [
+            {"fundingTime": str(TODAY - hours * HOUR_MS), "fundingRate": rate, "realizedRate": rate}
+            for hours, rate in ((0, "0.0001"), (8, ""), (16, "0.0001"))
+        ]
+        told = [{"code": "0", "msg": "", "data": rows} for rows in ([listing], prints, [], [], [])]
+        made.venues["okx"].faults = [Fault(text=json.dumps(answer)) for answer in told]
+        span = Span(TODAY - 16 * HOUR_MS, TODAY + HOUR_MS)
+        outcome = await made.download(symbols=["BTC"], tables=["funding"], span=span)
+        assert [(gap.missing, gap.edge) for gap in outcome.told[0].gaps] == [(1, False)]
+
+    run(tmp_path, script, "okx")
+
+
 @pytest.mark.parametrize("venue", list(SERVERS))
 def test_no_venue_is_asked_faster_than_it_allows(tmp_path: Path, venue: str) -> None:
     """If this fails, a plain download runs into the venue's limit, with headroom gone."""

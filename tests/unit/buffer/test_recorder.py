@@ -264,3 +264,20 @@ def test_a_file_holds_a_day(tmp_path: Path) -> None:
         ("ohlcv", days[0]): 2, ("ohlcv", days[1]): 2,  # by the open, as everywhere
         ("premium", days[0]): 1, ("premium", days[1]): 3,
     }  # fmt: skip
+
+
+def test_an_answer_that_breaks_the_recorder_does_not_end_the_daemon(
+    tmp_path: Path, logs: list[dict[str, Any]]
+) -> None:
+    """If this fails, an odd answer to the recorder stops hedging: the daemon ends with its tasks."""
+    failing: list[bool] = []
+
+    class Odd(FakeVenue):
+        async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
+            raise ValueError("what is this?")
+
+    bars = [seen(NOON + i * BAR_MS, MARK=(5e4, 1)) for i in range(3)]
+    record(tmp_path, bars, Odd(), report=Reported(failing=failing.append))
+    assert failing == [True, True, True, False]  # what was told is written when it ends
+    assert [line["event"] for line in logs] == ["recording_failed", "recording_again"]
+    assert len(pl.read_parquet(next((tmp_path / "ohlcv").iterdir()))) == 3
