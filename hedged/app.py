@@ -13,7 +13,7 @@ import structlog
 
 from hedged import __version__
 from hedged.buffer.ring import RingBuffer
-from hedged.collectors.poller import Poller
+from hedged.collectors.poller import OnBar, Poller
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
@@ -51,6 +51,7 @@ class Parts:
     symbols: tuple[str, ...]
     equity_usd: Decimal
     on_cycle: Callable[[CycleReport], None] = lambda _: None
+    on_bar: OnBar = lambda *_: None
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
 
@@ -115,7 +116,7 @@ class App:
             config=config,
             equity_usd=parts.equity_usd,
             clock=parts.clock,
-            poller=Poller(parts.sources, buffer),
+            poller=Poller(parts.sources, buffer, on_bar=parts.on_bar),
             buffer=buffer,
             forecaster=parts.forecaster,
             accounts=accounts,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from hedged import model_commands, sandbox_command
+from hedged import download_command, model_commands, sandbox_command
 from hedged.domain.errors import ConfigError, HedgedError
 from hedged.model_commands import day_ms
 
@@ -243,6 +243,7 @@ async def _show_trading_key(config: "Config", venues: "RealVenues", clock: "Cloc
         console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
 
 
+app.command()(download_command.download)
 app.command()(model_commands.forecast)
 app.command()(model_commands.train)
 app.command()(model_commands.evaluate)

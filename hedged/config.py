@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hedged.config_cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
 from hedged.config_outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config_recorder import RecorderConfig
 from hedged.config_section import Section as _Section
 from hedged.config_section import explain_fault
 from hedged.domain.clock import Clock, FastClock, SystemClock
@@ -315,6 +316,7 @@ class Config(_Section):
     )
     outside: OutsideConfig = OutsideConfig()
     webhook: WebhookConfig = WebhookConfig()
+    recorder: RecorderConfig = RecorderConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")
@@ -363,7 +365,16 @@ class Config(_Section):
         The order of keys and the spelling of a number (0.4 or 0.40) do not count.
         """
         whole = dict.fromkeys(
-            ("telemetry", "state_dir", "live_acknowledgement", "clock", "cex_loopback", "webhook"), True
+            (
+                "telemetry",
+                "state_dir",
+                "live_acknowledgement",
+                "clock",
+                "cex_loopback",
+                "webhook",
+                "recorder",
+            ),
+            True,
         )
         parts: dict[str, Any] = {
             "injective": {"nodes", "deadline_s", *KEY_SETTINGS},

@@ -19,9 +19,10 @@ from hedged.adapters.simulated import SimulatedMarkets
 from hedged.app import App, Parts
 from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
+from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.directories import make_directory
-from hedged.domain.clock import SECOND_MS, Clock, LoopClock, iso
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
@@ -199,6 +200,9 @@ async def run_daemon(
             beside.append(outside)
         if secret is not None:
             await add_webhook(parts, secret, metrics, cleanup)
+        if recorder := _recorder(parts, metrics, rehearsal=rehearsal):
+            parts.on_bar = recorder.take
+            beside.append(recorder)
         process.app = App(parts, metrics)
         await _serve(process, process.app, until_ms, beside)
 
@@ -222,6 +226,21 @@ async def _open_live(
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
+
+
+def _recorder(parts: Parts, metrics: Metrics, *, rehearsal: bool) -> Recorder | None:
+    """Make what records the collected data; None where nothing is recorded, as what was recorded before never is."""
+    config = parts.config
+    directory = None if rehearsal else config.recorder.directory(config.data.source, config.state_dir)
+    if directory is None:
+        return None
+    report = Reported(
+        rows=metrics.recorded_rows.inc,
+        given_up=metrics.recorder_given_up.inc,
+        failing=metrics.recorder_failing.set,
+    )
+    bar_ms, history_ms = config.cycle.bar_s * SECOND_MS, config.cycle.history_days * DAY_MS
+    return Recorder(directory, parts.sources, parts.symbols, bar_ms, history_ms, report)
 
 
 def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":

@@ -202,7 +202,7 @@ def price_sources(
             by_key.setdefault(key, []).append(ts_ms)
         found: Counter[str] = Counter()
         for key, times in by_key.items():
-            prices = prices_at(world.series, key, np.array(times, dtype=np.int64))
+            prices = prices_at(world.series, key, np.array(times, dtype=np.int64), settling=True)
             for source, venue in zip(prices.source, prices.venue, strict=True):
                 name = PriceSource(int(source))
                 other = f":{prices.venues[venue]}" if name is PriceSource.OTHER_VENUE else ""

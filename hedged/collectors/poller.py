@@ -1,7 +1,7 @@
 """The poller: asks every venue what it knows now, and closes a bar in the ring buffer at each bar boundary."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -15,14 +15,22 @@ from hedged.domain.ports import MarketData
 
 log = structlog.get_logger(__name__)
 
+OnBar = Callable[[int, Sequence[Observation]], None]
+"""Takes over what was known of every market at a bar's end."""
+
 
 class Poller:
     """Keeps the latest observation of every series. A venue that fails is logged once, and once on recovery."""
 
     def __init__(
-        self, sources: Mapping[str, MarketData], buffer: RingBuffer, deadline_s: float = 20.0
+        self,
+        sources: Mapping[str, MarketData],
+        buffer: RingBuffer,
+        deadline_s: float = 20.0,
+        on_bar: OnBar = lambda *_: None,
     ) -> None:
-        self._sources = sources
+        """`on_bar` is called with every bar that is closed, and must return at once."""
+        self._sources, self._on_bar = sources, on_bar
         self._buffer = buffer
         self._deadline_s = deadline_s
         self._bad: set[str] = set()
@@ -38,6 +46,7 @@ class Poller:
         last_ms = self._buffer.last_ms
         if now_ms % self._buffer.bar_ms == 0 and (last_ms is None or now_ms > last_ms):
             self._buffer.append(now_ms, seen)
+            self._on_bar(now_ms, seen)
 
     def fresh_marks(self, now_ms: int, stale_after_ms: int) -> dict[SeriesKey, Decimal]:
         """Return the mark price of every series whose mark is known, positive and young enough."""

@@ -124,6 +124,15 @@ class Metrics:
             "nodes that turned out to be of another chain: never asked again",
             registry=r,
         )
+        self.recorded_rows = Counter(
+            "hedged_recorded_rows", "rows written to the recorded data directory", registry=r
+        )
+        self.recorder_given_up = Counter(
+            "hedged_recorder_bars_given_up", "bars that waited too long for the disk", registry=r
+        )
+        self.recorder_failing = Gauge(
+            "hedged_recorder_failing", "1 while what is collected cannot be written", registry=r
+        )
         # labelled, so that they are absent where there is no key, not zero
         self.gas_inj = Gauge(
             "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r

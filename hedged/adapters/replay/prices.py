@@ -39,8 +39,14 @@ class Prices:
     venues: tuple[str, ...]
 
 
-def prices_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms: NDArray[np.int64]) -> Prices:
-    """Return the price of `key` at each time."""
+def prices_at(
+    series: Mapping[SeriesKey, SeriesData],
+    key: SeriesKey,
+    times_ms: NDArray[np.int64],
+    *,
+    settling: bool = False,
+) -> Prices:
+    """Return the price of `key` at each time; `settling`: what was paid by then, where a mark may be told later."""
     venues = (key.venue, *(v for v in FALLBACK_VENUES if v != key.venue))
     found = Prices(
         np.full(len(times_ms), np.nan),
@@ -53,7 +59,7 @@ def prices_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms: 
     for i, data in held:
         _take(
             found,
-            *_own_mark(data, times_ms),
+            *_own_mark(data, times_ms, settling),
             PriceSource.VENUE_MARK if i == 0 else PriceSource.OTHER_VENUE,
             i,
         )
@@ -78,12 +84,15 @@ def _take(
     found.venue[use] = venue
 
 
-def _own_mark(data: SeriesData, times_ms: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _own_mark(
+    data: SeriesData, times_ms: NDArray[np.int64], settling: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the mark that the venue printed with a settlement at exactly these instants."""
     if not len(data.funding_ts):
         return np.full(len(times_ms), np.nan), times_ms
     index = np.clip(np.searchsorted(data.funding_ts, times_ms), 0, len(data.funding_ts) - 1)
-    return np.where(data.funding_ts[index] == times_ms, data.funding_mark[index], np.nan), times_ms
+    told = (data.funding_ts[index] == times_ms) & (settling | (data.told_ms[index] <= times_ms))
+    return np.where(told, data.funding_mark[index], np.nan), times_ms
 
 
 def _closed_candle(

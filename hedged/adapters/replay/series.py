@@ -40,7 +40,8 @@ EMPTY = Track(np.empty(0, np.int64), np.empty(0))
 
 @dataclass(frozen=True, slots=True)
 class SeriesData:
-    """`funding_*`: settled prints, rate per interval as printed, hours, the venue's mark at the print (NaN unknown).
+    """`funding_*`: settled prints, rate per interval as printed, hours, the venue's mark at the print (NaN unknown),
+    and from when each was known (None: from the settlement on).
 
     `close`, `volume`: by candle close; `candle_ms`: length of each candle. Premium as the venue defines it; estimates
     as fraction per interval, with interval and next settlement.
@@ -51,13 +52,15 @@ class SeriesData:
     funding_rate: NDArray[np.float64]
     funding_hours: NDArray[np.float64]
     funding_mark: NDArray[np.float64]
+    funding_known: NDArray[np.int64] | None = None
     close: Track = EMPTY
     volume: Track = EMPTY
     candle_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     open_interest: Track = EMPTY
     premium: Track = EMPTY
     basis: Track = EMPTY
-    depth_usd: Track = EMPTY
+    bid_depth_usd: Track = EMPTY
+    ask_depth_usd: Track = EMPTY
     long_short: Track = EMPTY
     liquidations: Track = EMPTY
     wallets: Track = EMPTY
@@ -66,6 +69,18 @@ class SeriesData:
     estimate: Track = EMPTY
     estimate_hours: Track = EMPTY
     estimate_next_ms: Track = EMPTY
+
+    @property
+    def told_ms(self) -> NDArray[np.int64]:
+        """From when each print was known, (n,)."""
+        return self.funding_ts if self.funding_known is None else self.funding_known
+
+    def settled(self, values: NDArray[np.float64]) -> Track:
+        """Return what was known of the latest settlement over time; one told after its successor never is that."""
+        order = np.lexsort((self.funding_ts, self.told_ms))
+        due_ms = self.funding_ts[order]
+        order = order[due_ms >= np.maximum.accumulate(due_ms)]
+        return Track(self.told_ms[order], values[order])
 
 
 def series_of(tables: Tables) -> dict[SeriesKey, SeriesData]:
@@ -117,13 +132,15 @@ def _series(key: SeriesKey, tables: Parts, signals: pl.DataFrame) -> SeriesData:
         funding_rate=_floats(funding, "funding_rate"),
         funding_hours=_floats(funding, "interval_hours"),
         funding_mark=_floats(funding, "mark_price"),
+        funding_known=_received(funding),
         close=Track(known, _floats(candles, "close")),
         volume=Track(known, _floats(candles, "volume")),
-        candle_ms=known - _ms(candles, "ts"),
+        candle_ms=_lengths(candles),
         open_interest=_track(_rows(tables, "open_interest", key), "open_interest_base", daily_late=True),
         premium=_track(premium, "premium"),
         basis=_track(basis, "premium"),
-        depth_usd=_track(_rows(tables, "liquidity", key), "depth_50bps_usd"),
+        bid_depth_usd=_side(_rows(tables, "liquidity", key), "bid_depth_50bps_usd"),
+        ask_depth_usd=_side(_rows(tables, "liquidity", key), "ask_depth_50bps_usd"),
         long_short=_track(_rows(tables, "long_short", key), "long_short_ratio"),
         liquidations=_track(_rows(tables, "liquidations", key), "liquidations_usd", bars=True),
         wallets=_signal(signals, key, "wallet_concentration"),
@@ -161,7 +178,33 @@ def _known(table: pl.DataFrame, *, bars: bool = False, daily_late: bool = False)
         if daily_late:
             length = pl.when(length >= DAY_MS).then(length).otherwise(0)
     known = pl.col("ts") + pl.duration(milliseconds=length)
-    return table.with_columns(known=known.cast(table.schema["ts"])).sort("known", "ts")
+    known = known.cast(table.schema["ts"])
+    if "known_ts" in table.columns:
+        known = pl.coalesce(pl.col("known_ts").cast(table.schema["ts"]), known)
+    return table.with_columns(known=known).sort("known", "ts")
+
+
+def _received(funding: pl.DataFrame) -> NDArray[np.int64] | None:
+    """Return when each print was received, its settlement where that is not told; None where none tells it."""
+    if not len(funding) or "known_ts" not in funding.columns or funding["known_ts"].is_null().all():
+        return None
+    return _ms(funding.with_columns(known=pl.coalesce("known_ts", "ts")), "known")
+
+
+def _lengths(candles: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the length of each candle, ms."""
+    if not len(candles):
+        return np.empty(0, np.int64)
+    lengths = {bar: bar_ms(bar) for bar in candles["bar"].unique()}
+    return candles["bar"].replace_strict(lengths, return_dtype=pl.Int64).to_numpy().astype(np.int64)
+
+
+def _side(liquidity: pl.DataFrame, column: str) -> Track:
+    """Return one side's depth, where only one figure is told that one."""
+    if column in liquidity.columns:
+        liquidity = liquidity.with_columns(pl.coalesce(column, "depth_50bps_usd").alias(column))
+        return _track(liquidity, column)
+    return _track(liquidity, "depth_50bps_usd")
 
 
 def _track(table: pl.DataFrame, column: str, *, bars: bool = False, daily_late: bool = False) -> Track:

@@ -1,7 +1,7 @@
 """A data directory: Parquet tables of market history, read for the symbols that are wanted.
 
-When a row was known: funding, premium, estimates, liquidity and signals at ts; candles at ts + bar (ts is the open);
-open interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
+When a row was known: at known_ts where it says so, else funding, premium, estimates, liquidity and signals at ts;
+candles at ts + bar (ts is the open); open interest at ts, daily ones at ts + 1 d; liquidations at ts + bar.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from hedged.buffer.directory import IN_USD, TABLES, parts_of, scan_part
 from hedged.domain.errors import DataError
+from hedged.domain.market import INJECTIVE
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "funding": ("ts", "venue", "symbol", "quote", "funding_rate", "interval_hours", "mark_price"),
@@ -25,14 +27,18 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "signals": ("ts", "venue", "symbol", "name", "value"),
     "injective_markets": ("symbol", "hourly_funding_rate_cap", "hourly_interest_rate"),
 }
-QUOTES = dict.fromkeys(("hyperliquid", "deribit", "kraken", "dydx_v3", "drift", "lighter"), ("USD", "USDC"))
-"""Quotes of the contract that is the series at venues that list no USDT one; elsewhere it is the USDT contract."""
+QUOTES = {
+    **dict.fromkeys(sorted(IN_USD), ("USD", "USDC")),
+    INJECTIVE: ("USDT", "USDC", "AUSD", "USD"),
+}
+"""Quotes of the contract that is the series at venues that list no USDT one, or not of every coin; elsewhere it is the
+USDT contract."""
 
 POSITIVE = ("interval_hours", "mark_price", "open", "high", "low", "close", "open_interest_base")
 """Numbers that are unknown unless they are above zero."""
 MUST_BE_KNOWN = {
-    "funding.parquet": ("ts", "funding_rate", "interval_hours"),
-    "ohlcv.parquet": ("ts", "bar", "close"),
+    "funding": ("ts", "funding_rate", "interval_hours"),
+    "ohlcv": ("ts", "bar", "close"),
 }
 """Rows without these say nothing."""
 
@@ -49,18 +55,36 @@ def load_tables(directory: Path, symbols: Iterable[str] | None) -> dict[str, pl.
     wanted = None if symbols is None else sorted(set(symbols))
     tables = {}
     for name, columns in (REQUIRED | OPTIONAL).items():
-        path = directory / f"{name}.parquet"
-        if not path.is_file():
+        paths = parts_of(directory, name)
+        if not paths:
             if name in REQUIRED:
                 raise DataError(f"{directory} has no {name}.parquet, which is required")
             continue
-        tables[name] = linear_contracts(_read(path, columns, wanted))
+        parts = [
+            _sound(_read(path, columns, wanted), name, str(path.relative_to(directory))) for path in paths
+        ]
+        tables[name] = linear_contracts(_once(_together(parts, name), f"{name}.parquet"))
     return tables
+
+
+def _together(parts: list[pl.DataFrame], name: str) -> pl.DataFrame:
+    """Put the parts of a table under each other; one part is left as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    schema = TABLES[name].columns if name in TABLES else {}
+    alike = [
+        part.with_columns(pl.col(c).cast(kind) for c, kind in schema.items() if c in part.columns)
+        for part in parts
+    ]
+    try:
+        return pl.concat(alike, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"the parts of {name} do not fit each other: {str(error).splitlines()[0]}") from None
 
 
 def _read(path: Path, columns: tuple[str, ...], symbols: list[str] | None) -> pl.DataFrame:
     try:
-        lazy = pl.scan_parquet(path)
+        lazy = scan_part(path)
         have = lazy.collect_schema().names()
         missing = [column for column in columns if column not in have]
         if missing:
@@ -68,36 +92,36 @@ def _read(path: Path, columns: tuple[str, ...], symbols: list[str] | None) -> pl
         if symbols is not None:
             of_nobody = pl.col("symbol").is_null()  # a signal about the whole market
             lazy = lazy.filter(pl.col("symbol").is_in(symbols) | of_nobody)
-        return _sound(lazy.collect(), path.name)
+        return lazy.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
 
-def _sound(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Check types, drop what says nothing (it then is a stated gap), and take rows that stand twice once.
-
-    Raises DataError for a wrong type or for two rows that contradict each other.
-    """
+def _sound(table: pl.DataFrame, name: str, path: str) -> pl.DataFrame:
+    """Check types and drop what says nothing (it then is a stated gap). Raises DataError for a wrong type."""
     schema = table.schema
-    for column in ("ts", "next_ts"):
+    for column in ("ts", "next_ts", "known_ts"):
         if column in schema:
             kind = schema[column]
             if not isinstance(kind, pl.Datetime) or kind.time_zone != "UTC":
-                raise DataError(f"{name}: column {column} is {kind}, expected a timestamp in UTC")
+                raise DataError(f"{path}: column {column} is {kind}, expected a timestamp in UTC")
             table = table.with_columns(pl.col(column).cast(pl.Datetime("ms", "UTC")))
     positive = [c for c in POSITIVE if c in schema]
     for column in [c for c in (*positive, "funding_rate", "premium", "value") if c in schema]:
         if not schema[column].is_numeric():
-            raise DataError(f"{name}: column {column} is {schema[column]}, expected numbers")
+            raise DataError(f"{path}: column {column} is {schema[column]}, expected numbers")
         known = pl.col(column).is_finite()
         known = known & (pl.col(column) > 0) if column in positive else known
         table = table.with_columns(pl.when(known).then(pl.col(column)).otherwise(None))
     must = [c for c in MUST_BE_KNOWN.get(name, ()) if c in schema]
-    return _once(table.drop_nulls(must), name)
+    return table.drop_nulls(must)
 
 
 def _once(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Keep one of equal rows of the same instant; sources may differ in what they call themselves."""
+    """Keep one of equal rows of the same instant; sources may differ in what they call themselves.
+
+    Raises DataError for two rows that contradict each other.
+    """
     key = [c for c in ("ts", "venue", "symbol", "quote", "market", "bar", "kind") if c in table.columns]
     value = [c for c in ("funding_rate", "interval_hours", "close") if c in table.columns]
     if "ts" not in key or not value:

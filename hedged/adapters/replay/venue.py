@@ -65,7 +65,7 @@ class ReplayVenue:
             lo, hi = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right")
             if lo == hi:
                 continue
-            prices = prices_at(self._series, key, data.funding_ts[lo:hi])
+            prices = prices_at(self._series, key, data.funding_ts[lo:hi], settling=True)
             for i, price in zip(range(lo, hi), prices.price, strict=True):
                 if price > 0 and not np.isnan(data.funding_rate[i]):
                     hours = decimal_of(float(data.funding_hours[i]))
@@ -88,13 +88,13 @@ def observe_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms:
         told_here = ~np.isnan(told[0])  # what is told later in this function replaces what was told before
         values[told_here, field], known_ms[told_here, field] = told[0][told_here], told[1][told_here]
 
-    put(Field.FUNDING_SETTLED, Track(data.funding_ts, data.funding_rate / data.funding_hours).at(times_ms))
-    hours = Track(data.funding_ts, data.funding_hours).at(times_ms)
-    settled_ago_s = np.where(hours[1] > 0, (times_ms - hours[1]) / 1_000, np.nan)
-    put(Field.SETTLED_AGO_S, (settled_ago_s, hours[1]))
+    put(Field.FUNDING_SETTLED, data.settled(data.funding_rate / data.funding_hours).at(times_ms))
+    hours = data.settled(data.funding_hours).at(times_ms)
+    settled_ms, known = data.settled(data.funding_ts.astype(np.float64)).at(times_ms)
+    put(Field.SETTLED_AGO_S, ((times_ms - settled_ms) / 1_000, known))
     put(Field.SETTLED_INTERVAL_H, hours)
     put(Field.INTERVAL_H, hours)
-    put(Field.SETTLES_IN_S, ((hours[1] + hours[0] * HOUR_MS - times_ms) / 1_000, hours[1]))
+    put(Field.SETTLES_IN_S, ((settled_ms + hours[0] * HOUR_MS - times_ms) / 1_000, known))
     if len(data.estimate.values):
         coming_h, known = data.estimate_hours.at(times_ms)
         next_ms, _ = data.estimate_next_ms.at(times_ms)
@@ -110,8 +110,8 @@ def observe_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms:
     put(Field.BASIS, data.basis.at(times_ms))
     put(Field.OPEN_INTEREST, data.open_interest.at(times_ms))
     put(Field.VOLUME, _volume_per_bar(data, times_ms))
-    put(Field.BID_DEPTH_USD, data.depth_usd.at(times_ms))
-    put(Field.ASK_DEPTH_USD, data.depth_usd.at(times_ms))
+    put(Field.BID_DEPTH_USD, data.bid_depth_usd.at(times_ms))
+    put(Field.ASK_DEPTH_USD, data.ask_depth_usd.at(times_ms))
     put(Field.LONG_SHORT_RATIO, data.long_short.at(times_ms))
     put(Field.LIQUIDATIONS_USD, data.liquidations.at(times_ms))
     put(Field.WALLET_CONCENTRATION, data.wallets.at(times_ms))

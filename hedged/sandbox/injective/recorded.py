@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from hedged.buffer.directory import parts_of, scan_part
 from hedged.domain.errors import DataError
 from hedged.domain.funding import DEAD_BAND, HYPERLIQUID_INTEREST
 from hedged.domain.injective import InjectiveRule
@@ -56,9 +57,13 @@ def read_recordings(directory: Path, symbols: Sequence[str]) -> dict[str, Hours]
 
 
 def _read(directory: Path, table: str, value: str, condition: pl.Expr, *more: str) -> pl.DataFrame:
-    path = directory / f"{table}.parquet"
-    rows = pl.scan_parquet(path).filter(condition & pl.col(value).is_finite())
-    return rows.select("ts", "venue", "symbol", value, *more).collect()
+    """Read what is wanted of a table. Raises FileNotFoundError where the directory has none."""
+    parts = parts_of(directory, table)
+    if not parts:
+        raise FileNotFoundError(directory / f"{table}.parquet")
+    columns = ("ts", "venue", "symbol", value, *more)
+    told = [scan_part(path).filter(condition & pl.col(value).is_finite()).select(columns) for path in parts]
+    return pl.concat(told, how="vertical_relaxed").collect()
 
 
 def _of_first_venue(table: pl.DataFrame, symbol: str) -> pl.DataFrame:

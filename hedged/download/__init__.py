@@ -1,0 +1,1 @@
+"""History from the venues into a data directory."""
