@@ -1,9 +1,8 @@
-"""The members of the ensemble, served: ONNX Runtime for the networks, LightGBM for the trees. No torch."""
+"""The members of the ensemble, served: ONNX Runtime for networks and trees. No torch, no LightGBM."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
-import lightgbm
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 from hedged.domain.forecast import LEVELS
 from hedged.features.targets import HORIZONS
 from hedged.forecast.artefact import Artefact
-from hedged.forecast.trees import FITTED, all_levels
+from hedged.forecast.trees import FITTED, all_levels, tree_inputs
 
-BATCH = 4_096
-"""Rows that go through the graph at once: bounds memory when years are forecast."""
+BATCH = 512
+"""Rows that go through the graphs at once: what they make of more does not fit the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +48,21 @@ class Members:
         self._open(artefact.read("networks.onnx"), artefact.trees(), artefact.card.members, threads)
 
     @classmethod
-    def of(cls, graph: bytes, trees: dict[str, str], names: tuple[str, ...], threads: int = 1) -> Self:
+    def of(cls, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int = 1) -> Self:
         """Open members that are not an artefact yet."""
         members = cls.__new__(cls)
-        members._open(graph, trees, names, threads)
+        members._open(networks, trees, names, threads)
         return members
 
-    def _open(self, graph: bytes, trees: dict[str, str], names: tuple[str, ...], threads: int) -> None:
+    def _open(self, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._networks = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._trees = [
-            [lightgbm.Booster(model_str=trees[f"{horizon}-{level:g}"]) for level in FITTED]
-            for horizon in HORIZONS
-        ]
-        self._threads = threads
+        self._networks, self._trees = (
+            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            for graph in (networks, trees)
+        )
         self.names = names
 
     def ask(self, inputs: Inputs) -> Opinions:
@@ -92,12 +89,7 @@ class Members:
 
     def trees(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run the trees: quantiles (n, horizons, levels)."""
-        table = np.column_stack((inputs.tabular, inputs.venue, inputs.coin)).astype(np.float32)
-        fitted = np.array(
-            [
-                [np.asarray(m.predict(table, num_threads=self._threads)) for m in models]
-                for models in self._trees
-            ]
-        )
-        out: NDArray[np.float32] = all_levels(fitted.transpose(2, 0, 1)).astype(np.float32)
+        told = {"inputs": tree_inputs(inputs.tabular, inputs.venue, inputs.coin)}
+        fitted = self._trees.run(["fitted"], told)[0].reshape(-1, len(HORIZONS), len(FITTED))
+        out: NDArray[np.float32] = all_levels(fitted.astype(np.float64)).astype(np.float32)
         return out

@@ -32,6 +32,7 @@ from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training import cascade
 from hedged.training.export import export
+from hedged.training.export_trees import export_trees
 from hedged.training.fit import FitConfig, Member, TensorData, input_shape
 from hedged.training.stage import Progress, Stage
 from hedged.training.trees import Growth, TreesConfig
@@ -185,9 +186,8 @@ def _judge(
     nets: list[Any], trees: dict[str, str], held: Samples, vocabulary: Vocabulary, config: TrainConfig
 ) -> tuple[dict[str, dict[str, tuple[float, ...]]], dict[str, Any]]:  # fmt: skip
     """Weigh the members by the hold-out, through the very code that serves."""
-    graph, _, _ = export(nets, TensorData.of(held, vocabulary))
-    names = _names(config)
-    members = Members.of(graph, trees, names, config.threads)
+    data, names = TensorData.of(held, vocabulary), _names(config)
+    members = Members.of(export(nets, data)[0], export_trees(trees, data)[0], names, config.threads)
     venue, coin = vocabulary.encode(held.keys)
     told = members.ask(Inputs(held.tabular, held.sequence, venue[held.series], coin[held.series])).quantiles
     prior = weigh(told, held, np.random.default_rng(config.seed))
@@ -218,18 +218,22 @@ def _write(
     data_hash: str, out: Path,
 ) -> Artefact:  # fmt: skip
     graph, weights, difference = export(nets, data)
+    tree_graph, tree_difference = export_trees(trees, data)
     history_days = (to_ms - int(samples.origin_ms.min())) / DAY_MS
     card = Card(
         feature_hash=FEATURE_HASH, features=samples.names, venues=vocabulary.venues, coins=vocabulary.coins,
         members=_names(config), prior=prior, seed=config.seed, trained_from=iso(int(samples.origin_ms.min())),
         trained_to=iso(to_ms), history_days=round(history_days, 1), samples=len(data.venue), data_hash=data_hash,
         width=1.0 + 0.3 * max(0.0, 1.0 - history_days / TWO_YEARS_DAYS),
-        metrics={"hold_out": metrics, "torch_onnx_difference": difference, "config": asdict(config)},
+        metrics={
+            "hold_out": metrics, "torch_onnx_difference": difference, "trees_onnx_difference": tree_difference,
+            "config": asdict(config),
+        },
     )  # fmt: skip
     files = {
         "networks.onnx": graph,
         "networks.safetensors": weights,
-        "trees.json.gz": gzip.compress(json.dumps(trees, sort_keys=True).encode(), 9, mtime=0),
+        "trees.onnx.gz": gzip.compress(tree_graph, 9, mtime=0),
     }
     if cascades is not None:
         files["cascade.json"] = json.dumps(cascades, sort_keys=True).encode()
