@@ -57,7 +57,7 @@ class _Law:
 class EnsembleForecaster:
     """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours."""
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         self.model_hash = artefact.hash
         self.feature_hash = FEATURE_HASH
         self._card = artefact.card

@@ -1,5 +1,7 @@
 """The members of the ensemble, served: ONNX Runtime for networks and trees. No torch, no LightGBM."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,37 +44,46 @@ class Opinions:
 
 
 class Members:
-    """Loaded once, asked every hour."""
+    """Loaded once, asked every hour. A batch is computed by one thread, so that what is said depends on no number of
+    threads; `threads` batches at once, by default one on each core."""
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         self._open(artefact.read("networks.onnx"), artefact.trees(), artefact.card.members, threads)
 
     @classmethod
-    def of(cls, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int = 1) -> Self:
+    def of(cls, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int | None = None) -> Self:
         """Open members that are not an artefact yet."""
         members = cls.__new__(cls)
         members._open(networks, trees, names, threads)
         return members
 
-    def _open(self, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int) -> None:
+    def _open(self, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int | None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._networks, self._trees = (
             onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             for graph in (networks, trees)
         )
+        self._threads = threads or len(os.sched_getaffinity(0))
         self.names = names
 
     def ask(self, inputs: Inputs) -> Opinions:
         """Return the opinions of all members."""
         quantiles = np.empty((len(self.names), len(inputs), len(HORIZONS), len(LEVELS)), np.float32)
-        for at in range(0, len(inputs), BATCH):
+
+        def fill(at: int) -> None:
             rows = slice(at, min(at + BATCH, len(inputs)))
             part = inputs.part(rows)
             quantiles[:-1, rows] = self.networks(part)
             quantiles[-1, rows] = self.trees(part)
+
+        batches = range(0, len(inputs), BATCH)
+        if len(batches) == 1:
+            fill(0)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(fill, batches))
         return Opinions(quantiles)
 
     def networks(self, inputs: Inputs) -> NDArray[np.float32]:
