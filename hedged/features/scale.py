@@ -63,11 +63,15 @@ def lately(grid: HourlyGrid, points: Points, hours: int) -> tuple[HourlyGrid, Po
 
 def scale_of(grid: HourlyGrid, points: Points) -> Scale:
     """Measure the yardsticks at points."""
+    hours = np.minimum(points.cols + 1, WINDOW_H)
     grid, points = lately(grid, points, WINDOW_H)
     settled = settled_now(grid)
     change = Rolling(np.abs(last_change(grid)))
     s = np.maximum(change.mean(points, WINDOW_H), MIN_SCALE)
-    s = np.where(counted(settled, points, WINDOW_H) > MIN_CHANGES, s, np.nan)
+    share = counted(settled, points, WINDOW_H) / hours
+    s = np.where(
+        share * hours > MIN_CHANGES, s, np.nan
+    )  # as models were trained: rounded up, six may be enough
     prints = settled & ~np.isnan(grid.level)
     count = counted(prints, points, WINDOW_H)
     pin = np.full(len(points), np.nan)

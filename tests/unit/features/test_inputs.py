@@ -15,7 +15,8 @@ from hedged.domain.market import SeriesKey
 from hedged.features.history import grid_at
 from hedged.features.points import Points, Rolling, others_mean
 from hedged.features.resample import HourlyGrid, hourly
-from hedged.features.samples import ALL_SETTLEMENTS, Sampling, collect, samples_at, usable
+from hedged.features.samples import samples_at, usable
+from hedged.features.sampling import ALL_SETTLEMENTS, Sampling, collect
 from hedged.features.scale import MIN_SCALE, scale_of, settled_now
 from hedged.features.sequence import sequences
 from hedged.features.tabular import tabular

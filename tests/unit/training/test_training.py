@@ -13,15 +13,17 @@ from small_tables import at, ms
 
 from hedged.adapters.replay.series import series_of
 from hedged.domain.errors import ConfigError, DataError
-from hedged.features.samples import Samples, Sampling, collect
+from hedged.features.samples import Samples
+from hedged.features.sampling import Sampling, collect
 from hedged.forecast.artefact import Artefact, load
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training import stage
+from hedged.training.config import TrainConfig
 from hedged.training.export import Together, export
 from hedged.training.fit import FitConfig, Member, TensorData, fit_network, input_shape
 from hedged.training.networks import NETWORKS, make_network
-from hedged.training.train import TrainConfig, train
+from hedged.training.train import train
 from hedged.training.trees import Growth, TreesConfig
 
 TINY = TrainConfig(
