@@ -128,7 +128,7 @@ def ewm_lately(level: Array, settled: NDArray[np.bool_], half_lives: tuple[float
     keep = 0.5 ** (1.0 / np.array(half_lives))[:, None]
     told = settled & ~np.isnan(level)
     # off the last level, so that a rate which rests gives itself and not a rounding error, whose sign trees would read
-    rest = level[:, -1]
+    rest = np.nan_to_num(level[:, -1])
     off = level - rest[:, None]
     first = level.shape[1] - hours
     total, weight = _decayed(off[:, :first], told[:, :first], keep)
