@@ -51,6 +51,8 @@ def prices_at(series: Mapping[SeriesKey, SeriesData], key: SeriesKey, times_ms: 
     )
     held = [(i, series[k]) for i, v in enumerate(venues) if (k := SeriesKey(v, key.symbol)) in series]
     for i, data in held:
+        if not np.isnan(found.price).any():
+            return found  # as most often by the venue's own mark
         _take(
             found,
             *_own_mark(data, times_ms),
