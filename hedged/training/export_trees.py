@@ -5,13 +5,14 @@ float32 leaves are exact to a few millionths of s.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import lightgbm
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from hedged.features.targets import HORIZONS
 from hedged.forecast.trees import FITTED, tree_inputs
@@ -22,7 +23,9 @@ PARITY = 1e-4
 """Largest difference allowed between LightGBM and ONNX Runtime, in units of s (sums of float64 and float32)."""
 DEFAULT_LEFT, MISSING_IS_NAN = 2, 8
 """Bits of LightGBM's decision type; without the second an unknown value is taken for 0."""
-OPSETS = (helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3))
+AT_MOST, SUM = 0, 1
+"""The operator's codes for nodes that go left where the input is at most the threshold, and for adding up trees."""
+OPSETS = (helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5))
 
 
 NAMES = tuple(f"{horizon}-{level:g}" for horizon in HORIZONS for level in FITTED)
@@ -72,9 +75,13 @@ class _Tree:
     def __init__(self, text: str) -> None:
         told = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
         self.leaf = np.array(told["leaf_value"].split(), np.float64)
-        # a tree that could not be split is one leaf, without any of these
         names = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
         column = {name: np.array(told.get(name, "").split(), np.float64) for name in names}
+        if not len(column["threshold"]):  # it could not be split: a node whose sides are both this leaf
+            column |= dict.fromkeys(names, np.zeros(1)) | {
+                "left_child": -np.ones(1),
+                "right_child": -np.ones(1),
+            }
         threshold, kind = column["threshold"], column["decision_type"].astype(np.int64)
         self.feature = column["split_feature"].astype(np.int64)
         self.threshold = _not_above(threshold)
@@ -94,33 +101,30 @@ def _not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _ensemble(trees: Sequence[_Tree], name: str) -> onnx.NodeProto:
-    """Return one node that adds up these trees. A tree's leaves are numbered behind its inner nodes."""
-    inner = [len(tree.feature) for tree in trees]
-    leaves = [len(tree.leaf) for tree in trees]
-    branch = np.concatenate([np.repeat([True, False], (i, n)) for i, n in zip(inner, leaves, strict=True)])
+    """Return one node that adds up these trees, all their inner nodes and all their leaves one behind the other."""
+    inner = np.array([len(tree.feature) for tree in trees])
+    leaves = np.array([len(tree.leaf) for tree in trees])
+    first_node, first_leaf = np.cumsum(inner) - inner, np.cumsum(leaves) - leaves
 
-    def at_nodes(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-        """Lay out what inner nodes have; 0 at the leaves."""
-        told = np.concatenate(parts)
-        out = np.zeros(len(branch), told.dtype)
-        out[branch] = told
-        return out
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(tree, name) for tree in trees])
 
-    def children(side: str) -> NDArray[np.generic]:
-        each = [getattr(tree, side) for tree in trees]
-        return at_nodes([np.where(to < 0, i + ~to, to) for to, i in zip(each, inner, strict=True)])
+    def children(side: str) -> tuple[list[int], list[int]]:
+        """Return where the children stand, and whether they are leaves."""
+        child = joined(side)
+        is_leaf = child < 0
+        at = np.where(is_leaf, np.repeat(first_leaf, inner) + ~child, np.repeat(first_node, inner) + child)
+        return at.tolist(), is_leaf.astype(int).tolist()
 
-    tree_of = np.repeat(np.arange(len(trees)), np.add(inner, leaves))
-    number = np.concatenate([np.arange(i + n) for i, n in zip(inner, leaves, strict=True)])
-    none = np.zeros(int(np.sum(leaves)), np.int64)
+    (left, left_is_leaf), (right, right_is_leaf) = children("left"), children("right")
+    threshold, leaf = joined("threshold"), joined("leaf").astype(np.float32)
     return helper.make_node(
-        "TreeEnsembleRegressor", ["inputs"], [name], domain="ai.onnx.ml", n_targets=1,
-        nodes_treeids=tree_of.tolist(), nodes_nodeids=number.tolist(),
-        nodes_modes=np.where(branch, "BRANCH_LEQ", "LEAF").tolist(),
-        nodes_featureids=at_nodes([tree.feature for tree in trees]).tolist(),
-        nodes_values=at_nodes([tree.threshold for tree in trees]).tolist(),
-        nodes_truenodeids=children("left").tolist(), nodes_falsenodeids=children("right").tolist(),
-        nodes_missing_value_tracks_true=at_nodes([tree.unknown_left for tree in trees]).astype(int).tolist(),
-        target_treeids=tree_of[~branch].tolist(), target_nodeids=number[~branch].tolist(),
-        target_ids=none.tolist(), target_weights=np.concatenate([tree.leaf for tree in trees]).tolist(),
+        "TreeEnsemble", ["inputs"], [name], domain="ai.onnx.ml", n_targets=1, aggregate_function=SUM,
+        tree_roots=first_node.tolist(), nodes_featureids=joined("feature").tolist(),
+        nodes_modes=numpy_helper.from_array(np.full(len(threshold), AT_MOST, np.uint8)),
+        nodes_splits=numpy_helper.from_array(threshold),
+        nodes_missing_value_tracks_true=joined("unknown_left").astype(int).tolist(),
+        nodes_truenodeids=left, nodes_trueleafs=left_is_leaf,
+        nodes_falsenodeids=right, nodes_falseleafs=right_is_leaf,
+        leaf_targetids=np.zeros(len(leaf), np.int64).tolist(), leaf_weights=numpy_helper.from_array(leaf),
     )  # fmt: skip
