@@ -116,7 +116,7 @@ def _trailing(x: Array, hours: int) -> Array:
     known = ~np.isnan(x)
     stop = np.arange(max(x.shape[1] - hours, 0), x.shape[1]) + 1
     if not known.any():
-        return np.full((len(x), len(stop), *x.shape[2:]), np.nan)
+        return np.full((len(x), len(stop)), np.nan)
     total, count = _prefix(np.where(known, x, 0.0)), _prefix(known)
     first = np.maximum(stop - HABIT_H, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
