@@ -81,10 +81,8 @@ class Rolling:
         """Return the prefix sums of what is known, and of how many hours are."""
         if self._prefixes is None:
             self._prefixes = _prefix(np.where(self._known, self._x, 0.0)), _prefix(self._known)
-            self._x, self._known = (
-                np.empty((0, 0)),
-                np.empty((0, 0), bool),
-            )  # memory would be held for nothing
+            # these would hold memory for nothing
+            self._x, self._known = np.empty((0, 0)), np.empty((0, 0), bool)
         return self._prefixes
 
 

@@ -69,9 +69,8 @@ def scale_of(grid: HourlyGrid, points: Points) -> Scale:
     change = Rolling(np.abs(last_change(grid)))
     s = np.maximum(change.mean(points, WINDOW_H), MIN_SCALE)
     share = counted(settled, points, WINDOW_H) / hours
-    s = np.where(
-        share * hours > MIN_CHANGES, s, np.nan
-    )  # as models were trained: rounded up, six may be enough
+    # by way of the share, as models were trained: where it is rounded up, six are enough
+    s = np.where(share * hours > MIN_CHANGES, s, np.nan)
     prints = settled & ~np.isnan(grid.level)
     count = counted(prints, points, WINDOW_H)
     pin = np.full(len(points), np.nan)

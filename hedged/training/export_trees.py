@@ -1,7 +1,6 @@
 """LightGBM's trees as an ONNX graph: ONNX Runtime walks them twice as fast, and serving needs no second library.
 
-One tree ensemble per model and `PER_NODE` trees, so that what is walked stays in the processor's cache; sums of so few
-float32 leaves are exact to a few millionths of s.
+One tree ensemble per model and `PER_NODE` trees, so that sums of float32 leaves are exact to a few millionths of s.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,9 +25,8 @@ DEFAULT_LEFT, MISSING_IS_NAN = 2, 8
 AT_MOST, SUM = 0, 1
 """The operator's codes for nodes that go left where the input is at most the threshold, and for adding up trees."""
 OPSETS = (helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5))
-
-
 NAMES = tuple(f"{horizon}-{level:g}" for horizon in HORIZONS for level in FITTED)
+"""Models in the order of the graph's output."""
 
 
 def export_trees(models: dict[str, str], data: TensorData) -> tuple[bytes, float]:

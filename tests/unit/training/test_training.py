@@ -15,6 +15,7 @@ from hedged.adapters.replay.series import series_of
 from hedged.domain.errors import ConfigError, DataError
 from hedged.features.samples import Samples
 from hedged.features.sampling import Sampling, collect
+from hedged.forecast import members
 from hedged.forecast.artefact import Artefact, load
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
@@ -105,11 +106,20 @@ def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
 
 def test_the_graph_answers_one_row_as_many(model: Artefact, samples: Samples) -> None:
     """If this fails, a forecast depends on how many markets are forecast with it."""
-    members = Members(model)
+    asked = Members(model)
     inputs = inputs_of(samples, model.card.vocabulary)
-    together = members.ask(inputs.part(slice(0, 40))).quantiles
-    one = members.ask(inputs.part(slice(7, 8))).quantiles
+    together = asked.ask(inputs.part(slice(0, 40))).quantiles
+    one = asked.ask(inputs.part(slice(7, 8))).quantiles
     np.testing.assert_allclose(one[:, 0], together[:, 7], atol=2e-5)
+
+
+def test_threads_change_nothing(model: Artefact, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a replayed day decides otherwise on a machine with more cores, or rows get each other's law."""
+    monkeypatch.setattr(members, "BATCH", 64)
+    inputs = inputs_of(samples, model.card.vocabulary)
+    assert len(inputs) > 3 * members.BATCH
+    one, three = (Members(model, threads).ask(inputs).quantiles for threads in (1, 3))
+    np.testing.assert_array_equal(one, three)
 
 
 def test_the_same_seed_makes_the_same_model(model: Artefact, data: Path, tmp_path: Path) -> None:
