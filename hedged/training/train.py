@@ -51,6 +51,8 @@ def train(
 
     Raises DataError when the data are too short to learn from.
     """
+    # first, while there is room: it needs the tables, which would stand beside the samples
+    cascades = _cascade(data, to_ms, config, on_progress)
     table = table_of(data, to_ms, config, on_progress)
     work = out / ".work" / _key(config, table.data_hash, to_ms)
     work.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,6 @@ def train(
     prior, metrics = _judge(nets, trees, table.own.pick(after), table.vocabulary, config)
     rows = np.arange(len(table.data))
     nets, trees = Stage(table.data, rows, shape, work / "final", config, "", on_progress).members()
-    cascades = _cascade(data, to_ms, config, on_progress)
     artefact = _write(nets, trees, cascades, table, prior, metrics, config, to_ms, out)
     shutil.rmtree(out / ".work")
     return artefact
