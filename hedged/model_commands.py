@@ -90,8 +90,8 @@ def train(
 ) -> None:
     """Train the whole ensemble. Killed, it goes on where it was when it is started again."""
     try:
-        from hedged.training.train import TrainConfig
-        from hedged.training.train import small as shrink
+        from hedged.training.config import TrainConfig
+        from hedged.training.config import small as shrink
         from hedged.training.train import train as run_training
     except ModuleNotFoundError as missing:
         raise ConfigError(
@@ -197,8 +197,9 @@ def _trainer(
     """Return what trains a fold's model; torch is imported only when one is trained."""
 
     def trainer(to_ms: int, out: Path) -> "Artefact":
-        from hedged.training.train import TrainConfig, train
-        from hedged.training.train import small as shrink
+        from hedged.training.config import TrainConfig
+        from hedged.training.config import small as shrink
+        from hedged.training.train import train
 
         config = TrainConfig(seed=seed)
         return train(data, to_ms, out, shrink(config) if small else config, on_progress)

@@ -16,7 +16,8 @@ from hedged.domain.market import SeriesKey
 from hedged.evaluation import lightgbm_baseline
 from hedged.evaluation.ridge import ridge
 from hedged.evaluation.trained import told
-from hedged.features.samples import FIRST_MS, Samples, Sampling, collect
+from hedged.features.samples import Samples
+from hedged.features.sampling import FIRST_MS, Sampling, collect
 from hedged.forecast.artefact import CARD, Artefact, load
 from hedged.forecast.table import write_forecasts
 

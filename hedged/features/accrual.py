@@ -114,8 +114,10 @@ def deviation(x: Array, hours: int) -> Array:
 def _trailing(x: Array, hours: int) -> Array:
     """Return at each of the last hours the mean of the seven days up to it; unknown hours do not count."""
     known = ~np.isnan(x)
-    total, count = _prefix(np.where(known, x, 0.0)), _prefix(known)
     stop = np.arange(max(x.shape[1] - hours, 0), x.shape[1]) + 1
+    if not known.any():
+        return np.full((len(x), len(stop)), np.nan)
+    total, count = _prefix(np.where(known, x, 0.0)), _prefix(known)
     first = np.maximum(stop - HABIT_H, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (total[:, stop] - total[:, first]) / (count[:, stop] - count[:, first])

@@ -45,6 +45,9 @@ class Rolling:
 
     def __init__(self, x: Array) -> None:
         self._x: Array = x
+        self._known = ~np.isnan(x)
+        self._some = bool(self._known.any())
+        self._filled: Array | None = None
         self._prefixes: tuple[Array, Array] | None = None
 
     def mean(
@@ -54,6 +57,8 @@ class Rolling:
 
         `hours`: one number, or one for each point.
         """
+        if not self._some:
+            return np.full(len(points), np.nan)
         if isinstance(hours, int) and self._prefixes is None and points.in_one_hour:
             total, count = self._sums(points, hours, back)
         else:
@@ -65,18 +70,32 @@ class Rolling:
 
     def _sums(self, points: Points, hours: int, back: int) -> tuple[Array, Array]:
         """Return sum and number of what is known in the window before points of one hour."""
+        if self._filled is None:
+            self._filled = np.where(self._known, self._x, 0.0)
         stop = max(int(points.cols[0]) + 1 - back, 0)
-        x = self._x[points.rows, max(stop - hours, 0) : stop]
-        known = ~np.isnan(x)
-        return np.where(known, x, 0.0).sum(axis=1), np.count_nonzero(known, axis=1).astype(np.float64)
+        window = slice(max(stop - hours, 0), stop)
+        total, count = (x[:, window].sum(axis=1, dtype=np.float64) for x in (self._filled, self._known))
+        return total[points.rows], count[points.rows]
 
     def _summed(self) -> tuple[Array, Array]:
         """Return the prefix sums of what is known, and of how many hours are."""
         if self._prefixes is None:
-            known = ~np.isnan(self._x)
-            self._prefixes = _prefix(np.where(known, self._x, 0.0)), _prefix(known)
-            self._x = np.empty((0, 0))  # twice the memory would be held for nothing
+            self._prefixes = _prefix(np.where(self._known, self._x, 0.0)), _prefix(self._known)
+            # these would hold memory for nothing
+            self._x, self._known = np.empty((0, 0)), np.empty((0, 0), bool)
         return self._prefixes
+
+
+def counted(flag: NDArray[np.bool_], points: Points, hours: int) -> Array:
+    """Return in how many of the `hours` hours up to each point the flag (series, hours) stood. (n,)."""
+    if points.in_one_hour:
+        stop = int(points.cols[0]) + 1
+        whole: Array = flag[:, max(stop - hours, 0) : stop].sum(axis=1, dtype=np.float64)
+        return whole[points.rows]
+    upto = np.zeros((flag.shape[0], flag.shape[1] + 1), np.int32)
+    np.cumsum(flag, axis=1, out=upto[:, 1:])
+    hi = points.cols + 1
+    return (upto[points.rows, hi] - upto[points.rows, np.maximum(hi - hours, 0)]).astype(np.float64)
 
 
 def _prefix(x: Array | NDArray[np.bool_]) -> Array:
@@ -102,12 +121,48 @@ def ewm_of_prints(
     return ewm.T.reshape(len(half_lives), len(level), hours)
 
 
+def ewm_lately(level: Array, settled: NDArray[np.bool_], half_lives: tuple[float, ...], hours: int) -> Array:
+    """Return what `ewm_of_prints` does, up to rounding, quicker where few columns are asked for, as when serving."""
+    keep = 0.5 ** (1.0 / np.array(half_lives))[:, None]
+    told = settled & ~np.isnan(level)
+    # off the last level, so that a rate which rests gives itself and not a rounding error, whose sign trees would read
+    rest = np.nan_to_num(level[:, -1])
+    off = level - rest[:, None]
+    first = level.shape[1] - hours
+    total, weight = _decayed(off[:, :first], told[:, :first], keep)
+    out = np.empty((len(half_lives), len(level), hours))
+    for col in range(hours):
+        here, x = told[:, first + col], off[:, first + col]
+        total = np.where(here, total * keep + x, total)
+        weight = np.where(here, weight * keep + 1.0, weight)
+        with np.errstate(invalid="ignore"):
+            out[:, :, col] = rest + total / weight
+    return out
+
+
+def _decayed(x: Array, told: NDArray[np.bool_], keep: Array) -> tuple[Array, Array]:
+    """Return the sums of what was told and of its weights, each print weighing keep (k, 1) times the next one.
+
+    x, told: (series, hours) → both (k, series).
+    """
+    rows, cols = np.nonzero(told)
+    count = np.bincount(rows, minlength=len(x))
+    ago = np.cumsum(count)[rows] - 1 - np.arange(len(rows))  # how many prints came later
+    prints = np.zeros((len(x), int(count.max(initial=0))))
+    prints[rows, ago] = x[rows, cols]
+    # no matrix product: its library would wake threads for this
+    total: Array = np.einsum("kp,np->kn", keep ** np.arange(prints.shape[1]), prints)
+    return total, (1.0 - keep**count) / (1.0 - keep)
+
+
 def others_mean(x: Array, group: NDArray[np.int64]) -> tuple[Array, Array]:
     """Return, for each series, the mean of x over the *other* known series of its group, and their number.
 
     x: (series, hours); group: (series,) small integers. Both results (series, hours), mean NaN where there is none.
     """
     known = ~np.isnan(x)
+    if not known.any():
+        return np.full(x.shape, np.nan), np.zeros(x.shape)
     filled = np.where(known, x, 0.0)
     total, count = _totals(filled, known, group)
     others = count[group] - known

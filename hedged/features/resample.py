@@ -78,9 +78,12 @@ def hourly(window: BarWindow) -> HourlyGrid:
         prints = settlements_of(window, row)
         if len(times_ms):
             paid[row] = paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
-        level[row] = _last_before(prints.ts_ms, prints.per_hour, times_ms)
-        interval_h[row] = _last_before(prints.ts_ms, prints.interval_h, times_ms)
-        since_h[row] = (times_ms - _last_before(prints.ts_ms, prints.ts_ms.astype(float), times_ms)) / HOUR_MS
+        # the last print at or before each hour's end
+        index = np.searchsorted(prints.ts_ms, times_ms, side="right") - 1
+        known = np.flatnonzero(index >= 0)
+        index = index[known]
+        level[row, known], interval_h[row, known] = prints.per_hour[index], prints.interval_h[index]
+        since_h[row, known] = (times_ms[known] - prints.ts_ms[index]) / HOUR_MS
     bars = window.values[:, bar_of_hour]
     mark = bars[:, :, Field.MARK].astype(np.float64)
     return HourlyGrid(
@@ -130,13 +133,3 @@ def paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) 
     inside = (hour < len(times_ms)) & (prints.ts_ms > times_ms[0] - HOUR_MS)
     np.add.at(paid, hour[inside], (prints.per_hour * prints.interval_h)[inside])
     return paid
-
-
-def _last_before(
-    ts_ms: NDArray[np.int64], values: NDArray[np.float64], times_ms: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Carry the last value at or before each time forward; NaN before the first."""
-    index = np.searchsorted(ts_ms, times_ms, side="right") - 1
-    padded = np.concatenate((values, [np.nan])) if len(values) else np.array([np.nan])
-    out: NDArray[np.float64] = padded[np.where(index >= 0, index, -1)]
-    return out

@@ -1,47 +1,24 @@
-"""Training samples: every origin with its features, its sequence and the rates that followed it.
+"""Samples: points of a grid with their features, their sequences and the rates that followed them.
 
-An origin is an hour at which a series settled, or (a share of them) an hour in between, since the daemon forecasts at
-any hour. Nothing that was settled or known at or after `until_ms` enters, neither as input nor as target.
+The daemon asks its members about them, training learns from them: both through `samples_at`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedged.adapters.replay.series import SeriesData
-from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
-from hedged.features.history import Chunk, chunks
 from hedged.features.nowcast import Nowcaster, nowcast
 from hedged.features.points import Points
 from hedged.features.resample import HourlyGrid
-from hedged.features.scale import OVERDUE, Scale, scale_of, settled_now
+from hedged.features.scale import OVERDUE, Scale, scale_of
 from hedged.features.sequence import sequences
 from hedged.features.tabular import tabular
 from hedged.features.targets import targets_of
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Shares of the origins that are kept, drawn at random by `seed`; 1 keeps all.
-
-    `slow`: settlements of series with intervals above one hour; `hourly`: of hourly series; `hourly_alone`: of hourly
-    series whose coin no other venue tells; `between`: hours between two settlements of a slow series.
-    """
-
-    slow: float = 1.0
-    hourly: float = 0.40
-    hourly_alone: float = 0.20
-    between: float = 0.12
-    seed: int = 0
-
-
-FIRST_MS = 1_577_836_800_000
-"""2020-01-01, where training begins: before it venues' rules and data were others."""
-ALL_SETTLEMENTS = Sampling(1.0, 1.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,52 +65,41 @@ class Samples:
         out: NDArray[np.float64] = (self.pin - self.last) / self.s
         return out
 
-    def pick(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
-        """Return some of the samples."""
-        picked = {
-            f.name: getattr(self, f.name)[which] for f in fields(self) if f.name not in ("keys", "names")
-        }
-        return type(self)(keys=self.keys, names=self.names, **picked)
+    def pick(self, which: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Self:
+        """Return some of the samples; nothing is copied for a slice."""
+        return replace(self, **{name: getattr(self, name)[which] for name in ARRAYS})
 
 
-def collect(
-    series: Mapping[SeriesKey, SeriesData],
-    from_ms: int,
-    until_ms: int,
-    sampling: Sampling,
-    on_progress: Callable[[float], None] = lambda _: None,
-) -> Samples:
-    """Collect the samples with from_ms < origin < until_ms. Raises DataError where there are none."""
-    parts = []
-    for part in collected(series, from_ms, until_ms, sampling):
-        parts.append(part)
-        on_progress((int(part.origin_ms[-1]) - from_ms) / (until_ms - from_ms))
-    if not parts:
-        raise DataError("no series has history enough in the window to learn from")
-    return _joined(parts)
+ARRAYS = tuple(f.name for f in fields(Samples) if f.name not in ("keys", "names"))
+"""Fields of which every sample has a row."""
 
 
-def collected(
-    series: Mapping[SeriesKey, SeriesData],
-    from_ms: int,
-    until_ms: int,
-    sampling: Sampling,
-    targets_until_ms: int | None = None,
-) -> Iterator[Samples]:
-    """Walk through the samples with from_ms < origin < until_ms, chunk by chunk of time, each sorted by origin.
+class Pile:
+    """Samples put behind one another in arrays that grow where they are: there are never two copies of what there is.
 
-    Targets are those settled before `targets_until_ms` (default: `until_ms`).
+    What `samples` returns is a view of it; nothing may be added afterwards.
     """
-    targets_until_ms = until_ms if targets_until_ms is None else targets_until_ms
-    keys = tuple(sorted(series))
-    index = {key: i for i, key in enumerate(keys)}
-    rng = np.random.default_rng(sampling.seed)
-    for chunk in chunks(series, from_ms, until_ms - 1):
-        at = _origins(chunk, sampling, rng)
-        if len(at):
-            order = np.argsort(at.cols, kind="stable")
-            at = Points(at.rows[order], at.cols[order])
-            yield samples_at(chunk.grid, at, series, index, targets_until_ms)
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._arrays["origin_ms"]) if self._arrays else 0
+
+    def add(self, part: Samples) -> None:
+        """Put samples on top."""
+        n, self._names = len(self), part.names
+        for name in ARRAYS:
+            new: NDArray[Any] = getattr(part, name)
+            held = self._arrays.setdefault(name, np.empty((0, *new.shape[1:]), new.dtype))
+            # the kernel moves the pages of an array this large, so that growing it copies nothing
+            held.resize((n + len(part), *new.shape[1:]), refcheck=False)
+            held[n:] = new
+
+    def samples(self, keys: tuple[SeriesKey, ...], rows: slice = slice(None)) -> Samples:
+        """Return a run of rows, whose `series` are indices into `keys`."""
+        return Samples(keys, self._names, **{name: array[rows] for name, array in self._arrays.items()})
 
 
 def samples_at(
@@ -180,30 +146,3 @@ def measured(grid: HourlyGrid, at: Points) -> tuple[Points, Scale]:
         ok = ~np.isnan(scale.s) & (at.take(grid.since_h) <= OVERDUE * at.take(grid.interval_h))
     kept = Scale(scale.last[ok], scale.s[ok], scale.pin[ok], scale.pin_share[ok])
     return Points(at.rows[ok], at.cols[ok]), kept
-
-
-def _origins(chunk: Chunk, sampling: Sampling, rng: np.random.Generator) -> Points:
-    grid = chunk.grid
-    settled = settled_now(grid)
-    with np.errstate(invalid="ignore"):
-        hourly = grid.interval_h <= 1.0
-    symbols = [key.symbol for key in grid.keys]
-    alone = np.array([symbols.count(symbol) == 1 for symbol in symbols])[:, None]
-    share = np.where(hourly, np.where(alone, sampling.hourly_alone, sampling.hourly), sampling.slow)
-    share = np.where(settled, share, np.where(hourly, 0.0, sampling.between))
-    share[:, (grid.times_ms <= chunk.from_ms) | np.isnan(grid.level).all(axis=0)] = 0.0
-    rows, cols = np.nonzero(rng.random(share.shape) < share)
-    return usable(grid, Points(rows, cols))
-
-
-def _joined(parts: list[Samples]) -> Samples:
-    """Put the parts behind one another, array by array, letting go of what has been copied."""
-    keys, names = parts[0].keys, parts[0].names
-    arrays = {
-        f.name: [getattr(part, f.name) for part in parts]
-        for f in fields(Samples)
-        if f.name not in ("keys", "names")
-    }
-    parts.clear()
-    joined = {name: np.concatenate(arrays.pop(name)) for name in list(arrays)}
-    return Samples(keys=keys, names=names, **joined)

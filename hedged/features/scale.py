@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.features.points import Array, Points, Rolling
+from hedged.features.points import Array, Points, Rolling, counted
 from hedged.features.resample import HourlyGrid
 
 WINDOW_H = 30 * 24
@@ -65,16 +65,19 @@ def scale_of(grid: HourlyGrid, points: Points) -> Scale:
     """Measure the yardsticks at points."""
     hours = np.minimum(points.cols + 1, WINDOW_H)
     grid, points = lately(grid, points, WINDOW_H)
+    settled = settled_now(grid)
     change = Rolling(np.abs(last_change(grid)))
-    s = np.maximum(change.mean(points, WINDOW_H, min_share=0.0), MIN_SCALE)
-    prints = np.where(settled_now(grid), grid.level, np.nan)
-    count = Rolling(settled_now(grid).astype(np.float64)).mean(points, WINDOW_H) * hours
-    s = np.where(count > MIN_CHANGES, s, np.nan)
+    s = np.maximum(change.mean(points, WINDOW_H), MIN_SCALE)
+    share = counted(settled, points, WINDOW_H) / hours
+    # by way of the share, as models were trained: where it is rounded up, six are enough
+    s = np.where(share * hours > MIN_CHANGES, s, np.nan)
+    prints = settled & ~np.isnan(grid.level)
+    count = counted(prints, points, WINDOW_H)
     pin = np.full(len(points), np.nan)
     best = np.full(len(points), MIN_PIN_SHARE)
     for candidate in PINS:
-        at_pin = np.where(np.isnan(prints), np.nan, np.abs(prints - candidate) < PIN_TOLERANCE)
-        share = Rolling(at_pin).mean(points, WINDOW_H)
+        at_pin = prints & (np.abs(grid.level - candidate) < PIN_TOLERANCE)
+        share = counted(at_pin, points, WINDOW_H) / np.maximum(count, 1.0)
         better = share > best
         pin[better], best[better] = candidate, share[better]
     return Scale(points.take(grid.level), s, pin, np.where(np.isnan(pin), 0.0, best))

@@ -4,7 +4,7 @@
 card.json              what it is: schema, training window, data hash, seeds, metrics, sha256 of every file below
 networks.onnx          all networks as one graph, what serving runs
 networks.safetensors   the same weights, what training goes on from
-trees.json.gz          LightGBM text models by `horizon-level`
+trees.onnx.gz          the LightGBM models as one graph
 cascade.json           LightGBM text model and calibration of the cascade head (where it was trained)
 ```
 """
@@ -26,7 +26,7 @@ from hedged.features.targets import HORIZONS
 from hedged.forecast.vocabulary import Vocabulary
 
 CARD = "card.json"
-FORMAT = 1
+FORMAT = 2
 SHIPPED = Path(__file__).parent / "shipped"
 """The model that comes with the program."""
 
@@ -74,10 +74,9 @@ class Artefact:
         """Return a file's bytes."""
         return (self.path / name).read_bytes()
 
-    def trees(self) -> dict[str, str]:
-        """Return the LightGBM text models."""
-        models: dict[str, str] = json.loads(gzip.decompress(self.read("trees.json.gz")))
-        return models
+    def trees(self) -> bytes:
+        """Return the trees' graph."""
+        return gzip.decompress(self.read("trees.onnx.gz"))
 
     def cascade(self) -> dict[str, Any] | None:
         """Return the cascade head's model and card; None where it was not trained."""

@@ -57,7 +57,7 @@ class _Law:
 class EnsembleForecaster:
     """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours."""
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         self.model_hash = artefact.hash
         self.feature_hash = FEATURE_HASH
         self._card = artefact.card
@@ -72,6 +72,7 @@ class EnsembleForecaster:
         self._day = -1
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
         self._errors = np.empty((0, len(keys), len(HORIZONS)))
+        self._ranks: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         self._hour_ms = -1
         self._law = _Law()
 
@@ -110,11 +111,15 @@ class EnsembleForecaster:
             self._said.append(_Said(kept, said.opinions))
         oldest_ms = self._heard_ms - MEMORY_DAYS * DAY_MS
         self._said = [
-            _since(said, oldest_ms) for said in self._said if said.samples.origin_ms[-1] > oldest_ms
+            said if said.samples.origin_ms[0] > oldest_ms else _since(said, oldest_ms)
+            for said in self._said
+            if said.samples.origin_ms[-1] > oldest_ms
         ]
 
     def _ask(self, grid: HourlyGrid, at: Points) -> _Said | None:
         """Ask the members about those points that can be forecast; None where there is none."""
+        if not len(at):
+            return None
         at, scale = measured(grid, at)
         if not len(at):
             return None
@@ -150,6 +155,7 @@ class EnsembleForecaster:
         now_ms = int(grid.times_ms[-1])
         waiting.teach(self._adaptation, now_ms)
         self._errors = _misses(told, n).settled(now_ms) if told else np.empty((0, n, len(HORIZONS)))
+        self._ranks = None
 
     def _say(self, grid: HourlyGrid) -> _Law:
         last = len(grid.times_ms) - 1
@@ -161,8 +167,14 @@ class EnsembleForecaster:
         rates, p_up = issued.quantiles, issued.p_up
         known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
         here = said.samples.series[known]
-        draws = draws_of(rates[known], ranks_of(together(self._errors[:, here])))
+        draws = draws_of(rates[known], self._ranks_of(here))
         return _Law(tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws)
+
+    def _ranks_of(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the joint ranks of these series, which stay for the day."""
+        if self._ranks is None or not np.array_equal(self._ranks[0], series):
+            self._ranks = (series, ranks_of(together(self._errors[:, series])))
+        return self._ranks[1]
 
     def _set(self, now_ms: int, horizon_h: int) -> ForecastSet:
         h = HORIZONS.index(HORIZON_OF[horizon_h])

@@ -1,9 +1,10 @@
-"""The members of the ensemble, served: ONNX Runtime for the networks, LightGBM for the trees. No torch."""
+"""The members of the ensemble, served: ONNX Runtime for networks and trees. No torch, no LightGBM."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
-import lightgbm
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from hedged.domain.forecast import LEVELS
 from hedged.features.targets import HORIZONS
 from hedged.forecast.artefact import Artefact
-from hedged.forecast.trees import FITTED, all_levels
+from hedged.forecast.trees import FITTED, all_levels, tree_inputs
 
-BATCH = 4_096
-"""Rows that go through the graph at once: bounds memory when years are forecast."""
+BATCH = 512
+"""Rows that go through the graphs at once: what they make of more does not fit the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +44,46 @@ class Opinions:
 
 
 class Members:
-    """Loaded once, asked every hour."""
+    """Loaded once, asked every hour. A batch is computed by one thread, so that what is said depends on no number of
+    threads; `threads` batches at once, by default one on each core."""
 
-    def __init__(self, artefact: Artefact, threads: int = 1) -> None:
+    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
         self._open(artefact.read("networks.onnx"), artefact.trees(), artefact.card.members, threads)
 
     @classmethod
-    def of(cls, graph: bytes, trees: dict[str, str], names: tuple[str, ...], threads: int = 1) -> Self:
+    def of(cls, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int | None = None) -> Self:
         """Open members that are not an artefact yet."""
         members = cls.__new__(cls)
-        members._open(graph, trees, names, threads)
+        members._open(networks, trees, names, threads)
         return members
 
-    def _open(self, graph: bytes, trees: dict[str, str], names: tuple[str, ...], threads: int) -> None:
+    def _open(self, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int | None) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._networks = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._trees = [
-            [lightgbm.Booster(model_str=trees[f"{horizon}-{level:g}"]) for level in FITTED]
-            for horizon in HORIZONS
-        ]
-        self._threads = threads
+        self._networks, self._trees = (
+            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            for graph in (networks, trees)
+        )
+        self._threads = threads or len(os.sched_getaffinity(0))
         self.names = names
 
     def ask(self, inputs: Inputs) -> Opinions:
         """Return the opinions of all members."""
         quantiles = np.empty((len(self.names), len(inputs), len(HORIZONS), len(LEVELS)), np.float32)
-        for at in range(0, len(inputs), BATCH):
+
+        def fill(at: int) -> None:
             rows = slice(at, min(at + BATCH, len(inputs)))
             part = inputs.part(rows)
             quantiles[:-1, rows] = self.networks(part)
             quantiles[-1, rows] = self.trees(part)
+
+        batches = range(0, len(inputs), BATCH)
+        if len(batches) == 1:
+            fill(0)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(fill, batches))
         return Opinions(quantiles)
 
     def networks(self, inputs: Inputs) -> NDArray[np.float32]:
@@ -92,12 +100,7 @@ class Members:
 
     def trees(self, inputs: Inputs) -> NDArray[np.float32]:
         """Run the trees: quantiles (n, horizons, levels)."""
-        table = np.column_stack((inputs.tabular, inputs.venue, inputs.coin)).astype(np.float32)
-        fitted = np.array(
-            [
-                [np.asarray(m.predict(table, num_threads=self._threads)) for m in models]
-                for models in self._trees
-            ]
-        )
-        out: NDArray[np.float32] = all_levels(fitted.transpose(2, 0, 1)).astype(np.float32)
+        told = {"inputs": tree_inputs(inputs.tabular, inputs.venue, inputs.coin)}
+        fitted = self._trees.run(["fitted"], told)[0].reshape(-1, len(HORIZONS), len(FITTED))
+        out: NDArray[np.float32] = all_levels(fitted.astype(np.float64)).astype(np.float32)
         return out

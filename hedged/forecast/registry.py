@@ -25,15 +25,9 @@ def make_forecaster(name: str, model: Path | None = None, reader: Reader | None 
     Raises ConfigError for an unknown name or an artefact that cannot be used.
     """
     if name == "ensemble":
-        # its libraries take half a second to import: not for those who run without
-        try:
-            from hedged.forecast.artefact import SHIPPED, load
-            from hedged.forecast.ensemble import EnsembleForecaster
-        except OSError as error:
-            raise ConfigError(
-                f"LightGBM cannot be loaded ({error}): install OpenMP (Debian: apt-get install libgomp1), "
-                "or set hedge.forecaster: ewma"
-            ) from None
+        # its library takes a while to import: not for those who run without
+        from hedged.forecast.artefact import SHIPPED, load
+        from hedged.forecast.ensemble import EnsembleForecaster
 
         return EnsembleForecaster(load(model or SHIPPED))
     if name not in FORECASTERS:

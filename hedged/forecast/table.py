@@ -25,13 +25,12 @@ def write_forecasts(
     to_ms: int,
     out: Path,
     on_progress: Callable[[float], None] = lambda _: None,
-    threads: int = 2,
 ) -> int:
     """Forecast every settlement of the wanted series in [from_ms, to_ms) and write the file; returns its rows' number.
 
     Raises DataError when nothing could be forecast.
     """
-    members = Members(artefact, threads)
+    members = Members(artefact)
     writer: pyarrow.parquet.ParquetWriter | None = None
     rows = 0
     partial = out.with_name(out.name + ".partial")

@@ -29,29 +29,10 @@ def all_levels(fitted: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-_UNREAD = frozenset(
-    (
-        "split_gain",
-        "internal_value",
-        "internal_weight",
-        "internal_count",
-        "leaf_weight",
-        "leaf_count",
-        "tree_sizes",
-    )
-)
-"""What LightGBM writes about how a tree came to be; predicting reads none of it."""
-_DIGITS = {"threshold": 9, "leaf_value": 6}
-"""Enough to tell float32 features apart, and a value to a millionth of s."""
-
-
-def slim(text: str) -> str:
-    """Return a model's text without what predicting does not read, at a third of its size."""
-    kept = []
-    for line in text.partition("\nfeature_importances:")[0].split("\n"):
-        name, _, values = line.partition("=")
-        if name in _DIGITS:
-            line = f"{name}=" + " ".join(f"{float(x):.{_DIGITS[name]}g}" for x in values.split())
-        if name not in _UNREAD:
-            kept.append(line)
-    return "\n".join(kept)
+def tree_inputs(
+    tabular: NDArray[np.float32], venue: NDArray[np.int64], coin: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return what trees read: (n, features), (n,), (n,) → float32 (n, features + 2)."""
+    out = np.empty((len(tabular), tabular.shape[1] + 2), np.float32)
+    out[:, :-2], out[:, -2], out[:, -1] = tabular, venue, coin
+    return out

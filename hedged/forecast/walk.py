@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hedged.adapters.replay.series import SeriesData
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import SeriesKey
-from hedged.features.samples import ALL_SETTLEMENTS, Samples, Sampling, collected
+from hedged.features.samples import Samples
+from hedged.features.sampling import ALL_SETTLEMENTS, Sampling, collected
 from hedged.features.targets import HORIZONS
 from hedged.forecast.adapt import Adaptation, Batch, Outcomes, group_of, prior_of
 from hedged.forecast.artefact import Card

@@ -24,7 +24,7 @@ from hedged.training.networks.head import InputShape
 from hedged.training.trees import fit_trees
 
 if TYPE_CHECKING:
-    from hedged.training.train import TrainConfig
+    from hedged.training.config import TrainConfig
 
 Progress = Callable[[str, float], None]
 

@@ -57,6 +57,8 @@ def prices_at(
     )
     held = [(i, series[k]) for i, v in enumerate(venues) if (k := SeriesKey(v, key.symbol)) in series]
     for i, data in held:
+        if not np.isnan(found.price).any():
+            return found  # as most often by the venue's own mark
         _take(
             found,
             *_own_mark(data, times_ms, settling),

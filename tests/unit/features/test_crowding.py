@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 from hedged.domain.bars import N_FIELDS, Field
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
-from hedged.features.crowding import (
-    MIN_PLACED,
-    SIDED_H,
-    SIDED_MIN_H,
-    STALE_H,
-    Crowding,
-    LiquidationMap,
-    Pressure,
-    crowding,
-    one_sided,
-)
+from hedged.features.crowding import MIN_PLACED, STALE_H, Crowding, LiquidationMap, crowding
+from hedged.features.one_sided import SIDED_H, SIDED_MIN_H, Pressure, one_sided
 from hedged.features.points import Points
 from hedged.features.resample import HourlyGrid
 

@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rates import tables
 from small_tables import TS, at, ms
 
@@ -15,9 +17,10 @@ from hedged.domain.bars import BAR_MS, N_FIELDS
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
 from hedged.features.history import grid_at
-from hedged.features.points import Points, Rolling, others_mean
+from hedged.features.points import Points, Rolling, ewm_lately, ewm_of_prints, others_mean
 from hedged.features.resample import HourlyGrid, hourly
-from hedged.features.samples import ALL_SETTLEMENTS, Sampling, collect, samples_at, usable
+from hedged.features.samples import ARRAYS, Pile, samples_at, usable
+from hedged.features.sampling import ALL_SETTLEMENTS, Sampling, collect
 from hedged.features.scale import MIN_SCALE, scale_of, settled_now
 from hedged.features.sequence import sequences
 from hedged.features.tabular import tabular
@@ -97,6 +100,41 @@ def test_serving_sees_what_training_saw() -> None:
     for i, feature in enumerate(names):
         np.testing.assert_allclose(served[:, i], learned[:, i], rtol=1e-5, atol=1e-5, err_msg=feature)
     np.testing.assert_allclose(sequence, sequence_learned, rtol=1e-5, atol=1e-5)
+
+
+def test_an_hour_alone_tells_what_it_tells_among_others() -> None:
+    """If this fails, the daemon, which asks for one hour, sees other numbers than training, which asks for many."""
+    grid = grid_of(tables())
+    rows = np.arange(len(grid.keys))
+    cols = np.array([END_H - 9, END_H - 6, END_H - 1])
+    among = Points(np.tile(rows, len(cols)), np.repeat(cols, len(rows)))
+    scale = scale_of(grid, among)
+    names, columns = tabular(grid, among, scale)
+    sequence = sequences(grid, among, scale)
+    for i, col in enumerate(cols):
+        alone, mine = Points(rows, np.full(len(rows), col)), slice(i * len(rows), (i + 1) * len(rows))
+        own = scale_of(grid, alone)
+        for figure in ("last", "s", "pin", "pin_share"):
+            np.testing.assert_allclose(getattr(own, figure), getattr(scale, figure)[mine], rtol=1e-9)
+        told = tabular(grid, alone, own)[1]
+        for k, feature in enumerate(names):
+            np.testing.assert_allclose(told[:, k], columns[mine, k], rtol=1e-6, atol=1e-6, err_msg=feature)
+        np.testing.assert_allclose(sequences(grid, alone, own), sequence[mine], rtol=1e-6, atol=1e-6)
+
+
+@given(st.data())
+def test_prints_are_smoothed_the_same_by_either_way(data: st.DataObject) -> None:
+    """If this fails, EWMs of a live hour differ from those of history, or a rate that rests has one beside itself."""
+    hours = data.draw(st.integers(4, 60))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    level = np.cumsum(rng.normal(0, 1e-6, (5, hours)), axis=1) + 1e-5
+    level[rng.random(level.shape) < data.draw(st.sampled_from((0.0, 0.3)))] = np.nan
+    level[0] = 1.25e-5
+    settled = rng.random(level.shape) < data.draw(st.sampled_from((0.1, 0.5, 1.0)))
+    lately = data.draw(st.integers(1, min(9, hours)))
+    slow, quick = (smooth(level, settled, (1.0, 8.0, 64.0), lately) for smooth in (ewm_of_prints, ewm_lately))
+    np.testing.assert_allclose(quick, slow, rtol=1e-12)
+    assert np.isin(quick[:, 0][~np.isnan(quick[:, 0])], 1.25e-5).all()
 
 
 def test_a_short_window_tells_nearly_the_same() -> None:
@@ -232,6 +270,21 @@ def test_means_count_known_hours_only() -> None:
     mean, others = others_mean(np.array([[1.0], [np.nan], [5.0], [7.0]]), np.array([0, 0, 0, 1]))
     np.testing.assert_allclose(mean[:, 0], [5.0, 3.0, 1.0, np.nan])
     assert list(others[:, 0]) == [1, 2, 1, 0]
+
+
+def test_a_pile_holds_what_was_put_on_it() -> None:
+    """If this fails, training reads rows of one origin beside the target of another."""
+    series = series_of(tables())
+    parts = [
+        collect(series, ms(from_h), ms(from_h + 24), ALL_SETTLEMENTS) for from_h in (1_000, 1_500, 1_200)
+    ]
+    pile = Pile()
+    for part in parts:
+        pile.add(part)
+    whole = pile.samples(parts[0].keys)
+    assert len(pile) == len(whole) == sum(map(len, parts))
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(whole, name), np.concatenate([getattr(p, name) for p in parts]))
 
 
 def test_a_print_of_a_hundred_basis_points_stays_finite() -> None:

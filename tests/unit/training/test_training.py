@@ -13,15 +13,18 @@ from small_tables import at, ms
 
 from hedged.adapters.replay.series import series_of
 from hedged.domain.errors import ConfigError, DataError
-from hedged.features.samples import Samples, Sampling, collect
+from hedged.features.samples import Samples
+from hedged.features.sampling import Sampling, collect
+from hedged.forecast import members
 from hedged.forecast.artefact import Artefact, load
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training import stage
+from hedged.training.config import TrainConfig
 from hedged.training.export import Together, export
 from hedged.training.fit import FitConfig, Member, TensorData, fit_network, input_shape
 from hedged.training.networks import NETWORKS, make_network
-from hedged.training.train import TrainConfig, train
+from hedged.training.train import train
 from hedged.training.trees import Growth, TreesConfig
 
 # the two networks that are exported quickest: that each kind is exported truly is shown one by one below
@@ -93,7 +96,7 @@ def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
     card = model.card
     assert card.members == ("mlp-1", "transformer-1", "trees")
     assert card.features == samples.names
-    assert set(card.files) == {"networks.onnx", "networks.safetensors", "trees.json.gz"}
+    assert set(card.files) == {"networks.onnx", "networks.safetensors", "trees.onnx.gz"}
     assert card.width == pytest.approx(1.0 + 0.3 * (1 - card.history_days / 730), abs=1e-3)
     assert "injective" in card.venues  # the stand-in was trained on
     told = Members(model).ask(inputs_of(samples, card.vocabulary))
@@ -107,10 +110,10 @@ def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
 
 def test_the_graph_answers_one_row_as_many(model: Artefact, samples: Samples) -> None:
     """If this fails, a forecast depends on how many markets are forecast with it."""
-    members = Members(model)
+    asked = Members(model)
     inputs = inputs_of(samples, model.card.vocabulary)
-    together = members.ask(inputs.part(slice(0, 40))).quantiles
-    one = members.ask(inputs.part(slice(7, 8))).quantiles
+    together = asked.ask(inputs.part(slice(0, 40))).quantiles
+    one = asked.ask(inputs.part(slice(7, 8))).quantiles
     np.testing.assert_allclose(one[:, 0], together[:, 7], atol=2e-5)
 
 
@@ -137,6 +140,15 @@ def test_another_seed_makes_other_members(samples: Samples, tmp_path: Path) -> N
         assert any(not torch.equal(one[key], other[key]) for key in one)
     assert trees.keys() == other_trees.keys()
     assert trees != other_trees
+
+
+def test_threads_change_nothing(model: Artefact, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a replayed day decides otherwise on a machine with more cores, or rows get each other's law."""
+    monkeypatch.setattr(members, "BATCH", 64)
+    inputs = inputs_of(samples, model.card.vocabulary)
+    assert len(inputs) > 3 * members.BATCH
+    one, three = (Members(model, threads).ask(inputs).quantiles for threads in (1, 3))
+    np.testing.assert_array_equal(one, three)
 
 
 def test_a_killed_training_goes_on(
