@@ -55,7 +55,8 @@ def export(networks: list[Any], data: TensorData) -> tuple[bytes, bytes, float]:
 
 def _graph(together: nn.Module, example: tuple[Tensor, ...]) -> bytes:
     batch = torch.export.Dim("batch", min=1, max=1_000_000)
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    for name in ("onnxscript", "torch.onnx"):  # they tell of extensions that nobody asked for
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
