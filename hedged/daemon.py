@@ -30,18 +30,18 @@ from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
-from hedged.outside_parts import add_outside, add_webhook, read_secrets
-from hedged.paper_account import open_paper_account
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
+from hedged.wiring.paper_account import open_paper_account
 
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
-    from hedged.real_venues import RealVenues
+    from hedged.wiring.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -162,7 +162,7 @@ async def run_daemon(
         await claim_journal(journal, config.mode)
         real = None
         if sources is None and config.data.source == "venues":
-            from hedged.real_venues import (
+            from hedged.wiring.real_venues import (
                 connect,
             )  # the SDK takes half a second: not for those who run without
 
@@ -217,7 +217,7 @@ async def _open_live(
     metrics: Metrics,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
-    from hedged.live_account import open_live_account
+    from hedged.wiring.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
     live = await open_live_account(
@@ -249,8 +249,8 @@ def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, 
         return None, {}
     if rehearsal:
         raise ConfigError("recorded data are rehearsed with mode: paper, never live")
-    from hedged.cex_venues import exchange_keys
-    from hedged.live_account import live_key
+    from hedged.wiring.cex_venues import exchange_keys
+    from hedged.wiring.live_account import live_key
 
     return live_key(config, os.environ), exchange_keys(config, os.environ)
 

@@ -13,7 +13,7 @@ from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.trading import CexTrading, Patience
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
 from hedged.domain.market import Costs, SeriesKey

@@ -7,8 +7,8 @@ import pytest
 
 from hedged.config import parse_config
 from hedged.domain.errors import ConfigError
-from hedged.outside_parts import read_secrets
 from hedged.secret import Secret, read_secret
+from hedged.wiring.outside_parts import read_secrets
 
 TEXT = "s3cret-of-the-operator-000000"
 

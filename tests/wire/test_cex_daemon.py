@@ -16,7 +16,6 @@ from rehearsal import PORTS, STARTUP_S, running
 from typer.testing import CliRunner
 
 from hedged.app import App, Parts
-from hedged.cex_venues import exchange_keys
 from hedged.cli import app as command
 from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, load_config, parse_config
 from hedged.domain.clock import SystemClock
@@ -26,14 +25,15 @@ from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.forecast.registry import make_forecaster
-from hedged.live_account import live_key, open_live_account
-from hedged.paper_account import open_paper_account
-from hedged.real_venues import RealVenues, connect
 from hedged.sandbox.cex.exchanges import Hall
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.rehearsal import exchanges_beside
 from hedged.sandbox.injective.rehearsal import prepare
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+from hedged.wiring.cex_venues import exchange_keys
+from hedged.wiring.live_account import live_key, open_live_account
+from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.real_venues import RealVenues, connect
 
 VENUES = ("binance", "bybit", "okx")
 CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.1, history_hours=480)

@@ -12,7 +12,6 @@ import pytest
 from cex_rig import Rig, rig
 from streams import NATIVE, QUICK, VENUES, until
 
-from hedged.cex_venues import CexVenues
 from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.collectors.feed import Patience
 from hedged.collectors.reconnecting import Route
@@ -27,6 +26,7 @@ from hedged.sandbox.cex.push import PushServer
 from hedged.sandbox.cex.push_quotes import quotes_of
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.cex_venues import CexVenues
 
 NAMES = {venue: {"BTC": NATIVE[venue].format("BTC")} for venue in VENUES}
 

@@ -20,6 +20,7 @@ from hedged.adapters.injective.paper_book import PaperBook
 from hedged.adapters.injective.retries import Retries
 from hedged.adapters.paper import PaperVenue
 from hedged.app import App, Parts
+from hedged.commands.own_book_table import show_own_book
 from hedged.config import Config, TelemetryConfig, parse_config
 from hedged.daemon import run_daemon
 from hedged.domain.clock import SystemClock
@@ -28,11 +29,10 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
-from hedged.own_book import OwnBook, read_own_book
-from hedged.own_book_table import show_own_book
-from hedged.paper_account import open_paper_account
-from hedged.real_venues import RealBook, RealVenues, connect
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+from hedged.wiring.own_book import OwnBook, read_own_book
+from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.real_venues import RealBook, RealVenues, connect
 
 STILL = SandboxConfig(symbols=("BTC", "INJ"), block_time_s=None, moving=False)
 BTC = SeriesKey("injective", "BTC")

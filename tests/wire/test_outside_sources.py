@@ -15,7 +15,7 @@ from hedged.collectors.outside.feed import Outside, make_outside
 from hedged.collectors.outside.http import JsonApi, KeyRefused, Limits
 from hedged.collectors.poller import Poller
 from hedged.config import parse_config
-from hedged.config_outside import OutsideConfig
+from hedged.config.outside import OutsideConfig
 from hedged.domain.bars import Field, Observation, blank_observation
 from hedged.domain.clock import DAY_MS, MINUTE_MS
 from hedged.domain.errors import Rejected, Retryable

@@ -13,7 +13,7 @@ import aiohttp
 import ccxt.async_support as ccxt
 
 from hedged.adapters.cex.keys import ApiKey
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.errors import ConfigError
 from hedged.secret import read_secret_file
 

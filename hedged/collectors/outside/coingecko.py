@@ -11,7 +11,7 @@ from typing import Any
 from hedged.collectors.outside.coinglass import MISSED, number
 from hedged.collectors.outside.http import JsonApi, KeyRefused
 from hedged.collectors.outside.readings import Reading, Readings
-from hedged.config_outside import CoinGeckoConfig
+from hedged.config.outside import CoinGeckoConfig
 from hedged.domain.bars import Field
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS, Clock
 from hedged.domain.errors import Rejected, Retryable

@@ -11,7 +11,7 @@ import structlog
 
 from hedged.collectors.outside.http import JsonApi, KeyRefused
 from hedged.collectors.outside.readings import Reading, Readings
-from hedged.config_outside import CoinGlassConfig
+from hedged.config.outside import CoinGlassConfig
 from hedged.domain.bars import Field
 from hedged.domain.clock import HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.errors import Rejected, Retryable

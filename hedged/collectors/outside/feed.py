@@ -19,7 +19,7 @@ from hedged.collectors.outside.coinglass import HEADER, CoinGlass
 from hedged.collectors.outside.http import JsonApi, KeyRefused, Limits
 from hedged.collectors.outside.readings import Filled, Readings
 from hedged.collectors.outside.status_feed import StatusFeed
-from hedged.config_outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig
+from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig
 from hedged.domain.clock import Clock
 from hedged.domain.errors import Rejected, Retryable
 from hedged.domain.ports import MarketData

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from hedged.collectors.outside.signal_form import SignalForm, read_form, signal_of, symbol_of
-from hedged.config_outside import WebhookConfig
+from hedged.config.outside import WebhookConfig
 from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock, iso
 from hedged.domain.errors import HedgedError, Rejected
 from hedged.domain.pace import TokenBucket

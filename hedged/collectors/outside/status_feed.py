@@ -11,7 +11,7 @@ from typing import Any
 
 from hedged.collectors.outside import status
 from hedged.collectors.outside.http import JsonApi
-from hedged.config_outside import StatusConfig
+from hedged.config.outside import StatusConfig
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Rejected, Retryable
 from hedged.domain.venue_events import EventKind, VenueEvent, VenueEvents

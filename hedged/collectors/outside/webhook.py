@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from hedged.collectors.outside.inbox import Inbox, Verdict
-from hedged.config_outside import WebhookConfig
+from hedged.config.outside import WebhookConfig
 from hedged.domain.pace import TokenBucket
 from hedged.domain.signals import Signal
 

@@ -10,7 +10,7 @@ import pytest
 from hedged.adapters.cex.errors import explain, of_send, reading
 from hedged.adapters.cex.exchanges import PROFILES, make_exchange
 from hedged.adapters.cex.keys import ApiKey
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable
 

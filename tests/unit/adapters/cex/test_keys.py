@@ -8,7 +8,7 @@ import pytest
 
 from hedged.adapters.cex.keys import load_api_key
 from hedged.config import parse_config
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.errors import ConfigError
 
 

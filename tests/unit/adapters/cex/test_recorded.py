@@ -14,7 +14,7 @@ from hedged.adapters.cex.markets import Perpetual, read_markets
 from hedged.adapters.cex.orders import Orders
 from hedged.adapters.cex.prints import due_ms
 from hedged.adapters.cex.rates import _rate, hours_of
-from hedged.config_cex import CexVenueConfig
+from hedged.config.cex import CexVenueConfig
 from hedged.domain.bars import Field
 from hedged.domain.clock import SystemClock
 from hedged.domain.market import Costs

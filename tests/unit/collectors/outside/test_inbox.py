@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hedged.collectors.outside.inbox import Inbox, Verdict
 from hedged.collectors.outside.signal_form import symbol_of
-from hedged.config_outside import WebhookConfig
+from hedged.config.outside import WebhookConfig
 from hedged.domain.clock import iso
 from hedged.domain.errors import Fatal
 from hedged.domain.signals import ALL, Action

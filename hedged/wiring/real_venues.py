@@ -17,7 +17,6 @@ from hedged.adapters.injective.preflight import must_be_isolated
 from hedged.adapters.injective.retries import Retries, patiently
 from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
-from hedged.cex_venues import CexVenues, OpenSession
 from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.collectors.reconnecting import Route
 from hedged.config import Config
@@ -27,6 +26,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution
 from hedged.domain.ports import MarketData
 from hedged.forecast.coming import ChainState, First, of_chain
+from hedged.wiring.cex_venues import CexVenues, OpenSession
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hedged.config_section import Section
+from hedged.config.section import Section
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.signals import SignalBounds
 from hedged.domain.venue_events import Lead

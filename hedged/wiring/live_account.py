@@ -17,7 +17,6 @@ from hedged.adapters.injective.live import Desk, clear, key_of, open_desk, trade
 from hedged.adapters.injective.messages import Trader
 from hedged.adapters.injective.preflight import Clearance
 from hedged.adapters.injective.transactions import Patience
-from hedged.cex_venues import open_exchanges
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
@@ -26,7 +25,8 @@ from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.execution.transactions import JournalledTransactions
-from hedged.real_venues import RealVenues
+from hedged.wiring.cex_venues import open_exchanges
+from hedged.wiring.real_venues import RealVenues
 
 log = structlog.get_logger(__name__)
 

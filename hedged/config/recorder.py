@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from hedged.config_section import Section
+from hedged.config.section import Section
 
 
 class RecorderConfig(Section):

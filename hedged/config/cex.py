@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hedged.config_section import Section
+from hedged.config.section import Section
 
 CEX_KEY_SETTINGS = ("key_file", "key_env", "secret_env", "passphrase_env", "rate_share", "deadline_s")
 """Settings of cex.<venue>: by which it is asked; no decision depends on them."""

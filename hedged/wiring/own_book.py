@@ -11,7 +11,7 @@ from hedged.adapters.injective.markets import Perpetual
 from hedged.adapters.injective.positions import Holding
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.injective import nowcast
-from hedged.real_venues import RealBook, RealVenues
+from hedged.wiring.real_venues import RealBook, RealVenues
 
 RECENT_DAYS = 7
 

@@ -18,7 +18,7 @@ from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second to import: not for those who run without
-    from hedged.real_venues import RealBook
+    from hedged.wiring.real_venues import RealBook
 
 STATE = "paper_account"
 

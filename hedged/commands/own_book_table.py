@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hedged.own_book import RECENT_DAYS, OwnBook, OwnPosition
+from hedged.wiring.own_book import RECENT_DAYS, OwnBook, OwnPosition
 
 DAY_H, MONTH_H = 24.0, 24.0 * 30
 CLOSE = 0.15

@@ -7,7 +7,7 @@ import pytest
 from rates import tables
 from small_tables import at
 
-from hedged import model_commands
+from hedged.commands import model
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.folds import folds_of
@@ -28,7 +28,7 @@ def day(number: int) -> str:
 def test_forecast_writes_what_it_says(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """If this fails, the command a user runs first gives no file, or another one than it says."""
     out = tmp_path / "f.parquet"
-    model_commands.forecast(data, day(60), day(61), out, None, ["BTC"])
+    model.forecast(data, day(60), day(61), out, None, ["BTC"])
     frame = pl.read_parquet(out)
     assert set(frame["symbol"]) == {"BTC"}
     assert frame["origin_ts"].min() == at(24 * 60)
@@ -47,7 +47,7 @@ def test_forecast_writes_what_it_says(data: Path, tmp_path: Path, capsys: pytest
 def test_mistakes_are_named(data: Path, tmp_path: Path, arguments: dict, says: str) -> None:
     """If this fails, a mistyped day or path ends in a traceback, or in an empty file."""
     with pytest.raises(ConfigError, match=says):
-        model_commands.forecast(data, out=tmp_path / "f.parquet", **arguments)
+        model.forecast(data, out=tmp_path / "f.parquet", **arguments)
     assert not list(tmp_path.iterdir())
 
 
@@ -60,8 +60,8 @@ def test_folds_cover_the_window_once() -> None:
 
 def test_one_symbol_is_forecast_with_all_in_view(data: Path, tmp_path: Path) -> None:
     """If this fails, asking for one coin changes its forecast, because the rest of the market went unread."""
-    model_commands.forecast(data, day(60), day(61), tmp_path / "one", None, ["BTC"])
-    model_commands.forecast(data, day(60), day(61), tmp_path / "all", None, None)
+    model.forecast(data, day(60), day(61), tmp_path / "one", None, ["BTC"])
+    model.forecast(data, day(60), day(61), tmp_path / "all", None, None)
     one, every = (pl.read_parquet(tmp_path / n).filter(pl.col("symbol") == "BTC") for n in ("one", "all"))
     key = SeriesKey("binance", "BTC")
     pick = (pl.col("venue") == key.venue) & (pl.col("horizon") == "s1")

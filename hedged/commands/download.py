@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hedged.commands.model import bar, day_ms
 from hedged.domain.clock import DAY_MS, Clock, SystemClock, iso
 from hedged.domain.errors import ConfigError, Fatal
-from hedged.model_commands import bar, day_ms
 
 if TYPE_CHECKING:
     import aiohttp

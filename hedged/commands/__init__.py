@@ -1,0 +1,1 @@
+"""Commands: what one types, one file a subject; `cli.py` registers them."""

@@ -1,0 +1,142 @@
+"""The commands that play: `hedged demo` on simulated markets, `hedged backtest` on recorded ones."""
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hedged.commands.model import day_ms
+from hedged.commands.shared import console, quiet_logs
+from hedged.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hedged.config import Config
+
+
+class ProxyRuleName(StrEnum):
+    """How a stand-in venue's rate becomes Injective's."""
+
+    CHAIN = "chain"
+    LEVEL = "level"
+
+
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days to simulate.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/demo"),
+) -> None:
+    """See it work: the real daemon over simulated venues, offline, no keys, no configuration."""
+    from hedged.backtest.demo import demo_config, run_demo
+    from hedged.commands.terminal import progress, show_summary
+
+    quiet_logs()
+    console.print(
+        f"Simulating Injective and two CEXs for {days} days (seed {seed}); the daemon decides every 15 minutes."
+    )
+    with progress(console, days * 86_400 // demo_config().cycle.interval_s) as on_cycle:
+        summary, report = run_demo(days, seed, out, on_cycle)
+    show_summary(console, summary, report)
+
+
+def backtest(
+    data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
+    from_: Annotated[str, typer.Option("--from", help="First day, UTC midnight, inclusive: YYYY-MM-DD.")],
+    to: Annotated[str, typer.Option("--to", help="Last day, UTC midnight, exclusive: YYYY-MM-DD.")],
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")
+    ] = None,
+    position: Annotated[
+        list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/backtest"),
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Stand-in for Injective's funding; default injective=hyperliquid where the data hold none."
+        ),
+    ] = None,
+    proxy_rule: Annotated[
+        ProxyRuleName,
+        typer.Option(help="chain: Injective's formula on the premium; level: the printed rate."),
+    ] = ProxyRuleName.CHAIN,
+    equity: Annotated[
+        float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file; options here come on top.")] = None,
+    hedge_venues: Annotated[str | None, typer.Option(help="Comma-separated, e.g. binance,bybit.")] = None,
+    cap: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")
+    ] = None,
+    allow_own_cut: Annotated[
+        bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
+    ] = None,
+    forecaster: Annotated[str | None, typer.Option(help="ensemble, nowcast, ewma or persistence.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")] = None,
+) -> None:
+    """Run the daemon over recorded market data and report what hedging would have been worth."""
+    from hedged.adapters.replay.proxy import Proxy
+    from hedged.backtest.recorded import BacktestOptions, run_backtest
+    from hedged.backtest.runner import Window
+    from hedged.commands.terminal import progress, show_summary
+
+    quiet_logs()
+    settings = _backtest_config(
+        config, position or [], equity, hedge_venues, cap, allow_own_cut, forecaster, model
+    )
+    symbols = sorted(set(symbol or settings.book.positions))
+    stand_in: Proxy | None = None
+    if proxy is not None:
+        name, _, venue = proxy.partition("=")
+        if name != "injective" or not venue:
+            raise ConfigError(f"--proxy {proxy!r}: expected injective=VENUE")
+        stand_in = Proxy(venue, proxy_rule.value)
+    window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
+    options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
+    cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
+    with progress(console, cycles) as on_cycle:
+        summary, report = run_backtest(settings, options, on_cycle)
+    show_summary(console, summary, report)
+
+
+def _backtest_config(
+    path: Path | None,
+    positions: list[str],
+    equity: float | None,
+    hedge_venues: str | None,
+    cap: float | None,
+    allow_own_cut: bool | None,
+    forecaster: str | None,
+    model: Path | None,
+) -> "Config":
+    """Put the command line's options on top of the file (or of the defaults)."""
+    from hedged.config import load_config, parse_config
+
+    raw: dict[str, Any] = (load_config(path).model_dump(mode="json", exclude_none=True)) if path else {}
+    book, hedge = raw.setdefault("book", {}), raw.setdefault("hedge", {})
+    if positions:
+        pairs = [_position(text) for text in positions]
+        if len({symbol for symbol, _ in pairs}) != len(pairs):
+            raise ConfigError("--position names a symbol twice")
+        book["positions"] = {symbol: {"usd": usd} for symbol, usd in pairs}
+    if equity is not None:
+        book["equity_usd"] = equity
+    given = {"cap": cap, "allow_own_cut": allow_own_cut, "forecaster": forecaster}
+    given["model"] = str(model) if model else None
+    hedge.update({key: value for key, value in given.items() if value is not None})
+    if hedge_venues is not None:
+        hedge["venues"] = [venue.strip() for venue in hedge_venues.split(",") if venue.strip()]
+    return parse_config(raw, str(path) if path else "options")
+
+
+def _position(text: str) -> tuple[str, str]:
+    symbol, _, usd = text.partition("=")
+    try:
+        if not symbol or not Decimal(usd).is_finite() or Decimal(usd) == 0:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise ConfigError(
+            f"--position {text!r}: expected SYMBOL=USD with USD not zero, e.g. ETH=100000"
+        ) from None
+    return symbol, usd

@@ -1,0 +1,22 @@
+"""What several commands share: the option that names the configuration, the console, the quiet log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option("--config", envvar="HEDGED_CONFIG", help="Configuration file (see config.example.yaml)."),
+]
+"""The option by which every command finds its configuration."""
+
+console = Console()
+
+
+def quiet_logs() -> None:
+    """Let commands that print for people log errors alone."""
+    from hedged.telemetry.logs import configure_logs
+
+    configure_logs(lambda: 0, "error", "console")

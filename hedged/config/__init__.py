@@ -1,0 +1,24 @@
+"""The configuration: sections in files of their own, the whole tree and how it is read in `whole.py`."""
+
+from hedged.config.book import BookConfig, DataConfig, PaperConfig, PositionConfig
+from hedged.config.cex import CexLoopbackConfig, CexVenueConfig
+from hedged.config.cycle import ClockConfig, CycleConfig
+from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
+from hedged.config.injective import InjectiveConfig, NodeConfig
+from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig, WebhookConfig
+from hedged.config.recorder import RecorderConfig
+from hedged.config.whole import (
+    LIVE_ACKNOWLEDGEMENT,
+    Config,
+    TelemetryConfig,
+    load_config,
+    parse_config,
+    with_environment,
+)
+
+__all__ = [
+    "LIVE_ACKNOWLEDGEMENT", "BookConfig", "CexLoopbackConfig", "CexVenueConfig", "ClockConfig", "CoinGeckoConfig",
+    "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig", "HedgeConfig", "InjectiveConfig",
+    "NodeConfig", "OutsideConfig", "PaperConfig", "PositionConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
+    "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
+]  # fmt: skip

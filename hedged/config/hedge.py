@@ -1,0 +1,102 @@
+"""How much hedging is wanted, of which kind, at which cost, within which limits."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from hedged.config.section import Section
+from hedged.domain.market import Costs
+
+
+class CostConfig(Section):
+    """What trading costs at a venue, in basis points of notional. A negative fee is a rebate."""
+
+    maker_bp: Decimal
+    taker_bp: Decimal
+    half_spread_bp: Decimal = Decimal(1)
+    depth_usd: Decimal = Field(Decimal(2_000_000), gt=0, description="resting within 50 bp, one side")
+
+    def to_costs(self) -> Costs:
+        """Convert to fractions."""
+        bp = Decimal(10_000)
+        return Costs(self.maker_bp / bp, self.taker_bp / bp, self.half_spread_bp / bp, self.depth_usd)
+
+
+class HedgeConfig(Section):
+    """How much hedging is wanted, and of which kind."""
+
+    venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
+    cap: Decimal = Field(
+        Decimal("0.40"), ge=0, le=1, description="share of the own position (requirement A9)"
+    )
+    allow_own_cut: bool = Field(
+        True, description="may the own position be made smaller (layer 1, relocation)?"
+    )
+    horizon_h: int = Field(24, ge=1, le=240)
+    forecaster: str = Field("ensemble", description="ensemble, nowcast, ewma or persistence")
+    model: Path | None = Field(
+        None, description="directory of a trained model; none: the one that is shipped"
+    )
+    confidence_knots: list[tuple[float, float]] = Field(
+        default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
+        description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
+    )
+    delta_band: Decimal = Field(
+        Decimal("0.10"),
+        ge=0,
+        le=1,
+        description="largest change of the price exposure, as share of the own position",
+    )
+    min_change: Decimal = Field(
+        Decimal("0.02"),
+        ge=0,
+        le=1,
+        description="smallest change worth an order, as share of the own position",
+    )
+    equity_at_risk: Decimal = Field(
+        Decimal("0.02"), gt=0, le=1, description="95 % loss over the horizon ÷ equity"
+    )
+    capital_rate_per_year: Decimal = Field(Decimal("0.05"), ge=0, description="charge on margin tied up")
+    collateral_share: Decimal = Field(
+        Decimal("0.25"), gt=0, le=1, description="paper: idle margin at each hedge venue ÷ equity"
+    )
+
+    @model_validator(mode="after")
+    def _venues_are_others(self) -> Self:
+        if "injective" in self.venues or len(set(self.venues)) != len(self.venues):
+            raise ValueError("venues lists hedge venues other than injective, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_is_forecast(self) -> Self:
+        if self.forecaster == "ensemble" and self.horizon_h not in (24, 120):
+            raise ValueError("horizon_h is 24 or 120 with the ensemble; other horizons need forecaster: ewma")
+        return self
+
+    @model_validator(mode="after")
+    def _knots_ascend(self) -> Self:
+        if not self.confidence_knots or self.confidence_knots != sorted(self.confidence_knots):
+            raise ValueError("confidence_knots must ascend")
+        if not all(0 <= number <= 1 for knot in self.confidence_knots for number in knot):
+            raise ValueError("confidence_knots are shares: numbers from 0 to 1")
+        return self
+
+
+class RiskConfig(Section):
+    """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
+
+    max_leverage: Decimal = Field(
+        Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)"
+    )
+    min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
+    liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
+    max_orders_per_hour: int = Field(60, ge=1)
+    max_notional_per_hour_usd: Decimal | None = Field(
+        None, gt=0, description="default: the book's gross notional"
+    )
+    depth_share: Decimal = Field(Decimal("0.25"), gt=0, le=1, description="largest order ÷ resting depth")
+    price_collar_bp: Decimal = Field(
+        Decimal(30), gt=0, description="worst price of a taker order from the mark"
+    )
