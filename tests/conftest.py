@@ -26,6 +26,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 # what a simulation logs in seconds would fill pages; tests of the log configure it themselves
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+QUIET = structlog.get_config()
 
 settings.register_profile("hedged", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("hedged")
@@ -60,14 +61,19 @@ def _reader(folder_name: str) -> Callable[[str], Any]:
     return lambda name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Commands configure the log of their process; here it is that of all tests, and goes back to being quiet."""
+    yield
+    structlog.configure(**QUIET)
+
+
 @pytest.fixture
 def logs() -> Iterator[list[dict[str, Any]]]:
     """What is logged during the test, one dict per line, `event` and `log_level` among its keys."""
-    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET))
     with structlog.testing.capture_logs() as lines:
         yield lines
-    structlog.configure(**before)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

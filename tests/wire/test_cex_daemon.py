@@ -1,7 +1,7 @@
 """The daemon as `hedged run` wires it, on a local Injective and local exchanges: the book there, the hedge here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import structlog
 import yaml
 from rehearsal import PORTS, STARTUP_S, running
 from typer.testing import CliRunner
@@ -38,14 +37,6 @@ from hedged.wiring.real_venues import RealVenues, connect
 VENUES = ("binance", "bybit", "okx")
 CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.1, history_hours=480)
 HELD_USD = Decimal(80_000)
-
-
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """Commands configure the log for their process; here several tests share one."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @dataclass

@@ -1,12 +1,10 @@
 """Live on Injective, over real gRPC: what the daemon's parts do on the chain, and what they refuse to start with."""
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import structlog
 import yaml
 from fakes import HASHES, approve
 from injective_rig import ADDRESS, GRANTEE, GRANTEE_ADDRESS, SUBACCOUNT, Rig, rig
@@ -42,14 +40,6 @@ def run(script) -> None:
 @pytest.fixture(autouse=True)
 def quick_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor_module, "LOOKUP_WAIT_S", 0.1)
-
-
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """Commands configure the log for their process; here several tests share one."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 class Floor:

@@ -41,7 +41,7 @@ EMPTY = Track(np.empty(0, np.int64), np.empty(0))
 @dataclass(frozen=True, slots=True)
 class SeriesData:
     """`funding_*`: settled prints, rate per interval as printed, hours, the venue's mark at the print (NaN unknown),
-    and from when each was known (None: from the settlement on).
+    and last from when each was known (None: from the settlement on).
 
     `close`, `volume`: by candle close; `candle_ms`: length of each candle. Premium as the venue defines it; estimates
     as fraction per interval, with interval and next settlement.
@@ -52,7 +52,6 @@ class SeriesData:
     funding_rate: NDArray[np.float64]
     funding_hours: NDArray[np.float64]
     funding_mark: NDArray[np.float64]
-    funding_known: NDArray[np.int64] | None = None
     close: Track = EMPTY
     volume: Track = EMPTY
     candle_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -69,6 +68,7 @@ class SeriesData:
     estimate: Track = EMPTY
     estimate_hours: Track = EMPTY
     estimate_next_ms: Track = EMPTY
+    funding_known: NDArray[np.int64] | None = None
 
     @property
     def told_ms(self) -> NDArray[np.int64]:
