@@ -19,23 +19,26 @@ MINUTES = 1_440
 DAYLIGHT: Floats = 0.5 - 0.5 * np.cos(2.0 * np.pi * ((np.arange(MINUTES)[:, None] + 0.5) / 60.0 - 3.0) / 24.0)
 """How awake the world is: 0 at 03:00 UTC, 1 at 15:00; (MINUTES, 1)."""
 # Every constant below and in `SIMULATED_COINS` is set by the table in docs/simulator.md, which says what was recorded.
-CEX_DISCOUNT = 4.3e-4
+CEX_DISCOUNT = 4.15e-4
 """CEX perpetuals trade a few bp below their USDT index in quiet times: at the lower edge of the dead band.
 
 A third of the recorded prints of Binance and Bybit stand at the pin, and most others below it.
 """
-CEX_MOOD = 0.15
+CEX_MOOD = 0.12
 CEX_OWN = 0.2
 """Shares of a coin's `sentiment` that move a CEX's premium: common to the venues, and its own."""
 INJECTIVE_OWN = 0.8
 """The same of Injective's own part: what the chain's formula on Hyperliquid's premiums forgets within hours."""
-CORRELATION = 0.75
-"""Of the coins' minute returns."""
+HOT_OWN = 0.3
+HOT_MOOD = 0.2
+"""How far a venue's own part and mood move the premium of a hot regime, as shares of it."""
+MOOD_FROM_PRICES = 0.7
+"""Correlation of mood's shocks with those of prices: the market's for the common mood, the coin's own for its own."""
 JUMPS_PER_DAY = 0.1
 JUMP_SIZE = 0.05
 """Standard deviation of a jump's log return, as a share of the annual volatility; Laplace, as tails are heavy."""
 WEEKEND_VOLATILITY = 0.75
-NIGHT_VOLATILITY = 0.75
+NIGHT_VOLATILITY = 0.8
 """Volatility on Saturdays and Sundays, and at 03:00 UTC, relative to workdays and to 15:00."""
 
 
@@ -86,10 +89,10 @@ def relax(start: Floats, drive: Floats, half_life: Floats) -> Floats:
 
 @dataclass(slots=True)
 class Regime:
-    """Whether a coin is hot: the premium that Injective is drawn to where `hot_scale` is 1 (0 = cold), and how long yet.
+    """Whether a coin is hot: the premium that Injective is drawn to for `hot_scale` 1 (0 = cold), and for how long.
 
     `latest_sign` is that of the latest hot time. Never two negative ones in a row, and a negative one is short and
-    soon followed by the next, so that INJ has a positive one in any month.
+    soon followed by the next, so that INJ has a positive one in nearly any month.
     """
 
     level: float
@@ -106,7 +109,7 @@ class Regime:
             self.level, self.hours_left = 0.0, 1 + round(24.0 * days)
             return
         self.latest_sign = -1 if self.latest_sign > 0 and rng.random() < 0.18 else 1
-        size = 0.0015 + 0.0054 * rng.beta(1.0, 5.0)
+        size = 0.0024 + 0.002 * rng.beta(1.0, 3.0)
         self.hours_left = 36 + round(rng.exponential(54.0))
         self.level = size
         if self.latest_sign < 0:
@@ -214,8 +217,11 @@ class Dynamics:
         noise = rng.standard_normal((MINUTES, 1 + len(SYMBOLS) + len(_HALF_LIVES_MIN)))
         market, own, factors = np.split(noise, [1, 1 + len(SYMBOLS)], axis=1)
         # Mood follows returns: a rally makes longs greedy, which is what lets funding be forecast from prices.
-        factors[:, _COLUMNS["mood"]] = 0.5 * market + np.sqrt(1 - 0.5**2) * factors[:, _COLUMNS["mood"]]
-        returns = np.sqrt(CORRELATION) * market + np.sqrt(1 - CORRELATION) * own
+        for name, source in (("mood", market), ("coin_mood", own)):
+            rest = np.sqrt(1 - MOOD_FROM_PRICES**2) * factors[:, _COLUMNS[name]]
+            factors[:, _COLUMNS[name]] = MOOD_FROM_PRICES * source + rest
+        loading = coin_values("market_loading")
+        returns = loading * market + np.sqrt(1 - loading**2) * own
         rng = generator(self._seed, self._day, Stream.JUMPS)
         happens = rng.random((MINUTES, 1)) < JUMPS_PER_DAY / MINUTES
         sizes = rng.laplace(0.0, np.sqrt(0.5), (MINUTES, 1)) * JUMP_SIZE * coin_values("annual_volatility")
@@ -256,8 +262,8 @@ class Dynamics:
         """Return the multiple of the usual volatility (MINUTES, 1), whose mean square over workdays is one."""
         day = NIGHT_VOLATILITY + (1.0 - NIGHT_VOLATILITY) * DAYLIGHT
         day *= WEEKEND_VOLATILITY if self._is_weekend else 1.0
-        spread = 0.4**2 + 0.4**2
-        out: Floats = 1.1 * day * np.exp(0.4 * slow + 0.4 * flurry - spread)
+        spread = 0.4**2 + 0.33**2
+        out: Floats = 1.05 * day * np.exp(0.4 * slow + 0.33 * flurry - spread)
         return out
 
     @property
@@ -269,10 +275,11 @@ def _premium(mood: Floats, hot: Floats, venue: Floats) -> Floats:
     """Put the premiums together, (MINUTES, 9): slow mood, the venue's own noise, and the regime."""
     sentiment = coin_values("sentiment")
     own = venue.reshape(MINUTES, len(VENUES), len(SYMBOLS))
+    heat = hot[:, None, :] * (1.0 + HOT_MOOD * mood[:, None, :] + HOT_OWN * own)
     premium = sentiment * (CEX_MOOD * mood[:, None, :] + CEX_OWN * own) - CEX_DISCOUNT
-    premium += coin_values("cex_hot_share") * hot[:, None, :]
+    premium += coin_values("cex_hot_share") * heat
     usual = coin_values("usual_premium") + sentiment * (mood + INJECTIVE_OWN * own[:, 0])
-    premium[:, 0] = usual + hot * (1.0 + 0.25 * own[:, 0])
+    premium[:, 0] = usual + heat[:, 0]
     return premium.reshape(MINUTES, len(SERIES))
 
 

@@ -94,10 +94,10 @@ SIMULATED_MARKETS = (
 class SimulatedCoin:
     """How one coin moves and how it trades on Injective. Premiums are fractions of the price.
 
-    `annual_volatility`: of log returns. `usual_premium`: Injective's mean outside hot regimes. `sentiment`: standard
-    deviation of the premium's slow part. `hot_with`: the coin whose hot regimes it shares; `hot_scale`: their size on
-    Injective relative to INJ's; `cex_hot_share`: the part of that which the CEXs show; `longest_cold_days`: bound on
-    the time between two regimes of its own. `trades_per_hour`:
+    `annual_volatility`: of log returns; `market_loading`: their correlation with the market's. `usual_premium`:
+    Injective's mean outside hot regimes. `sentiment`: standard deviation of the premium's slow part. `hot_with`: the
+    coin whose hot regimes it shares; `hot_scale`: their size on Injective relative to INJ's; `cex_hot_share`: what
+    part of it the CEXs show; `longest_cold_days`: bound on the time between two that are its own. `trades_per_hour`:
     blocks with trades at 15:00 UTC, of which `night_share` is left at 03:00. `trade_noise`: standard deviation of one
     block's VWAP around the premium; `trade_usd`: its median size.
     """
@@ -105,6 +105,7 @@ class SimulatedCoin:
     symbol: str
     start_price: float
     annual_volatility: float
+    market_loading: float
     usual_premium: float
     sentiment: float
     hot_with: str
@@ -118,9 +119,13 @@ class SimulatedCoin:
 
 
 SIMULATED_COINS = (
-    SimulatedCoin("INJ", 14.0, 1.05, 4.0e-4, 4.0e-4, "INJ", 1.0, 0.5, 15.0, 16.0, 0.30, 8e-4, 2_500.0),
-    SimulatedCoin("BTC", 65_000.0, 0.45, 2.0e-4, 3.4e-4, "BTC", 0.4, 1.2, 40.0, 24.0, 0.40, 3e-4, 15_000.0),
-    SimulatedCoin("ETH", 3_000.0, 0.60, 2.0e-4, 3.4e-4, "BTC", 0.4, 1.2, 40.0, 5.0, 0.04, 5e-4, 6_000.0),
+    SimulatedCoin("INJ", 14.0, 1.05, 0.65, 4.0e-4, 3.4e-4, "INJ", 1.0, 0.38, 14.0, 16.0, 0.30, 8e-4, 2_500.0),
+    SimulatedCoin(
+        "BTC", 65_000.0, 0.45, 0.95, 2.0e-4, 3.4e-4, "BTC", 0.36, 1.0, 40.0, 24.0, 0.40, 3e-4, 15_000.0
+    ),
+    SimulatedCoin(
+        "ETH", 3_000.0, 0.60, 0.87, 2.0e-4, 3.4e-4, "BTC", 0.36, 1.0, 40.0, 5.0, 0.04, 5e-4, 6_000.0
+    ),
 )
 """Every simulated coin, in the order of `SYMBOLS`. ETH is Injective's thin market: most of its nights are silent."""
 
