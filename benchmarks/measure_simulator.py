@@ -42,6 +42,7 @@ INTEREST = ("sd 1 h %", "sd 24 h %", "with price")
 STAND_INS = ("DOGE", "SOL", "LINK")
 """Other volatile coins: INJ's own record on Binance and Bybit is a single half-year."""
 YEAR_H = 8_760
+TOTAL = "cumulative_funding_usdt_per_unit"
 
 Series = Mapping[SeriesKey, SeriesData]
 
@@ -79,7 +80,7 @@ def main() -> None:
         print_funding(symbol, seeds, venues, chain, level)
     print_pairs(seeds, venues)
     print_prices(seeds, venues)
-    print_truth(args.directory, venues[0].series)
+    print_truth(args.directory, venues[0].series, seeds)
 
 
 def simulated(seed: int) -> World:
@@ -257,7 +258,7 @@ def print_funding(
     symbol: str, seeds: list[World], venues: list[World], chain: list[World], level: list[World]
 ) -> None:
     injective = funding_of(SeriesKey(INJECTIVE, symbol))
-    rules = [measure(worlds, injective) for worlds in (chain, level)]
+    rules = [without_pin(measure(worlds, injective)) for worlds in (chain, level)]
     print(f"\n### {symbol}\n")
     header("", FUNDING)
     line("Injective, simulated", measure(seeds, injective), rules)
@@ -273,6 +274,13 @@ def print_funding(
             line(f"{venue.capitalize()}, recorded" + (f" {name}" if name != symbol else ""), found)
     for venue in ("okx", "hyperliquid"):
         line(f"{venue.capitalize()}, recorded", measure(venues, funding_of(SeriesKey(venue, symbol))))
+
+
+def without_pin(found: Measured | None) -> Measured | None:
+    """Forget the pin's share: a stand-in has a trade in every hour, so that it never pays exactly the interest."""
+    if found is not None:
+        found.whole[0], found.halves[:, 0] = np.nan, np.nan
+    return found
 
 
 def print_pairs(seeds: list[World], venues: list[World]) -> None:
@@ -316,32 +324,36 @@ def print_prices(seeds: list[World], venues: list[World]) -> None:
             line(f"{key}, recorded", real)
 
 
-def print_truth(directory: Path, series: Series) -> None:
+def print_truth(directory: Path, series: Series, seeds: list[World]) -> None:
     """Print Injective's true means: change of cumulative funding over the mean price, between recorded points."""
-    print("\n### Injective's true means, % a year\n")
+    print("\n### Injective's true mean, % a year\n")
+    header("between", ("true", "simulated"))
     points = pl.read_csv(directory / "injective_points.csv").filter(pl.col("mainnet") == "yes")
     for symbol in SYMBOLS:
+        simulated = measure(seeds, funding_of(SeriesKey(INJECTIVE, symbol)))
+        mean = "" if simulated is None else f"{simulated.whole[FUNDING.index('% a year')]:.1f}"
         own = points.filter(pl.col("ticker") == f"{symbol}/USDT PERP").sort("ts_utc")
-        known = [
-            (to_ms(at), value)
-            for at, value in own.select("ts_utc", "cumulative_funding_usdt_per_unit").rows()
-        ]
+        known = [(to_ms(at), total) for at, total in own.select("ts_utc", TOTAL).rows()]
         for (from_ms, before), (until_ms, after) in pairwise(known):
-            close = series.get(SeriesKey("binance", symbol))
-            if until_ms - from_ms < LEAST_DAYS * DAY_MS or close is None:
+            if until_ms - from_ms < LEAST_DAYS * DAY_MS:
                 continue
-            use = (close.close.known_ms > from_ms) & (close.close.known_ms <= until_ms)
-            weights = close.candle_ms[use] if len(close.candle_ms) == len(use) else None
-            price = np.average(close.close.values[use], weights=weights)
-            years = (until_ms - from_ms) / (365 * DAY_MS)
-            span = " … ".join(
-                datetime.fromtimestamp(ms / 1e3, UTC).strftime("%Y-%m") for ms in (from_ms, until_ms)
-            )
-            print(f"{symbol} {span}: {100 * (after - before) / price / years:.1f}")
-    snapshot = pl.read_parquet(directory / "injective_markets.parquet")
+            price = mean_price(series[SeriesKey("binance", symbol)], from_ms, until_ms)
+            rate = (after - before) / price / (until_ms - from_ms) * YEAR_H * HOUR_MS
+            ends = (datetime.fromtimestamp(ms / 1e3, UTC).strftime("%Y-%m") for ms in (from_ms, until_ms))
+            print(f"| {symbol} {' … '.join(ends)} | {100 * rate:.1f} | {mean} |")
+    snapshot = pl.read_parquet(directory / "injective_markets.parquet").filter(
+        pl.col("next_funding_ts_s") > 0
+    )
     silent = pl.col("last_ts_s") <= pl.col("next_funding_ts_s") - pl.col("funding_interval_seconds")
-    perpetuals = snapshot.filter(pl.col("next_funding_ts_s") > 0)
-    print(f"without a trade in the recorded hour: {perpetuals.filter(silent).height} of {perpetuals.height}")
+    print(
+        f"\nWithout a trade so far in the recorded hour: {snapshot.filter(silent).height} of {snapshot.height}."
+    )
+
+
+def mean_price(data: SeriesData, from_ms: int, to_ms: int) -> float:
+    """Return the mean close, each candle weighted by its length."""
+    use = (data.close.known_ms > from_ms) & (data.close.known_ms <= to_ms)
+    return float(np.average(data.close.values[use], weights=data.candle_ms[use]))
 
 
 def header(first: str, columns: Sequence[str]) -> None:
