@@ -34,6 +34,13 @@ HOT_MOOD = 0.2
 """How far a venue's own part and mood move the premium of a hot regime, as shares of it."""
 MOOD_FROM_PRICES = 0.7
 """Correlation of mood's shocks with those of prices: the market's for the common mood, the coin's own for its own."""
+MOOD_WEIGHTS = {"season": 0.3, "mood": 0.5, "coin_mood": 0.2}
+"""Shares of mood's variance: seasons set recorded half-years apart, the rest forgets within days."""
+HOT_SIZE = (0.0024, 0.002)
+"""Least premium of a hot regime and what a draw in [0, 1] adds: with the shares below INJ's true mean, 44 % a year."""
+VOLATILITY_SPREAD = 0.4
+FLURRY_SPREAD = 0.33
+"""Standard deviations of log volatility over days and hours: recorded hourly returns have a kurtosis of 14 … 23."""
 JUMPS_PER_DAY = 0.1
 JUMP_SIZE = 0.05
 """Standard deviation of a jump's log return, as a share of the annual volatility; Laplace, as tails are heavy."""
@@ -109,7 +116,7 @@ class Regime:
             self.level, self.hours_left = 0.0, 1 + round(24.0 * days)
             return
         self.latest_sign = -1 if self.latest_sign > 0 and rng.random() < 0.18 else 1
-        size = 0.0024 + 0.002 * rng.beta(1.0, 3.0)
+        size = HOT_SIZE[0] + HOT_SIZE[1] * rng.beta(1.0, 3.0)
         self.hours_left = 36 + round(rng.exponential(54.0))
         self.level = size
         if self.latest_sign < 0:
@@ -182,11 +189,8 @@ class Dynamics:
         shocks, jumps = self._shocks()
         factors = self._run_factors(shocks, jumps)
         volatility = self._volatility(factors["volatility"], factors["flurry"])
-        mood = (
-            np.sqrt(0.3) * factors["season"]
-            + np.sqrt(0.5) * factors["mood"]
-            + np.sqrt(0.2) * factors["coin_mood"]
-        )
+        season, common, own = (np.sqrt(share) * factors[name] for name, share in MOOD_WEIGHTS.items())
+        mood = season + common + own
         hot = self._run_regimes()
         minute_sd = coin_values("annual_volatility") / np.sqrt(365 * MINUTES)
         returns = minute_sd * volatility * shocks[:, : len(SYMBOLS)] + jumps
@@ -238,7 +242,7 @@ class Dynamics:
     def _run_regimes(self) -> Floats:
         """Return Injective's regime premium (MINUTES, 3): drawn to each hour's level with a half-life of 6 h.
 
-        A coin that follows another is hot when that one is.
+        A coin that follows another is hot when that one is, and its own regime goes unseen.
         """
         rng = generator(self._seed, self._day, Stream.REGIMES)
         levels = np.empty((24, len(SYMBOLS)))
@@ -259,11 +263,11 @@ class Dynamics:
         return out
 
     def _volatility(self, slow: Floats, flurry: Floats) -> Floats:
-        """Return the multiple of the usual volatility (MINUTES, 1), whose mean square over workdays is one."""
+        """Return the multiple of the usual volatility (MINUTES, 1); mean square of workdays 0.9, jumps add the rest."""
         day = NIGHT_VOLATILITY + (1.0 - NIGHT_VOLATILITY) * DAYLIGHT
         day *= WEEKEND_VOLATILITY if self._is_weekend else 1.0
-        spread = 0.4**2 + 0.33**2
-        out: Floats = 1.05 * day * np.exp(0.4 * slow + 0.33 * flurry - spread)
+        spread = VOLATILITY_SPREAD**2 + FLURRY_SPREAD**2
+        out: Floats = 1.05 * day * np.exp(VOLATILITY_SPREAD * slow + FLURRY_SPREAD * flurry - spread)
         return out
 
     @property
