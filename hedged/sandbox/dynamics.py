@@ -16,15 +16,37 @@ from hedged.sandbox.markets import INJECTIVE_COLUMNS, SERIES, SIMULATED_COINS, S
 Floats = NDArray[np.float64]
 
 MINUTES = 1_440
-CEX_DISCOUNT = 4.1e-4
-"""CEX perpetuals trade a few bp below their USDT index in quiet times: inside the dead band, near its lower edge."""
-CEX_HOT_SHARE = 1 / 3
-"""Part of a hot regime's premium that the CEXs show."""
-CORRELATION = 0.75
-"""Of the coins' minute returns."""
+DAYLIGHT: Floats = 0.5 - 0.5 * np.cos(2.0 * np.pi * ((np.arange(MINUTES)[:, None] + 0.5) / 60.0 - 3.0) / 24.0)
+"""How awake the world is: 0 at 03:00 UTC, 1 at 15:00; (MINUTES, 1)."""
+# Every constant below and in `SIMULATED_COINS` is set by the table in docs/simulator.md, which says what was recorded.
+CEX_DISCOUNT = 4.15e-4
+"""CEX perpetuals trade a few bp below their USDT index in quiet times: at the lower edge of the dead band.
+
+A third of the recorded prints of Binance and Bybit stand at the pin, and most others below it.
+"""
+CEX_MOOD = 0.12
+CEX_OWN = 0.2
+"""Shares of a coin's `sentiment` that move a CEX's premium: common to the venues, and its own."""
+INJECTIVE_OWN = 0.8
+"""The same of Injective's own part: what the chain's formula on Hyperliquid's premiums forgets within hours."""
+HOT_OWN = 0.3
+HOT_MOOD = 0.2
+"""How far a venue's own part and mood move the premium of a hot regime, as shares of it."""
+MOOD_FROM_PRICES = 0.7
+"""Correlation of mood's shocks with those of prices: the market's for the common mood, the coin's own for its own."""
+MOOD_WEIGHTS = {"season": 0.3, "mood": 0.5, "coin_mood": 0.2}
+"""Shares of mood's variance: seasons set recorded half-years apart, the rest forgets within days."""
+HOT_SIZE = (0.0024, 0.002)
+"""Least premium of a hot regime and what a draw in [0, 1] adds: with the shares below INJ's true mean, 44 % a year."""
+VOLATILITY_SPREAD = 0.4
+FLURRY_SPREAD = 0.33
+"""Standard deviations of log volatility over days and hours: recorded hourly returns have a kurtosis of 14 … 23."""
 JUMPS_PER_DAY = 0.1
-JUMP_SIZE = 0.04
-"""Standard deviation of a jump's log return, as a share of the annual volatility."""
+JUMP_SIZE = 0.05
+"""Standard deviation of a jump's log return, as a share of the annual volatility; Laplace, as tails are heavy."""
+WEEKEND_VOLATILITY = 0.75
+NIGHT_VOLATILITY = 0.8
+"""Volatility on Saturdays and Sundays, and at 03:00 UTC, relative to workdays and to 15:00."""
 
 
 class Stream(IntEnum):
@@ -45,13 +67,15 @@ def generator(seed: int, day: int, stream: Stream) -> np.random.Generator:
 
 # name, columns, half-life in minutes; each an Ornstein-Uhlenbeck process of unit variance
 _FACTORS = (
-    ("volatility", 1, 1_440.0),
+    ("volatility", 1, 2_880.0),
+    ("flurry", 1, 180.0),
+    ("season", 1, 43_200.0),
     ("mood", 1, 4_320.0),
     ("coin_mood", len(SYMBOLS), 2_880.0),
-    ("venue", len(SERIES), 240.0),
+    ("venue", len(SERIES), 150.0),
     ("basis", len(SERIES), 30.0),
     ("activity", len(SYMBOLS), 720.0),
-    ("holdings", len(SERIES), 7_200.0),
+    ("holdings", len(SERIES), 43_200.0),
     ("crowd", len(SERIES), 1_440.0),
 )
 _WIDTHS = [width for _, width, _ in _FACTORS]
@@ -72,10 +96,10 @@ def relax(start: Floats, drive: Floats, half_life: Floats) -> Floats:
 
 @dataclass(slots=True)
 class Regime:
-    """Whether a coin is hot: the premium that Injective is drawn to (0 = cold), and for how long yet.
+    """Whether a coin is hot: the premium that Injective is drawn to for `hot_scale` 1 (0 = cold), and for how long.
 
     `latest_sign` is that of the latest hot time. Never two negative ones in a row, and a negative one is short and
-    soon followed by the next, so that INJ has a positive one in any month.
+    soon followed by the next, so that INJ has a positive one in nearly any month.
     """
 
     level: float
@@ -92,7 +116,7 @@ class Regime:
             self.level, self.hours_left = 0.0, 1 + round(24.0 * days)
             return
         self.latest_sign = -1 if self.latest_sign > 0 and rng.random() < 0.18 else 1
-        size = coin.hot_scale * (0.004 + 0.008 * rng.beta(1.0, 5.0))
+        size = HOT_SIZE[0] + HOT_SIZE[1] * rng.beta(1.0, 3.0)
         self.hours_left = 36 + round(rng.exponential(54.0))
         self.level = size
         if self.latest_sign < 0:
@@ -164,8 +188,9 @@ class Dynamics:
         """Live through one more UTC day."""
         shocks, jumps = self._shocks()
         factors = self._run_factors(shocks, jumps)
-        volatility = 0.95 * np.exp(0.35 * factors["volatility"] - 0.35**2)
-        mood = np.sqrt(0.7) * factors["mood"] + np.sqrt(0.3) * factors["coin_mood"]
+        volatility = self._volatility(factors["volatility"], factors["flurry"])
+        season, common, own = (np.sqrt(share) * factors[name] for name, share in MOOD_WEIGHTS.items())
+        mood = season + common + own
         hot = self._run_regimes()
         minute_sd = coin_values("annual_volatility") / np.sqrt(365 * MINUTES)
         returns = minute_sd * volatility * shocks[:, : len(SYMBOLS)] + jumps
@@ -196,11 +221,14 @@ class Dynamics:
         noise = rng.standard_normal((MINUTES, 1 + len(SYMBOLS) + len(_HALF_LIVES_MIN)))
         market, own, factors = np.split(noise, [1, 1 + len(SYMBOLS)], axis=1)
         # Mood follows returns: a rally makes longs greedy, which is what lets funding be forecast from prices.
-        factors[:, _COLUMNS["mood"]] = 0.5 * market + np.sqrt(1 - 0.5**2) * factors[:, _COLUMNS["mood"]]
-        returns = np.sqrt(CORRELATION) * market + np.sqrt(1 - CORRELATION) * own
+        for name, source in (("mood", market), ("coin_mood", own)):
+            rest = np.sqrt(1 - MOOD_FROM_PRICES**2) * factors[:, _COLUMNS[name]]
+            factors[:, _COLUMNS[name]] = MOOD_FROM_PRICES * source + rest
+        loading = coin_values("market_loading")
+        returns = loading * market + np.sqrt(1 - loading**2) * own
         rng = generator(self._seed, self._day, Stream.JUMPS)
         happens = rng.random((MINUTES, 1)) < JUMPS_PER_DAY / MINUTES
-        sizes = rng.standard_normal((MINUTES, 1)) * JUMP_SIZE * coin_values("annual_volatility")
+        sizes = rng.laplace(0.0, np.sqrt(0.5), (MINUTES, 1)) * JUMP_SIZE * coin_values("annual_volatility")
         return np.hstack([returns, factors]), np.where(happens, sizes, 0.0)
 
     def _run_factors(self, shocks: Floats, jumps: Floats) -> dict[str, Floats]:
@@ -212,34 +240,50 @@ class Dynamics:
         return {name: factors[:, columns] for name, columns in _COLUMNS.items()}
 
     def _run_regimes(self) -> Floats:
-        """Return Injective's regime premium (MINUTES, 3): drawn to each hour's level with a half-life of 6 h."""
+        """Return Injective's regime premium (MINUTES, 3): drawn to each hour's level with a half-life of 6 h.
+
+        A coin that follows another is hot when that one is, and its own regime goes unseen.
+        """
         rng = generator(self._seed, self._day, Stream.REGIMES)
         levels = np.empty((24, len(SYMBOLS)))
         for hour in range(24):
-            for column, (coin, regime) in enumerate(zip(SIMULATED_COINS, self._regimes, strict=True)):
+            for coin, regime in zip(SIMULATED_COINS, self._regimes, strict=True):
                 regime.next_hour(coin, rng)
-                levels[hour, column] = regime.level
+            levels[hour] = [self._regimes[SYMBOLS.index(coin.hot_with)].level for coin in SIMULATED_COINS]
+        levels *= coin_values("hot_scale")
         half_life = np.full(len(SYMBOLS), 360.0)
         return relax(self._hot, np.repeat(levels, 60, axis=0) * (1.0 - np.exp2(-1.0 / half_life)), half_life)
 
     def _activity(self, factor: Floats, hot: Floats) -> Floats:
         """Return how lively trading is (MINUTES, 3): quiet at night and at the weekend, busy in hot regimes."""
-        hours = (np.arange(MINUTES)[:, None] + 0.5) / 60.0
-        daylight = 0.5 - 0.5 * np.cos(2.0 * np.pi * (hours - 3.0) / 24.0)
         night = coin_values("night_share")
-        weekend = 0.6 if (self._first_weekday + self._day) % 7 >= 5 else 1.0
-        busy = np.exp(0.5 * factor - 0.125) * (1.0 + np.abs(hot) / 0.005)
-        out: Floats = weekend * (night + (1.0 - night) * daylight) * busy
+        weekend = 0.6 if self._is_weekend else 1.0
+        busy = np.exp(0.5 * factor - 0.125) * (1.0 + np.abs(hot) / 0.0025)
+        out: Floats = weekend * (night + (1.0 - night) * DAYLIGHT) * busy
         return out
+
+    def _volatility(self, slow: Floats, flurry: Floats) -> Floats:
+        """Return the multiple of the usual volatility (MINUTES, 1); mean square of workdays 0.9, jumps add the rest."""
+        day = NIGHT_VOLATILITY + (1.0 - NIGHT_VOLATILITY) * DAYLIGHT
+        day *= WEEKEND_VOLATILITY if self._is_weekend else 1.0
+        spread = VOLATILITY_SPREAD**2 + FLURRY_SPREAD**2
+        out: Floats = 1.05 * day * np.exp(VOLATILITY_SPREAD * slow + FLURRY_SPREAD * flurry - spread)
+        return out
+
+    @property
+    def _is_weekend(self) -> bool:
+        return (self._first_weekday + self._day) % 7 >= 5
 
 
 def _premium(mood: Floats, hot: Floats, venue: Floats) -> Floats:
     """Put the premiums together, (MINUTES, 9): slow mood, the venue's own noise, and the regime."""
     sentiment = coin_values("sentiment")
     own = venue.reshape(MINUTES, len(VENUES), len(SYMBOLS))
-    premium = 0.25 * sentiment * (mood[:, None, :] + own) - CEX_DISCOUNT
-    premium += CEX_HOT_SHARE * hot[:, None, :]
-    premium[:, 0] = sentiment * (mood + 1.5 * own[:, 0]) + hot * (1.0 + 0.25 * own[:, 0])
+    heat = hot[:, None, :] * (1.0 + HOT_MOOD * mood[:, None, :] + HOT_OWN * own)
+    premium = sentiment * (CEX_MOOD * mood[:, None, :] + CEX_OWN * own) - CEX_DISCOUNT
+    premium += coin_values("cex_hot_share") * heat
+    usual = coin_values("usual_premium") + sentiment * (mood + INJECTIVE_OWN * own[:, 0])
+    premium[:, 0] = usual + heat[:, 0]
     return premium.reshape(MINUTES, len(SERIES))
 
 

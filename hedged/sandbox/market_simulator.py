@@ -238,7 +238,8 @@ class MarketSimulator:
         long_share, short_share = _liquidated_shares(path, noise[0])
         damage = relax(self._damage, long_share + short_share, _DAMAGE_HALF_LIFE)
         self._damage = damage[-1]
-        coins = _START_COINS * np.exp(0.15 * mood + 0.2 * path.holdings[_SNAPSHOTS] - damage)
+        # Spread so that recorded hourly and daily changes come out, 0.9 and 3.9 %.
+        coins = _START_COINS * np.exp(0.03 * mood + 0.175 * path.holdings[_SNAPSHOTS] - damage)
         usd = coins * path.mark[_SNAPSHOTS]
         ratio = np.exp(0.3 + 0.25 * mood + 0.15 * path.crowd[_SNAPSHOTS])
         ratio[:, INJECTIVE_COLUMNS] = np.nan  # the chain states no such ratio

@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_files_in_any_process(tmp_path: Path) -> No
                 "--days",
                 "2",
                 "--seed",
-                "2",
+                "1",
                 "--out",
                 str(tmp_path / name),
             ],
