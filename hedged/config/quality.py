@@ -33,7 +33,7 @@ class QualityConfig(Section):
     unit_tolerance: float = Field(
         0.10, gt=0, lt=0.5, description="how near to 8, 24 or 100 times (or that part of) its level a rate is"
     )
-    unit_readings: int = Field(3, ge=1, le=24, description="for so many hourly readings in a row")
+    unit_readings: int = Field(3, ge=1, le=24, description="for so many settlement intervals in a row")
     sign_after_h: int = Field(8, ge=1, le=240, description="a rate against its premium for longer than this")
     sign_premium: float = Field(0.001, gt=0, lt=1, description="a premium of which the sign is not in doubt")
     release_after: int = Field(4, ge=1, le=1_000, description="sound observations in a row before a release")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import copysign, isnan, log10
 from statistics import median
 
-from hedged.collectors.quality.reading import Memory, Reading, near
+from hedged.collectors.quality.reading import USUAL_RATE, Memory, Reading, near
 from hedged.config.quality import QualityConfig
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.quarantine import Fault, Finding
@@ -78,8 +78,10 @@ def _multiple(
 ) -> tuple[float, float] | None:
     """Return (factor, level before) where the recent readings are all the same multiple of the level before."""
     level, recent = memory.level, [*list(memory.recent)[1:], seen.rate]
-    if not LEAST_RATE <= abs(level) < 1 or len(recent) < config.unit_readings:
+    if not memory.steady or abs(level) < LEAST_RATE or len(recent) < config.unit_readings:
         return None
+    if _at_the_interest(seen.rate):
+        return None  # where a rate comes to rest of itself
     for factor in (*FACTORS, *(1 / f for f in FACTORS)):
         if all(near(rate, factor * level, config.unit_tolerance) for rate in recent):
             followed = any(_change(peer, held) / factor > 1 / 3 for peer, held in peers.values())
@@ -104,7 +106,9 @@ def _sign(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) ->
     against = certain and abs(seen.premium) >= config.sign_premium and seen.premium * seen.rate < 0
     memory.against_since_ms = (memory.against_since_ms or seen.now_ms) if against else 0
     others = [peer.rate for peer, _ in peers.values()]
-    mirror = certain and _mirrored(seen.rate, others, config.unit_tolerance)
+    mirror = (
+        certain and not _at_the_interest(seen.rate) and _mirrored(seen.rate, others, config.unit_tolerance)
+    )
     memory.mirror_since_ms = (memory.mirror_since_ms or seen.now_ms) if mirror else 0
     # a print lags behind the premium by the interval that it was averaged over
     hours = config.sign_after_h + (0 if seen.estimated else 2 * seen.interval_h)
@@ -119,6 +123,10 @@ def _sign(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) ->
             f"{seen.rate:+.4%} an hour, {', '.join(sorted(peers))} say {median(others):+.4%}, for {hours:g} h",
         )
     return None
+
+
+def _at_the_interest(rate: float) -> bool:
+    return near(rate, USUAL_RATE, 0.02)
 
 
 def _mirrored(rate: float, others: Sequence[float], tolerance: float) -> bool:

@@ -11,10 +11,12 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
 
 HISTORY = 168
-"""Hourly readings of the rate that are its usual level: a week."""
+"""Readings of the rate, one an interval, that are its usual level: a week of hourly settlements."""
 LEAST_HISTORY = 24
 USUAL_RATE = 1.25e-5
 """The interest that most venues charge without any premium, 0.01 % per 8 h: a rate of that order is never unusual."""
+STEADY_WITHIN, STEADY_SHARE = 0.25, 0.75
+"""A level is steady, and a multiple of it telling, when so many of its readings are so near to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class Reading:
 
 @dataclass(slots=True)
 class Memory:
-    """What is remembered of one series. `good_*`: the last value that was believed."""
+    """What is remembered of one series. `good_*`: the last value that was believed; `level`: median of the last 24
+    readings of the rate, `usual`: of all that are kept, without their signs.
+    """
 
     good_mark: float = inf
     good_ms: int = 0
@@ -74,16 +78,17 @@ class Memory:
     history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     usual: float = USUAL_RATE
     level: float = inf
+    steady: bool = False
     off_by: tuple[float, float] | None = None
     against_since_ms: int = 0
     mirror_since_ms: int = 0
 
     def note_rate(self, reading: Reading, readings: int, *, believed: bool) -> None:
-        """Take over the rate, one an hour (of prints: one an interval); the oldest recent one joins the usual level."""
+        """Take over the rate, one an interval; the oldest of the recent ones becomes part of the usual level."""
         if isnan(reading.rate):
             return
         self.rate, self.interval_h = reading.rate, reading.interval_h
-        apart_h = 1.0 if reading.estimated or isnan(reading.interval_h) else max(1.0, reading.interval_h)
+        apart_h = 1.0 if isnan(reading.interval_h) else max(1.0, reading.interval_h)
         if reading.now_ms - self.rate_ms < apart_h * HOUR_MS:
             return
         self.rate_ms = reading.now_ms
@@ -95,7 +100,10 @@ class Memory:
             self.history.append(oldest)
             if len(self.history) >= LEAST_HISTORY:
                 self.usual = max(USUAL_RATE, median(map(abs, self.history)))
-                self.level = median(list(self.history)[-LEAST_HISTORY:])
+                lately = list(self.history)[-LEAST_HISTORY:]
+                self.level = median(lately)
+                around = sum(abs(rate - self.level) <= STEADY_WITHIN * abs(self.level) for rate in lately)
+                self.steady = around >= STEADY_SHARE * LEAST_HISTORY
 
 
 def near(value: float, target: float, tolerance: float) -> bool:
