@@ -58,17 +58,19 @@ def _unit(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) ->
     off = memory.off_by
     if off is not None and near(seen.rate, off[0] * off[1], config.unit_tolerance):
         return _unit_finding(seen, *off)
-    memory.off_by = _not_followed(seen, memory) or _multiple(seen, memory, peers, config)
+    memory.off_by = _not_followed(seen, memory, config.unit_tolerance) or _multiple(
+        seen, memory, peers, config
+    )
     return _unit_finding(seen, *memory.off_by) if memory.off_by else None
 
 
-def _not_followed(seen: Reading, memory: Memory) -> tuple[float, float] | None:
+def _not_followed(seen: Reading, memory: Memory, tolerance: float) -> tuple[float, float] | None:
     """Return (factor, rate before) where the interval changed and the number that the venue states did not."""
     before_h, now_h = memory.interval_h, seen.interval_h
     if not before_h < float("inf") or not now_h > 0 or 0.5 < now_h / before_h < 2:
         return None
     factor = before_h / now_h
-    if abs(memory.rate) < LEAST_RATE or not near(seen.rate, factor * memory.rate, 0.02):
+    if abs(memory.rate) < LEAST_RATE or not near(seen.rate, factor * memory.rate, tolerance):
         return None
     return factor, memory.rate
 
