@@ -23,7 +23,8 @@ from hedged.domain.quarantine import Fault, Finding, Quarantine
 
 SKEW_MS = 60 * SECOND_MS
 """What is stamped later than this after now was not merely received while the venues were being asked."""
-POSITIVE = (Field.MARK, Field.INDEX, Field.INTERVAL_H, Field.SETTLED_INTERVAL_H)
+POSITIVE = (Field.MARK, Field.INDEX)
+INTERVALS, SHORTEST_H, LONGEST_H = (Field.INTERVAL_H, Field.SETTLED_INTERVAL_H), 1 / 60, 168
 NOT_NEGATIVE = (
     Field.OPEN_INTEREST, Field.VOLUME, Field.BID_DEPTH_USD, Field.ASK_DEPTH_USD, Field.LONG_SHORT_RATIO,
     Field.LIQUIDATIONS_USD,
@@ -197,6 +198,7 @@ def _absurd(raw: Observation, seen: Reading, now_ms: int, config: QualityConfig)
             isinf(value)
             or (field in POSITIVE and value <= 0)
             or (field in NOT_NEGATIVE and value < 0)
+            or (field in INTERVALS and (value < SHORTEST_H or value > LONGEST_H))
             or (field in RATES and abs(value) > config.rate_limit_per_hour)
         ):
             return Finding(Fault.IMPOSSIBLE, f"{field.name.lower()} is {value:g}")

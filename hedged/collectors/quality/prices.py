@@ -1,10 +1,10 @@
 """Is a mark to be believed? It is measured by the other venues' marks of the same coin, and by its own past."""
 
 from collections.abc import Mapping, Sequence
-from math import isnan, log10
+from math import isnan
 from statistics import median
 
-from hedged.collectors.quality.reading import Memory, Reading, near
+from hedged.collectors.quality.reading import Memory, Reading, near, tens_apart
 from hedged.config.quality import QualityConfig
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.quarantine import Fault, Finding
@@ -55,8 +55,7 @@ def _named(seen: Reading, memory: Memory, true: float, others: Sequence[str], li
         f"mark {seen.mark:g}, {true:g} by {', '.join(others)}, {abs(seen.mark / true - 1):.1%} apart; "
         f"the limit is {limit:.0%}"
     )
-    tens = round(log10(seen.mark / true))
-    if tens and near(seen.mark / true, 10.0**tens, TEN_TOLERANCE):
+    if tens_apart(seen.mark, true, TEN_TOLERANCE):
         return Finding(Fault.PRICE_UNIT, figures)
     young = seen.mark_ms - memory.good_ms <= CONTINUOUS_MS
     jumped = young and not near(seen.mark, memory.good_mark, limit)
@@ -72,8 +71,7 @@ def _lone_jump(seen: Reading, memory: Memory, config: QualityConfig) -> Finding 
     if any(_within(seen.mark, before, limit) for before in (memory.last_mark, memory.good_mark)):
         return None
     figures = f"mark {seen.mark:g} after {memory.last_mark:g}, and no other venue to ask"
-    tens = round(log10(seen.mark / memory.good_mark))
-    unit = tens and near(seen.mark / memory.good_mark, 10.0**tens, TEN_TOLERANCE)
+    unit = tens_apart(seen.mark, memory.good_mark, TEN_TOLERANCE)
     return Finding(Fault.PRICE_UNIT if unit else Fault.OUTLIER_PRICE, figures)
 
 

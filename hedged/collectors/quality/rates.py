@@ -1,10 +1,10 @@
 """Is a funding rate, or an open interest, to be believed? By its own past, its premium, its print, the other venues."""
 
 from collections.abc import Mapping, Sequence
-from math import copysign, isnan, log10
+from math import copysign, isnan
 from statistics import median
 
-from hedged.collectors.quality.reading import USUAL_RATE, Memory, Reading, near
+from hedged.collectors.quality.reading import USUAL_RATE, Memory, Reading, near, tens_apart
 from hedged.config.quality import QualityConfig
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.quarantine import Fault, Finding
@@ -15,6 +15,8 @@ CONFIRMS = 0.25
 """A witness confirms a rate with a quarter of it: less than the smallest factor that a unit makes."""
 LEAST_RATE = 1e-6
 """Below this (0.9 % a year) a ratio of two rates says nothing."""
+FAMILIAR = 3
+"""Readings of the past that make a level one to which a rate comes by itself."""
 CERTAIN_RATE = 1e-5
 """From here on the sign of a rate is not an accident; a little less than the interest."""
 PREMIUM_PER_RATE_H = 4.0
@@ -82,8 +84,8 @@ def _multiple(
     level, recent = memory.level, [*list(memory.recent)[1:], seen.rate]
     if not memory.steady or abs(level) < LEAST_RATE or len(recent) < config.unit_readings:
         return None
-    if _at_the_interest(seen.rate):
-        return None  # where a rate comes to rest of itself
+    if _at_the_interest(seen.rate) or _familiar(seen.rate, memory, config.unit_tolerance):
+        return None
     for factor in (*FACTORS, *(1 / f for f in FACTORS)):
         if all(near(rate, factor * level, config.unit_tolerance) for rate in recent):
             followed = any(_change(peer, held) / factor > 1 / 3 for peer, held in peers.values())
@@ -128,7 +130,13 @@ def _sign(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) ->
 
 
 def _at_the_interest(rate: float) -> bool:
+    """Tell whether a rate is where it comes to rest without a premium."""
     return near(rate, USUAL_RATE, 0.02)
+
+
+def _familiar(rate: float, memory: Memory, tolerance: float) -> bool:
+    """Tell whether a rate has been there before, by its own ways and not by a unit's."""
+    return sum(near(before, rate, tolerance) for before in memory.history) >= FAMILIAR
 
 
 def _mirrored(rate: float, others: Sequence[float], tolerance: float) -> bool:
@@ -142,8 +150,7 @@ def doubt_interest(seen: Reading, memory: Memory) -> Finding | None:
     """Doubt an open interest that is a power of ten away from the last good one: contracts taken for coins."""
     if not seen.interest > 0 or not 0 < memory.good_interest < float("inf"):
         return None
-    tens = round(log10(seen.interest / memory.good_interest))
-    if not tens or not near(seen.interest / memory.good_interest, 10.0**tens, CONTRACT_TOLERANCE):
+    if not tens_apart(seen.interest, memory.good_interest, CONTRACT_TOLERANCE):
         return None
     return Finding(
         Fault.INTEREST_UNIT, f"open interest {seen.interest:g} after {memory.good_interest:g} coins"

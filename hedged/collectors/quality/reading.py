@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf, isnan
+from math import inf, isnan, log10
 from statistics import median
 
 from hedged.domain.bars import Field, Observation
@@ -15,6 +15,8 @@ HISTORY = 168
 LEAST_HISTORY = 24
 USUAL_RATE = 1.25e-5
 """The interest that most venues charge without any premium, 0.01 % per 8 h: a rate of that order is never unusual."""
+MOST_TENS = 9
+"""Contracts of a million coins are the largest that are traded."""
 STEADY_WITHIN, STEADY_SHARE = 0.25, 0.75
 """A level is steady, and a multiple of it telling, when so many of its readings are so near to it."""
 
@@ -109,3 +111,9 @@ class Memory:
 def near(value: float, target: float, tolerance: float) -> bool:
     """Tell whether a value is within a relative tolerance of a target that is not zero."""
     return abs(value / target - 1) <= tolerance
+
+
+def tens_apart(value: float, base: float, tolerance: float) -> bool:
+    """Tell whether two positive numbers are a power of ten apart, other than one; beyond that of a unit it is none."""
+    tens = round(log10(value) - log10(base))
+    return 1 <= abs(tens) <= MOST_TENS and near(value / base, 10.0**tens, tolerance)

@@ -225,7 +225,7 @@ def test_a_value_from_beyond_the_skew_is_the_future_and_a_moment_later_is_the_ne
 
 VALUES = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
-    st.sampled_from([0.0, -1.0, 1e-30, 1e30, 6.25e-4, 60e6]),
+    st.sampled_from([0.0, -1.0, 5e-324, 1e-30, 1e30, 1e308, 6.25e-4, 60e6]),
 )
 
 
