@@ -107,7 +107,7 @@ class App:
         markets = await self._markets()
         bar_ms = config.cycle.bar_s * SECOND_MS
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
-        judge = Judge(config.quality)
+        judge = Judge(config.quality, config.clock.speed)
         await self._backfill(buffer, judge, now_ms)
         accounts = Accounts(parts.trading, parts.journal, now_ms)
         await accounts.load()
@@ -119,7 +119,7 @@ class App:
             config=config,
             equity_usd=parts.equity_usd,
             clock=parts.clock,
-            poller=Poller(parts.sources, buffer, judge, on_bar=parts.on_bar),
+            poller=Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar),
             buffer=buffer,
             forecaster=parts.forecaster,
             accounts=accounts,

@@ -9,6 +9,7 @@ import structlog
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.quality.judge import Judge
 from hedged.domain.bars import Field, Observation
+from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.market import SeriesKey, decimal_of
 from hedged.domain.ports import MarketData
@@ -31,12 +32,13 @@ class Poller:
         sources: Mapping[str, MarketData],
         buffer: RingBuffer,
         judge: Judge,
+        clock: Clock,
         deadline_s: float = 20.0,
         on_bar: OnBar = lambda *_: None,
     ) -> None:
         """`on_bar` is called with every bar that is closed, and must return at once."""
         self._sources, self._on_bar = sources, on_bar
-        self._buffer, self._judge = buffer, judge
+        self._buffer, self._judge, self._clock = buffer, judge, clock
         self._deadline_s = deadline_s
         self._bad: set[str] = set()
         self._wanted = set(buffer.keys)
@@ -49,7 +51,7 @@ class Poller:
         """Observe every venue; at a bar boundary append the bar. Series without an answer become a gap."""
         answers = await asyncio.gather(*(self._observe(venue, now_ms) for venue in self._sources))
         told = [o for answer in answers for o in answer if o.key in self._wanted]
-        judged = self._judge.look(now_ms, told)
+        judged = self._judge.look(now_ms, told, self._clock.now_ms())
         for observation in judged.received:
             self._told_ms[observation.key] = int(observation.known_at_ms[Field.MARK])
         for observation in judged.latest:

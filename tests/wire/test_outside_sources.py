@@ -110,7 +110,7 @@ async def bars(outside: Outside | None, now_ms: int) -> RingBuffer:
     told = await asyncio.gather(*(source.history(times) for source in data.values()))
     for i, ts_ms in enumerate(times):
         buffer.append(ts_ms, [o for venue in told for o in venue[i]])
-    await Poller(data, buffer, Judge(QualityConfig())).poll(now_ms)
+    await Poller(data, buffer, Judge(QualityConfig()), At(now_ms)).poll(now_ms)
     return buffer
 
 

@@ -22,7 +22,7 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.quarantine import Fault, Finding, Quarantine
 
 SKEW_MS = 60 * SECOND_MS
-"""What is stamped later than this after now was not merely received while the venues were being asked."""
+"""What is stamped later than this after the clock's present shows that a clock was set, or that a venue's is wrong."""
 POSITIVE = (Field.MARK, Field.INDEX)
 INTERVALS, SHORTEST_H, LONGEST_H = (Field.INTERVAL_H, Field.SETTLED_INTERVAL_H), 1 / 60, 168
 NOT_NEGATIVE = (
@@ -53,8 +53,10 @@ class _Held:
 class Judge:
     """Remembers every series of which something was told. `quarantined`: those that decide nothing now, and why."""
 
-    def __init__(self, config: QualityConfig) -> None:
+    def __init__(self, config: QualityConfig, speed: float = 1.0) -> None:
+        """`speed`: of the clock; how far apart answers come is a matter of networks and told in wall time."""
         self._config = config
+        self._skew_ms, self._apart_ms = SKEW_MS * speed, config.alike_s * SECOND_MS * speed
         self._memory: dict[SeriesKey, Memory] = defaultdict(Memory)
         self._held: dict[SeriesKey, _Held] = {}
 
@@ -63,14 +65,20 @@ class Judge:
         """Every series in quarantine."""
         return {key: held.quarantine for key, held in sorted(self._held.items())}
 
-    def look(self, now_ms: int, observations: Sequence[Observation]) -> Judged:
-        """Judge all that is told at an instant. A series without an observation stays as it was."""
+    def look(
+        self, now_ms: int, observations: Sequence[Observation], received_ms: int | None = None
+    ) -> Judged:
+        """Judge all that is told at an instant. A series without an observation stays as it was.
+
+        `received_ms`: the clock when the last venue had answered, where that is later than the instant.
+        """
+        latest_ms = max(now_ms, received_ms or now_ms) + self._skew_ms
         received = [as_known(one, now_ms) for one in observations]
         readings = {one.key: Reading.of(one, now_ms) for one in received}
         findings = {
             raw.key: found
             for raw in observations
-            if (found := _absurd(raw, readings[raw.key], now_ms, self._config)) is not None
+            if (found := _absurd(raw, readings[raw.key], latest_ms, self._config)) is not None
         }
         by_symbol: dict[str, list[Reading]] = defaultdict(list)
         for reading in readings.values():
@@ -111,11 +119,10 @@ class Judge:
         Where none is believed they are word against word, and all count: two that contradict each other must not
         be released for want of a witness.
         """
-        apart_ms = self._config.alike_s * SECOND_MS
         others = [
             one
             for one in coin
-            if one.key != seen.key and one.mark > 0 and abs(one.mark_ms - seen.mark_ms) <= apart_ms
+            if one.key != seen.key and one.mark > 0 and abs(one.mark_ms - seen.mark_ms) <= self._apart_ms
         ]
         sound = [one for one in others if one.key in believed]
         return {one.key.venue: one.mark for one in sound or others if not isinf(one.mark)}
@@ -183,14 +190,14 @@ def as_known(observation: Observation, now_ms: int) -> Observation:
     return Observation(observation.key, now_ms, values, np.where(late, 0, observation.known_at_ms))
 
 
-def _absurd(raw: Observation, seen: Reading, now_ms: int, config: QualityConfig) -> Finding | None:
-    """Say what no market can be, whatever the others tell."""
-    ahead_ms = int(raw.known_at_ms.max()) - now_ms
-    if ahead_ms > SKEW_MS:
-        return Finding(Fault.FUTURE, f"stamped {ahead_ms / SECOND_MS:.0f} s later than now")
+def _absurd(raw: Observation, seen: Reading, latest_ms: float, config: QualityConfig) -> Finding | None:
+    """Say what no market can be, whatever the others tell. `latest_ms`: the last instant that can have been by now."""
+    stamped_ms = int(raw.known_at_ms.max())
+    if stamped_ms > latest_ms:
+        return Finding(Fault.FUTURE, f"stamped {(stamped_ms - seen.now_ms) / SECOND_MS:.0f} s later than now")
     values = seen.values
     ago_s = values[Field.SETTLED_AGO_S]
-    if ago_s < -SKEW_MS / SECOND_MS:
+    if seen.now_ms - ago_s * SECOND_MS > latest_ms:
         return Finding(Fault.FUTURE, f"a settlement of {-ago_s:.0f} s after now")
     for field in Field:
         value = values[field]

@@ -29,15 +29,28 @@ class Telling:
         return told(bar, self._planted.get(bar), (self._venue,))[1]
 
 
+class Late:
+    """A clock that says what a test sets."""
+
+    at_ms, slice_s = 0, 1.0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+
 def polled(planted: dict[int, Planted], bars: int) -> tuple[Poller, RingBuffer, list[Sequence[Observation]]]:
     """Poll so many bars of all venues."""
     keys = [SeriesKey(venue, symbol) for venue in VENUES for symbol in SYMBOLS]
     buffer, recorded = RingBuffer(keys, 64, BAR_MS), list[Sequence[Observation]]()
+    clock = Late()
     sources: dict[str, Any] = {venue: Telling(venue, planted) for venue in VENUES}
-    poller = Poller(sources, buffer, Judge(QualityConfig()), on_bar=lambda _, seen: recorded.append(seen))
+    poller = Poller(
+        sources, buffer, Judge(QualityConfig()), clock, on_bar=lambda _, seen: recorded.append(seen)
+    )
 
     async def main() -> None:
         for bar in range(bars):
+            clock.at_ms = START_MS + bar * BAR_MS
             await poller.poll(START_MS + bar * BAR_MS)
 
     asyncio.run(main())

@@ -219,6 +219,8 @@ def test_a_value_from_beyond_the_skew_is_the_future_and_a_moment_later_is_the_ne
     assert np.isnan(judged.bars[at].values).all()
     assert not judged.bars[at].known_at_ms.any()
     seen[at] = observation(key, ts_ms, sound(key, 5), ahead_ms=3_600_000)
+    judge.look(ts_ms, seen, ts_ms + 3_600_000)
+    assert not judge.quarantined, "a machine that slept decides late on what it received now"
     judge.look(ts_ms, seen)
     assert judge.quarantined[key].fault is Fault.FUTURE
 
