@@ -1,13 +1,21 @@
 """Faults of data in a running daemon: nothing is opened on what is not believed, and what is held is still reduced."""
 
 from decimal import Decimal
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from worlds import START_MS, config, run, tables, world_of
 
+from hedged.adapters.replay.series import series_of
+from hedged.adapters.replay.tables import load_tables
+from hedged.adapters.replay.venue import observe_at
 from hedged.backtest.runner import RunResult
+from hedged.collectors.quality.judge import Judge
+from hedged.config import QualityConfig
 from hedged.cycle import CycleReport
+from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.quarantine import Fault
@@ -55,6 +63,7 @@ def test_nothing_is_opened_where_the_data_are_not_believed(key: SeriesKey) -> No
     )
     held: dict[SeriesKey, Decimal] = {}
     for report in seen:
+        assert key in report.marks, "what is held there could not be reduced"
         for fill in report.fills:
             before = held.get(fill.key, Decimal(0))
             held[fill.key] = before + fill.signed_quantity
@@ -96,3 +105,18 @@ def test_metrics_tell_what_is_not_believed_and_why() -> None:
     )
     publish(seen[-1], metrics, seen[-1].now_ms, {HURT: 0.0})
     assert metrics.registry.get_sample_value("hedged_series_quarantined", labels) == 0
+
+
+def test_the_widest_day_of_the_recorded_history_is_believed(shared_data: Path) -> None:
+    """If this fails, a true crash is taken for a fault, and hedging stops when it is needed most."""
+    start_ms = 1_759_276_800_000  # 2025-10-01: in it the liquidations of 10 October
+    times = np.arange(start_ms, start_ms + 20 * 24 * HOUR_MS, HOUR_MS, dtype=np.int64)
+    series = series_of(load_tables(shared_data, ["BTC", "ETH", "INJ", "NEAR"]))
+    # each with its own prices alone: a borrowed one proves nothing
+    told = {k: observe_at({k: one}, k, times) for k, one in series.items() if len(one.funding_ts)}
+    judge, known = Judge(QualityConfig()), 0
+    for i, ts_ms in enumerate(times.tolist()):
+        judge.look(ts_ms, [Observation(k, ts_ms, values[i], since[i]) for k, (values, since) in told.items()])
+        known += sum(values[i, Field.MARK] > 0 for values, _ in told.values())
+        assert not judge.quarantined
+    assert known > 4_000

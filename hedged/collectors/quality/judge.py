@@ -4,6 +4,7 @@ Pure but for what it remembers, which is bounded by the number of series; time i
 and present go through it alike. What was received is not touched: a quarantine is a judgement on top of it.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +24,18 @@ from hedged.domain.quarantine import Fault, Finding, Quarantine
 
 SKEW_MS = 60 * SECOND_MS
 """What is stamped later than this after the clock's present shows that a clock was set, or that a venue's is wrong."""
-POSITIVE = (Field.MARK, Field.INDEX)
-INTERVALS, SHORTEST_H, LONGEST_H = (Field.INTERVAL_H, Field.SETTLED_INTERVAL_H), 1 / 60, 168
-NOT_NEGATIVE = (
-    Field.OPEN_INTEREST, Field.VOLUME, Field.BID_DEPTH_USD, Field.ASK_DEPTH_USD, Field.LONG_SHORT_RATIO,
-    Field.LIQUIDATIONS_USD,
-)  # fmt: skip
-RATES = (Field.FUNDING_ESTIMATE, Field.FUNDING_SETTLED)
+LIMITS: Mapping[Field, tuple[float, float]] = {
+    **dict.fromkeys((Field.MARK, Field.INDEX), (sys.float_info.min, sys.float_info.max)),
+    **dict.fromkeys((Field.INTERVAL_H, Field.SETTLED_INTERVAL_H), (1 / 60, 168.0)),
+    **dict.fromkeys(
+        (
+            Field.OPEN_INTEREST, Field.VOLUME, Field.BID_DEPTH_USD, Field.ASK_DEPTH_USD, Field.LONG_SHORT_RATIO,
+            Field.LIQUIDATIONS_USD,
+        ),
+        (0.0, sys.float_info.max),
+    ),
+}  # fmt: skip
+"""Least and largest value that a field can have; of the others any finite one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,10 @@ class Judge:
         """`speed`: of the clock; how far apart answers come is a matter of networks and told in wall time."""
         self._config = config
         self._skew_ms, self._apart_ms = SKEW_MS * speed, config.alike_s * SECOND_MS * speed
+        most = config.rate_limit_per_hour
+        rates = dict.fromkeys((Field.FUNDING_ESTIMATE, Field.FUNDING_SETTLED), (-most, most))
+        whole = (-sys.float_info.max, sys.float_info.max)
+        self._limits = [(dict(LIMITS) | rates).get(field, whole) for field in Field]
         self._memory: dict[SeriesKey, Memory] = defaultdict(Memory)
         self._held: dict[SeriesKey, _Held] = {}
 
@@ -78,7 +88,7 @@ class Judge:
         findings = {
             raw.key: found
             for raw in observations
-            if (found := _absurd(raw, readings[raw.key], latest_ms, self._config)) is not None
+            if (found := _absurd(raw, readings[raw.key], latest_ms, self._limits)) is not None
         }
         by_symbol: dict[str, list[Reading]] = defaultdict(list)
         for reading in readings.values():
@@ -190,8 +200,12 @@ def as_known(observation: Observation, now_ms: int) -> Observation:
     return Observation(observation.key, now_ms, values, np.where(late, 0, observation.known_at_ms))
 
 
-def _absurd(raw: Observation, seen: Reading, latest_ms: float, config: QualityConfig) -> Finding | None:
-    """Say what no market can be, whatever the others tell. `latest_ms`: the last instant that can have been by now."""
+def _absurd(
+    raw: Observation, seen: Reading, latest_ms: float, limits: Sequence[tuple[float, float]]
+) -> Finding | None:
+    """Say what no market can be, whatever the others tell. `latest_ms`: the last instant that can have been by now;
+    `limits`: by field.
+    """
     stamped_ms = int(raw.known_at_ms.max())
     if stamped_ms > latest_ms:
         return Finding(Fault.FUTURE, f"stamped {(stamped_ms - seen.now_ms) / SECOND_MS:.0f} s later than now")
@@ -199,14 +213,7 @@ def _absurd(raw: Observation, seen: Reading, latest_ms: float, config: QualityCo
     ago_s = values[Field.SETTLED_AGO_S]
     if seen.now_ms - ago_s * SECOND_MS > latest_ms:
         return Finding(Fault.FUTURE, f"a settlement of {-ago_s:.0f} s after now")
-    for field in Field:
-        value = values[field]
-        if (
-            isinf(value)
-            or (field in POSITIVE and value <= 0)
-            or (field in NOT_NEGATIVE and value < 0)
-            or (field in INTERVALS and (value < SHORTEST_H or value > LONGEST_H))
-            or (field in RATES and abs(value) > config.rate_limit_per_hour)
-        ):
-            return Finding(Fault.IMPOSSIBLE, f"{field.name.lower()} is {value:g}")
+    for field, (value, (least, most)) in enumerate(zip(values, limits, strict=True)):
+        if value < least or value > most:  # NaN is neither
+            return Finding(Fault.IMPOSSIBLE, f"{Field(field).name.lower()} is {value:g}")
     return None

@@ -84,14 +84,13 @@ def _multiple(
     level, recent = memory.level, [*list(memory.recent)[1:], seen.rate]
     if not memory.steady or abs(level) < LEAST_RATE or len(recent) < config.unit_readings:
         return None
-    if _at_the_interest(seen.rate) or _familiar(seen.rate, memory, config.unit_tolerance):
-        return None
     for factor in (*FACTORS, *(1 / f for f in FACTORS)):
         if all(near(rate, factor * level, config.unit_tolerance) for rate in recent):
             followed = any(_change(peer, held) / factor > 1 / 3 for peer, held in peers.values())
             if factor < 1:
                 followed = any(_change(peer, held) / factor < 3 for peer, held in peers.values())
-            return None if followed else (factor, level)
+            known = _at_the_interest(seen.rate) or _familiar(seen.rate, memory, config.unit_tolerance)
+            return None if followed or known else (factor, level)
     return None
 
 
