@@ -19,12 +19,12 @@ class Fault(StrEnum):
     OUTLIER_RATE = "outlier_rate"  # far beyond what this market pays, and nothing confirms it
     RATE_UNIT = "rate_unit"  # off by a factor that units make, or the interval changed and the rate did not
     RATE_SIGN = "rate_sign"  # against a large premium, or the mirror image of all others, for long
-    INTEREST_UNIT = "interest_unit"  # open interest off by a power of ten: contracts for coins
+    OPEN_INTEREST_UNIT = "open_interest_unit"  # open interest off by a power of ten: contracts for coins
 
     @property
     def doubts_price(self) -> bool:
         """Whether the mark cannot be believed either; else reductions are priced by it."""
-        return self not in (Fault.OUTLIER_RATE, Fault.RATE_UNIT, Fault.RATE_SIGN, Fault.INTEREST_UNIT)
+        return self not in (Fault.OUTLIER_RATE, Fault.RATE_UNIT, Fault.RATE_SIGN, Fault.OPEN_INTEREST_UNIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ def doubt_mark(seen: Reading, memory: Memory, others: Others, config: QualityCon
     agreed = consensus(witnesses, limit)
     if agreed is not None:
         return None if near(seen.mark, agreed, limit) else _named(seen, memory, agreed, sorted(others), limit)
-    if witnesses:
-        # one word against another: who has moved steadily is believed
-        if any(near(seen.mark, one, limit) for one in witnesses) or _steady(seen, memory, limit):
+    if others:
+        # one word against another, and an index in the mark's own wrong unit is none: who moved steadily is believed
+        if any(near(seen.mark, one, limit) for one in others.values()) or _steady(seen, memory, limit):
             return None
         return _named(seen, memory, witnesses[0], sorted(others), limit)
     return _lone_jump(seen, memory, config)

@@ -152,5 +152,5 @@ def doubt_interest(seen: Reading, memory: Memory) -> Finding | None:
     if not tens_apart(seen.interest, memory.good_interest, CONTRACT_TOLERANCE):
         return None
     return Finding(
-        Fault.INTEREST_UNIT, f"open interest {seen.interest:g} after {memory.good_interest:g} coins"
+        Fault.OPEN_INTEREST_UNIT, f"open interest {seen.interest:g} after {memory.good_interest:g} coins"
     )

@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[str, Fault, Plant, int]] = {
     ),
     "a mirrored rate": ("bybit", Fault.RATE_SIGN, scaled("bybit", Field.FUNDING_ESTIMATE, -1), 9 * HOUR),
     "contracts for coins": (
-        "binance", Fault.INTEREST_UNIT, lambda _: {BTC["binance"]: {Field.OPEN_INTEREST: 1e5}}, 1,
+        "binance", Fault.OPEN_INTEREST_UNIT, lambda _: {BTC["binance"]: {Field.OPEN_INTEREST: 1e5}}, 1,
     ),
 }  # fmt: skip
 
@@ -176,7 +176,7 @@ def test_two_that_contradict_each_other_from_the_start_both_wait() -> None:
     """If this fails, one of two venues is believed at random, and legs are sized by a price that is a thousandfold."""
     venues = ("injective", "binance")
     plant = lambda bar: {  # noqa: E731
-        BTC["binance"]: {Field.MARK: 60e6, Field.INDEX: 60e6} if bar < 40 else {}
+        BTC["binance"]: {Field.MARK: 60e6, Field.INDEX: 60.01e6} if bar < 40 else {}
     }
     judge = judge_of(20, plant, venues)
     assert set(judge.quarantined) == {BTC["injective"], BTC["binance"]}
@@ -187,7 +187,7 @@ def test_two_that_contradict_each_other_from_the_start_both_wait() -> None:
 def test_of_two_the_one_that_jumped_is_doubted() -> None:
     """If this fails, a single hedge venue's wild tick shuts out Injective."""
     venues = ("injective", "binance")
-    plant = lambda bar: {BTC["binance"]: {Field.MARK: 80e3, Field.INDEX: 80e3}} if bar == 20 else {}  # noqa: E731
+    plant = lambda bar: {BTC["binance"]: {Field.MARK: 80e3, Field.INDEX: 80.01e3}} if bar == 20 else {}  # noqa: E731
     assert {key: held.fault for key, held in judge_of(21, plant, venues).quarantined.items()} == {
         BTC["binance"]: Fault.OUTLIER_PRICE
     }
