@@ -14,6 +14,7 @@ import structlog
 from hedged import __version__
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import OnBar, Poller
+from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
@@ -21,6 +22,7 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts
@@ -105,7 +107,8 @@ class App:
         markets = await self._markets()
         bar_ms = config.cycle.bar_s * SECOND_MS
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
-        await self._backfill(buffer, now_ms)
+        judge = Judge(config.quality, config.clock.speed)
+        await self._backfill(buffer, judge, now_ms)
         accounts = Accounts(parts.trading, parts.journal, now_ms)
         await accounts.load()
         executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
@@ -116,7 +119,7 @@ class App:
             config=config,
             equity_usd=parts.equity_usd,
             clock=parts.clock,
-            poller=Poller(parts.sources, buffer, on_bar=parts.on_bar),
+            poller=Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar),
             buffer=buffer,
             forecaster=parts.forecaster,
             accounts=accounts,
@@ -233,6 +236,11 @@ class App:
             [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
         )
 
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Rows of the status page: one per series in quarantine."""
+        report = self.progress.last
+        return [quarantine_row(key, held) for key, held in report.quarantined.items()] if report else []
+
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""
         clock = self.parts.clock
@@ -258,8 +266,8 @@ class App:
             raise ConfigError(f"Injective has no market for {', '.join(missing)}")
         return found
 
-    async def _backfill(self, buffer: RingBuffer, now_ms: int) -> None:
-        """Fill the buffer with the bars before now that the sources can still tell."""
+    async def _backfill(self, buffer: RingBuffer, judge: Judge, now_ms: int) -> None:
+        """Fill the buffer with the bars before now that the sources can still tell, judged as the present will be."""
         last_ms = (now_ms - 1) // buffer.bar_ms * buffer.bar_ms
         first_ms = (
             last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
@@ -274,8 +282,17 @@ class App:
                 *(source.history(chunk) for source in self.parts.sources.values())
             )
             for i, ts_ms in enumerate(chunk):
-                buffer.append(ts_ms, [o for venue in by_venue for o in venue[i] if o.key in wanted])
+                told = [o for venue in by_venue for o in venue[i] if o.key in wanted]
+                buffer.append(ts_ms, judge.look(ts_ms, told).bars)
             self.progress.backfilled = (at + len(chunk)) / len(times)
+
+
+def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:
+    """Format a series in quarantine for the status page."""
+    return {
+        "venue": key.venue, "symbol": key.symbol, "fault": held.fault, "since": iso(held.since_ms),
+        "why": held.figures,
+    }  # fmt: skip
 
 
 def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:

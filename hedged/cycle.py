@@ -21,6 +21,7 @@ from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Fill, Hashes
+from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal, SignalEffect, effect
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts, AccountState
@@ -45,7 +46,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CycleReport:
-    """What one cycle saw and did, for telemetry. `decisions`: by symbol, as journalled."""
+    """What one cycle saw and did, for telemetry. `decisions`: by symbol, as journalled; `closed`: as announced or
+    asked for, without the `quarantined`.
+    """
 
     now_ms: int
     account: AccountState
@@ -57,6 +60,8 @@ class CycleReport:
     payments: Sequence[FundingPayment]
     closed: Mapping[SeriesKey, str]
     signals: Mapping[str, SignalEffect]
+    quarantined: Mapping[SeriesKey, Quarantine]
+    newly_quarantined: Sequence[SeriesKey]
 
 
 @dataclass(slots=True)
@@ -119,8 +124,10 @@ class Cycle:
             review=reviewed,
             fills=fills,
             payments=[payment for state in seen for payment in state.payments],
-            closed=snapshot.closed,
+            closed=self._closed(now_ms, snapshot.signals),
             signals=snapshot.signals,
+            quarantined=self.poller.quarantined,
+            newly_quarantined=self.poller.newly_quarantined,
         )
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
@@ -159,7 +166,7 @@ class Cycle:
             markets=self.markets,
             collateral_usd=account.collateral_usd,
             equity_usd=self.equity_usd,
-            closed=self._closed(now_ms, signals),
+            closed=self._not_believed() | self._closed(now_ms, signals),
             signals=signals,
         )
 
@@ -175,6 +182,19 @@ class Cycle:
         events, lead = self.venue_events(now_ms), self.config.outside.status.lead
         why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.markets}
         return {key: reason for key, reason in why.items() if reason}
+
+    def _not_believed(self) -> dict[SeriesKey, str]:
+        """Say on which markets nothing may be opened because their data are in quarantine.
+
+        Every hedge is sized by what is known of the position on Injective: without it no market of the coin is opened.
+        """
+        why = {key: f"{key.symbol} on {key.venue} is {q.text}" for key, q in self.poller.quarantined.items()}
+        here = {key.symbol: reason for key, reason in why.items() if key.venue == INJECTIVE}
+        return {
+            key: reason
+            for key in self.markets
+            if (reason := here.get(key.symbol) or why.get(key)) is not None
+        }
 
     async def _decide(
         self, snapshot: Snapshot, account: AccountState

@@ -93,6 +93,9 @@ class _Process:
     def feeds(self) -> list[dict[str, str]]:
         return self.reports.rows() if self.reports else []
 
+    def quarantined(self) -> list[dict[str, str]]:
+        return self.app.quarantined() if self.app else []
+
     def about(self) -> dict[str, str]:
         last = self.app.progress.last if self.app else None
         about = {
@@ -272,8 +275,9 @@ async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
     source = StatusSource(
-        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds
-    )
+        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
+        process.quarantined,
+    )  # fmt: skip
     try:
         runner, port = await start_http(source, where.host, where.port)
     except OSError as error:

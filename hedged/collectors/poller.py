@@ -4,52 +4,69 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-import numpy as np
 import structlog
 
 from hedged.buffer.ring import RingBuffer
+from hedged.collectors.quality.judge import Judge
 from hedged.domain.bars import Field, Observation
+from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.market import SeriesKey, decimal_of
 from hedged.domain.ports import MarketData
+from hedged.domain.quarantine import Quarantine
 
 log = structlog.get_logger(__name__)
 
 OnBar = Callable[[int, Sequence[Observation]], None]
-"""Takes over what was known of every market at a bar's end."""
+"""Takes over what was received of every market by a bar's end, whether it is believed or not."""
 
 
 class Poller:
-    """Keeps the latest observation of every series. A venue that fails is logged once, and once on recovery."""
+    """Keeps the latest observation of every series, as far as it is believed.
+
+    A venue that fails is logged once, and once on recovery; so is a series in quarantine.
+    """
 
     def __init__(
         self,
         sources: Mapping[str, MarketData],
         buffer: RingBuffer,
+        judge: Judge,
+        clock: Clock,
         deadline_s: float = 20.0,
         on_bar: OnBar = lambda *_: None,
     ) -> None:
         """`on_bar` is called with every bar that is closed, and must return at once."""
         self._sources, self._on_bar = sources, on_bar
-        self._buffer = buffer
+        self._buffer, self._judge, self._clock = buffer, judge, clock
         self._deadline_s = deadline_s
         self._bad: set[str] = set()
         self._wanted = set(buffer.keys)
+        self._told_ms: dict[SeriesKey, int] = {}
         self.latest: dict[SeriesKey, Observation] = {}
+        self.quarantined: Mapping[SeriesKey, Quarantine] = {}
+        self.newly_quarantined: Sequence[SeriesKey] = ()
 
     async def poll(self, now_ms: int) -> None:
         """Observe every venue; at a bar boundary append the bar. Series without an answer become a gap."""
         answers = await asyncio.gather(*(self._observe(venue, now_ms) for venue in self._sources))
-        seen = [_as_known(o, now_ms) for answer in answers for o in answer if o.key in self._wanted]
-        for observation in seen:
+        told = [o for answer in answers for o in answer if o.key in self._wanted]
+        judged = self._judge.look(now_ms, told, self._clock.now_ms())
+        for observation in judged.received:
+            self._told_ms[observation.key] = int(observation.known_at_ms[Field.MARK])
+        for observation in judged.latest:
             self.latest[observation.key] = observation
+        self._tell_quarantines()
         last_ms = self._buffer.last_ms
         if now_ms % self._buffer.bar_ms == 0 and (last_ms is None or now_ms > last_ms):
-            self._buffer.append(now_ms, seen)
-            self._on_bar(now_ms, seen)
+            self._buffer.append(now_ms, judged.bars)
+            self._on_bar(now_ms, judged.received)
 
     def fresh_marks(self, now_ms: int, stale_after_ms: int) -> dict[SeriesKey, Decimal]:
-        """Return the mark price of every series whose mark is known, positive and young enough."""
+        """Return the mark price of every series whose mark is known, positive and young enough.
+
+        For one in quarantine it is a price by which what is held can be reduced: nothing is opened there.
+        """
         marks = {}
         for key, seen in self.latest.items():
             mark = float(seen.values[Field.MARK])
@@ -58,12 +75,25 @@ class Poller:
         return marks
 
     def ages_s(self, now_ms: int) -> dict[SeriesKey, float]:
-        """Return the age of every series' mark in seconds; series never seen are missing."""
-        return {
-            key: (now_ms - int(seen.known_at_ms[Field.MARK])) / 1_000
-            for key, seen in self.latest.items()
-            if seen.known_at_ms[Field.MARK]
-        }
+        """Return the age of every series' mark, believed or not, in seconds; series never seen are missing."""
+        return {key: (now_ms - told_ms) / 1_000 for key, told_ms in self._told_ms.items() if told_ms}
+
+    def _tell_quarantines(self) -> None:
+        """Log who was put into quarantine since the last poll, and who was released."""
+        before, self.quarantined = self.quarantined, self._judge.quarantined
+        self.newly_quarantined = [key for key in self.quarantined if key not in before]
+        for key in self.newly_quarantined:
+            held = self.quarantined[key]
+            log.warning(
+                "series_quarantined",
+                venue=key.venue,
+                symbol=key.symbol,
+                fault=held.fault,
+                figures=held.figures,
+            )
+        for key in before:
+            if key not in self.quarantined:
+                log.info("series_released", venue=key.venue, symbol=key.symbol, fault=before[key].fault)
 
     async def _observe(self, venue: str, now_ms: int) -> Sequence[Observation]:
         try:
@@ -78,12 +108,3 @@ class Poller:
             self._bad.discard(venue)
             log.info("venue_data_back", venue=venue)
         return answer
-
-
-def _as_known(observation: Observation, now_ms: int) -> Observation:
-    """Leave out what was received after the instant that is decided on: it belongs to the next bar."""
-    late = observation.known_at_ms > now_ms
-    if not late.any():
-        return observation
-    values = np.where(late, np.nan, observation.values)
-    return Observation(observation.key, now_ms, values, np.where(late, 0, observation.known_at_ms))

@@ -6,6 +6,7 @@ from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import InjectiveConfig, NodeConfig
 from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig, WebhookConfig
+from hedged.config.quality import QualityConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.whole import (
     LIVE_ACKNOWLEDGEMENT,
@@ -19,6 +20,6 @@ from hedged.config.whole import (
 __all__ = [
     "LIVE_ACKNOWLEDGEMENT", "BookConfig", "CexLoopbackConfig", "CexVenueConfig", "ClockConfig", "CoinGeckoConfig",
     "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig", "HedgeConfig", "InjectiveConfig",
-    "NodeConfig", "OutsideConfig", "PaperConfig", "PositionConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
-    "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
+    "NodeConfig", "OutsideConfig", "PaperConfig", "PositionConfig", "QualityConfig", "RecorderConfig", "RiskConfig",
+    "StatusConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

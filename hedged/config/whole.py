@@ -20,6 +20,7 @@ from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config.quality import QualityConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.section import Section, explain_fault
 from hedged.domain.errors import ConfigError
@@ -58,6 +59,7 @@ class Config(Section):
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
     risk: RiskConfig = RiskConfig()
+    quality: QualityConfig = QualityConfig()
     paper: PaperConfig = PaperConfig()
     costs: dict[str, CostConfig] = Field(
         default_factory=lambda: {

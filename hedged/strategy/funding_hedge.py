@@ -35,7 +35,8 @@ def decide(
             continue
         why = _unplannable(snapshot, symbol)
         if why:
-            unplanned[symbol] = why
+            held_back = snapshot.closed.get(SeriesKey(INJECTIVE, symbol))
+            unplanned[symbol] = f"{why}; {held_back}" if held_back else why
         else:
             states.append(_symbol_state(snapshot, symbol, hedge))
     if not states:

@@ -16,7 +16,7 @@ class StatusSource:
     """What the pages read, asked anew at each request.
 
     `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
-    `book`: rows of the status page; `feeds`: how each venue's data stand.
+    `book`: rows of the status page; `feeds`: how each venue's data stand; `quarantined`: series that are not believed.
     """
 
     registry: CollectorRegistry
@@ -25,6 +25,7 @@ class StatusSource:
     book: Callable[[], Sequence[Mapping[str, Any]]]
     about: Callable[[], Mapping[str, str]]
     feeds: Callable[[], Sequence[Mapping[str, str]]] = tuple
+    quarantined: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -78,6 +79,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
             "not_ready": list(source.not_ready()),
             "book": [dict(r) for r in source.book()],
             "feeds": [dict(r) for r in source.feeds()],
+            "quarantined": [dict(r) for r in source.quarantined()],
         }
     )
 
@@ -96,18 +98,20 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         )
         .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
-        .replace("{{feeds}}", _feeds(source.feeds()))
+        .replace("{{quarantined}}", _table("Not believed", source.quarantined()))
+        .replace("{{feeds}}", _table("Data", source.feeds()))
     )
     return web.Response(text=page, content_type="text/html")
 
 
-def _feeds(rows: Sequence[Mapping[str, str]]) -> str:
-    """Make the table of the venues' data; nothing where no venue is followed by streams."""
+def _table(title: str, rows: Sequence[Mapping[str, str]]) -> str:
+    """Make a table; nothing where there is no row."""
     if not rows:
         return ""
     heads = "".join(f"<th>{html.escape(label)}</th>" for label in rows[0])
     body = "".join(_row(row) for row in rows)
-    return f'<h2>Data</h2><div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<h2>{title}</h2><div class="scroll">{table}</div>'
 
 
 def _row(row: Mapping[str, Any]) -> str:

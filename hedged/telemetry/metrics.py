@@ -95,6 +95,13 @@ class Metrics:
             "hedged_feed_period_seconds", "how often a value changes at the venue, mean",
             ["venue", "kind"], registry=r,
         )  # fmt: skip
+        self.quarantined = Gauge(
+            "hedged_series_quarantined", "series whose data are not believed, by what is wrong with them",
+            ["venue", "reason"], registry=r,
+        )  # fmt: skip
+        self.quarantines = Counter(
+            "hedged_quarantines", "series put into quarantine", ["venue", "reason"], registry=r
+        )
         self.venue_closed = Gauge(
             "hedged_venue_closed", "1 while nothing is opened on a market, as announced or asked for by a signal",
             ["venue", "symbol"], registry=r,

@@ -1,11 +1,13 @@
 """From a cycle's report to metrics."""
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.quarantine import Fault
 from hedged.telemetry.metrics import Metrics
 
 
@@ -28,6 +30,12 @@ def publish(report: CycleReport, metrics: Metrics, now_ms: int, ages_s: Mapping[
             metrics.own_usd.labels(symbol).set(float(quantity * mark))
     for key in {*report.marks, *report.closed}:
         metrics.venue_closed.labels(*key).set(key in report.closed)
+    faults = Counter((key.venue, held.fault) for key, held in report.quarantined.items())
+    for venue in {key.venue for key in (*ages_s, *report.quarantined)}:
+        for fault in Fault:
+            metrics.quarantined.labels(venue, fault).set(faults[venue, fault])
+    for key in report.newly_quarantined:
+        metrics.quarantines.labels(key.venue, report.quarantined[key].fault).inc()
     for symbol, signal in report.signals.items():
         metrics.signal_factor.labels(symbol).set(signal.factor)
     for symbol, body in report.decisions.items():

@@ -14,7 +14,8 @@ from hedged.buffer.ring import RingBuffer
 from hedged.collectors.outside.feed import Outside, make_outside
 from hedged.collectors.outside.http import JsonApi, KeyRefused, Limits
 from hedged.collectors.poller import Poller
-from hedged.config import parse_config
+from hedged.collectors.quality.judge import Judge
+from hedged.config import QualityConfig, parse_config
 from hedged.config.outside import OutsideConfig
 from hedged.domain.bars import Field, Observation, blank_observation
 from hedged.domain.clock import DAY_MS, MINUTE_MS
@@ -109,7 +110,7 @@ async def bars(outside: Outside | None, now_ms: int) -> RingBuffer:
     told = await asyncio.gather(*(source.history(times) for source in data.values()))
     for i, ts_ms in enumerate(times):
         buffer.append(ts_ms, [o for venue in told for o in venue[i]])
-    await Poller(data, buffer).poll(now_ms)
+    await Poller(data, buffer, Judge(QualityConfig()), At(now_ms)).poll(now_ms)
     return buffer
 
 
