@@ -164,7 +164,10 @@ class App:
         report = await self.cycle.run(now_ms)
         self.metrics.cycle_duration.observe(perf_s() - started_s)
         self.progress.last = report
-        publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
+        publish(
+            report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
+            self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
+        )  # fmt: skip
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._log_payments(report)
