@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from hedged import __version__
-from hedged.buffer.ring import RingBuffer
+from hedged.buffer.backfill import backfill
+from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.collectors.poller import OnBar, Poller
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
@@ -35,12 +36,14 @@ from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
 
 log = structlog.get_logger(__name__)
-BACKFILL_CHUNK_BARS = 192
 
 
 @dataclass(slots=True)
 class Parts:
-    """What differs between backtest, demo, paper and live."""
+    """What differs between backtest, demo, paper and live.
+
+    `held`: bars of the window that an earlier run kept; `on_filled` takes over the buffer once it holds the window.
+    """
 
     config: Config
     clock: Clock
@@ -54,6 +57,8 @@ class Parts:
     on_bar: OnBar = lambda *_: None
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
+    held: BarWindow | None = None
+    on_filled: Callable[[RingBuffer], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -262,23 +267,20 @@ class App:
         return found
 
     async def _backfill(self, buffer: RingBuffer, now_ms: int) -> None:
-        """Fill the buffer with the bars before now that the sources can still tell."""
+        """Fill the buffer with the bars before now that an earlier run kept or the sources can still tell."""
         last_ms = (now_ms - 1) // buffer.bar_ms * buffer.bar_ms
-        first_ms = (
-            last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
-        )
-        times = range(first_ms, last_ms + 1, buffer.bar_ms)
-        wanted = set(buffer.keys)
-        for at in range(0, len(times), BACKFILL_CHUNK_BARS):
-            if self.stopping:
-                return
-            chunk = times[at : at + BACKFILL_CHUNK_BARS]
-            by_venue = await asyncio.gather(
-                *(source.history(chunk) for source in self.parts.sources.values())
-            )
-            for i, ts_ms in enumerate(chunk):
-                buffer.append(ts_ms, [o for venue in by_venue for o in venue[i] if o.key in wanted])
-            self.progress.backfilled = (at + len(chunk)) / len(times)
+        bars = self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms
+        times = range(last_ms - (bars - 1) * buffer.bar_ms, last_ms + 1, buffer.bar_ms)
+        before = self.progress.backfilled
+
+        def on_share(share: float) -> bool:
+            self.progress.backfilled = before + (1 - before) * share
+            self.metrics.backfilled.set(self.progress.backfilled)
+            return not self.stopping
+
+        await backfill(buffer, times, self.parts.sources, self.parts.held, on_share)
+        if not self.stopping:
+            self.parts.on_filled(buffer)
 
 
 def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
