@@ -275,7 +275,6 @@ class App:
 
         def on_share(share: float) -> bool:
             self.progress.backfilled = before + (1 - before) * share
-            self.metrics.backfilled.set(self.progress.backfilled)
             return not self.stopping
 
         await backfill(buffer, times, self.parts.sources, self.parts.held, on_share)
