@@ -19,6 +19,8 @@ PRINT_OVERLAP_MS = 2 * DAY_MS
 MARK_OVERLAP_MS = 3 * HOUR_MS
 LATE_MS = 15 * MINUTE_MS
 """A settlement that was due longer ago and is still not told is asked for together with the next one."""
+AT_ONCE = 4
+"""Markets that are read together: enough to use the request rate up, few enough that some are done early."""
 CLOSED_MS = MINUTE_MS
 """An hour's candle is listed by then."""
 
@@ -35,6 +37,7 @@ class Pasts:
         self._read: set[str] = set()
         self._lacking = False
         self._loading = asyncio.Lock()  # of its own: polls go on while history is read
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def load(self, perpetuals: Iterable[Perpetual]) -> None:
         """Read the past of these markets: once, then what is new. Raises Retryable."""
@@ -62,10 +65,11 @@ class Pasts:
                     past.read_to_ms, past.marks = 0, []  # the next reading begins anew; what is known stays
 
     async def _load(self, perpetual: Perpetual) -> None:
-        past = self.of.setdefault(perpetual.symbol, Past())
-        await self._load_settled(perpetual, past)
-        await self._load_hourly(perpetual, past)
-        self._read.add(perpetual.symbol)
+        async with self._at_once:
+            past = self.of.setdefault(perpetual.symbol, Past())
+            await self._load_settled(perpetual, past)
+            await self._load_hourly(perpetual, past)
+            self._read.add(perpetual.symbol)
 
     async def _load_settled(self, perpetual: Perpetual, past: Past) -> None:
         """Read funding history and hourly marks. Raises Retryable."""

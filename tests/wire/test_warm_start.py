@@ -1,0 +1,86 @@
+"""`hedged run` killed and started again beside a venue that counts what it is asked."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rehearsal import STARTUP_S, running
+
+from hedged.sandbox.cex.exchanges import Hall
+from hedged.sandbox.cex.rehearsal import exchanges_beside
+from hedged.sandbox.injective.rehearsal import prepare
+from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
+
+DAYS = 45
+CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.2, history_hours=480)
+
+
+@contextmanager
+def served(out: Path) -> Iterator[list[tuple[str, str]]]:
+    """Serve Injective and Binance from a thread of its own; give all that Binance was asked."""
+    asked: list[tuple[str, str]] = []
+    up, down = threading.Event(), threading.Event()
+
+    async def main() -> None:
+        def opened(hall: Hall) -> None:
+            hall.protocols["binance"].asked = asked  # type: ignore[assignment]
+
+        async with (
+            InjectiveSandbox(CHAIN) as chain,
+            exchanges_beside(("binance",), 0, 7, opened)(chain, out) as more,
+        ):
+            prepare(chain, {"INJ": Decimal(80_000)}, out, 7, *more)
+            up.set()
+            while not down.is_set():  # noqa: ASYNC110 (the event is of another thread)
+                await asyncio.sleep(0.05)
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    try:
+        assert up.wait(STARTUP_S)
+        yield asked
+    finally:
+        down.set()
+        thread.join(STARTUP_S)
+
+
+def start(config: Path, *, kill: bool) -> list[dict[str, Any]]:
+    """Run the daemon until its first decision and end it; return its log."""
+    with running("-m", "hedged", "run", "--config", str(config)) as daemon:
+        daemon.wait_for('"event": "decision"', STARTUP_S)
+        if kill:
+            daemon.wait_for('"event": "snapshot_written"', STARTUP_S)
+            daemon.process.kill()
+            daemon.process.wait()
+        else:
+            assert daemon.end() == 0
+        return daemon.events()
+
+
+def told(log: list[dict[str, Any]], event: str) -> list[dict[str, Any]]:
+    return [row for row in log if row["event"] == event]
+
+
+def test_a_killed_daemon_goes_on_from_what_it_kept(tmp_path: Path) -> None:
+    """If this fails, every restart reads months again, or starts on a window with a hole."""
+    with served(tmp_path) as asked:
+        tree = yaml.safe_load((tmp_path / "config.yaml").read_text())
+        tree |= {"telemetry": {"port": 0, "log_level": "debug"}, "cycle": {"history_days": DAYS}}
+        tree["hedge"] |= {"forecaster": "ewma"}
+        config = tmp_path / "c.yaml"
+        config.write_text(yaml.safe_dump(tree))
+        logs, pages = [], []
+        for kill in (True, False):
+            logs.append(start(config, kill=kill))
+            pages.append(sum(path.endswith(("markPriceKlines", "premiumIndexKlines")) for _, path in asked))
+            asked.clear()
+        assert pages == [4, 2]  # a thousand hours a page, of marks and of premiums; then the tail alone
+        assert not told(logs[1], "snapshot_ignored")
+        for log in logs:
+            assert told(log, "prepared")[0]["bars"] == DAYS * 96
+            assert "cannot be forecast" not in told(log, "decision")[0]["reason"]
