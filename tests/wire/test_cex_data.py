@@ -257,19 +257,20 @@ def test_the_premium_and_the_open_interest_of_the_past_are_told(venue: str) -> N
 
 
 @pytest.mark.parametrize("venue", ["binance", "bybit"])
-def test_a_premium_that_comes_live_is_known_from_its_receipt(venue: str) -> None:
-    """If this fails, a bar at the hour holds a premium that nobody had been told yet."""
+def test_the_premium_of_now_is_polled(venue: str) -> None:
+    """If this fails, the daemon knows the premiums of the past, and none of the hours that it decides on."""
 
     async def script(rigged: Rig) -> None:
         await rigged.data.observe(rigged.clock.now_ms())
-        hour_ms = (rigged.clock.now_ms() // HOUR_MS + 1) * HOUR_MS
-        rigged.clock.skip((hour_ms - rigged.clock.now_ms()) / SECOND_MS + 70)
-        (seen,) = await rigged.data.observe(rigged.clock.now_ms())
-        assert seen.known_at_ms[Field.PREMIUM] == hour_ms + 70 * SECOND_MS
-        true = rigged.engine.paths["BTC"].premium_exact(hour_ms)
+        rigged.clock.skip(4_000)
+        await rigged.data.details()
+        now_ms = rigged.clock.now_ms()
+        (seen,) = await rigged.data.observe(now_ms)
+        true = rigged.engine.paths["BTC"].premium_exact(now_ms)
         assert seen.values[Field.PREMIUM] == pytest.approx(float(true), abs=1e-8)
-        (at_the_hour,) = await rigged.data.observe(hour_ms)
-        assert at_the_hour.known_at_ms[Field.PREMIUM] == hour_ms - HOUR_MS
+        assert seen.known_at_ms[Field.PREMIUM] == now_ms
+        (before,) = await rigged.data.observe(now_ms - 1)
+        assert before.known_at_ms[Field.PREMIUM] <= now_ms - 4_000 * SECOND_MS
 
     on(venue, script, symbols=("BTC",))
 
@@ -286,11 +287,11 @@ def test_what_cannot_be_told_of_the_past_stays_unknown(venue: str) -> None:
             raise Retryable("not for you")
 
         reader.premiums = reader.interests = refused  # type: ignore[method-assign]
-        for _ in range(5):
+        for _ in range(7):
             (row,) = await rigged.data.history([rigged.clock.now_ms() // HOUR_MS * HOUR_MS])
-            rigged.clock.skip(60)
+            rigged.clock.skip(660)
         assert row[0].values[Field.MARK] > 0
-        assert len(asked) == 1
+        assert len(asked) == 2  # at the start, and once more after an hour
 
     on(venue, script, symbols=("BTC",))
 
@@ -306,7 +307,7 @@ def test_a_resumed_past_is_a_tail_and_reaches_back_for_what_is_owed(venue: str) 
         assert rigged.data.read_share == 1.0
         of = rigged.data.pasts.of
         assert of["BTC"].marks[0][0] > now_ms - 3 * DAY_MS > of["INJ"].marks[0][0]
-        assert of["BTC"].premium.values[:1] > [(now_ms - 3 * DAY_MS, 0.0)] or venue == "okx"
+        assert of["BTC"].premiums[:1] > [(now_ms - 3 * DAY_MS, 0.0)] or venue == "okx"
         true = rigged.engine.paths["BTC"].prints(now_ms - 9 * DAY_MS, now_ms)
         told = await rigged.data.settlements(now_ms - 9 * DAY_MS, now_ms)
         assert [s.ts_ms for s in told if s.key.symbol == "BTC"] == [p.ts_ms for p in true]

@@ -56,7 +56,8 @@ class CexData:
         self.perpetuals: Mapping[str, Perpetual] = {}
         self._clock, self._costs, self._leverage, self._quote = clock, costs, leverage, quote
         self._fresh_ms, self._silent_ms = FRESH_MS * speed, SILENT_MS * speed
-        self.pasts = Pasts(PastReader(exchange, profile, venue), self.board, clock, history_days * DAY_MS)
+        self._reader = PastReader(exchange, profile, venue)
+        self.pasts = Pasts(self._reader, self.board, clock, history_days * DAY_MS)
         self._measured: dict[str, Measured] = {}
         self._touch: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._interval_of: dict[str, float] = {}
@@ -201,11 +202,14 @@ class CexData:
         self.perpetuals, self.listed_ms = found, self._clock.now_ms()
 
     async def details(self) -> None:
-        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
+        """Ask for depth, premium and open interest of the markets that are told. Raises Retryable."""
         await all_of(self._detail(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _detail(self, perpetual: Perpetual) -> None:
         await self._look_at_book(perpetual, self.profile.book_limit)
+        premium = await self._reader.premium(perpetual)
+        if premium is not None:
+            self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.PREMIUM: premium})
         if self.profile.ccxt_id == "bybit":
             return  # its rates tell the open interest of now, this question only that of the last full hour
         with reading(f"{self.venue}, open interest of {perpetual.symbol}"):

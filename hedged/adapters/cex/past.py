@@ -27,39 +27,21 @@ Hourly = list[tuple[int, float]]
 
 
 @dataclass(slots=True)
-class Told:
-    """What was told by the hour: `values`, and up to which instant."""
-
-    values: Hourly = field(default_factory=list)
-    to_ms: int = 0
-
-    def take(self, rows: Hourly, read_ms: int, since_ms: int) -> None:
-        """Take over (instant, value), ascending.
-
-        At first, what came before `since_ms`, when somebody began to look, counts from its instant; all else from
-        `read_ms`.
-        """
-        past_ms = 0 if self.to_ms else since_ms
-        new = [(ts_ms if ts_ms <= past_ms else read_ms, value) for ts_ms, value in rows if ts_ms > self.to_ms]
-        self.values += new
-        self.to_ms = max(self.to_ms, rows[-1][0] if rows else 0)
-
-
-@dataclass(slots=True)
 class Past:
     """What was settled, and what was told by the hour.
 
-    `read_to_ms`: up to when settlements were read; `begun_ms`, `asked_ms`: when the premium and the open interest were
-    asked for first, and last.
+    `read_to_ms`: up to when settlements were read. `premiums` and `interests` are of the time before somebody looked,
+    `begun_ms`; `complete`: whether they were read, `asked_ms`: when they were asked for last.
     """
 
     prints: Prints = field(default_factory=Prints)
     marks: Hourly = field(default_factory=list)
-    premium: Told = field(default_factory=Told)
-    interest: Told = field(default_factory=Told)
+    premiums: Hourly = field(default_factory=list)
+    interests: Hourly = field(default_factory=list)
     read_to_ms: int = 0
     begun_ms: int = 0
     asked_ms: int = 0
+    complete: bool = False
 
     def overlay(self, seen: Observation) -> Observation:
         """Write into an observation what the past says of its instant, where nothing newer stands."""
@@ -75,8 +57,8 @@ class Past:
                 self._put(seen, Field.SETTLES_IN_S, left_ms / SECOND_MS, one.known_ms)
         for what, told in (
             (Field.MARK, self.marks),
-            (Field.PREMIUM, self.premium.values),
-            (Field.OPEN_INTEREST, self.interest.values),
+            (Field.PREMIUM, self.premiums),
+            (Field.OPEN_INTEREST, self.interests),
         ):
             found = _latest(told, now_ms)
             if found is not None:
@@ -91,8 +73,8 @@ class Past:
     def forget_before(self, ts_ms: int) -> None:
         """Drop what is older."""
         self.prints.drop_before(ts_ms)
-        for told in (self.premium, self.interest):
-            del told.values[: bisect_right(told.values, (ts_ms, float("-inf")))]
+        for told in (self.premiums, self.interests):
+            del told[: bisect_right(told, (ts_ms, float("-inf")))]
 
     def take(self, rows: Sequence[Mapping[str, Any]], read_ms: int, usual_h: float | None) -> None:
         """Take over ccxt's rows, ascending.
@@ -187,6 +169,14 @@ class PastReader:
             return []
         ask = self._exchange.fetch_premium_index_ohlcv
         return await self._closes(ask, "premium", perpetual, since_ms, until_ms)
+
+    async def premium(self, perpetual: Perpetual) -> float | None:
+        """Return the premium index of now; None where it is told otherwise, or not at all."""
+        if not self._exchange.has.get("fetchPremiumIndexOHLCV"):
+            return None
+        with reading(f"{self._venue}, premium of {perpetual.symbol}"):
+            page = await self._exchange.fetch_premium_index_ohlcv(perpetual.name, "1h", None, 2)
+            return float(page[-1][4]) if page else None
 
     async def interests(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return (instant, open interest in coins) at every full hour, ascending; nothing where it is not told."""

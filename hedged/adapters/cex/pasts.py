@@ -21,8 +21,8 @@ LATE_MS = 15 * MINUTE_MS
 """A settlement that was due longer ago and is still not told is asked for together with the next one."""
 AT_ONCE = 4
 """Markets that are read together: enough to use the request rate up, few enough that some are done early."""
-CLOSED_MS = MINUTE_MS
-"""An hour's candle is listed by then."""
+AGAIN_MS = HOUR_MS
+"""What an exchange would not tell of the past is asked for again after so long."""
 
 
 class Pasts:
@@ -87,21 +87,19 @@ class Pasts:
         past.forget_before(first_ms)
 
     async def _load_hourly(self, perpetual: Perpetual, past: Past) -> None:
-        """Read the premium, and what open interest was before it is polled: at first, and as hours close.
+        """Read the premium and the open interest from before they are polled, once.
 
-        Nobody waits for them: where they cannot be read they are unknown, and asked for again within the hour.
+        Nobody waits for them: what cannot be read stays unknown, and is asked for again after a while.
         """
         now_ms = self._clock.now_ms()
-        if past.asked_ms and past.asked_ms // HOUR_MS >= (now_ms - CLOSED_MS) // HOUR_MS:
+        if past.complete or now_ms - past.asked_ms < AGAIN_MS:
             return
         past.begun_ms, past.asked_ms = past.begun_ms or now_ms, now_ms
         first_ms = self._first_ms(perpetual.symbol, now_ms)
         try:
-            premiums = await self._reader.premiums(perpetual, max(first_ms, past.premium.to_ms), now_ms)
-            past.premium.take(premiums, self._clock.now_ms(), past.begun_ms)
-            if not past.interest.to_ms:
-                interests = await self._reader.interests(perpetual, first_ms, now_ms)
-                past.interest.take(interests, self._clock.now_ms(), past.begun_ms)
+            past.premiums = await self._reader.premiums(perpetual, first_ms, past.begun_ms)
+            past.interests = await self._reader.interests(perpetual, first_ms, past.begun_ms)
+            past.complete = True
         except Retryable as error:
             if not self._lacking:
                 log.warning("past_incomplete", venue=self._venue, why=str(error), then="it stays unknown")
