@@ -175,22 +175,23 @@ async def many(port: int, ca_file: str, coins: list[str], held: BarWindow | None
             data.watch(coins)
             await data.snapshot()
             await data.load()
+            data.fed()  # as in the daemon, whose feeds poll from here on
+            data._silent_ms = np.inf
             done[venue] = time.perf_counter() - started
 
         await asyncio.gather(*(noted(venue, data) for venue, data in venues.sources.items()))
-        read_s = time.perf_counter() - started
+        read_s, cpu_s = time.perf_counter() - started, time.process_time()
         keys = sorted(SeriesKey(venue, coin) for venue in VENUES for coin in coins)
         bars = DAYS * DAY_MS // BAR_MS
         buffer = RingBuffer(keys, bars, BAR_MS)
         last_ms = clock.now_ms() // BAR_MS * BAR_MS
         times = range(last_ms - (bars - 1) * BAR_MS, last_ms + 1, BAR_MS)
         await backfill(buffer, times, venues.sources, held, lambda _: True)
-        filled_s = time.perf_counter() - started - read_s
+        filled_s, cpu_s = time.perf_counter() - started - read_s, time.process_time() - cpu_s
     finally:
         await venues.close()
-    print(
-        f"  read {read_s:.0f} s ({', '.join(f'{v} {s:.0f} s' for v, s in done.items())}), laid out {filled_s:.1f} s"
-    )
+    by_venue = ", ".join(f"{venue} {s:.0f} s" for venue, s in done.items())
+    print(f"  read {read_s:.0f} s ({by_venue}), laid out {filled_s:.1f} s ({cpu_s:.1f} s of CPU)")
     return buffer.window()
 
 
