@@ -23,7 +23,7 @@ def publish(
 
     `keys`: every series that is followed; `forecaster`: the one asked for.
     """
-    _publish_forecasters(report.forecasts, metrics, keys, forecaster)
+    publish_forecasters(report.forecasts, metrics, keys, forecaster)
     metrics.cycles.inc()
     metrics.cycle_completed.set(now_ms / 1_000)
     for key, age_s in ages_s.items():
@@ -56,7 +56,7 @@ def publish(
     _publish_funding(report, metrics)
 
 
-def _publish_forecasters(
+def publish_forecasters(
     made: ForecastSet, metrics: Metrics, keys: Collection[SeriesKey], forecaster: str
 ) -> None:
     """Say how many series each forecaster speaks for: also that it is none any more."""
