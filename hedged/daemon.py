@@ -87,7 +87,7 @@ class _Process:
     def not_ready(self) -> list[str]:
         if self.app:
             return self.app.not_ready()
-        if self.reading:
+        if self.backfilled():
             return [f"backfilling {self.backfilled():.0%}"]
         return ["starting: opening the journal, asking the venues"]
 
