@@ -12,11 +12,13 @@ from typing import Any
 import structlog
 
 from hedged import __version__
-from hedged.buffer.ring import RingBuffer
+from hedged.buffer.backfill import backfill
+from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.collectors.poller import OnBar, Poller
 from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
+from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
@@ -37,12 +39,14 @@ from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
 
 log = structlog.get_logger(__name__)
-BACKFILL_CHUNK_BARS = 192
 
 
 @dataclass(slots=True)
 class Parts:
-    """What differs between backtest, demo, paper and live."""
+    """What differs between backtest, demo, paper and live.
+
+    `held`: bars of the window that an earlier run kept; `on_filled` takes over the buffer once it holds the window.
+    """
 
     config: Config
     clock: Clock
@@ -56,6 +60,8 @@ class Parts:
     on_bar: OnBar = lambda *_: None
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
+    held: BarWindow | None = None
+    on_filled: Callable[[RingBuffer], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -167,7 +173,10 @@ class App:
         report = await self.cycle.run(now_ms)
         self.metrics.cycle_duration.observe(perf_s() - started_s)
         self.progress.last = report
-        publish(report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms))
+        publish(
+            report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
+            self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
+        )  # fmt: skip
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._log_payments(report)
@@ -267,24 +276,24 @@ class App:
         return found
 
     async def _backfill(self, buffer: RingBuffer, judge: Judge, now_ms: int) -> None:
-        """Fill the buffer with the bars before now that the sources can still tell, judged as the present will be."""
+        """Fill the buffer with the bars before now that an earlier run kept, or that the sources can still tell,
+        judged as the present will be.
+        """
         last_ms = (now_ms - 1) // buffer.bar_ms * buffer.bar_ms
-        first_ms = (
-            last_ms - (self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms - 1) * buffer.bar_ms
-        )
-        times = range(first_ms, last_ms + 1, buffer.bar_ms)
-        wanted = set(buffer.keys)
-        for at in range(0, len(times), BACKFILL_CHUNK_BARS):
-            if self.stopping:
-                return
-            chunk = times[at : at + BACKFILL_CHUNK_BARS]
-            by_venue = await asyncio.gather(
-                *(source.history(chunk) for source in self.parts.sources.values())
-            )
-            for i, ts_ms in enumerate(chunk):
-                told = [o for venue in by_venue for o in venue[i] if o.key in wanted]
-                buffer.append(ts_ms, judge.look(ts_ms, told).bars)
-            self.progress.backfilled = (at + len(chunk)) / len(times)
+        bars = self.parts.config.cycle.history_days * DAY_MS // buffer.bar_ms
+        times = range(last_ms - (bars - 1) * buffer.bar_ms, last_ms + 1, buffer.bar_ms)
+        before = self.progress.backfilled
+
+        def on_share(share: float) -> bool:
+            self.progress.backfilled = before + (1 - before) * share
+            return not self.stopping
+
+        def judged(ts_ms: int, told: list[Observation]) -> Sequence[Observation]:
+            return judge.look(ts_ms, told).bars
+
+        await backfill(buffer, times, self.parts.sources, self.parts.held, on_share, judged)
+        if not self.stopping:
+            self.parts.on_filled(buffer)
 
 
 def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:

@@ -37,6 +37,7 @@ from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from hedged.wiring.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
+READING_SHARE = 0.95
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,7 @@ class _Process:
     app: App | None = None
     stopping: bool = False
     reports: FeedReports | None = None
+    reading: Callable[[], float] | None = None
     venue_events: Callable[[int], VenueEvents] | None = None
     _start: asyncio.Timeout | None = None
 
@@ -82,7 +85,17 @@ class _Process:
             self._start = None
 
     def not_ready(self) -> list[str]:
-        return self.app.not_ready() if self.app else ["starting: opening the journal, asking the venues"]
+        if self.app:
+            return self.app.not_ready()
+        if self.backfilled():
+            return [f"backfilling {self.backfilled():.0%}"]
+        return ["starting: opening the journal, asking the venues"]
+
+    def backfilled(self) -> float:
+        """Return the share of the window that is filled: reading the past takes minutes, laying it out seconds."""
+        if self.app:
+            return self.app.progress.backfilled
+        return READING_SHARE * self.reading() if self.reading else 0.0
 
     def not_alive(self) -> list[str]:
         return self.app.not_alive() if self.app else []
@@ -155,6 +168,7 @@ async def run_daemon(
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
     process = _Process(config, metrics.registry)
+    metrics.backfilled.set_function(process.backfilled)
     async with AsyncExitStack() as cleanup:
         cleanup.callback(log.info, "stopped")
         cleanup.enter_context(_signals(process.stop))
@@ -163,13 +177,16 @@ async def run_daemon(
         journal = Journal.open(config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
         await claim_journal(journal, config.mode)
-        real = None
+        real, held = None, None
         if sources is None and config.data.source == "venues":
             from hedged.wiring.real_venues import (
                 connect,
             )  # the SDK takes half a second: not for those who run without
 
+            held = await held_window(config, clock.now_ms())
             real = connect(config, clock, np.random.default_rng())
+            real.resume(held)
+            process.reading = lambda: real.read_share
             cleanup.push_async_callback(real.close)
             metrics.nodes_set_aside.set_function(real.nodes_set_aside)
             sources = real.sources
@@ -191,8 +208,8 @@ async def run_daemon(
             config.hedge.forecaster, config.hedge.model, real.coming if real else None
         )
         parts = Parts(
-            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd
-        )
+            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd, held=held
+        )  # fmt: skip
         beside: list[Lasting] = []
         if real:
             process.reports = FeedReports(real.exchange_feeds, metrics)
@@ -206,8 +223,12 @@ async def run_daemon(
         if recorder := _recorder(parts, metrics, rehearsal=rehearsal):
             parts.on_bar = recorder.take
             beside.append(recorder)
-        process.app = App(parts, metrics)
-        await _serve(process, process.app, until_ms, beside)
+        if real:
+            beside.append(add_keeper(parts))
+        app = App(parts, metrics)
+        app.progress.backfilled = process.backfilled()
+        process.app = app
+        await _serve(process, app, until_ms, beside)
 
 
 async def _open_live(
@@ -243,6 +264,9 @@ def _recorder(parts: Parts, metrics: Metrics, *, rehearsal: bool) -> Recorder | 
         failing=metrics.recorder_failing.set,
     )
     bar_ms, history_ms = config.cycle.bar_s * SECOND_MS, config.cycle.history_days * DAY_MS
+    if parts.held is not None and (directory / "funding").exists():
+        # what came before was recorded by whoever kept the bars
+        history_ms = parts.clock.now_ms() - int(parts.held.times_ms[-1])
     return Recorder(directory, parts.sources, parts.symbols, bar_ms, history_ms, report)
 
 

@@ -58,6 +58,44 @@ class RingBuffer:
         """The newest bar's end, or None while empty."""
         return int(self._times_ms[(self._appended - 1) % self._capacity]) if self._appended else None
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._row
+
+    def restore(self, window: BarWindow) -> frozenset[SeriesKey]:
+        """Take over bars that were held before, of those series that both know; return these.
+
+        The others are gaps until `amend` tells them. Raises ValueError, and changes nothing, where bars are held
+        already, and for bars of another length.
+        """
+        if self._appended or window.bar_ms != self.bar_ms:
+            raise ValueError("only an empty buffer of bars of the same length can be restored")
+        n = min(len(window.times_ms), self._capacity)
+        rows = [row for row, key in enumerate(window.keys) if key in self._row]
+        mine = [self._row[window.keys[row]] for row in rows]
+        if n and mine:
+            latest = slice(len(window.times_ms) - n, None)
+            for first in (0, self._capacity):
+                place = slice(first, first + n)
+                self._times_ms[place] = window.times_ms[latest]
+                self._values[mine, place] = window.values[rows, latest]
+                self._ages_s[mine, place] = window.ages_s[rows, latest]
+            self._appended = n
+        return frozenset(window.keys[row] for row in rows)
+
+    def amend(self, ts_ms: int, observations: Sequence[Observation]) -> None:
+        """Write series into a bar that is held; what the bar says of others stays. A bar not held is left out.
+
+        Raises ValueError for a value from after the bar.
+        """
+        last_ms = self.last_ms
+        if last_ms is None or not 0 <= (back := (last_ms - ts_ms) // self.bar_ms) < len(self):
+            return
+        slot = (self._appended - 1 - back) % self._capacity
+        for seen in observations:
+            if (seen.known_at_ms > ts_ms).any():
+                raise ValueError(f"{seen.key} carries a value from after {ts_ms}")
+            self._put(seen, ts_ms, (slot, slot + self._capacity))
+
     def append(self, ts_ms: int, observations: Sequence[Observation]) -> None:
         """Add the bar ending at `ts_ms`; series without an observation, and bars that were missed, become gaps.
 
@@ -88,12 +126,15 @@ class RingBuffer:
             self._values[:, at] = np.nan
             self._ages_s[:, at] = np.nan
         for seen in observations:
-            row = self._row[seen.key]
-            ages_s = np.where(np.isnan(seen.values), np.nan, (ts_ms - seen.known_at_ms) / 1_000)
-            for at in twins:
-                self._values[row, at] = seen.values
-                self._ages_s[row, at] = ages_s
+            self._put(seen, ts_ms, twins)
         self._appended += 1
+
+    def _put(self, seen: Observation, ts_ms: int, places: tuple[int, int]) -> None:
+        row = self._row[seen.key]
+        ages_s = np.where(np.isnan(seen.values), np.nan, (ts_ms - seen.known_at_ms) / 1_000)
+        for at in places:
+            self._values[row, at] = seen.values
+            self._ages_s[row, at] = ages_s
 
     def window(self, bars: int | None = None) -> BarWindow:
         """Return the last `bars` bars (all that are held when None or more than held)."""

@@ -1,7 +1,7 @@
 """Forecasts: the law of a market's mean funding rate over a coming horizon."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from hedged.domain.market import SeriesKey
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95])
 """Quantile levels that every forecaster gives."""
+STAND_IN = "ewma"
+"""Who forecasts series whose history is too short for the forecaster that was asked for."""
 QUANTILE_COLUMNS = tuple(f"q{round(level * 100):02d}" for level in LEVELS)
 """Their columns in a forecasts file: q05 … q95."""
 
@@ -39,7 +41,8 @@ class ForecastSet:
     """All forecasts of one cycle, with the dependence between them.
 
     `scenarios`: (n_scenarios, n_series) equally likely joint draws of the mean rates per hour, columns in the order
-    of `keys`. `model_hash` and `feature_hash` say what made them.
+    of `keys`. `model_hash` and `feature_hash` say what made them; `made_by` names the forecaster of each series where
+    there are several.
     """
 
     made_at_ms: int
@@ -49,6 +52,7 @@ class ForecastSet:
     scenarios: NDArray[np.float64]
     model_hash: str
     feature_hash: str
+    made_by: Mapping[SeriesKey, str] = field(default_factory=dict)
 
     def column(self, key: SeriesKey) -> NDArray[np.float64]:
         """Return the scenarios (n_scenarios,) of one market."""

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
 from hedged.risk.exposure import gross
@@ -46,6 +47,7 @@ def _row(
 ) -> dict[str, Any]:
     refused = [r.text for r in review.refused if r.intent.key.symbol == plan.symbol]
     reason = stopped.get(plan.symbol, plan.reason)
+    reason += forecasters(plan.symbol, snapshot.forecasts, snapshot.markets)
     if refused:
         reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"
     if failed:
@@ -74,6 +76,15 @@ def _row(
         "hedge_confidence": plan.confidence,
         "target": json.dumps(target),
     }
+
+
+def forecasters(symbol: str, forecasts: ForecastSet, markets: Iterable[SeriesKey]) -> str:
+    """Say at which venues a symbol's rate was not forecast, or by the stand-in; nothing where all is as asked for."""
+    keys = sorted(key for key in markets if key.symbol == symbol)
+    unknown = [key.venue for key in keys if key not in forecasts.keys]
+    short = [key.venue for key in keys if forecasts.made_by.get(key) == STAND_IN]
+    text = f"; forecast by {STAND_IN}, as history is short: {', '.join(short)}" if short else ""
+    return text + (f"; no forecast yet: {', '.join(unknown)}" if unknown else "")
 
 
 def _common(symbol: str, snapshot: Snapshot, before: AccountState, after: AccountState) -> dict[str, Any]:

@@ -6,6 +6,7 @@ which a print is missing is NaN, not zero.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,14 @@ class HourlyGrid:
         return HourlyGrid(
             self.keys, self.times_ms[end], self.paid[:, end], self.level[:, end], self.mark[:, end],
             self.interval_h[:, end], self.since_h[:, end], self.bars[:, end], self.bar_h,
+        )  # fmt: skip
+
+    def rows(self, which: Sequence[int]) -> "HourlyGrid":
+        """Return some of the series, in this order."""
+        at = list(which)
+        return HourlyGrid(
+            tuple(self.keys[i] for i in at), self.times_ms, self.paid[at], self.level[at], self.mark[at],
+            self.interval_h[at], self.since_h[at], self.bars[at], self.bar_h,
         )  # fmt: skip
 
     @property

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hedged.domain.errors import ConfigError
+from hedged.domain.forecast import STAND_IN
 from hedged.forecast.coming import Reader
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
+from hedged.forecast.fallback import WithFallback
 from hedged.forecast.nowcast import NowcastForecaster
 from hedged.forecast.port import Forecaster
 
 FORECASTERS: dict[str, Callable[[], Forecaster]] = {
-    "ewma": EwmaForecaster,
+    STAND_IN: EwmaForecaster,
     "nowcast": NowcastForecaster,
     "persistence": lambda: EwmaForecaster(EwmaConfig(half_lives_h=(0.0,)), name="persistence"),
 }
@@ -20,6 +22,7 @@ NAMES = ("ensemble", *FORECASTERS)
 def make_forecaster(name: str, model: Path | None = None, reader: Reader | None = None) -> Forecaster:
     """Make a forecaster; `model` is the ensemble's artefact, the shipped one when None.
 
+    The ensemble leaves series whose history is short to the EWMA.
     `reader`: what is known of coming settlements beyond the bars; the nowcast reads it.
 
     Raises ConfigError for an unknown name or an artefact that cannot be used.
@@ -29,7 +32,7 @@ def make_forecaster(name: str, model: Path | None = None, reader: Reader | None 
         from hedged.forecast.artefact import SHIPPED, load
         from hedged.forecast.ensemble import EnsembleForecaster
 
-        return EnsembleForecaster(load(model or SHIPPED))
+        return WithFallback(EnsembleForecaster(load(model or SHIPPED)), EwmaForecaster(), (name, STAND_IN))
     if name not in FORECASTERS:
         raise ConfigError(f"unknown forecaster {name!r}; there are: {', '.join(sorted(NAMES))}")
     return NowcastForecaster(reader=reader) if name == "nowcast" else FORECASTERS[name]()

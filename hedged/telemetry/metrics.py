@@ -38,6 +38,13 @@ class Metrics:
             "hedged_forecast_rate_per_hour", "forecast mean funding rate per hour over the horizon",
             ["venue", "symbol", "quantile"], registry=r,
         )  # fmt: skip
+        self.forecast_series = Gauge(
+            "hedged_forecast_series", "series by who forecast them; none: history too short, or a print overdue",
+            ["forecaster"], registry=r,
+        )  # fmt: skip
+        self.backfilled = Gauge(
+            "hedged_backfilled_ratio", "share of the window that is filled, 1 once it is prepared", registry=r
+        )
         self.own_usd = Gauge(
             "hedged_own_position_usd", "own position, signed notional", ["symbol"], registry=r
         )

@@ -1,18 +1,30 @@
 """From a cycle's report to metrics."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
+from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.quarantine import Fault
 from hedged.telemetry.metrics import Metrics
 
 
-def publish(report: CycleReport, metrics: Metrics, now_ms: int, ages_s: Mapping[SeriesKey, float]) -> None:
-    """Set every gauge from the latest cycle and count what happened in it."""
+def publish(
+    report: CycleReport,
+    metrics: Metrics,
+    now_ms: int,
+    ages_s: Mapping[SeriesKey, float],
+    keys: Collection[SeriesKey],
+    forecaster: str,
+) -> None:
+    """Set every gauge from the latest cycle and count what happened in it.
+
+    `keys`: every series that is followed; `forecaster`: the one asked for.
+    """
+    publish_forecasters(report.forecasts, metrics, keys, forecaster)
     metrics.cycles.inc()
     metrics.cycle_completed.set(now_ms / 1_000)
     for key, age_s in ages_s.items():
@@ -49,6 +61,18 @@ def publish(report: CycleReport, metrics: Metrics, now_ms: int, ages_s: Mapping[
     for fill in report.fills:
         metrics.fees.inc(max(0.0, float(fill.execution.fee_usd)))
     _publish_funding(report, metrics)
+
+
+def publish_forecasters(
+    made: ForecastSet, metrics: Metrics, keys: Collection[SeriesKey], forecaster: str
+) -> None:
+    """Say how many series each forecaster speaks for: also that it is none any more."""
+    by = Counter(made.made_by.get(key, forecaster) for key in made.keys)
+    by["none"] = len(set(keys) - set(made.keys))
+    for name in {forecaster, STAND_IN} - set(by):
+        by[name] = 0
+    for name, count in by.items():
+        metrics.forecast_series.labels(name).set(count)
 
 
 def _publish_funding(report: CycleReport, metrics: Metrics) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey, load_api_key
+from hedged.adapters.cex.pasts import all_of
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.trading import CexTrading
 from hedged.adapters.injective.retries import patiently
@@ -101,11 +102,17 @@ class CexVenues:
         return cls(config, clock, session, sources, feeds)
 
     async def watch(self, symbols: Collection[str]) -> None:
-        """Tell these symbols alone from now on, and read their past. Raises Retryable where one does not answer."""
-        for venue, data in self.sources.items():
+        """Tell these symbols alone from now on, and read their past, at all exchanges at once.
+
+        Raises Retryable where one does not answer.
+        """
+        for data in self.sources.values():
             data.watch(symbols)
-            await patiently(venue, data.snapshot)
-            await patiently(f"{venue}, the past", data.load)
+        await all_of(self._read(venue, data) for venue, data in self.sources.items())
+
+    async def _read(self, venue: str, data: CexData) -> None:
+        await patiently(venue, data.snapshot)
+        await patiently(f"{venue}, the past", data.load)
 
     async def run(self) -> None:
         """Keep all data current until cancelled."""

@@ -96,8 +96,8 @@ async def open_live_account(
     await desk.trading.recover()
     symbols = tuple(sorted({*real.book.symbols, *hedged}))
     venues: dict[str, Trading] = {INJECTIVE: desk.trading}
+    await real.watch(symbols)
     if real.exchanges is not None:
-        await real.watch(symbols)
         sides, clearances = await open_exchanges(real.exchanges, exchange_keys or {}, journal)
         _log_clearances(clearances)
         venues |= sides

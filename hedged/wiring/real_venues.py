@@ -8,6 +8,8 @@ from decimal import Decimal
 import numpy as np
 import structlog
 
+from hedged.adapters.cex.data import CexData
+from hedged.adapters.cex.pasts import all_of
 from hedged.adapters.injective.account import InjectiveAccount
 from hedged.adapters.injective.chain import Chain
 from hedged.adapters.injective.data import LAG_MS, SILENT_MS, InjectiveData
@@ -17,6 +19,7 @@ from hedged.adapters.injective.preflight import must_be_isolated
 from hedged.adapters.injective.retries import Retries, patiently
 from hedged.adapters.injective.stream import Feed, Pace
 from hedged.adapters.paper import PaperVenue
+from hedged.buffer.ring import BarWindow
 from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.collectors.reconnecting import Route
 from hedged.config import Config
@@ -31,6 +34,8 @@ from hedged.wiring.cex_venues import CexVenues, OpenSession
 log = structlog.get_logger(__name__)
 
 LEAST_POLL_S = 0.5
+REPORT_S = 10.0
+"""How often a start says how much of the past it has read."""
 
 
 class RealBook:
@@ -120,9 +125,54 @@ class RealVenues:
                 group.create_task(self.exchanges.run())
 
     async def watch(self, symbols: Collection[str]) -> None:
-        """Tell these symbols of the exchanges from now on. Raises Retryable where one does not answer."""
+        """Tell these symbols of the exchanges from now on, and read the past of all venues; it says how far it is.
+
+        Raises Retryable where one does not answer.
+        """
+        work = [patiently("Injective, the past", self.data.load)]
         if self.exchanges:
-            await self.exchanges.watch(symbols)
+            work.append(self.exchanges.watch(symbols))
+        done = asyncio.Event()
+
+        async def read() -> None:
+            try:
+                await all_of(work)
+            finally:
+                done.set()
+
+        await all_of([read(), self._report(done)])
+
+    async def _report(self, done: asyncio.Event) -> None:
+        while not done.is_set():
+            try:
+                async with asyncio.timeout(REPORT_S):
+                    await done.wait()
+                    return
+            except TimeoutError:
+                pass
+            shares = {venue: f"{share:.0%}" for venue, share in self.read_shares.items()}
+            log.info("backfilling", share=f"{self.read_share:.0%}", **shares)
+
+    @property
+    def read_shares(self) -> Mapping[str, float]:
+        """Share of the past that has been read, 0 … 1, by venue."""
+        others = self.exchanges.sources if self.exchanges else {}
+        return {INJECTIVE: self.data.read_share} | {venue: data.read_share for venue, data in others.items()}
+
+    @property
+    def read_share(self) -> float:
+        """Share of the past that has been read of all venues, 0 … 1."""
+        return sum(self.read_shares.values()) / len(self.read_shares)
+
+    def resume(self, held: BarWindow | None) -> None:
+        """Read no more of the past than what came after these bars, of the series that they hold."""
+        if held is None:
+            return
+        held_to_ms = int(held.times_ms[-1])
+        sources: list[InjectiveData | CexData] = [self.data]
+        sources += self.exchanges.sources.values() if self.exchanges else ()
+        for source in sources:
+            source.resume({key.symbol: held_to_ms for key in held.keys if key.venue == source.venue})
 
     def nodes_set_aside(self) -> int:
         """Count the nodes that are never asked again, because they are of another chain."""

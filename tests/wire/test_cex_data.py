@@ -215,16 +215,101 @@ def test_a_settlement_whose_price_comes_late_is_told_then(venue: str) -> None:
         await rigged.data.observe(rigged.clock.now_ms())
         due_ms = rigged.engine.paths["BTC"].next_settlement_ms(rigged.clock.now_ms())
         rigged.clock.skip((due_ms - rigged.clock.now_ms()) / SECOND_MS + 20)
-        read = rigged.data._reader.marks
+        read = rigged.data.pasts._reader.marks
 
         async def late(*asked: Any) -> Any:
             return [row for row in await read(*asked) if row[0] < due_ms]
 
-        rigged.data._reader.marks = late  # type: ignore[method-assign]
+        rigged.data.pasts._reader.marks = late  # type: ignore[method-assign]
         assert not await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
-        rigged.data._reader.marks = read  # type: ignore[method-assign]
+        rigged.data.pasts._reader.marks = read  # type: ignore[method-assign]
         rigged.clock.skip(30)
         (told,) = await rigged.data.settlements(due_ms - 1, rigged.clock.now_ms())
         assert float(told.price) == pytest.approx(float(rigged.engine.paths["BTC"].mark(due_ms)))
 
     on(venue, script, symbols=("BTC",), hourly=True)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_premium_and_the_open_interest_of_the_past_are_told(venue: str) -> None:
+    """If this fails, a cold start knows less than the model was trained on, or more than anybody knew then."""
+
+    async def script(rigged: Rig) -> None:
+        now_ms = rigged.clock.now_ms()
+        hour_ms, path = now_ms // HOUR_MS * HOUR_MS, rigged.engine.paths["BTC"]
+        times = [hour_ms - ago * HOUR_MS + 900_000 for ago in range(1, 24 * 34)]
+        rows = await rigged.data.history(times)
+        for ts_ms, (seen,) in zip(times, rows, strict=True):
+            at_ms = ts_ms - 900_000
+            premium, interest = seen.values[Field.PREMIUM], seen.values[Field.OPEN_INTEREST]
+            if venue == "okx":  # told minute by minute only
+                assert np.isnan(premium)
+            else:
+                assert premium == pytest.approx(float(path.premium_exact(at_ms)), abs=1e-8)
+                assert seen.known_at_ms[Field.PREMIUM] == at_ms
+            if at_ms >= now_ms - 29 * DAY_MS:
+                assert interest == pytest.approx(float(path.open_interest(at_ms)))
+                assert seen.known_at_ms[Field.OPEN_INTEREST] == at_ms
+            else:
+                assert np.isnan(interest)
+
+    on(venue, script, symbols=("BTC",), history_days=35)
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit"])
+def test_the_premium_of_now_is_polled(venue: str) -> None:
+    """If this fails, the daemon knows the premiums of the past, and none of the hours that it decides on."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.data.observe(rigged.clock.now_ms())
+        rigged.clock.skip(4_000)
+        await rigged.data.details()
+        now_ms = rigged.clock.now_ms()
+        (seen,) = await rigged.data.observe(now_ms)
+        true = rigged.engine.paths["BTC"].premium_exact(now_ms)
+        assert seen.values[Field.PREMIUM] == pytest.approx(float(true), abs=1e-8)
+        assert seen.known_at_ms[Field.PREMIUM] == now_ms
+        (before,) = await rigged.data.observe(now_ms - 1)
+        assert before.known_at_ms[Field.PREMIUM] <= now_ms - 4_000 * SECOND_MS
+
+    on(venue, script, symbols=("BTC",))
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_what_cannot_be_told_of_the_past_stays_unknown(venue: str) -> None:
+    """If this fails, an exchange that withholds statistics keeps the daemon from starting, or is asked all the time."""
+
+    async def script(rigged: Rig) -> None:
+        reader, asked = rigged.data.pasts._reader, []
+
+        async def refused(*_: Any) -> Any:
+            asked.append(1)
+            raise Retryable("not for you")
+
+        reader.premiums = reader.interests = refused  # type: ignore[method-assign]
+        for _ in range(7):
+            (row,) = await rigged.data.history([rigged.clock.now_ms() // HOUR_MS * HOUR_MS])
+            rigged.clock.skip(660)
+        assert row[0].values[Field.MARK] > 0
+        assert len(asked) == 2  # at the start, and once more after an hour
+
+    on(venue, script, symbols=("BTC",))
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_resumed_past_is_a_tail_and_reaches_back_for_what_is_owed(venue: str) -> None:
+    """If this fails, a warm restart reads months again, or funding from before it is never booked."""
+
+    async def script(rigged: Rig) -> None:
+        now_ms = rigged.clock.now_ms()
+        rigged.data.resume({"BTC": now_ms - HOUR_MS})
+        await rigged.data.history([now_ms // HOUR_MS * HOUR_MS])
+        assert rigged.data.read_share == 1.0
+        of = rigged.data.pasts.of
+        assert of["BTC"].marks[0][0] > now_ms - 3 * DAY_MS > of["INJ"].marks[0][0]
+        assert of["BTC"].premiums[:1] > [(now_ms - 3 * DAY_MS, 0.0)] or venue == "okx"
+        true = rigged.engine.paths["BTC"].prints(now_ms - 9 * DAY_MS, now_ms)
+        told = await rigged.data.settlements(now_ms - 9 * DAY_MS, now_ms)
+        assert [s.ts_ms for s in told if s.key.symbol == "BTC"] == [p.ts_ms for p in true]
+
+    on(venue, script, history_days=20)

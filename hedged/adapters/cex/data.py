@@ -1,7 +1,7 @@
 """The `MarketData` port on one exchange: a board kept current by polls and streams, its past filled in once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,8 @@ from hedged.adapters.cex.board import Board
 from hedged.adapters.cex.errors import reading
 from hedged.adapters.cex.exchanges import Profile
 from hedged.adapters.cex.markets import Measured, Perpetual, measured, read_markets
-from hedged.adapters.cex.past import Past, PastReader
+from hedged.adapters.cex.past import PastReader
+from hedged.adapters.cex.pasts import Pasts, all_of
 from hedged.adapters.cex.prints import settlement
 from hedged.adapters.cex.rates import fetch_intervals, fetch_rates
 from hedged.domain.bars import Field, Observation
@@ -32,10 +33,6 @@ LISTING_MS = HOUR_MS
 """Markets and intervals are read anew so often."""
 LISTING_AGAIN_MS = 5 * MINUTE_MS
 DEPTH_SHARE = Decimal("0.005")
-PRINT_OVERLAP_MS = 2 * DAY_MS
-MARK_OVERLAP_MS = 3 * HOUR_MS
-LATE_MS = 15 * MINUTE_MS
-"""A settlement that was due longer ago and is still not told is asked for together with the next one."""
 
 
 class CexData:
@@ -58,17 +55,16 @@ class CexData:
         self.board = Board(venue)
         self.perpetuals: Mapping[str, Perpetual] = {}
         self._clock, self._costs, self._leverage, self._quote = clock, costs, leverage, quote
-        self._history_ms = history_days * DAY_MS
         self._fresh_ms, self._silent_ms = FRESH_MS * speed, SILENT_MS * speed
         self._reader = PastReader(exchange, profile, venue)
-        self._past: dict[str, Past] = {}
+        self.pasts = Pasts(self._reader, self.board, clock, history_days * DAY_MS)
         self._measured: dict[str, Measured] = {}
         self._touch: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._interval_of: dict[str, float] = {}
         self._watched: frozenset[str] | None = None
         self._fed = False
         self.listed_ms = self._polled_ms = 0
-        self._lock, self._loading = asyncio.Lock(), asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
@@ -104,7 +100,7 @@ class CexData:
 
     def _seen(self, symbol: str, now_ms: int) -> Observation:
         seen = self.board.observation(symbol, now_ms)
-        past = self._past.get(symbol)
+        past = self.pasts.of.get(symbol)
         return past.overlay(seen) if past else seen
 
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
@@ -113,19 +109,20 @@ class CexData:
         try:
             await self.load()
         except Retryable:
-            if any(symbol not in self._past for symbol in self.symbols):
+            if any(symbol not in self.pasts.of for symbol in self.symbols):
                 raise
         return [[self._seen(symbol, ts_ms) for symbol in self.symbols] for ts_ms in times_ms]
 
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
         """Return prints with since < ts ≤ until that are known by now, oldest first."""
+        await self.pasts.reach_back(since_ms)
         await self._current()
         await self.load()
         found = [
             told
             for symbol in self.symbols
-            if symbol in self._past
-            for one in self._past[symbol].prints.between(since_ms, until_ms)
+            if symbol in self.pasts.of
+            for one in self.pasts.of[symbol].prints.between(since_ms, until_ms)
             if (told := settlement(SeriesKey(self.venue, symbol), one)) is not None
         ]
         return sorted(found, key=lambda one: (one.ts_ms, one.key))
@@ -205,11 +202,14 @@ class CexData:
         self.perpetuals, self.listed_ms = found, self._clock.now_ms()
 
     async def details(self) -> None:
-        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
-        await _all(self._detail(self.perpetuals[symbol]) for symbol in self.symbols)
+        """Ask for depth, premium and open interest of the markets that are told. Raises Retryable."""
+        await all_of(self._detail(self.perpetuals[symbol]) for symbol in self.symbols)
 
     async def _detail(self, perpetual: Perpetual) -> None:
         await self._look_at_book(perpetual, self.profile.book_limit)
+        premium = await self._reader.premium(perpetual)
+        if premium is not None:
+            self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.PREMIUM: premium})
         if self.profile.ccxt_id == "bybit":
             return  # its rates tell the open interest of now, this question only that of the last full hour
         with reading(f"{self.venue}, open interest of {perpetual.symbol}"):
@@ -246,39 +246,17 @@ class CexData:
         )
 
     async def load(self) -> None:
-        """Read funding history and hourly marks of the markets that are told: once, then what is new.
+        """Read the past of the markets that are told: once, then what is new. Raises Retryable."""
+        await self.pasts.load([self.perpetuals[symbol] for symbol in self.symbols])
 
-        Raises Retryable.
-        """
-        async with self._loading:  # of its own: polls go on while history is read
-            await _all(self._load(self.perpetuals[symbol]) for symbol in self.symbols)
+    def resume(self, held_to_ms: Mapping[str, int]) -> None:
+        """Note up to when somebody holds bars, by symbol: the past of these is read from there on."""
+        self.pasts.resume(held_to_ms)
 
-    async def _load(self, perpetual: Perpetual) -> None:
-        now_ms, past = self._clock.now_ms(), self._past.setdefault(perpetual.symbol, Past())
-        if past.read_to_ms and not self._owes(perpetual.symbol, past, now_ms):
-            return
-        first_ms = now_ms - self._history_ms
-        since_ms = max(first_ms, past.read_to_ms - PRINT_OVERLAP_MS) if past.read_to_ms else first_ms
-        marks_from_ms = max(first_ms, past.marks[-1][0] - MARK_OVERLAP_MS) if past.marks else first_ms
-        marks = await self._reader.marks(perpetual, marks_from_ms, now_ms)
-        past.marks = [row for row in past.marks if marks and first_ms <= row[0] < marks[0][0]] + marks
-        rows = await self._reader.prints(perpetual, since_ms, now_ms)
-        with reading(f"{self.venue}, funding history of {perpetual.symbol}"):
-            past.take(rows, self._clock.now_ms(), self.profile.usual_interval_h)
-        past.prints.drop_before(first_ms)
-
-    def _owes(self, symbol: str, past: Past, now_ms: int) -> bool:
-        """Tell whether a settlement has fallen due that was not told yet."""
-        schedule, last = self.board.schedule(symbol, now_ms), past.prints.last(now_ms)
-        interval_h = schedule.interval_h if schedule else float(last.interval_h) if last else 1.0
-        next_ms = schedule.next_ms if schedule else now_ms
-        span_ms = int(interval_h * HOUR_MS)
-        due_ms = next_ms if next_ms <= now_ms else next_ms - span_ms
-        due_ms += (now_ms - due_ms) // span_ms * span_ms
-        if last is not None and last.price is None and now_ms - last.ts_ms <= LATE_MS:
-            return True  # the candle that tells its price comes a little later
-        owed = due_ms <= now_ms and (last is None or last.ts_ms < due_ms)
-        return owed and (past.read_to_ms < due_ms or now_ms - due_ms <= LATE_MS)
+    @property
+    def read_share(self) -> float:
+        """Share of the markets whose past has been read, 0 … 1."""
+        return self.pasts.share(self.symbols)
 
     async def close(self) -> None:
         """Close the ccxt instance."""
@@ -287,10 +265,3 @@ class CexData:
                 await self.exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do everything at once, to its end; then raise the first error."""
-    for result in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result

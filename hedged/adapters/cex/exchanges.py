@@ -35,6 +35,7 @@ class Profile:
     `client_id_in_trades`: field of a raw fill that holds the client id; None: asked for order by order.
     `window_ms`: age from which on the exchange refuses a signed order.
     `refusals`: pattern of codes that refuse an order and that ccxt has no class for.
+    `interest_limit`: hours of past open interest in an answer; 0: it is not asked for.
     `pages`: funding history is walked from its start (`forward`), or back from now by ccxt's parameter of this name.
     """
 
@@ -50,6 +51,7 @@ class Profile:
     pages: str = "forward"
     print_limit: int = 100
     candle_limit: int = 100
+    interest_limit: int = 0
     book_limit: int = 100
     duplicate_codes: tuple[str, ...] = ()
     refusals: str = r"(?!)"
@@ -67,6 +69,7 @@ PROFILES: Mapping[str, Profile] = {
         usual_interval_h=8.0,
         print_limit=1_000,
         candle_limit=1_000,
+        interest_limit=500,
         book_limit=500,
         duplicate_codes=("-4116",),
         refusals=r'"code":\s*-4\d{3}\b',
@@ -90,6 +93,7 @@ PROFILES: Mapping[str, Profile] = {
         pages="until",
         print_limit=200,
         candle_limit=1_000,
+        interest_limit=200,
         book_limit=200,
         duplicate_codes=("110072",),
         refusals=r'"retCode":\s*110\d{3}\b',
@@ -107,6 +111,7 @@ PROFILES: Mapping[str, Profile] = {
         window_ms=RECEIVE_WINDOW_MS,
         client_id_in_trades="clOrdId",
         pages="after",
+        interest_limit=100,
         book_limit=400,
         duplicate_codes=("51016",),
         refusals=r'"sCode":\s*"51\d{3}"|"code":\s*"50120"',

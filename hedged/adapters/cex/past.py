@@ -1,7 +1,9 @@
-"""The past of one market: settled funding with its intervals, and the mark at every full hour, read page by page."""
+"""The past of one market, read page by page: settled funding with its intervals, and by the hour the mark, the premium
+(as far as an exchange tells it hour by hour) and the open interest of the last month.
+"""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -11,21 +13,35 @@ from hedged.adapters.cex.exchanges import Profile
 from hedged.adapters.cex.markets import Perpetual
 from hedged.adapters.cex.prints import Print, Prints, due_ms, intervals_h
 from hedged.domain.bars import Field, Observation
-from hedged.domain.clock import HOUR_MS, SECOND_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS
 from hedged.domain.market import decimal_of
 
 MOST_PAGES = 200
 CANDLE_LIFE_MS = 2 * HOUR_MS
 """An hourly mark longer ago says nothing any more."""
+INTEREST_REACH_MS = 29 * DAY_MS
+"""Binance tells a month of open interest, and refuses an earlier start; the others are asked for no more."""
+
+Hourly = list[tuple[int, float]]
+"""(since when known, value), ascending."""
 
 
 @dataclass(slots=True)
 class Past:
-    """What was settled, and marks as (since when known, price), ascending. `read_to_ms`: up to when it was read."""
+    """What was settled, and what was told by the hour.
+
+    `read_to_ms`: up to when settlements were read. `premiums` and `interests` are of the time before somebody looked,
+    `begun_ms`; `complete`: whether they were read, `asked_ms`: when they were asked for last.
+    """
 
     prints: Prints = field(default_factory=Prints)
-    marks: list[tuple[int, float]] = field(default_factory=list)
+    marks: Hourly = field(default_factory=list)
+    premiums: Hourly = field(default_factory=list)
+    interests: Hourly = field(default_factory=list)
     read_to_ms: int = 0
+    begun_ms: int = 0
+    asked_ms: int = 0
+    complete: bool = False
 
     def overlay(self, seen: Observation) -> Observation:
         """Write into an observation what the past says of its instant, where nothing newer stands."""
@@ -39,9 +55,14 @@ class Past:
                 left_ms = span_ms - (now_ms - one.ts_ms) % span_ms
                 self._put(seen, Field.INTERVAL_H, float(one.interval_h), one.known_ms)
                 self._put(seen, Field.SETTLES_IN_S, left_ms / SECOND_MS, one.known_ms)
-        mark = self.mark(now_ms)
-        if mark is not None:
-            self._put(seen, Field.MARK, mark[1], mark[0])
+        for what, told in (
+            (Field.MARK, self.marks),
+            (Field.PREMIUM, self.premiums),
+            (Field.OPEN_INTEREST, self.interests),
+        ):
+            found = _latest(told, now_ms)
+            if found is not None:
+                self._put(seen, what, found[1], found[0])
         return seen
 
     @staticmethod
@@ -49,11 +70,11 @@ class Past:
         if known_ms > seen.known_at_ms[what]:
             seen.values[what], seen.known_at_ms[what] = value, known_ms
 
-    def mark(self, now_ms: int) -> tuple[int, float] | None:
-        """Return the latest hourly mark as (since when known, price); None where it is too old."""
-        at = bisect_right(self.marks, (now_ms, float("inf"))) - 1
-        found = self.marks[at] if at >= 0 else None
-        return found if found is not None and now_ms - found[0] <= CANDLE_LIFE_MS else None
+    def forget_before(self, ts_ms: int) -> None:
+        """Drop what is older."""
+        self.prints.drop_before(ts_ms)
+        for told in (self.premiums, self.interests):
+            del told[: bisect_right(told, (ts_ms, float("-inf")))]
 
     def take(self, rows: Sequence[Mapping[str, Any]], read_ms: int, usual_h: float | None) -> None:
         """Take over ccxt's rows, ascending.
@@ -79,6 +100,13 @@ class Past:
         self.read_to_ms = read_ms
 
 
+def _latest(told: Hourly, now_ms: int) -> tuple[int, float] | None:
+    """Return the latest hourly value as (since when known, value); None where it is too old."""
+    at = bisect_right(told, (now_ms, float("inf"))) - 1
+    found = told[at] if at >= 0 else None
+    return found if found is not None and now_ms - found[0] <= CANDLE_LIFE_MS else None
+
+
 def _price(row: Mapping[str, Any], mark: float | None) -> Decimal | None:
     """Return the mark of a settlement: as the exchange printed it, else the candle's that closed then."""
     told = (row.get("info") or {}).get("markPrice")
@@ -92,6 +120,7 @@ class PastReader:
 
     def __init__(self, exchange: Any, profile: Profile, venue: str) -> None:
         self._exchange, self._profile, self._venue = exchange, profile, venue
+        self.usual_interval_h = profile.usual_interval_h
 
     async def prints(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[Mapping[str, Any]]:
         """Return ccxt's rows with since < instant ≤ until, ascending, each instant once."""
@@ -129,18 +158,61 @@ class PastReader:
             before = {self._profile.pages: oldest_ms if self._profile.pages == "after" else oldest_ms - 1}
         return rows
 
-    async def marks(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> list[tuple[int, float]]:
+    async def marks(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return (since when known, mark) at every full hour, ascending: what a candle closed at, at its close."""
+        found = await self._closes(self._exchange.fetch_mark_ohlcv, "marks", perpetual, since_ms, until_ms)
+        return [(ts_ms, close) for ts_ms, close in found if close]
+
+    async def premiums(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
+        """Return the premium index at every full hour likewise; nothing where the exchange has no such candles."""
+        if not self._exchange.has.get("fetchPremiumIndexOHLCV"):
+            return []
+        ask = self._exchange.fetch_premium_index_ohlcv
+        return await self._closes(ask, "premium", perpetual, since_ms, until_ms)
+
+    async def premium(self, perpetual: Perpetual) -> float | None:
+        """Return the premium index of now; None where it is told otherwise, or not at all."""
+        if not self._exchange.has.get("fetchPremiumIndexOHLCV"):
+            return None
+        with reading(f"{self._venue}, premium of {perpetual.symbol}"):
+            page = await self._exchange.fetch_premium_index_ohlcv(perpetual.name, "1h", None, 2)
+            return float(page[-1][4]) if page else None
+
+    async def interests(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
+        """Return (instant, open interest in coins) at every full hour, ascending; nothing where it is not told."""
+        if not self._exchange.has.get("fetchOpenInterestHistory") or not self._profile.interest_limit:
+            return []
+        since_ms = max(since_ms, until_ms - INTEREST_REACH_MS)
+        limit, from_ms = self._profile.interest_limit, -(-since_ms // HOUR_MS) * HOUR_MS
+        found: dict[int, float] = {}
+        with reading(f"{self._venue}, open interest of {perpetual.symbol}"):
+            while from_ms <= until_ms:
+                # each exchange is told the end too: left alone, some walk back from now
+                to_ms = min(from_ms + (limit - 1) * HOUR_MS, until_ms)
+                page = await self._exchange.fetch_open_interest_history(
+                    perpetual.name, "1h", from_ms, limit, {"until": to_ms}
+                )
+                for row in page:
+                    if from_ms <= row["timestamp"] <= to_ms and row["openInterestAmount"] is not None:
+                        found[int(row["timestamp"])] = float(perpetual.coins(row["openInterestAmount"]))
+                from_ms = to_ms // HOUR_MS * HOUR_MS + HOUR_MS
+        return sorted(found.items())
+
+    async def _closes(
+        self, ask: Callable[..., Any], what: str, perpetual: Perpetual, since_ms: int, until_ms: int
+    ) -> Hourly:
         found: dict[int, float] = {}
         limit, from_ms = self._profile.candle_limit, since_ms // HOUR_MS * HOUR_MS
-        with reading(f"{self._venue}, marks of {perpetual.symbol}"):
+        with reading(f"{self._venue}, {what} of {perpetual.symbol}"):
             for _ in range(MOST_PAGES):
-                page = await self._exchange.fetch_mark_ohlcv(perpetual.name, "1h", from_ms, limit)
+                # a candle weighs at some exchanges by how many are asked for
+                wanted = min(limit, (until_ms - from_ms) // HOUR_MS + 2)
+                page = await ask(perpetual.name, "1h", from_ms, wanted)
                 for open_ms, _open, _high, _low, close, *_ in page:
-                    if close and open_ms + HOUR_MS <= until_ms:
+                    if close is not None and open_ms + HOUR_MS <= until_ms:
                         found[int(open_ms) + HOUR_MS] = float(close)
                 newest_ms = max((int(row[0]) for row in page), default=from_ms)
-                from_ms = max(newest_ms, from_ms + (limit - 1) * HOUR_MS) + HOUR_MS
+                from_ms = max(newest_ms, from_ms + (wanted - 1) * HOUR_MS) + HOUR_MS
                 if from_ms > until_ms:
                     break
         return sorted(found.items())

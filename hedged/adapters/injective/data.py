@@ -95,6 +95,7 @@ class InjectiveData:
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
         """Return prints with since < ts ≤ until that are known by now, oldest first."""
         await self._current()
+        await self._past.reach_back(self.tickers.values(), since_ms)
         await self.load()
         found = [
             one for symbol in self.symbols for one in self.tickers[symbol].settlements(since_ms, until_ms)
@@ -229,6 +230,15 @@ class InjectiveData:
     async def load(self) -> None:
         """Read the funding history and the hourly prices of the markets that are told, once. Raises Retryable."""
         await self._past.load([self.tickers[symbol] for symbol in self.symbols])
+
+    def resume(self, held_to_ms: Mapping[str, int]) -> None:
+        """Note up to when somebody holds bars, by symbol: the past of these is read from there on."""
+        self._past.resume(held_to_ms)
+
+    @property
+    def read_share(self) -> float:
+        """Share of the markets whose past has been read, 0 … 1."""
+        return sum(self.tickers[symbol].priced for symbol in self.symbols) / max(1, len(self.symbols))
 
     async def read_again(self, symbol: str) -> None:
         """Read the latest funding prints of a market anew: it had a settlement that they do not tell."""

@@ -6,13 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import Instrument
 from hedged.sandbox.cex.path import Path, candle
 from hedged.sandbox.cex.protocol import Complaint, Protocol, aligned, places, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
+INTEREST_REACH_MS = 30 * DAY_MS
 PERPETUAL_DELIVERY_MS = 4_133_404_800_000
 BARS_MS: Mapping[str, int] = {
     "1m": MINUTE_MS,
@@ -74,6 +75,7 @@ class BinanceMarkets(Protocol):
             "/fapi/v1/fundingInfo": self._funding_info,
             "/fapi/v1/fundingRate": self._funding_rate,
             "/fapi/v1/openInterest": self._open_interest,
+            "/futures/data/openInterestHist": self._past_interest,
             "/fapi/v1/depth": self._depth,
             "/fapi/v1/markPriceKlines": self._klines(Path.mark),
             "/fapi/v1/indexPriceKlines": self._klines(Path.index),
@@ -242,6 +244,27 @@ class BinanceMarkets(Protocol):
         coin, now_ms = self.coin(request.query.get("symbol")), self.exchange.now_ms
         interest = plain(self.exchange.paths[coin].open_interest(now_ms))
         return web.json_response({"symbol": self.symbol(coin), "openInterest": interest, "time": now_ms})
+
+    async def _past_interest(self, request: web.Request) -> web.Response:
+        query, now_ms = request.query, self.exchange.now_ms
+        coin, limit = self.coin(query.get("symbol")), min(int(query.get("limit", 30)), 500)
+        until_ms = min(int(query.get("endTime", now_ms)), now_ms)
+        first_ms = int(query.get("startTime", until_ms - limit * HOUR_MS))
+        if query["period"] != "1h" or first_ms < now_ms - INTEREST_REACH_MS:
+            complaint = Complaint(-1130, "parameter 'startTime' is invalid.", 400)
+            return self.complain(complaint)
+        hours = range(-(-first_ms // HOUR_MS) * HOUR_MS, until_ms + 1, HOUR_MS)[:limit]
+        path = self.exchange.paths[coin]
+        rows = [
+            {
+                "symbol": self.symbol(coin),
+                "sumOpenInterest": plain(path.open_interest(ts_ms)),
+                "sumOpenInterestValue": plain(path.open_interest(ts_ms) * path.mark(ts_ms)),
+                "timestamp": ts_ms,
+            }
+            for ts_ms in hours
+        ]
+        return web.json_response(rows)
 
     async def _depth(self, request: web.Request) -> web.Response:
         coin, now_ms = self.coin(request.query.get("symbol")), self.exchange.now_ms

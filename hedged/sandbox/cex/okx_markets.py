@@ -13,6 +13,9 @@ from hedged.sandbox.cex.path import Path, candle
 from hedged.sandbox.cex.protocol import Complaint, Protocol, aligned, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
+INTEREST_ROWS = 1_440
+"""Rows of past open interest that are told."""
+
 BARS_MS: Mapping[str, int] = {
     "1m": MINUTE_MS,
     "5m": 5 * MINUTE_MS,
@@ -59,6 +62,7 @@ class OkxMarkets(Protocol):
             "/api/v5/public/funding-rate": self._funding_rate,
             "/api/v5/public/funding-rate-history": self._funding_history,
             "/api/v5/public/open-interest": self._open_interest,
+            "/api/v5/rubik/stat/contracts/open-interest-history": self._past_interest,
             "/api/v5/public/mark-price": self._mark_price,
             "/api/v5/market/index-tickers": self._index_tickers,
             "/api/v5/market/books": self._books,
@@ -204,6 +208,21 @@ class OkxMarkets(Protocol):
                     "ts": str(now_ms),
                 }
             )
+        return self.answer(rows)
+
+    async def _past_interest(self, request: web.Request) -> web.Response:
+        """Newest first; begin and end mean later and earlier than. 1,440 rows are told."""
+        query, now_ms = request.query, self.exchange.now_ms
+        coin, limit = self.coin(query.get("instId")), min(int(query.get("limit", 100)), 100)
+        bar_ms = BARS_MS[query.get("period", "5m")]
+        newest_ms = (min(int(query.get("end", now_ms + 1)), now_ms + 1) - 1) // bar_ms * bar_ms
+        oldest_ms = max(int(query.get("begin", 0)), now_ms - INTEREST_ROWS * bar_ms)
+        path, rows = self.exchange.paths[coin], []
+        for ts_ms in (newest_ms - n * bar_ms for n in range(limit)):
+            if ts_ms > oldest_ms:
+                coins = path.open_interest(ts_ms)
+                usd = plain(coins * path.mark(ts_ms))
+                rows.append([str(ts_ms), self.contracts(coin, coins), plain(coins), usd])
         return self.answer(rows)
 
     async def _mark_price(self, request: web.Request) -> web.Response:

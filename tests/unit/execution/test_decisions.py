@@ -1,5 +1,6 @@
 """The record of a decision, where something went wrong."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,7 +11,7 @@ from hedged.app import status_row
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
-from hedged.execution.decisions import decision_rows
+from hedged.execution.decisions import decision_rows, forecasters
 from hedged.features.moments import Moments
 from hedged.risk.gate import Review
 from hedged.strategy.snapshot import Snapshot
@@ -44,3 +45,18 @@ def test_a_position_that_is_not_told_is_unknown_not_zero(
     assert page["own"] == shown
     assert page["hedge"] == ("injective: -481.136" if account.attributed else "none")
     assert page["decision"] == "frozen"
+
+
+def test_a_decision_says_whose_forecast_it_rests_on() -> None:
+    """If this fails, a market with days of history is hedged, or left alone, without a word on why."""
+    here, there, away = (SeriesKey(venue, "INJ") for venue in (INJECTIVE, "binance", "bybit"))
+    markets = dict.fromkeys((here, there, away, SeriesKey("binance", "ETH")))
+
+    def text(keys: tuple[SeriesKey, ...], made_by: dict[SeriesKey, str]) -> str:
+        return forecasters("INJ", replace(NOBODY, keys=keys, made_by=made_by), markets)
+
+    assert text((here, there, away), dict.fromkeys((here, there, away), "ensemble")) == ""
+    assert text((here, there, away), {here: "ewma", there: "ensemble", away: "ewma"}) == (
+        "; forecast by ewma, as history is short: bybit, injective"
+    )
+    assert text((here,), {here: "ensemble"}) == "; no forecast yet: binance, bybit"

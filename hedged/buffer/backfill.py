@@ -1,0 +1,49 @@
+"""The window before the first cycle: what an earlier run kept, and from the venues what is missing of it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from hedged.buffer.ring import BarWindow, RingBuffer
+from hedged.domain.bars import Observation
+from hedged.domain.market import SeriesKey
+from hedged.domain.ports import MarketData
+
+CHUNK_BARS = 96
+Judged = Callable[[int, list[Observation]], Sequence[Observation]]
+"""What is left of a bar's observations once they were judged; takes the bar's end and what was told."""
+
+
+async def backfill(
+    buffer: RingBuffer,
+    times_ms: Sequence[int],
+    sources: Mapping[str, MarketData],
+    held: BarWindow | None,
+    on_share: Callable[[float], bool],
+    judged: Judged = lambda _ts_ms, told: told,
+) -> None:
+    """Fill an empty buffer with bars that end at `times_ms`, ascending and without a gap.
+
+    `held`: bars of an earlier run; a venue is asked for those of its series that are not among them, and for what
+    came after them. `on_share` is told the share that is done and answers whether to go on. Raises Retryable.
+    """
+    known: frozenset[SeriesKey] = frozenset()
+    if held is not None:
+        known = buffer.restore(held)
+    held_to_ms = buffer.last_ms or 0
+    for at in range(0, len(times_ms), CHUNK_BARS):
+        chunk = times_ms[at : at + CHUNK_BARS]
+        late = chunk[-1] > held_to_ms
+        asked = [
+            source for venue, source in sources.items()
+            if late or any(key.venue == venue and key not in known for key in buffer.keys)
+        ]  # fmt: skip
+        by_venue = await asyncio.gather(*(source.history(chunk) for source in asked))
+        for i, ts_ms in enumerate(chunk):
+            seen = [one for venue in by_venue for one in venue[i] if one.key in buffer]
+            if ts_ms > held_to_ms:
+                buffer.append(ts_ms, judged(ts_ms, seen))
+            else:
+                buffer.amend(ts_ms, judged(ts_ms, [one for one in seen if one.key not in known]))
+        if not on_share((at + len(chunk)) / len(times_ms)):
+            return
+        await asyncio.sleep(0)  # history that is known already is told without a pause: let the page answer
