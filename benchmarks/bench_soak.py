@@ -27,9 +27,11 @@ from hedged.sandbox.more_markets import ALL_SYMBOLS
 VENUES = ("binance", "bybit", "okx")
 PAGE = "http://127.0.0.1:19464"
 INTERVAL_S = 30
+SHOW_S = 300.0
+"""Figures so far are shown this often."""
 LOOK_S = 2.0
 POSITION_USD = 10_000
-START_S = 300
+START_S = 900
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -98,6 +100,8 @@ def configure(out: Path) -> Path:
     """Let the printed configuration decide every 30 s."""
     tree = yaml.safe_load((out / "config.yaml").read_text())
     tree["cycle"] = {"interval_s": INTERVAL_S}
+    for venue in VENUES:
+        tree["cex"][venue]["rate_share"] = 1  # the past of 25 markets is what a start waits for
     path = out / "soak.yaml"
     path.write_text(yaml.safe_dump(tree))
     return path
@@ -118,7 +122,7 @@ def look(seen: Seen, daemon: int, beside: int, seconds: float) -> None:
         seen.lag_s.append(now["hedged_loop_lag_seconds"])
         seen.rss_mb.append(rss_mb(daemon))
         seen.sandbox_mb.append(rss_mb(beside))
-        seen.missed = now["hedged_cycles_missed_total"] - missed
+    seen.missed += before["hedged_cycles_missed_total"] - missed
 
 
 def percentiles(values: Sequence[float]) -> str:
@@ -156,11 +160,10 @@ def main() -> None:
         with process(["run", "--config", str(configure(out))], out / "daemon.log") as daemon:
             wait_for(daemon, out / "daemon.log", '"prepared"')
             print(f"prepared after {time.monotonic() - started_s:.0f} s", flush=True)
-            time.sleep(2 * INTERVAL_S)  # the first look at everything is not what an hour is like
             at_s, used, beside = time.monotonic(), cpu_s(daemon.pid), cpu_s(sandbox.pid)
-            try:
-                look(seen, daemon.pid, sandbox.pid, options.minutes * 60)
-            finally:
+            ends_s = at_s + options.minutes * 60
+            while (left_s := ends_s - time.monotonic()) > 0:
+                look(seen, daemon.pid, sandbox.pid, min(left_s, SHOW_S))
                 past_s = time.monotonic() - at_s
                 print(f"minutes       {past_s / 60:.1f}, load {os.getloadavg()}")
                 print(f"cycles        {len(seen.cycle_s)}, missed {seen.missed:.0f}")

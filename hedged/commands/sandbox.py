@@ -17,7 +17,9 @@ console = Console(soft_wrap=True, highlight=False)
 
 
 def sandbox(
-    symbol: Annotated[list[str] | None, typer.Option(help="Market to run; repeat. Default: INJ, BTC, ETH.")] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Market to run; repeat. Default: INJ, BTC, ETH.")
+    ] = None,
     markets: Annotated[
         int | None, typer.Option(min=1, max=25, help="Run so many markets, instead of naming them.")
     ] = None,

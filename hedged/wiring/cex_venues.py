@@ -102,10 +102,13 @@ class CexVenues:
 
     async def watch(self, symbols: Collection[str]) -> None:
         """Tell these symbols alone from now on, and read their past. Raises Retryable where one does not answer."""
-        for venue, data in self.sources.items():
+        for data in self.sources.values():
             data.watch(symbols)
-            await patiently(venue, data.snapshot)
-            await patiently(f"{venue}, the past", data.load)
+        # at once: each has a request limit of its own to wait for
+        reading = (_read(venue, data) for venue, data in self.sources.items())
+        for result in await asyncio.gather(*reading, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def run(self) -> None:
         """Keep all data current until cancelled."""
@@ -144,6 +147,11 @@ class CexVenues:
         for data in self.sources.values():
             await data.close()
         await self.session.close()
+
+
+async def _read(venue: str, data: CexData) -> None:
+    await patiently(venue, data.snapshot)
+    await patiently(f"{venue}, the past", data.load)
 
 
 def exchange_keys(config: Config, environ: Mapping[str, str]) -> dict[str, ApiKey]:

@@ -31,7 +31,7 @@ class Hall:
         self.protocols: dict[str, Protocol] = {
             "binance": Binance(Exchange(BINANCE | further, clock, cash, seed, ids_for_ever=False)),
             "bybit": Bybit(Exchange(BYBIT | further, clock, cash, seed + 10)),
-            "okx": Okx(Exchange(OKX | further, clock, cash, seed + 20)),
+            "okx": Okx(Exchange(OKX | further, clock, cash, seed + 20, reducing_lead_h=0)),
         }
 
     def key_of(self, venue: str) -> Credentials:

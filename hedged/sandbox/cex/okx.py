@@ -207,11 +207,10 @@ class Okx(OkxMarkets):
         end = int(params.get("end", 2**62))
         rows = [
             self._fill(trade)
-            for trade in reversed(self.exchange.account.trades)
+            for trade in reversed(list(self.faults.told(self.exchange.account.trades)))
             if trade.trade_id < after and begin <= trade.ts_ms <= end
-            for _ in range(2 if self.faults.twice else 1)
         ]
-        return rows[: int(params.get("limit", PAGE))]
+        return self.faults.mixed(rows[: int(params.get("limit", PAGE))])
 
     def _fill(self, trade: Trade) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ from hedged.sandbox.cex.exchanges import VENUES, Hall, serve_all
 from hedged.sandbox.cex.loopback import Loopback
 from hedged.sandbox.cex.push import PushServer
 from hedged.sandbox.cex.push_quotes import pushed
+from hedged.sandbox.cex.switchboard import Switchboard
 from hedged.sandbox.injective.rehearsal import write_secret
 from hedged.sandbox.injective.server import InjectiveSandbox
 from hedged.sandbox.more_markets import MORE_COINS
@@ -55,6 +56,8 @@ def exchanges_beside(
                 ) from None
             push = PushServer(quotes, hall.clock, PUSH_S, loopback.authority)
             await stack.enter_async_context(push)
+            for venue in venues:
+                sandbox.switchboards[venue] = Switchboard(venue, hall.protocols[venue], push)
             yield (_settings(hall, venues, loopback, push.port, out),)
 
     return run

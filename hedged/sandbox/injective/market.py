@@ -71,7 +71,9 @@ class Market:
 def market_rules(symbols: Sequence[str]) -> list[MarketRules]:
     """Return the rules of Injective's markets. Raises ConfigError for a symbol it does not have."""
     if missing := sorted(set(symbols) - set(CHAIN_MARKETS)):
-        raise ConfigError(f"the sandbox has no market for {', '.join(missing)}; it has {', '.join(CHAIN_MARKETS)}")
+        raise ConfigError(
+            f"the sandbox has no market for {', '.join(missing)}; it has {', '.join(CHAIN_MARKETS)}"
+        )
     return [
         MarketRules(
             market_id=hash_of("market", symbol),

@@ -29,7 +29,7 @@ from hedged.sandbox.injective.driver import ChainDriver
 from hedged.sandbox.injective.exchange import Exchange
 from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import FaultGate
-from hedged.sandbox.injective.http import HttpSide
+from hedged.sandbox.injective.http import HttpSide, Switchboard
 from hedged.sandbox.injective.ledger import Ledger
 from hedged.sandbox.injective.market import Market, market_rules, new_market
 from hedged.sandbox.injective.past import remember
@@ -114,6 +114,8 @@ class InjectiveSandbox:
         remember(self.chain.state, self.feed)
         self.streams = Broadcast(self.chain.state)
         self.chain.listen(self.streams.on_block)
+        self.switchboards: dict[str, Switchboard] = {}
+        """Faults of what stands beside the chain, by venue."""
         self._servers: list[Any] = []
         self._runner: web.AppRunner | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -195,7 +197,9 @@ class InjectiveSandbox:
         )
 
     async def _serve_http(self) -> int:
-        self._runner = web.AppRunner(HttpSide(self.chain.state, self.streams).app(), access_log=None)
+        self._runner = web.AppRunner(
+            HttpSide(self.chain.state, self.streams, self.switchboards).app(), access_log=None
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.ports.http)
         await site.start()
