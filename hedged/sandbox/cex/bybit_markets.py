@@ -114,9 +114,11 @@ class BybitMarkets(Protocol):
         )
 
     async def _instruments(self, request: web.Request) -> web.Response:
-        listed = [] if request.query.get("status") == "PreLaunch" else list(self.exchange.listed.values())
-        rows = [self._listing(one) for one in listed]
-        return self.answer({"category": "linear", "list": rows, "nextPageCursor": ""})
+        query = request.query
+        category = query.get("category", "")
+        there = category == "linear" and query.get("status") != "PreLaunch"
+        rows = [self._listing(one) for one in self.exchange.listed.values()] if there else []
+        return self.answer({"category": category, "list": rows, "nextPageCursor": ""})
 
     def _listing(self, one: Instrument) -> dict[str, Any]:
         return {

@@ -50,7 +50,7 @@ class OkxMarkets(Protocol):
     """instruments, funding-rate and what else is public."""
 
     hosts = ("www.okx.com", "my.okx.com", "eea.okx.com")
-    order_path = "/api/v5/trade/order"
+    order_path = "/api/v5/trade/"
     per_minute = 12_000
 
     def add_routes(self, router: web.UrlDispatcher) -> None:

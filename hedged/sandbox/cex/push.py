@@ -35,7 +35,8 @@ class PushFaults:
     `refuse`: HTTP status that meets a new connection; `silent`: connections stay open and say nothing, pongs included;
     `deaf`: as silent, but pings are answered; `garbage`: so many more messages cannot be read; `close_after`: every
     connection is closed after so many messages; `late_s`: each round of news waits; `no_snapshot`: Bybit's first
-    message is a delta; `repeated`: everything is told twice; `reordered`: each round of news comes before the older one.
+    message is a delta; `repeated`: everything is told twice; `reordered`: each round of news comes before the one
+    that is older.
     """
 
     refuse: int | None = None

@@ -106,9 +106,13 @@ class Switchboard:
         self, where: Any, name: str, what: str, value: Callable[[Query], Any] = lambda _: True
     ) -> Switch:
         off = getattr(where, name)
+
+        def on(query: Query) -> None:
+            setattr(where, name, value(query))
+
         return Switch(
             what,
-            lambda query: setattr(where, name, value(query)),
+            on,
             lambda: setattr(where, name, off),
             lambda: bool(getattr(where, name) != off),
         )

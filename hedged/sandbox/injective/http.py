@@ -1,8 +1,8 @@
 """The node's HTTP side, and the switches of the faults.
 
 Tendermint RPC (`/status`, `/tx`) and LCD as far as an SDK asks; `/faults` lists and sets what is wrong:
-`curl -X POST …/faults/silent_rpc`, `curl -X DELETE …/faults/silent_rpc`, `curl -X POST …/faults/stream_drop`; those of an
-exchange beside the chain under its name: `curl -X POST …/faults/binance/lost_ack`.
+`curl -X POST …/faults/silent_rpc`, `curl -X DELETE …/faults/silent_rpc`, `curl -X POST …/faults/stream_drop`; those of
+an exchange beside the chain under its name: `curl -X POST …/faults/binance/lost_ack`.
 """
 
 import asyncio
