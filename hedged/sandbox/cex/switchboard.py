@@ -36,7 +36,7 @@ REST: Mapping[Fault, str] = {
 """What each rule does, in a line."""
 
 Query = Mapping[str, str]
-Work = Callable[[Query], Awaitable[None] | str | None]
+Work = Callable[[Query], Awaitable[str | None] | str | None]
 
 
 @dataclass(frozen=True, slots=True)
