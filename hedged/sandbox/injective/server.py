@@ -31,7 +31,7 @@ from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import FaultGate
 from hedged.sandbox.injective.http import HttpSide, Switchboard
 from hedged.sandbox.injective.ledger import Ledger
-from hedged.sandbox.injective.market import Market, market_rules, new_market
+from hedged.sandbox.injective.market import Market, MarketRules, market_rules, new_market
 from hedged.sandbox.injective.past import remember
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
@@ -109,8 +109,11 @@ class InjectiveSandbox:
         if self.config.speed != 1:
             clock = FastClock(clock, self.config.speed, self.from_ms)
         self.faults = Faults()
+        rules = market_rules(self.config.symbols)
         self.feed: Feed = feed or _feed(self.config, clock.now_ms())
-        self.chain = ChainDriver(_new_chain(self.config, self.faults, clock.now_ms()), self.feed, clock)
+        self.chain = ChainDriver(
+            _new_chain(self.config, rules, self.faults, clock.now_ms()), self.feed, clock
+        )
         remember(self.chain.state, self.feed)
         self.streams = Broadcast(self.chain.state)
         self.chain.listen(self.streams.on_block)
@@ -221,8 +224,7 @@ def _feed(config: SandboxConfig, now_ms: int) -> Feed:
     return StillFeed()
 
 
-def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
-    rules = market_rules(config.symbols)
+def _new_chain(config: SandboxConfig, rules: Sequence[MarketRules], faults: Faults, now_ms: int) -> Chain:
     markets = [new_market(rule, START_PRICES[rule.symbol], now_ms // 1_000, config.hour_s) for rule in rules]
     exchange = Exchange(markets, Ledger())
     exchange.house = set(HOUSE)
