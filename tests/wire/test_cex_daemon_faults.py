@@ -2,12 +2,9 @@
 in test_cex_markets_change and test_cex_account; here one stands for all."""
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-import structlog
 from exchange_stage import LIVE, living, stage
 
 from hedged.domain.clock import MINUTE_MS, SystemClock
@@ -18,14 +15,6 @@ from hedged.sandbox.injective.rehearsal import address_of, throwaway_key
 from hedged.sandbox.injective.wire import subaccount_of
 
 VENUE, KEY = "bybit", SeriesKey("bybit", "INJ")
-
-
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """Commands configure the log for their process; here several tests share one."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def test_a_leg_that_was_liquidated_is_accounted_for_and_not_taken_for_ours(tmp_path: Path) -> None:
