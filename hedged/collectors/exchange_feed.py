@@ -75,8 +75,8 @@ class ExchangeFeed:
 
     async def run(self) -> None:
         """Follow the markets that are told now until cancelled; others join at the next start."""
-        self._data.fed()
         await self._listed()
+        self._data.fed()  # not before: until then what was read at the start may be old, and is no silence
         self._feed = self._made()
         await self._feed.run()
 

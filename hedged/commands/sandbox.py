@@ -17,7 +17,12 @@ console = Console(soft_wrap=True, highlight=False)
 
 
 def sandbox(
-    symbol: Annotated[list[str] | None, typer.Option(help="Market to run; repeat. Default: all.")] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Market to run; repeat. Default: INJ, BTC, ETH.")
+    ] = None,
+    markets: Annotated[
+        int | None, typer.Option(min=1, max=25, help="Run so many markets, instead of naming them.")
+    ] = None,
     position: Annotated[
         list[str] | None,
         typer.Option(help="The operator's position in USD, signed: INJ=80000; repeat. Default: INJ=80000."),
@@ -57,8 +62,11 @@ def sandbox(
     """Run a local Injective, and exchanges, to rehearse on: real protocols on loopback, no money, faults at will."""
     from hedged.sandbox.injective.server import Ports, SandboxConfig
     from hedged.sandbox.markets import SYMBOLS
+    from hedged.sandbox.more_markets import ALL_SYMBOLS
 
-    symbols = tuple(dict.fromkeys(symbol or SYMBOLS))
+    if symbol and markets is not None:
+        raise ConfigError("--symbol and --markets both say which markets to run: leave one out")
+    symbols = tuple(dict.fromkeys(symbol or (SYMBOLS if markets is None else ALL_SYMBOLS[:markets])))
     held = dict(map(_position, position or [f"{symbols[0]}=80000"]))
     if missing := sorted(set(held) - set(symbols)):
         raise ConfigError(f"--position names {', '.join(missing)}, which is not among the markets")

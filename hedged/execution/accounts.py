@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import structlog
+
 from hedged.domain.book import own_quantity
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
@@ -19,6 +21,8 @@ from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
 FUNDING_OVERLAP_MS = 2 * 60 * 60 * 1_000  # funding too: venues book some markets long after others
+log = structlog.get_logger(__name__)
+
 OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: venues report some late
 
 
@@ -78,8 +82,13 @@ class Accounts:
         """
         for client_id, purpose, reference_price in await self._journal(JournalStore.intents):
             self.claim(client_id, purpose, reference_price)
-        for fill in await self._journal(JournalStore.fills):
-            self._count(fill.execution)
+        known = [fill.execution for fill in await self._journal(JournalStore.fills)]
+        known += await self._journal(JournalStore.foreign_executions)
+        for execution in sorted(known, key=lambda e: e.ts_ms):
+            if execution.client_id in self._ours:
+                self._count(execution)
+            else:
+                self._take_away(execution)
         for venue in self._trading:
             executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
             if executions_ms is not None:
@@ -120,7 +129,9 @@ class Accounts:
             await self._journal(JournalStore.record_executions, executions)
         if payments:
             await self._journal(JournalStore.record_funding, payments)
-        fills = [fill for e in executions if (fill := self._fill(e)) is not None]
+        fills = [
+            fill for e in sorted(executions, key=lambda e: e.ts_ms) if (fill := self._fill(e)) is not None
+        ]
         for venue in self._behind():
             unknown[venue] = "fills were acknowledged whose executions it does not report yet"
             known.pop(venue, None)
@@ -149,6 +160,8 @@ class Accounts:
     def _fill(self, execution: Execution) -> Fill | None:
         """Count an execution if it is the daemon's own and new; return it as a fill then."""
         claim = self._ours.get(execution.client_id or "")
+        if claim is None and (taken := self._take_away(execution)):
+            log.warning("hedge_taken_away", market=str(execution.key), quantity=f"{taken:f}")
         if claim is None or not self._count(execution):
             return None
         return Fill(execution, *claim)
@@ -165,6 +178,23 @@ class Accounts:
         client_id = execution.client_id or ""
         self._executed[client_id] = self._executed.get(client_id, Decimal(0)) + execution.quantity
         return True
+
+    def _take_away(self, execution: Execution) -> Decimal:
+        """Count an execution that is not the daemon's: return what it took of a hedge, signed coins.
+
+        At an exchange the account's position is one, so whoever trades against the hedge (liquidation, deleveraging,
+        delivery, the operator by hand) makes it smaller. On Injective the trader's own trades change N instead.
+        """
+        identity = (execution.key.venue, execution.execution_id)
+        if execution.key.venue == INJECTIVE or identity in self._counted:
+            return Decimal(0)
+        self._counted[identity] = execution.ts_ms
+        held, change = self._attributed.get(execution.key, Decimal(0)), execution.signed_quantity
+        if held * change >= 0:
+            return Decimal(0)
+        taken = change if abs(change) < abs(held) else -held
+        self._attributed[execution.key] = held + taken
+        return taken
 
     def _behind(self) -> set[str]:
         """Return the venues that acknowledged more than they have reported as executed."""

@@ -130,6 +130,18 @@ class JournalStore:
             for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee, purpose, reference in rows
         ]  # fmt: skip
 
+    def foreign_executions(self) -> list[Execution]:
+        """Return the executions that belong to no intent of the daemon's, oldest first."""
+        rows = self._db.execute(
+            "SELECT ts_ms, venue, symbol, execution_id, client_id, side, quantity, price, fee_usd FROM executions"
+            " WHERE client_id IS NULL OR client_id NOT IN (SELECT client_id FROM intents) ORDER BY ts_ms, rowid"
+        )
+        return [
+            Execution(ts, SeriesKey(venue, symbol), execution_id, client_id, Side(side), Decimal(quantity),
+                      Decimal(price), Decimal(fee))
+            for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee in rows
+        ]  # fmt: skip
+
     def complete_to(self, venue: str) -> tuple[int | None, int | None]:
         """Return the ms up to which executions and funding payments of a venue are surely here.
 

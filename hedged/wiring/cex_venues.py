@@ -108,11 +108,7 @@ class CexVenues:
         """
         for data in self.sources.values():
             data.watch(symbols)
-        await all_of(self._read(venue, data) for venue, data in self.sources.items())
-
-    async def _read(self, venue: str, data: CexData) -> None:
-        await patiently(venue, data.snapshot)
-        await patiently(f"{venue}, the past", data.load)
+        await all_of(_read(venue, data) for venue, data in self.sources.items())
 
     async def run(self) -> None:
         """Keep all data current until cancelled."""
@@ -151,6 +147,11 @@ class CexVenues:
         for data in self.sources.values():
             await data.close()
         await self.session.close()
+
+
+async def _read(venue: str, data: CexData) -> None:
+    await patiently(venue, data.snapshot)
+    await patiently(f"{venue}, the past", data.load)
 
 
 def exchange_keys(config: Config, environ: Mapping[str, str]) -> dict[str, ApiKey]:

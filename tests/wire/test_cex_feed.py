@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cex_rig import Rig, rig
+from cex_rig import Rig, StillClock, rig
 from streams import NATIVE, QUICK, VENUES, until
 
 from hedged.collectors.exchange_feed import ExchangeFeed
@@ -228,5 +228,25 @@ def test_three_exchanges_are_followed_together(with_streams: bool) -> None:
             async with asyncio.timeout(3):
                 await asyncio.gather(task, return_exceptions=True)
                 await venues.close()
+
+    asyncio.run(main())
+
+
+def test_a_start_that_took_long_is_no_silence() -> None:
+    """If this fails, a daemon with many markets gives up its start: what was read first is minutes old by its end."""
+
+    async def main() -> None:
+        clock = StillClock()
+        async with rig("bybit", clock=clock, symbols=("BTC",)) as on:
+            await on.data.snapshot()
+            clock.skip(300)  # the past of other markets was read meanwhile
+            feed = ExchangeFeed(on.data, clock, np.random.default_rng(7), streams=False)
+            task = asyncio.create_task(feed.run())
+            try:
+                await asyncio.sleep(0)
+                assert await on.data.markets()
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(main())

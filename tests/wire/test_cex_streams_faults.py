@@ -307,3 +307,41 @@ def test_an_end_that_comes_together_with_a_failure_is_an_end() -> None:
             assert one.task.cancelled()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("fault", ["repeated", "reordered"])
+@pytest.mark.parametrize("venue", VENUES)
+def test_news_told_twice_or_out_of_order_leaves_the_newest(
+    venue: str, fault: str, logs: list[dict[str, Any]]
+) -> None:
+    """If this fails, an older price that comes after a newer one is taken for the present."""
+
+    async def main() -> None:
+        async with rig(venue) as one:
+            await until(one.live)
+            setattr(one.faults, fault, True)
+            await asyncio.sleep(0.06)  # at least one round has been held back
+            one.quotes["BTC"] = quote(mark=Decimal(77))
+            await until(lambda: one.value(Field.MARK) == 77.0)
+            for _ in range(10):  # what is older still comes
+                assert one.value(Field.MARK) == 77.0
+                await asyncio.sleep(0.01)
+            assert one.tally.garbage == 0
+            assert events(logs) == []
+
+    asyncio.run(main())
+
+
+def test_a_delisting_falls_silent_for_that_market_alone() -> None:
+    """If this fails, one market that ends takes the stream of all others with it."""
+
+    async def main() -> None:
+        for venue in VENUES:
+            async with rig(venue, coins=("BTC", "ETH")) as one:
+                await until(lambda one=one: one.told("BTC") and one.told("ETH"))
+                del one.quotes["BTC"]
+                one.quotes["ETH"] = quote(mark=Decimal(88))
+                await until(lambda one=one: one.value(Field.MARK, "ETH") == 88.0)
+                assert one.live()
+
+    asyncio.run(main())

@@ -140,7 +140,8 @@ def test_sigterm_ends_it_cleanly(sandbox: Running) -> None:
     [
         (["--position", "INJ"], "expected SYMBOL=USD"),
         (["--symbol", "BTC", "--position", "INJ=100"], "not among the markets"),
-        (["--symbol", "DOGE"], "no market for DOGE"),
+        (["--symbol", "XYZ"], "no market for XYZ"),
+        (["--symbol", "INJ", "--markets", "5"], "--symbol and --markets both say"),
         (["--data", "nowhere"], "cannot be played"),
         (["--data", "nowhere", "--tides", "4"], "leave one out"),
     ],

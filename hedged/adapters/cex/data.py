@@ -15,7 +15,7 @@ from hedged.adapters.cex.markets import Measured, Perpetual, measured, read_mark
 from hedged.adapters.cex.past import PastReader
 from hedged.adapters.cex.pasts import Pasts, all_of
 from hedged.adapters.cex.prints import settlement
-from hedged.adapters.cex.rates import fetch_intervals, fetch_rates
+from hedged.adapters.cex.rates import Rate, fetch_intervals, fetch_rates
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Clock
 from hedged.domain.errors import Retryable
@@ -54,6 +54,8 @@ class CexData:
         self.venue, self.exchange, self.profile = venue, exchange, profile
         self.board = Board(venue)
         self.perpetuals: Mapping[str, Perpetual] = {}
+        self.known: Mapping[str, Perpetual] = {}
+        """Also those that were listed before and are not any more: the account may still tell of them."""
         self._clock, self._costs, self._leverage, self._quote = clock, costs, leverage, quote
         self._fresh_ms, self._silent_ms = FRESH_MS * speed, SILENT_MS * speed
         self._reader = PastReader(exchange, profile, venue)
@@ -135,8 +137,8 @@ class CexData:
                     await self._list()
 
     def of_name(self, name: str | None) -> Perpetual | None:
-        """Return a market by ccxt's symbol; None for one that is not traded here."""
-        return next((one for one in self.perpetuals.values() if one.name == name), None)
+        """Return a market by ccxt's symbol, also one that is delisted by now; None for one that is not traded here."""
+        return next((one for one in self.known.values() if one.name == name), None)
 
     async def best(self, symbol: str, side: Side, max_age_ms: int) -> Decimal | None:
         """Return the best price that an order of `side` could meet; None where nobody rests. Raises Retryable."""
@@ -170,6 +172,9 @@ class CexData:
             await self._listed_lately()
             with reading(f"{self.venue}, rates"):
                 rates = await fetch_rates(self.exchange, self.profile, self._interval_of, self._quote)
+                if self._has_settled(rates):  # with a settlement the interval may change, which is told apart
+                    self._interval_of = await fetch_intervals(self.exchange)
+                    rates = await fetch_rates(self.exchange, self.profile, self._interval_of, self._quote)
             now_ms = self._clock.now_ms()
             for symbol, perpetual in self.perpetuals.items():
                 rate = rates.get(perpetual.name)
@@ -179,6 +184,14 @@ class CexData:
                 if rate.next_ms is not None and rate.interval_h is not None:
                     self.board.put_settlement(symbol, now_ms, rate.next_ms, rate.interval_h)
             self._polled_ms = now_ms
+
+    def _has_settled(self, rates: Mapping[str, Rate]) -> bool:
+        """Tell whether a market's coming settlement is another than before, where rates do not tell the interval."""
+        if not self.exchange.has.get("fetchFundingIntervals"):
+            return False
+        now_ms = self._clock.now_ms()
+        known = ((rates.get(p.name), self.board.schedule(s, now_ms)) for s, p in self.perpetuals.items())
+        return any(rate and rate.next_ms and seen and seen.next_ms != rate.next_ms for rate, seen in known)
 
     async def _listed_lately(self) -> None:
         """Read the markets anew from time to time; those known go on while they cannot be read. Raises Retryable."""
@@ -194,12 +207,19 @@ class CexData:
     async def _list(self) -> None:
         """Read the markets and the intervals anew."""
         with reading(f"{self.venue}, markets"):
+            before = dict(self.exchange.markets or {})
             rows = await self.exchange.load_markets(True)
+            gone = [row | {"active": False} for name, row in before.items() if name not in rows]
+            if gone:  # what is delisted still stands in the account's history
+                rows = self.exchange.set_markets([*rows.values(), *gone])
             self._interval_of = await fetch_intervals(self.exchange)
             found = read_markets(self.venue, rows.values(), self._quote, self._costs, self._leverage)
         if not found:
             raise Retryable(f"{self.venue} lists no linear perpetual settled in {self._quote}")
-        self.perpetuals, self.listed_ms = found, self._clock.now_ms()
+        if lost := sorted(set(self.perpetuals) - set(found)):
+            log.warning("markets_gone", venue=self.venue, symbols=lost)
+        self.perpetuals, self.known = found, {**self.known, **found}
+        self.listed_ms = self._clock.now_ms()
 
     async def details(self) -> None:
         """Ask for depth, premium and open interest of the markets that are told. Raises Retryable."""

@@ -84,8 +84,8 @@ class Fills:
                 PAGE,
             )
         rows: list[Row] = []
-        for symbol in sorted(set(symbols) & set(self._data.perpetuals)):
-            name = self._data.perpetuals[symbol].name
+        for symbol in sorted(set(symbols) & set(self._data.known)):
+            name = self._data.known[symbol].name
             rows += await forward(
                 lambda from_ms, until_ms, name=name: self._exchange.fetch_my_trades(  # type: ignore[misc]
                     name, from_ms, BINANCE_LIMIT, {"until": until_ms}

@@ -73,7 +73,7 @@ class Payments:
     def _payment(self, due: Settlement, amount_usd: Decimal) -> FundingPayment:
         """Infer the quantity, which no exchange tells with the payment, to the market's step."""
         per_coin = due.rate.rate * due.price
-        step = self._data.perpetuals[due.key.symbol].market.quantity_step
+        step = self._data.known[due.key.symbol].market.quantity_step
         exact = -amount_usd / per_coin if per_coin else Decimal(0)
         return FundingPayment(due, (exact / step).to_integral_value() * step, amount_usd)
 

@@ -126,7 +126,7 @@ class CexTrading:
     async def open_orders(self) -> Sequence[OrderState]:
         """Return every resting order of the account. Raises Retryable."""
         await self._ready()
-        return await self._orders.open({one.name: one for one in self.data.perpetuals.values()})
+        return await self._orders.open({one.name: one for one in self.data.known.values()})
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Send an IOC limit order at the worst price; return what filled.
@@ -203,7 +203,7 @@ class CexTrading:
         """Return the markets that an order may be in: the one it was sent to, else all that are told."""
         symbol = sent.symbol if sent else await self._symbol_of(client_id)
         wanted = self.data.symbols if symbol is None else (symbol,)
-        found = [self.data.perpetuals[one] for one in wanted if one in self.data.perpetuals]
+        found = [self.data.known[one] for one in wanted if one in self.data.known]
         looks_everywhere = self.data.profile.ccxt_id == "bybit"
         return found[:1] if looks_everywhere else found
 

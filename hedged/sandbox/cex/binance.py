@@ -182,11 +182,10 @@ class Binance(BinanceMarkets):
         until_ms, from_id = int(params.get("endTime", 2**62)), int(params.get("fromId", 0))
         rows = [
             self._trade(trade)
-            for trade in self.exchange.account.trades
+            for trade in self.faults.told(self.exchange.account.trades)
             if trade.coin == coin and since_ms <= trade.ts_ms <= until_ms and trade.trade_id >= from_id
-            for _ in range(2 if self.faults.twice else 1)
         ]
-        return rows[: int(params.get("limit", 500))]
+        return self.faults.mixed(rows[: int(params.get("limit", 500))])
 
     def _trade(self, trade: Trade) -> dict[str, Any]:
         one = self.exchange.instruments[trade.coin]

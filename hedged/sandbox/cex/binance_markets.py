@@ -55,6 +55,8 @@ CODES: Mapping[Reason, tuple[int, str]] = {
     Reason.BAD_LEVERAGE: (-4028, "Leverage 0 is not valid"),
     Reason.MARGIN_MODE_UNCHANGED: (-4046, "No need to change margin type."),
     Reason.POSITION_HELD: (-4048, "Margin type cannot be changed if there exists position."),
+    Reason.REDUCING_ALONE: (-4140, "Invalid symbol status for opening position."),
+    Reason.DELISTED: (-4141, "Symbol is closed."),
     Reason.WRONG_SIDE: (-4061, "Order's position side does not match user's setting."),
 }
 
@@ -63,6 +65,7 @@ class BinanceMarkets(Protocol):
     """exchangeInfo, premiumIndex and what else is public."""
 
     hosts = ("fapi.binance.com", "api.binance.com")
+    order_path = "/fapi/v1/order"
     per_minute = 2_400
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -146,9 +149,9 @@ class BinanceMarkets(Protocol):
             "symbol": self.symbol(one.coin),
             "pair": self.symbol(one.coin),
             "contractType": "PERPETUAL",
-            "deliveryDate": PERPETUAL_DELIVERY_MS,
+            "deliveryDate": self.exchange.ends.get(one.coin, PERPETUAL_DELIVERY_MS),
             "onboardDate": 1_569_398_400_000,
-            "status": "TRADING",
+            "status": "SETTLING" if self.exchange.delisted(one.coin) else "TRADING",
             "maintMarginPercent": "2.5000",
             "requiredMarginPercent": "5.0000",
             "baseAsset": one.coin,
@@ -187,7 +190,7 @@ class BinanceMarkets(Protocol):
     async def _premium_index(self, request: web.Request) -> web.Response:
         if "symbol" in request.query:
             return web.json_response(self._premium(self.coin(request.query["symbol"])))
-        return web.json_response([self._premium(coin) for coin in self.exchange.instruments])
+        return web.json_response([self._premium(coin) for coin in self.exchange.listed])
 
     def _premium(self, coin: str) -> dict[str, Any]:
         path, now_ms = self.exchange.paths[coin], self.exchange.now_ms
@@ -205,7 +208,11 @@ class BinanceMarkets(Protocol):
     async def _funding_info(self, _: web.Request) -> web.Response:
         """List the markets whose interval is not the usual 8 hours, and only them, as Binance does."""
         now_ms = self.exchange.now_ms
-        hours = {coin: path.interval_h(now_ms) for coin, path in self.exchange.paths.items()}
+        hours = {
+            coin: path.interval_h(now_ms)
+            for coin, path in self.exchange.paths.items()
+            if not self.exchange.delisted(coin)
+        }
         return web.json_response(
             [
                 {

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hedged.sandbox.cex.account import ALIVE, Held, Income, Order, Status, Ticket, Trade
 from hedged.sandbox.cex.bybit_markets import BybitMarkets
+from hedged.sandbox.cex.engine import DELEVERAGED, DELIVERED, LIQUIDATED
 from hedged.sandbox.cex.faults import Handler
 from hedged.sandbox.cex.protocol import Complaint, aligned, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
@@ -24,6 +25,8 @@ STATUSES: Mapping[Status, str] = {
     Status.CANCELLED: "Cancelled",
 }
 PAGE = 50
+FORCED = {DELEVERAGED: "AdlTrade", LIQUIDATED: "BustTrade", DELIVERED: "Delivery"}
+"""Kinds of executions that Bybit made itself, by how the engine names them."""
 
 Params = Mapping[str, Any]
 Signed = Callable[[Params], Awaitable[Any]]
@@ -172,9 +175,7 @@ class Bybit(BybitMarkets):
         since_ms = int(params.get("startTime", self.exchange.now_ms - 7 * 86_400_000))
         until_ms = int(params.get("endTime", since_ms + 7 * 86_400_000))
         kind = params.get("execType")
-        trades = [
-            self._trade(t) for t in self.exchange.account.trades for _ in range(2 if self.faults.twice else 1)
-        ]
+        trades = [self._trade(t) for t in self.faults.told(self.exchange.account.trades)]
         funding = [self._funding(i) for i in self.exchange.account.income if i.kind == "funding"]
         rows = sorted(
             (
@@ -185,22 +186,24 @@ class Bybit(BybitMarkets):
             key=lambda row: (int(row["execTime"]), int(row["execId"])),
             reverse=True,
         )
+        rows = self.faults.mixed(rows)
         start, limit = int(params.get("cursor") or 0), min(int(params.get("limit", 50)), 100)
         more = str(start + limit) if start + limit < len(rows) else ""
         return {"nextPageCursor": more, "category": "linear", "list": rows[start : start + limit]}
 
     def _trade(self, trade: Trade) -> dict[str, Any]:
-        one, forced = self.exchange.instruments[trade.coin], trade.client_id.startswith("adl")
+        one = self.exchange.instruments[trade.coin]
+        kind = next((k for start, k in FORCED.items() if trade.client_id.startswith(start)), "Trade")
         return {
             **self._execution(trade.coin, trade.quantity, trade.price, trade.ts_ms, trade.trade_id),
             "orderId": str(trade.order_id),
-            "orderLinkId": "" if forced else trade.client_id,
+            "orderLinkId": trade.client_id if kind == "Trade" else "",
             "side": "Buy" if trade.sign > 0 else "Sell",
             "orderType": "Limit",
             "isMaker": trade.maker,
             "execFee": plain(trade.fee),
             "feeRate": plain(one.maker if trade.maker else one.taker),
-            "execType": "AdlTrade" if forced else "Trade",
+            "execType": kind,
         }
 
     def _funding(self, one: Income) -> dict[str, Any]:

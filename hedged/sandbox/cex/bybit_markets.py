@@ -43,6 +43,11 @@ CODES: Mapping[Reason, tuple[int, str]] = {
     Reason.ORDER_GONE: (110_001, "order not exists or too late to cancel"),
     Reason.BAD_LEVERAGE: (110_013, "cannot set leverage [{}] gt maxLeverage by risk limit"),
     Reason.LEVERAGE_UNCHANGED: (110_043, "leverage not modified"),
+    Reason.REDUCING_ALONE: (
+        110_023,
+        "This contract only supports position reduction operation, please contact customer service for details",
+    ),
+    Reason.DELISTED: (110_074, "This contract is not live"),
     Reason.WRONG_SIDE: (PARAMETERS, "position idx not match position mode"),
 }
 
@@ -51,6 +56,7 @@ class BybitMarkets(Protocol):
     """instruments-info, tickers and what else is public."""
 
     hosts = ("api.bybit.com",)
+    order_path = "/v5/order/create"
     per_minute = 6_000
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -108,11 +114,11 @@ class BybitMarkets(Protocol):
         )
 
     async def _instruments(self, request: web.Request) -> web.Response:
-        listed = (
-            [] if request.query.get("status") == "PreLaunch" else list(self.exchange.instruments.values())
-        )
-        rows = [self._listing(one) for one in listed]
-        return self.answer({"category": "linear", "list": rows, "nextPageCursor": ""})
+        query = request.query
+        category = query.get("category", "")
+        there = category == "linear" and query.get("status") != "PreLaunch"
+        rows = [self._listing(one) for one in self.exchange.listed.values()] if there else []
+        return self.answer({"category": category, "list": rows, "nextPageCursor": ""})
 
     def _listing(self, one: Instrument) -> dict[str, Any]:
         return {
@@ -123,7 +129,7 @@ class BybitMarkets(Protocol):
             "quoteCoin": one.quote,
             "settleCoin": one.quote,
             "launchTime": "1585526400000",
-            "deliveryTime": "0",
+            "deliveryTime": str(self.exchange.ends.get(one.coin, 0)),
             "deliveryFeeRate": "",
             "priceScale": str(places(one.tick)),
             "leverageFilter": {
@@ -153,7 +159,7 @@ class BybitMarkets(Protocol):
 
     async def _tickers(self, request: web.Request) -> web.Response:
         asked = request.query.get("symbol")
-        coins = [self.coin(asked)] if asked else list(self.exchange.instruments)
+        coins = [self.coin(asked)] if asked else list(self.exchange.listed)
         return self.answer({"category": "linear", "list": [self._ticker(coin) for coin in coins]})
 
     def _ticker(self, coin: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ strictly before it, so an instant of settlement belongs to whoever held before.
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
-from hedged.domain.clock import Clock
+from hedged.domain.clock import HOUR_MS, Clock
 from hedged.sandbox.cex.account import ALIVE, Account, Income, Order, Rights, Status, Ticket, Trade
 from hedged.sandbox.cex.instruments import Instrument
 from hedged.sandbox.cex.path import Path
@@ -18,6 +18,9 @@ LEVEL = Decimal("0.0001")
 """The book: so many levels on either side, 1 bp apart."""
 BAND = Decimal("0.10")
 """Farthest limit price from the mark, on the side that would take."""
+
+LIQUIDATED, DELEVERAGED, DELIVERED = "autoclose-", "adl_autoclose", "settlement_autoclose-"
+"""How Binance's client ids of its own closes begin; the others tell a kind of fill instead."""
 
 Level = tuple[Decimal, Decimal]
 
@@ -34,8 +37,12 @@ class Exchange:
         rights: Rights | None = None,
         *,
         ids_for_ever: bool = True,
+        reducing_lead_h: float = 0.5,
     ) -> None:
-        """`ids_for_ever`: a client id works once; else (Binance) only once among the open orders."""
+        """`ids_for_ever`: a client id works once; else (Binance) only once among the open orders.
+
+        `reducing_lead_h`: so long before its delisting a market takes orders that reduce alone.
+        """
         self.instruments = dict(instruments)
         self.paths = {coin: Path(one, seed + n) for n, (coin, one) in enumerate(instruments.items())}
         self.account = Account(cash, rights or Rights())
@@ -45,7 +52,9 @@ class Exchange:
         self.on_order: Callable[[Order], None] = lambda _: None
         self.leader: Callable[[str], Decimal | None] = lambda _: None
         """Tells the index of a coin where another market dictates it."""
-        self._ids_for_ever = ids_for_ever
+        self.ends: dict[str, int] = {}
+        """Markets that were announced to be delisted, with the instant in ms."""
+        self._ids_for_ever, self._reducing_lead_ms = ids_for_ever, round(reducing_lead_h * HOUR_MS)
         self._settled_ms = clock.now_ms()
         self._last_id = 10_000_000_000
 
@@ -53,6 +62,20 @@ class Exchange:
     def now_ms(self) -> int:
         """The exchange's own time."""
         return self.clock.now_ms()
+
+    @property
+    def listed(self) -> dict[str, Instrument]:
+        """The markets that trade now: all but those that are delisted by now."""
+        return {coin: one for coin, one in self.instruments.items() if not self.delisted(coin)}
+
+    def delisted(self, coin: str) -> bool:
+        """Tell whether a market's end has come."""
+        return coin in self.ends and self.ends[coin] <= self.now_ms
+
+    def delist(self, coin: str, at_ms: int) -> None:
+        """Announce that a market ends. Raises Refusal for one that there is not."""
+        self.instrument(coin)
+        self.ends[coin] = at_ms
 
     def instrument(self, coin: str) -> Instrument:
         """Return a market's rules. Raises Refusal for one that is not listed."""
@@ -97,8 +120,19 @@ class Exchange:
                         paid = -one.quantity * due.rate * due.mark
                         self._book(due.ts_ms, "funding", coin, paid, one.quantity, due.rate, due.mark)
                         self.account.cash += paid
+        for coin in self.ends:
+            if self.delisted(coin):
+                self._deliver(coin)
         for order in self.account.alive():
             self._match(order, maker=True)
+
+    def _deliver(self, coin: str) -> None:
+        """Cancel what rests in a delisted market and settle the position."""
+        for order in self.account.alive():
+            if order.ticket.coin == coin:
+                order.status, order.updated_ms = Status.CANCELLED, self.now_ms
+        if self.account.position(coin).quantity:
+            self._take_away(coin, Decimal(1), f"{DELIVERED}{self.next_id()}")
 
     def place(self, ticket: Ticket) -> Order:
         """Take an order. Raises Refusal; then nothing has changed."""
@@ -183,6 +217,10 @@ class Exchange:
     def force_close(self, coin: str, share: Decimal, client_id: str) -> None:
         """Take away a part of a position at the mark, as liquidation and auto-deleveraging do."""
         self.advance()
+        if self.account.position(coin).quantity:
+            self._take_away(coin, share, client_id)
+
+    def _take_away(self, coin: str, share: Decimal, client_id: str) -> None:
         held, one = self.account.position(coin), self.instruments[coin]
         quantity = (abs(held.quantity) * share / one.step).to_integral_value(ROUND_UP) * one.step
         sign = -1 if held.quantity > 0 else 1
@@ -198,6 +236,7 @@ class Exchange:
 
     def _check(self, ticket: Ticket) -> None:
         one, mark = self.instrument(ticket.coin), self.mark(ticket.coin)
+        self._check_open(ticket)
         price = mark if ticket.price is None else ticket.price
         before = self.account.by_client_id(ticket.client_id) if ticket.client_id else None
         if before is not None and (self._ids_for_ever or before.status in ALIVE):
@@ -221,6 +260,16 @@ class Exchange:
         cost = opens * price * (1 / Decimal(self.account.chosen(ticket.coin).leverage) + one.taker)
         if cost > self.free():
             raise Refusal(Reason.NO_MARGIN)
+
+    def _check_open(self, ticket: Ticket) -> None:
+        """Refuse what a market that ends does not take any more."""
+        ends_ms = self.ends.get(ticket.coin)
+        if ends_ms is None:
+            return
+        if ends_ms <= self.now_ms:
+            raise Refusal(Reason.DELISTED)
+        if not ticket.reduce_only and ends_ms - self.now_ms <= self._reducing_lead_ms:
+            raise Refusal(Reason.REDUCING_ALONE)
 
     def _takes(self, ticket: Ticket) -> bool:
         best = self._levels(ticket.coin, ticket.sign)[0][0]

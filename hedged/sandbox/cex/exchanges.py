@@ -1,6 +1,6 @@
 """All exchanges of the sandbox together, on one loopback port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from hedged.domain.clock import Clock
 from hedged.sandbox.cex.binance import Binance
 from hedged.sandbox.cex.bybit import Bybit
 from hedged.sandbox.cex.engine import Exchange
-from hedged.sandbox.cex.instruments import BINANCE, BYBIT, OKX
+from hedged.sandbox.cex.instruments import BINANCE, BYBIT, OKX, Instrument
 from hedged.sandbox.cex.loopback import Loopback, serve
 from hedged.sandbox.cex.okx import Okx
 from hedged.sandbox.cex.protocol import Credentials, Protocol
@@ -22,12 +22,16 @@ VENUES = ("binance", "bybit", "okx")
 class Hall:
     """One engine and one protocol for each exchange. `protocols`: by venue."""
 
-    def __init__(self, clock: Clock, cash: Decimal = CASH, seed: int = 7) -> None:
+    def __init__(
+        self, clock: Clock, cash: Decimal = CASH, seed: int = 7, more: Sequence[Instrument] = ()
+    ) -> None:
+        """`more`: what every exchange lists beside its own three."""
+        further = {one.coin: one for one in more}
         self.clock = clock
         self.protocols: dict[str, Protocol] = {
-            "binance": Binance(Exchange(BINANCE, clock, cash, seed, ids_for_ever=False)),
-            "bybit": Bybit(Exchange(BYBIT, clock, cash, seed + 10)),
-            "okx": Okx(Exchange(OKX, clock, cash, seed + 20)),
+            "binance": Binance(Exchange(BINANCE | further, clock, cash, seed, ids_for_ever=False)),
+            "bybit": Bybit(Exchange(BYBIT | further, clock, cash, seed + 10)),
+            "okx": Okx(Exchange(OKX | further, clock, cash, seed + 20, reducing_lead_h=0)),
         }
 
     def key_of(self, venue: str) -> Credentials:

@@ -1,15 +1,19 @@
 """What goes wrong at an exchange, switched on by rules: each meets the requests that it names, so many times."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from aiohttp import web
 
 HTML = "<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 
+NEVER_S = 3_600
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
 
 
 class Fault(StrEnum):
@@ -42,7 +46,7 @@ class Rule:
     fault: Fault
     path: str = ""
     method: str = ""
-    times: int = 1
+    times: float = 1
     seconds: float = 0.5
 
     def meets(self, request: web.Request) -> bool:
@@ -51,15 +55,20 @@ class Rule:
 
 
 class Faults:
-    """All rules of one exchange. `skew_ms` is how far its clock is ahead; `twice` tells each fill in two rows."""
+    """All rules of one exchange. `skew_ms` is how far its clock is ahead.
+
+    `twice` tells each fill in two rows, `reordered` swaps neighbours among them.
+    """
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
         self.skew_ms = 0
-        self.twice = False
+        self.twice = self.reordered = False
+        self._seen: WeakSet[Any] = WeakSet()
+        self._dead: WeakSet[Any] = WeakSet()
 
     def add(
-        self, fault: Fault, path: str = "", method: str = "", times: int = 1, seconds: float = 0.5
+        self, fault: Fault, path: str = "", method: str = "", times: float = 1, seconds: float = 0.5
     ) -> None:
         """Switch a fault on for the next `times` requests that meet it."""
         self.rules.append(Rule(fault, path, method, times, seconds))
@@ -67,7 +76,30 @@ class Faults:
     def clear(self) -> None:
         """Make everything work again."""
         self.rules.clear()
-        self.skew_ms, self.twice = 0, False
+        self.skew_ms, self.twice, self.reordered = 0, False, False
+        self._dead.clear()
+
+    def remove(self, fault: Fault) -> None:
+        """Switch a fault off, for whatever requests it was on."""
+        self.rules = [rule for rule in self.rules if rule.fault is not fault]
+
+    def half_open(self) -> None:
+        """Let every connection that is open be half-open: requests on it go nowhere; new connections are fine."""
+        self._dead.update(self._seen)
+
+    def told(self, fills: Iterable[T]) -> Iterator[T]:
+        """Repeat each fill while `twice` is on."""
+        for one in fills:
+            yield one
+            if self.twice:
+                yield one
+
+    def mixed(self, rows: Sequence[T]) -> list[T]:
+        """Swap neighbours while `reordered` is on."""
+        found = list(rows)
+        if self.reordered:
+            found[: len(found) // 2 * 2 : 2], found[1::2] = found[1::2], found[: len(found) // 2 * 2 : 2]
+        return found
 
     def take(self, request: web.Request) -> Rule | None:
         """Return the rule that this request meets, one time fewer left."""
@@ -80,6 +112,10 @@ class Faults:
         self, request: web.Request, handler: Handler, refuse: Callable[[Fault], web.StreamResponse]
     ) -> web.StreamResponse:
         """Answer a request, or spoil the answer. `refuse` words what the exchange says itself."""
+        if request.transport is not None:
+            self._seen.add(request.transport)
+            if request.transport in self._dead:
+                await asyncio.sleep(NEVER_S)
         rule = self.take(request)
         if rule is None:
             return await handler(request)
@@ -95,7 +131,7 @@ async def _spoilt(request: web.Request, rule: Rule, answer: web.StreamResponse |
             await asyncio.sleep(rule.seconds)
             return answer
         case Fault.BLACK_HOLE | Fault.LOST_ACK:
-            await asyncio.sleep(3_600)  # the client gives up long before
+            await asyncio.sleep(NEVER_S)  # the client gives up long before
         case Fault.ERROR | Fault.ERROR_AFTER:
             return web.Response(status=503, text="Service Unavailable")
         case Fault.HTML | Fault.HTML_AFTER:

@@ -44,6 +44,7 @@ CODES: Mapping[Reason, tuple[str, str]] = {
         "Cancellation failed as the order has been filled, canceled or does not exist.",
     ),
     Reason.BAD_LEVERAGE: ("59102", "Leverage exceeds the maximum limit. Please lower the leverage."),
+    Reason.DELISTED: ("51001", "Instrument ID doesn't exist."),
     Reason.WRONG_SIDE: ("51000", "Parameter posSide error"),
 }
 
@@ -52,6 +53,7 @@ class OkxMarkets(Protocol):
     """instruments, funding-rate and what else is public."""
 
     hosts = ("www.okx.com", "my.okx.com", "eea.okx.com")
+    order_path = "/api/v5/trade/"
     per_minute = 12_000
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -113,7 +115,7 @@ class OkxMarkets(Protocol):
     async def _instruments(self, request: web.Request) -> web.Response:
         if request.query.get("instType") != "SWAP":
             return self.answer([])
-        return self.answer([self._listing(one) for one in self.exchange.instruments.values()])
+        return self.answer([self._listing(one) for one in self.exchange.listed.values()])
 
     def _listing(self, one: Instrument) -> dict[str, Any]:
         return {
@@ -124,7 +126,7 @@ class OkxMarkets(Protocol):
             "ctType": "linear",
             "ctVal": plain(one.contract),
             "ctValCcy": one.coin,
-            "expTime": "",
+            "expTime": str(self.exchange.ends.get(one.coin, "")),
             "instFamily": f"{one.coin}-{one.quote}",
             "instId": self.inst_id(one.coin),
             "instType": "SWAP",
@@ -146,7 +148,7 @@ class OkxMarkets(Protocol):
 
     async def _funding_rate(self, request: web.Request) -> web.Response:
         asked = request.query.get("instId")
-        coins = list(self.exchange.instruments) if asked == "ANY" else [self.coin(asked)]
+        coins = list(self.exchange.listed) if asked == "ANY" else [self.coin(asked)]
         return self.answer([self._rate(coin) for coin in coins])
 
     def _rate(self, coin: str) -> dict[str, Any]:
@@ -196,7 +198,7 @@ class OkxMarkets(Protocol):
     async def _open_interest(self, request: web.Request) -> web.Response:
         asked, now_ms = request.query.get("instId"), self.exchange.now_ms
         rows = []
-        for coin in [self.coin(asked)] if asked else self.exchange.instruments:
+        for coin in [self.coin(asked)] if asked else self.exchange.listed:
             coins = self.exchange.paths[coin].open_interest(now_ms)
             rows.append(
                 {
@@ -227,7 +229,7 @@ class OkxMarkets(Protocol):
 
     async def _mark_price(self, request: web.Request) -> web.Response:
         asked, now_ms = request.query.get("instId"), self.exchange.now_ms
-        coins = [self.coin(asked)] if asked else list(self.exchange.instruments)
+        coins = [self.coin(asked)] if asked else list(self.exchange.listed)
         rows = [
             {"instId": self.inst_id(c), "instType": "SWAP", "markPx": plain(self.exchange.mark(c))}
             for c in coins

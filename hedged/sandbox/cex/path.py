@@ -97,6 +97,13 @@ class Path:
         found = bisect_right(self.intervals, (ts_ms, 10**9)) - 1
         return self.intervals[found][1] if found >= 0 else self.instrument.interval_h
 
+    def change_interval(self, ts_ms: int, hours: int) -> int:
+        """Settle every `hours` hours once the coming settlement has passed; return when that is."""
+        from_ms = self.next_settlement_ms(ts_ms)
+        self.intervals = [row for row in self.intervals if row[0] < from_ms]
+        self.intervals.append((from_ms, hours))
+        return from_ms
+
     def next_settlement_ms(self, ts_ms: int) -> int:
         """Return the first settlement strictly after an instant."""
         span = self.interval_h(ts_ms) * HOUR_MS

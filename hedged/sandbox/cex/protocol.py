@@ -67,6 +67,8 @@ class Protocol:
     """Of the clock: how late a request may be is a matter of networks, told in wall time."""
     quote = "USDT"
     hosts: tuple[str, ...] = ()
+    order_path = ""
+    """Where orders are sent to."""
 
     def __init__(self, exchange: Exchange, credentials: Credentials | None = None) -> None:
         self.exchange = exchange

@@ -35,7 +35,8 @@ class PushFaults:
     `refuse`: HTTP status that meets a new connection; `silent`: connections stay open and say nothing, pongs included;
     `deaf`: as silent, but pings are answered; `garbage`: so many more messages cannot be read; `close_after`: every
     connection is closed after so many messages; `late_s`: each round of news waits; `no_snapshot`: Bybit's first
-    message is a delta.
+    message is a delta; `repeated`: everything is told twice; `reordered`: each round of news comes before the one
+    that is older.
     """
 
     refuse: int | None = None
@@ -45,6 +46,8 @@ class PushFaults:
     close_after: int | None = None
     late_s: float = 0.0
     no_snapshot: bool = False
+    repeated: bool = False
+    reordered: bool = False
 
 
 class PushServer:
@@ -158,11 +161,14 @@ class PushServer:
 
     async def _tell(self, venue: str, connection: ServerConnection, session: Session) -> None:
         faults, told = self.faults[venue], 0
+        older: list[str] = []
         while True:
             await asyncio.sleep(self._every_s + faults.late_s)
             if faults.silent or faults.deaf:
                 continue
-            for message in session.tell(self._quotes[venue](), self._clock.now_ms()):
+            news = list(session.tell(self._quotes[venue](), self._clock.now_ms()))
+            due, older = (news + older, news) if faults.reordered else (news, [])
+            for message in due * (2 if faults.repeated else 1):
                 if faults.garbage > 0:
                     faults.garbage -= 1
                     message = GARBAGE[faults.garbage % len(GARBAGE)]

@@ -9,6 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 from hedged.domain.clock import HOUR_MS
 from hedged.sandbox.cex.push_quotes import Quote
 
+PERPETUAL_MS = 4_133_404_800_000
+"""Binance: when contracts end that do not."""
+
 Quotes = Mapping[str, Quote]
 ROUTED = {"bookTicker": "public", "depth": "public"}
 """Binance: streams that are told under /public; all others are under /market."""
@@ -37,6 +40,7 @@ class BinanceSession:
         named = parse_qs(parts.query).get("streams", [""])[0].split("/") if self._combined else first
         self._streams = [name for name in named if name not in ("", "public", "market", "ws")]
         self._last = 0
+        self._contracts: dict[str, tuple[int, str]] = {}
 
     def hear(self, frame: str, quotes: Quotes) -> Sequence[str]:
         """Answer SUBSCRIBE and UNSUBSCRIBE."""
@@ -61,6 +65,8 @@ class BinanceSession:
                 continue
             if stream.startswith("!markPrice"):
                 told.append(self._wrap(stream, [_mark(n, q, now_ms) for n, q in quotes.items()]))
+            elif stream == "!contractInfo":
+                told += [self._wrap(stream, row) for row in self._changed(quotes, now_ms)]
             elif stream == "!bookTicker":
                 told += [self._wrap(stream, self._top(n, q, now_ms)) for n, q in quotes.items()]
             elif (quote := quotes.get(name.upper())) is None:
@@ -73,6 +79,26 @@ class BinanceSession:
 
     def _wrap(self, stream: str, data: Any) -> str:
         return _json({"stream": stream, "data": data} if self._combined else data)
+
+    def _changed(self, quotes: Quotes, now_ms: int) -> list[dict[str, Any]]:
+        """Tell the contracts whose end was announced, or has come, since the last tick."""
+        now = {name: (quote.ends_ms or PERPETUAL_MS, "TRADING") for name, quote in quotes.items()}
+        now |= {n: (ends_ms, "SETTLING") for n, (ends_ms, _) in self._contracts.items() if n not in quotes}
+        before, self._contracts = self._contracts, now
+        return [
+            {
+                "e": "contractInfo",
+                "E": now_ms,
+                "s": n,
+                "ps": n,
+                "ct": "PERPETUAL",
+                "dt": ends_ms,
+                "ot": 0,
+                "cs": cs,
+            }
+            for n, (ends_ms, cs) in now.items()
+            if before.get(n, (ends_ms, cs)) != (ends_ms, cs)
+        ]
 
     def _top(self, name: str, quote: Quote, now_ms: int) -> dict[str, Any]:
         self._last += 1
@@ -160,6 +186,7 @@ class OkxSession:
 
     def __init__(self) -> None:
         self._args: list[dict[str, str]] = []
+        self._listed: dict[str, dict[str, str]] | None = None
 
     def hear(self, frame: str, quotes: Quotes) -> Sequence[str]:
         """Answer the text `ping`, subscribe and unsubscribe."""
@@ -168,8 +195,9 @@ class OkxSession:
         body = json.loads(frame)
         answers = []
         for arg in body["args"]:
-            if arg["instId"] not in quotes or arg["channel"] not in ROWS:
-                named = f"channel:{arg['channel']},instId:{arg['instId']}"
+            known = arg == INSTRUMENTS or (arg.get("instId") in quotes and arg["channel"] in ROWS)
+            if not known:
+                named = f"channel:{arg['channel']},instId:{arg.get('instId')}"
                 why = (
                     f"Wrong URL or {named} doesn't exist. Please use the correct URL, channel and parameters"
                 )
@@ -184,11 +212,21 @@ class OkxSession:
 
     def tell(self, quotes: Quotes, now_ms: int) -> Sequence[str]:
         """Tell every topic."""
-        return [
+        told = self._instruments(quotes) if INSTRUMENTS in self._args else []
+        return told + [
             _json({"arg": arg, "data": [ROWS[arg["channel"]](arg["instId"], quote, now_ms)]})
             for arg in self._args
-            if (quote := quotes.get(arg["instId"])) is not None
+            if arg != INSTRUMENTS and (quote := quotes.get(arg["instId"])) is not None
         ]
+
+    def _instruments(self, quotes: Quotes) -> list[str]:
+        """Tell the instruments, all at first, then those that changed; what is delisted ends as `suspend`."""
+        before = self._listed or {}
+        now = {name: _instrument_row(name, quote) for name, quote in quotes.items()}
+        now |= {name: row | {"state": "suspend"} for name, row in before.items() if name not in quotes}
+        self._listed = now
+        rows = [row for name, row in now.items() if before.get(name) != row]
+        return [_json({"arg": INSTRUMENTS, "data": rows})] if rows else []
 
 
 LEAVING = {
@@ -196,6 +234,13 @@ LEAVING = {
     "msg": "The connection will soon be closed for a service upgrade. Please reconnect.",
 }  # fmt: skip
 """OKX, before it closes a connection on purpose."""
+
+
+INSTRUMENTS = {"channel": "instruments", "instType": "SWAP"}
+
+
+def _instrument_row(name: str, quote: Quote) -> dict[str, str]:
+    return {"instId": name, "instType": "SWAP", "state": "live", "expTime": str(quote.ends_ms or "")}
 
 
 def _funding_row(name: str, quote: Quote, now_ms: int) -> dict[str, str]:

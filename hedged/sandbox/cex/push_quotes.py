@@ -9,7 +9,10 @@ from hedged.sandbox.cex.engine import Exchange
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """One market now. Quantities and open interest (one side) in coins; `rate` per interval; `contract`: its coins."""
+    """One market now. Quantities and open interest (one side) in coins; `rate` per interval; `contract`: its coins.
+
+    `ends_ms`: when it is going to be delisted.
+    """
 
     mark: Decimal
     index: Decimal
@@ -23,6 +26,7 @@ class Quote:
     interval_h: int
     next_ms: int
     contract: Decimal = Decimal(1)
+    ends_ms: int | None = None
 
 
 NAMES = {"binance": "{}USDT", "bybit": "{}USDT", "okx": "{}-USDT-SWAP"}
@@ -41,6 +45,8 @@ def quotes_of(exchange: Exchange, names: Mapping[str, str]) -> dict[str, Quote]:
     now_ms = exchange.now_ms
     found = {}
     for coin, name in names.items():
+        if exchange.delisted(coin):
+            continue
         path, (bids, asks) = exchange.paths[coin], exchange.book(coin)
         found[name] = Quote(
             mark=path.mark(now_ms),
@@ -55,5 +61,6 @@ def quotes_of(exchange: Exchange, names: Mapping[str, str]) -> dict[str, Quote]:
             interval_h=path.interval_h(now_ms),
             next_ms=path.next_settlement_ms(now_ms),
             contract=exchange.instruments[coin].contract,
+            ends_ms=exchange.ends.get(coin),
         )
     return found

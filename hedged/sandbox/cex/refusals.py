@@ -24,6 +24,8 @@ class Reason(StrEnum):
     LEVERAGE_UNCHANGED = "leverage is as it was"
     MARGIN_MODE_UNCHANGED = "margin mode is as it was"
     POSITION_HELD = "not while a position or an order is open"
+    REDUCING_ALONE = "market is about to be delisted: orders that reduce alone"
+    DELISTED = "market was delisted"
     WRONG_SIDE = "position side does not match the account's mode"
 
 

@@ -11,8 +11,10 @@ from hedged.sandbox.cex.exchanges import VENUES, Hall, serve_all
 from hedged.sandbox.cex.loopback import Loopback
 from hedged.sandbox.cex.push import PushServer
 from hedged.sandbox.cex.push_quotes import pushed
+from hedged.sandbox.cex.switchboard import Switchboard
 from hedged.sandbox.injective.rehearsal import write_secret
 from hedged.sandbox.injective.server import InjectiveSandbox
+from hedged.sandbox.more_markets import MORE_COINS
 
 CASH = Decimal(100_000)
 PUSH_S = 0.5
@@ -32,7 +34,8 @@ def exchanges_beside(
     @asynccontextmanager
     async def run(sandbox: InjectiveSandbox, out: Path) -> AsyncIterator[tuple[str]]:
         speed = sandbox.config.speed
-        hall = Hall(FastClock(SystemClock(), speed, sandbox.from_ms), CASH, seed)
+        more = [coin.at_exchange() for coin in MORE_COINS if coin.symbol in sandbox.markets]
+        hall = Hall(FastClock(SystemClock(), speed, sandbox.from_ms), CASH, seed, more)
 
         def index(coin: str) -> Decimal | None:
             market = sandbox.markets.get(coin)
@@ -53,6 +56,8 @@ def exchanges_beside(
                 ) from None
             push = PushServer(quotes, hall.clock, PUSH_S, loopback.authority)
             await stack.enter_async_context(push)
+            for venue in venues:
+                sandbox.switchboards[venue] = Switchboard(venue, hall.protocols[venue], push)
             yield (_settings(hall, venues, loopback, push.port, out),)
 
     return run

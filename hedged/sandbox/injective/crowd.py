@@ -15,7 +15,8 @@ import numpy as np
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import decimal_of
 from hedged.sandbox.dynamics import MINUTES, DayPath, DayTrades, Dynamics
-from hedged.sandbox.markets import INJECTIVE_COLUMNS, SIMULATED_COINS, SYMBOLS
+from hedged.sandbox.markets import INJECTIVE_COLUMNS, SYMBOLS
+from hedged.sandbox.more_markets import START_PRICES
 
 LEVELS = 10
 DEPTH_SPAN = Decimal("0.005")
@@ -72,8 +73,7 @@ class StillFeed:
 
     def __init__(self, marks: Mapping[str, Decimal] | None = None) -> None:
         """Start at the given marks; others at the simulator's start prices."""
-        start = {coin.symbol: decimal_of(coin.start_price) for coin in SIMULATED_COINS}
-        self.marks = start | dict(marks or {})
+        self.marks = START_PRICES | dict(marks or {})
         self.premiums: dict[str, Decimal] = dict.fromkeys(self.marks, Decimal(0))
         self._trades: dict[str, list[tuple[Decimal, Decimal]]] = {symbol: [] for symbol in self.marks}
 

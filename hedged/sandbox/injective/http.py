@@ -1,19 +1,22 @@
 """The node's HTTP side, and the switches of the faults.
 
 Tendermint RPC (`/status`, `/tx`) and LCD as far as an SDK asks; `/faults` lists and sets what is wrong:
-`curl -X POST …/faults/silent_rpc`, `curl -X DELETE …/faults/silent_rpc`, `curl -X POST …/faults/stream_drop`.
+`curl -X POST …/faults/silent_rpc`, `curl -X DELETE …/faults/silent_rpc`, `curl -X POST …/faults/stream_drop`; those of
+an exchange beside the chain under its name: `curl -X POST …/faults/binance/lost_ack`.
 """
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
-from typing import Any
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from hedged.domain.clock import iso
 from hedged.domain.errors import ConfigError
 from hedged.sandbox.injective.chain import Chain
+from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import POLL_S
 from hedged.sandbox.injective.ledger import INJ, INJ_DECIMALS, USDT, USDT_DECIMALS
 from hedged.sandbox.injective.serve_stream import Broadcast
@@ -21,11 +24,35 @@ from hedged.sandbox.injective.serve_stream import Broadcast
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+ONCE = {
+    "stream_drop": "Every stream ends with UNAVAILABLE.",
+    "stream_overflow": "Every stream ends with INTERNAL, buffer overflow.",
+    "stream_gap": "The next block is missing from the streams.",
+}
+"""What happens once, in a line each."""
+
+
+class Switchboard(Protocol):
+    """The faults of a venue beside the chain."""
+
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """Return every switch, with what it does and whether it is on."""
+        ...
+
+    async def switch(self, name: str, on: bool, query: Mapping[str, str]) -> dict[str, Any]:
+        """Switch one. Raises ConfigError for what there is not."""
+        ...
+
+
 class HttpSide:
     """Routes. The switches answer also while everything else is silent or failing."""
 
-    def __init__(self, chain: Chain, broadcast: Broadcast) -> None:
+    def __init__(
+        self, chain: Chain, broadcast: Broadcast, boards: Mapping[str, Switchboard] | None = None
+    ) -> None:
+        """`boards`: of the venues beside the chain; it may fill up later."""
         self._chain, self._broadcast = chain, broadcast
+        self._boards = boards if boards is not None else {}
         self._once: dict[str, Callable[[], None]] = {
             "stream_drop": broadcast.drop,
             "stream_overflow": broadcast.overflow,
@@ -40,6 +67,8 @@ class HttpSide:
                 web.get("/faults", self.list_faults),
                 web.post("/faults/{name}", self.switch_on),
                 web.delete("/faults/{name}", self.switch_off),
+                web.post("/faults/{venue}/{name}", self.switch_venue),
+                web.delete("/faults/{venue}/{name}", self.switch_venue),
                 web.get("/status", self.status),
                 web.get("/tx", self.tx),
                 web.get("/tokens.json", self.tokens),
@@ -64,8 +93,14 @@ class HttpSide:
         return await handler(request)
 
     async def list_faults(self, request: web.Request) -> web.Response:
-        """Return every switch and the names of what happens once."""
-        return web.json_response({"switches": self._chain.faults.as_dict(), "once": sorted(self._once)})
+        """Return every switch, the names of what happens once, what each does, and the same of the exchanges."""
+        told = {
+            "switches": self._chain.faults.as_dict(),
+            "once": sorted(self._once),
+            "what": Faults.explained() | ONCE,
+            "exchanges": {venue: board.listed() for venue, board in self._boards.items()},
+        }
+        return web.json_response(told, dumps=lambda body: json.dumps(body, indent=1, ensure_ascii=False))
 
     async def switch_on(self, request: web.Request) -> web.Response:
         """Switch a fault on (lag_blocks takes ?value=, default 5), or let something happen once."""
@@ -78,6 +113,18 @@ class HttpSide:
     async def switch_off(self, request: web.Request) -> web.Response:
         """Switch a fault off."""
         return self._switch(request.match_info["name"], 0)
+
+    async def switch_venue(self, request: web.Request) -> web.Response:
+        """Switch a fault of an exchange on or off, or let something happen there once."""
+        venue, name = request.match_info["venue"], request.match_info["name"]
+        board = self._boards.get(venue)
+        if board is None:
+            there = ", ".join(self._boards) or "none: start with --exchange"
+            return web.Response(status=404, text=f"no exchange {venue!r} is run here; there are {there}")
+        try:
+            return web.json_response(await board.switch(name, request.method == "POST", request.query))
+        except ConfigError as error:
+            return web.Response(status=404, text=str(error))
 
     def _switch(self, name: str, value: int) -> web.Response:
         try:

@@ -6,12 +6,11 @@ from decimal import Decimal
 
 from hedged.domain.errors import ConfigError
 from hedged.domain.injective import InjectiveRule
-from hedged.domain.market import INJECTIVE
 from hedged.sandbox.injective.book import Book
 from hedged.sandbox.injective.funding import Funding
 from hedged.sandbox.injective.positions import Position
 from hedged.sandbox.injective.wire import hash_of
-from hedged.sandbox.markets import SIMULATED_MARKETS
+from hedged.sandbox.more_markets import CHAIN_MARKETS
 
 ORACLE_TYPE_PYTH = 9
 TAKER_FEE = Decimal("0.0005")
@@ -70,10 +69,11 @@ class Market:
 
 
 def market_rules(symbols: Sequence[str]) -> list[MarketRules]:
-    """Return the rules of the simulator's Injective markets. Raises ConfigError for a symbol it does not have."""
-    known = {simulated.symbol: simulated for simulated in SIMULATED_MARKETS if simulated.venue == INJECTIVE}
-    if missing := sorted(set(symbols) - set(known)):
-        raise ConfigError(f"the sandbox has no market for {', '.join(missing)}; it has {', '.join(known)}")
+    """Return the rules of Injective's markets. Raises ConfigError for a symbol it does not have."""
+    if missing := sorted(set(symbols) - set(CHAIN_MARKETS)):
+        raise ConfigError(
+            f"the sandbox has no market for {', '.join(missing)}; it has {', '.join(CHAIN_MARKETS)}"
+        )
     return [
         MarketRules(
             market_id=hash_of("market", symbol),
@@ -81,14 +81,14 @@ def market_rules(symbols: Sequence[str]) -> list[MarketRules]:
             symbol=symbol,
             oracle_base=hash_of("oracle", symbol),
             oracle_quote=hash_of("oracle", "USDT"),
-            price_tick=known[symbol].price_tick,
-            quantity_tick=known[symbol].quantity_step,
-            min_notional=known[symbol].min_notional_usd,
-            initial_margin_ratio=known[symbol].initial_margin_ratio,
-            maintenance_margin_ratio=known[symbol].maintenance_margin_ratio,
-            reduce_margin_ratio=3 * known[symbol].initial_margin_ratio,
-            half_spread=known[symbol].half_spread,
-            depth_usd=known[symbol].depth_usd,
+            price_tick=CHAIN_MARKETS[symbol].price_tick,
+            quantity_tick=CHAIN_MARKETS[symbol].quantity_step,
+            min_notional=CHAIN_MARKETS[symbol].min_notional_usd,
+            initial_margin_ratio=CHAIN_MARKETS[symbol].initial_margin_ratio,
+            maintenance_margin_ratio=CHAIN_MARKETS[symbol].maintenance_margin_ratio,
+            reduce_margin_ratio=3 * CHAIN_MARKETS[symbol].initial_margin_ratio,
+            half_spread=CHAIN_MARKETS[symbol].half_spread,
+            depth_usd=CHAIN_MARKETS[symbol].depth_usd,
         )
         for symbol in symbols
     ]

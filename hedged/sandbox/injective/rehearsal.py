@@ -34,7 +34,8 @@ class Rehearsal:
     config_file: Path
 
 
-def _address(key: PrivateKey) -> str:
+def address_of(key: PrivateKey) -> str:
+    """Return the account of a key."""
     address: str = key.to_public_key().to_address().to_acc_bech32()
     return address
 
@@ -56,9 +57,9 @@ def prepare(
     `hedge`: the part of the configuration that says where to hedge, as YAML.
     """
     chain = sandbox.chain
-    operator = _address(throwaway_key(seed, "operator"))
+    operator = address_of(throwaway_key(seed, "operator"))
     grantee_key = throwaway_key(seed, "grantee")
-    grantee = _address(grantee_key)
+    grantee = address_of(grantee_key)
     chain.fund(operator, inj=10, usdt=OPERATOR_USDT)
     chain.fund(grantee, inj=1)
     expires_s = (chain.now_ms() + GRANT_DAYS * DAY_MS) // 1_000

@@ -23,16 +23,15 @@ from pyinjective.proto.injective.oracle.v1beta1 import query_pb2_grpc as oracle_
 from pyinjective.proto.injective.stream.v2 import query_pb2_grpc as stream_grpc
 
 from hedged.domain.clock import Clock, FastClock, SystemClock
-from hedged.domain.market import decimal_of
 from hedged.sandbox.injective.chain import Chain
-from hedged.sandbox.injective.crowd import Feed, SimulatedFeed, StillFeed
+from hedged.sandbox.injective.crowd import Feed, StillFeed
 from hedged.sandbox.injective.driver import ChainDriver
 from hedged.sandbox.injective.exchange import Exchange
 from hedged.sandbox.injective.faults import Faults
 from hedged.sandbox.injective.gate import FaultGate
-from hedged.sandbox.injective.http import HttpSide
+from hedged.sandbox.injective.http import HttpSide, Switchboard
 from hedged.sandbox.injective.ledger import Ledger
-from hedged.sandbox.injective.market import Market, market_rules, new_market
+from hedged.sandbox.injective.market import Market, MarketRules, market_rules, new_market
 from hedged.sandbox.injective.past import remember
 from hedged.sandbox.injective.serve_accounts import add_account_services
 from hedged.sandbox.injective.serve_chain import add_chain_services
@@ -41,8 +40,10 @@ from hedged.sandbox.injective.serve_indexer import DerivativeIndexer
 from hedged.sandbox.injective.serve_markets import OracleQuery
 from hedged.sandbox.injective.serve_stream import Broadcast, Stream
 from hedged.sandbox.injective.tides import play_tides
+from hedged.sandbox.injective.wide import simulated_feed
 from hedged.sandbox.injective.wire import NONCE_DIGITS
-from hedged.sandbox.markets import SIMULATED_COINS, SIMULATED_MARKETS, SYMBOLS
+from hedged.sandbox.markets import SYMBOLS
+from hedged.sandbox.more_markets import CHAIN_MARKETS, START_PRICES
 
 HOUSE = tuple(f"0x{digit * 40}{0:0{NONCE_DIGITS}x}" for digit in "ef")
 """The crowd's two subaccounts: one quotes, one trades."""
@@ -108,11 +109,16 @@ class InjectiveSandbox:
         if self.config.speed != 1:
             clock = FastClock(clock, self.config.speed, self.from_ms)
         self.faults = Faults()
+        rules = market_rules(self.config.symbols)
         self.feed: Feed = feed or _feed(self.config, clock.now_ms())
-        self.chain = ChainDriver(_new_chain(self.config, self.faults, clock.now_ms()), self.feed, clock)
+        self.chain = ChainDriver(
+            _new_chain(self.config, rules, self.faults, clock.now_ms()), self.feed, clock
+        )
         remember(self.chain.state, self.feed)
         self.streams = Broadcast(self.chain.state)
         self.chain.listen(self.streams.on_block)
+        self.switchboards: dict[str, Switchboard] = {}
+        """Faults of what stands beside the chain, by venue."""
         self._servers: list[Any] = []
         self._runner: web.AppRunner | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -194,7 +200,9 @@ class InjectiveSandbox:
         )
 
     async def _serve_http(self) -> int:
-        self._runner = web.AppRunner(HttpSide(self.chain.state, self.streams).app(), access_log=None)
+        self._runner = web.AppRunner(
+            HttpSide(self.chain.state, self.streams, self.switchboards).app(), access_log=None
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.ports.http)
         await site.start()
@@ -212,14 +220,12 @@ def _feed(config: SandboxConfig, now_ms: int) -> Feed:
             config.tide_h, config.symbols, config.seed, now_ms, config.hour_s, config.history_hours
         )
     if config.moving:
-        return SimulatedFeed(config.seed, now_ms, config.hour_s, config.history_hours)
+        return simulated_feed(config.symbols, config.seed, now_ms, config.hour_s, config.history_hours)
     return StillFeed()
 
 
-def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
-    starts = {coin.symbol: decimal_of(coin.start_price) for coin in SIMULATED_COINS}
-    rules = market_rules(config.symbols)
-    markets = [new_market(rule, starts[rule.symbol], now_ms // 1_000, config.hour_s) for rule in rules]
+def _new_chain(config: SandboxConfig, rules: Sequence[MarketRules], faults: Faults, now_ms: int) -> Chain:
+    markets = [new_market(rule, START_PRICES[rule.symbol], now_ms // 1_000, config.hour_s) for rule in rules]
     exchange = Exchange(markets, Ledger())
     exchange.house = set(HOUSE)
     return Chain(config.chain_id, exchange, faults, now_ms)
@@ -227,9 +233,7 @@ def _new_chain(config: SandboxConfig, faults: Faults, now_ms: int) -> Chain:
 
 def _seed_house(driver: ChainDriver) -> None:
     """Let the crowd hold the open interest that the simulator states, so that a market is not empty."""
-    for simulated in SIMULATED_MARKETS:
-        for market in driver.state.exchange.markets.values():
-            if simulated.venue == "injective" and simulated.symbol == market.symbol:
-                coins = Decimal(int(simulated.open_interest_usd)) / market.mark // market.rules.quantity_tick
-                quantity = coins * market.rules.quantity_tick
-                driver.seed_position(sorted(HOUSE)[0], market.symbol, quantity, market.mark)
+    for market in list(driver.state.exchange.markets.values()):
+        usd, tick = CHAIN_MARKETS[market.symbol].open_interest_usd, market.rules.quantity_tick
+        quantity = Decimal(int(usd)) / market.mark // tick * tick
+        driver.seed_position(sorted(HOUSE)[0], market.symbol, quantity, market.mark)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hedged.domain.injective import InjectiveRule
 from hedged.sandbox.injective.played import Hours, PlayedFeed
-from hedged.sandbox.markets import SIMULATED_COINS
+from hedged.sandbox.more_markets import START_PRICES
 
 RATE = 2e-4
 """Per hour, what longs pay in a flood and receive in an ebb: 0.48 % a day, far above the cost of a cut."""
@@ -32,10 +32,9 @@ def play_tides(
     since_start = np.arange(-history_h, PLAYED_H)
     past = (since_start + FLOODED_H) // PAST_TIDE_H
     ebb = np.where(since_start < 0, past, since_start // tide_h) % 2
-    starts = {coin.symbol: coin.start_price for coin in SIMULATED_COINS}
     played = {}
     for symbol in symbols:
-        mark = starts[symbol] * np.exp(np.cumsum(rng.normal(0, PRICE_NOISE, len(ebb))))
+        mark = float(START_PRICES[symbol]) * np.exp(np.cumsum(rng.normal(0, PRICE_NOISE, len(ebb))))
         rate = np.where(ebb, -RATE, RATE) + rng.normal(0, RATE_NOISE, len(ebb))
         played[symbol] = Hours(mark, 24 * (rate - float(InjectiveRule().hourly_interest)))
     return PlayedFeed(played, history_h, start_ms, hour_s, history_h)

@@ -445,3 +445,42 @@ def test_memory_does_not_grow_with_the_number_of_fills(rig: Rig) -> None:
         assert (await desk.look()).attributed == {HERE: Decimal(1)}
 
     rig.life(script)
+
+
+@pytest.mark.parametrize(("by_others", "left"), [("10", 0), ("3", -1), ("-3", -4)])
+def test_what_an_exchange_takes_away_is_not_the_daemons_any_more(rig: Rig, by_others: str, left: int) -> None:
+    """If this fails, a leg that was liquidated still counts as a hedge, now or after a restart."""
+
+    async def script(desk: Desk) -> None:
+        await desk.send(intent(THERE, -4))
+        await desk.look()
+        rig.there.now_ms += 1_000
+        rig.there.trade("BTC", by_others)
+        for _ in range(2):  # reported again each time
+            state = await desk.look()
+            assert state.attributed == {THERE: Decimal(left)}
+            assert state.own == {"BTC": Decimal(10)}
+            assert not state.fills
+
+    rig.life(script)
+
+    async def later(desk: Desk) -> None:
+        assert (await desk.look()).attributed == {THERE: Decimal(left)}
+        rig.there.now_ms += 1_000
+        await desk.send(intent(THERE, 2))
+        assert (await desk.look()).attributed == {THERE: Decimal(left + 2)}
+
+    rig.life(later)
+
+
+def test_the_traders_own_trades_on_injective_leave_the_cut_alone(rig: Rig) -> None:
+    """If this fails, a trader who grows his position is taken to have undone the daemon's cut."""
+
+    async def script(desk: Desk) -> None:
+        await desk.send(intent(HERE, -4))
+        rig.here.trade("BTC", 3)
+        state = await desk.look()
+        assert state.attributed == {HERE: Decimal(-4)}
+        assert state.own == {"BTC": Decimal(13)}
+
+    rig.life(script)
