@@ -4,16 +4,14 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 import numpy as np
 import structlog
-from prometheus_client import CollectorRegistry
 
 from hedged.adapters.simulated import SimulatedMarkets
 from hedged.app import App, Parts
@@ -22,14 +20,14 @@ from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.directories import make_directory
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock, iso
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
-from hedged.domain.venue_events import VenueEvents
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
@@ -42,86 +40,13 @@ from hedged.wiring.warm_start import add_keeper, held_window
 if TYPE_CHECKING:
     from hedged.adapters.cex.keys import ApiKey
     from hedged.adapters.injective.keys import TradingKey
+    from hedged.buffer.ring import BarWindow
     from hedged.wiring.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
-READING_SHARE = 0.95
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Process:
-    """The process from its first moment: the page must answer before the app exists."""
-
-    config: Config
-    registry: CollectorRegistry
-    app: App | None = None
-    stopping: bool = False
-    reports: FeedReports | None = None
-    reading: Callable[[], float] | None = None
-    venue_events: Callable[[int], VenueEvents] | None = None
-    _start: asyncio.Timeout | None = None
-
-    def stop(self) -> None:
-        """End a start at once, a running cycle when it is done."""
-        self.stopping = True
-        if self.app:
-            self.app.stop()
-        if self._start:
-            self._start.reschedule(asyncio.get_running_loop().time())
-
-    @asynccontextmanager
-    async def starting(self) -> AsyncIterator[None]:
-        """Do a part of the start, which waits for venues, until it is done or `stopping`."""
-        try:
-            async with asyncio.timeout(0 if self.stopping else None) as self._start:
-                yield
-        except TimeoutError:
-            if not self.stopping:
-                raise
-        finally:
-            self._start = None
-
-    def not_ready(self) -> list[str]:
-        if self.app:
-            return self.app.not_ready()
-        if self.backfilled():
-            return [f"backfilling {self.backfilled():.0%}"]
-        return ["starting: opening the journal, asking the venues"]
-
-    def backfilled(self) -> float:
-        """Return the share of the window that is filled: reading the past takes minutes, laying it out seconds."""
-        if self.app:
-            return self.app.progress.backfilled
-        return READING_SHARE * self.reading() if self.reading else 0.0
-
-    def not_alive(self) -> list[str]:
-        return self.app.not_alive() if self.app else []
-
-    def book(self) -> list[dict[str, str]]:
-        return self.app.book() if self.app else []
-
-    def feeds(self) -> list[dict[str, str]]:
-        return self.reports.rows() if self.reports else []
-
-    def quarantined(self) -> list[dict[str, str]]:
-        return self.app.quarantined() if self.app else []
-
-    def about(self) -> dict[str, str]:
-        last = self.app.progress.last if self.app else None
-        about = {
-            "mode": self.config.mode,
-            "data": self.config.data.source,
-            "forecaster": self.config.hedge.forecaster,
-            "config": self.config.hash,
-            "last cycle": iso(last.now_ms) if last else "none yet",
-            "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
-        }
-        if self.app and self.venue_events:
-            about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
-        return about
 
 
 class Lasting(Protocol):
@@ -167,7 +92,7 @@ async def run_daemon(
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     metrics = Metrics()
-    process = _Process(config, metrics.registry)
+    process = Process(config, metrics.registry)
     metrics.backfilled.set_function(process.backfilled)
     async with AsyncExitStack() as cleanup:
         cleanup.callback(log.info, "stopped")
@@ -179,16 +104,7 @@ async def run_daemon(
         await claim_journal(journal, config.mode)
         real, held = None, None
         if sources is None and config.data.source == "venues":
-            from hedged.wiring.real_venues import (
-                connect,
-            )  # the SDK takes half a second: not for those who run without
-
-            held = await held_window(config, clock.now_ms())
-            real = connect(config, clock, np.random.default_rng())
-            real.resume(held)
-            process.reading = lambda: real.read_share
-            cleanup.push_async_callback(real.close)
-            metrics.nodes_set_aside.set_function(real.nodes_set_aside)
+            real, held = await _connect(config, clock, process, metrics, cleanup)
             sources = real.sources
         elif sources is None:
             sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
@@ -197,11 +113,7 @@ async def run_daemon(
             if key is not None and real is not None:
                 account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
             else:
-                account = await open_paper_account(
-                    config, sources, journal, clock, real.book if real else None
-                )
-                if real is not None:
-                    await real.watch(account.symbols)
+                account = await _open_paper(config, real, sources, journal, clock)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -210,25 +122,69 @@ async def run_daemon(
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd, held=held
         )  # fmt: skip
-        beside: list[Lasting] = []
-        if real:
-            process.reports = FeedReports(real.exchange_feeds, metrics)
-            beside = [real, process.reports]
-        if real and config.outside.on:
-            outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
-            process.venue_events = outside.events
-            beside.append(outside)
         if secret is not None:
             await add_webhook(parts, secret, metrics, cleanup)
-        if recorder := _recorder(parts, metrics, rehearsal=rehearsal):
-            parts.on_bar = recorder.take
-            beside.append(recorder)
-        if real:
-            beside.append(add_keeper(parts))
+        beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
         app = App(parts, metrics)
         app.progress.backfilled = process.backfilled()
         process.app = app
         await _serve(process, app, until_ms, beside)
+
+
+async def _connect(
+    config: Config, clock: Clock, process: Process, metrics: Metrics, cleanup: AsyncExitStack
+) -> "tuple[RealVenues, BarWindow | None]":
+    """Connect the real venues, with what an earlier run kept of their past."""
+    # the SDK takes half a second to import: not for those who run without
+    from hedged.wiring.real_venues import connect
+
+    held = await held_window(config, clock.now_ms())
+    real = connect(config, clock, np.random.default_rng())
+    real.resume(held)
+    process.reading = lambda: real.read_share
+    cleanup.push_async_callback(real.close)
+    metrics.nodes_set_aside.set_function(real.nodes_set_aside)
+    return real, held
+
+
+async def _open_paper(
+    config: Config,
+    real: "RealVenues | None",
+    sources: Mapping[str, MarketData],
+    journal: Journal,
+    clock: Clock,
+) -> Account:
+    """Open the simulated account, and follow its markets where they are real."""
+    account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
+    if real is not None:
+        await real.watch(account.symbols)
+    return account
+
+
+def _beside(
+    parts: Parts,
+    real: "RealVenues | None",
+    process: Process,
+    metrics: Metrics,
+    cleanup: AsyncExitStack,
+    *,
+    rehearsal: bool,
+) -> list[Lasting]:
+    """Make what runs beside the cycles: live data, reports on them, outside sources, recorder, the window's keeper."""
+    beside: list[Lasting] = []
+    if real:
+        process.reports = FeedReports(real.exchange_feeds, metrics)
+        beside = [real, process.reports]
+    if real and parts.config.outside.on:
+        outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
+        process.venue_events = outside.events
+        beside.append(outside)
+    if recorder := _recorder(parts, metrics, rehearsal=rehearsal):
+        parts.on_bar = recorder.take
+        beside.append(recorder)
+    if real:
+        beside.append(add_keeper(parts))
+    return beside
 
 
 async def _open_live(
@@ -295,7 +251,7 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: _Process, cleanup: AsyncExitStack) -> None:
+async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
     source = StatusSource(
@@ -338,7 +294,7 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
 
 
-async def _serve(process: _Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
+async def _serve(process: Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
     loop, config = asyncio.get_running_loop(), process.config
     try:
         async with asyncio.TaskGroup() as group:

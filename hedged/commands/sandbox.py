@@ -60,30 +60,19 @@ def sandbox(
     out: Annotated[Path, typer.Option(help="Where key files and configuration go.")] = Path("out/sandbox"),
 ) -> None:
     """Run a local Injective, and exchanges, to rehearse on: real protocols on loopback, no money, faults at will."""
-    from hedged.sandbox.injective.server import Ports, SandboxConfig
-    from hedged.sandbox.markets import SYMBOLS
-    from hedged.sandbox.more_markets import ALL_SYMBOLS
-
-    if symbol and markets is not None:
-        raise ConfigError("--symbol and --markets both say which markets to run: leave one out")
-    symbols = tuple(dict.fromkeys(symbol or (SYMBOLS if markets is None else ALL_SYMBOLS[:markets])))
+    if data is not None and tides is not None:
+        raise ConfigError("--data and --tides both say what the market does: leave one out")
+    symbols = _symbols(symbol, markets)
     held = dict(map(_position, position or [f"{symbols[0]}=80000"]))
     if missing := sorted(set(held) - set(symbols)):
         raise ConfigError(f"--position names {', '.join(missing)}, which is not among the markets")
-    if data is not None and tides is not None:
-        raise ConfigError("--data and --tides both say what the market does: leave one out")
-    config = SandboxConfig(
-        symbols=symbols,
-        seed=seed,
-        block_time_s=block_time,
-        speed=speed,
-        history_hours=history,
-        data=data,
-        tide_h=tides,
-        ports=Ports(chain_port, indexer_port, stream_port, http_port),
-    )
     from hedged.sandbox.injective.running import run_sandbox
+    from hedged.sandbox.injective.server import Ports, SandboxConfig
 
+    ports = Ports(chain_port, indexer_port, stream_port, http_port)
+    config = SandboxConfig(
+        symbols, seed, block_time, speed=speed, history_hours=history, data=data, tide_h=tides, ports=ports
+    )
     beside = None
     if exchange:
         from hedged.sandbox.cex.rehearsal import exchanges_beside
@@ -91,6 +80,16 @@ def sandbox(
         beside = exchanges_beside(tuple(dict.fromkeys(exchange)), exchange_port, seed)
     stops = (signal.SIGINT, signal.SIGTERM)
     asyncio.run(run_sandbox(config, held, out, console.print, stops, beside))
+
+
+def _symbols(named: list[str] | None, markets: int | None) -> tuple[str, ...]:
+    """Return the markets to run. Raises ConfigError when they are said twice."""
+    from hedged.sandbox.markets import SYMBOLS
+    from hedged.sandbox.more_markets import ALL_SYMBOLS
+
+    if named and markets is not None:
+        raise ConfigError("--symbol and --markets both say which markets to run: leave one out")
+    return tuple(dict.fromkeys(named or (SYMBOLS if markets is None else ALL_SYMBOLS[:markets])))
 
 
 def _position(text: str) -> tuple[str, Decimal]:

@@ -10,7 +10,15 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = self.registry
+        self._of_process(self.registry)
+        self._of_series(self.registry)
+        self._of_book(self.registry)
+        self._of_feeds(self.registry)
+        self._of_doubts(self.registry)
+        self._of_upkeep(self.registry)
+
+    def _of_process(self, r: CollectorRegistry) -> None:
+        """The process and its cycles."""
         self.info = Gauge(
             "hedged_info", "1, with version and hashes", ["version", "mode", "model", "config"], registry=r
         )
@@ -31,6 +39,9 @@ class Metrics:
         self.loop_lag = Gauge(
             "hedged_loop_lag_seconds", "how late the event loop woke up, latest", registry=r
         )
+
+    def _of_series(self, r: CollectorRegistry) -> None:
+        """What is known and forecast of every series."""
         self.series_age = Gauge(
             "hedged_series_age_seconds", "age of the mark price", ["venue", "symbol"], registry=r
         )
@@ -45,6 +56,9 @@ class Metrics:
         self.backfilled = Gauge(
             "hedged_backfilled_ratio", "share of the window that is filled, 1 once it is prepared", registry=r
         )
+
+    def _of_book(self, r: CollectorRegistry) -> None:
+        """The book, what is held, what is done."""
         self.own_usd = Gauge(
             "hedged_own_position_usd", "own position, signed notional", ["symbol"], registry=r
         )
@@ -74,6 +88,9 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+
+    def _of_feeds(self, r: CollectorRegistry) -> None:
+        """Live data, by venue and kind of value."""
         self.feed_up = Gauge(
             "hedged_feed_up", "1 while a stream is up and tells the market", ["venue", "stream"], registry=r
         )
@@ -102,6 +119,9 @@ class Metrics:
             "hedged_feed_period_seconds", "how often a value changes at the venue, mean",
             ["venue", "kind"], registry=r,
         )  # fmt: skip
+
+    def _of_doubts(self, r: CollectorRegistry) -> None:
+        """What is not believed, what venues announce, what outsiders signal."""
         self.quarantined = Gauge(
             "hedged_series_quarantined", "series whose data are not believed, by what is wrong with them",
             ["venue", "reason"], registry=r,
@@ -133,6 +153,9 @@ class Metrics:
             ["symbol"],
             registry=r,
         )
+
+    def _of_upkeep(self, r: CollectorRegistry) -> None:
+        """Nodes, the recorder, the trading key."""
         self.nodes_set_aside = Gauge(
             "hedged_nodes_set_aside",
             "nodes that turned out to be of another chain: never asked again",

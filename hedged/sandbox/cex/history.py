@@ -9,6 +9,7 @@
 import asyncio
 import json
 import zlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class Fault:
 Answer = Callable[[web.Request], Any]
 
 
-class VenuePast:
+class VenuePast(ABC):
     """A venue's history server; its subclasses add the endpoints.
 
     `faults`: answers that stand in for the next ones, in order. `short`: a page holds at most so many rows, though
@@ -143,9 +144,9 @@ class VenuePast:
         self.asked: list[str] = []
         self.refused = 0
 
+    @abstractmethod
     def endpoints(self) -> dict[str, Answer]:
         """Return what answers each path."""
-        raise NotImplementedError
 
     def app(self) -> web.Application:
         """Return the application to serve under `host`."""

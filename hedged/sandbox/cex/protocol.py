@@ -1,6 +1,7 @@
 """What the three protocols share: credentials, clock, request budget, faults, and plain numbers in answers."""
 
 import hmac
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
@@ -59,7 +60,7 @@ class Budget:
         return used + weight <= self.per_minute
 
 
-class Protocol:
+class Protocol(ABC):
     """An exchange as one application. Subclasses add routes and say how a complaint is worded."""
 
     per_minute = 2_400
@@ -89,21 +90,21 @@ class Protocol:
         self.add_routes(app.router)
         return app
 
+    @abstractmethod
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the protocol's paths."""
-        raise NotImplementedError
 
+    @abstractmethod
     def complain(self, complaint: Complaint) -> web.Response:
         """Word a complaint."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_refusal(self, refusal: Refusal) -> Complaint:
         """Translate the engine's reason into the exchange's code."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_fault(self, fault: Fault) -> Complaint:
         """Translate RATE_LIMIT, BANNED and MAINTENANCE into the exchange's code."""
-        raise NotImplementedError
 
     def headers(self) -> dict[str, str]:
         """Return what stands on every answer."""
