@@ -1,8 +1,9 @@
 """An hour in paper mode: `hedged sandbox` with 25 symbols on Injective and three exchanges, a cycle every 30 s.
 
-Both run as processes of their own, at the wall clock's speed, as an operator would start them; what is measured is what
-the daemon's page says, and what the system says of the process: cycles missed, their duration, how late the event loop
-woke up, share of one core, resident memory in the first and the last tenth. `--minutes` makes it shorter.
+Both run as processes of their own, as an operator would start them, at the wall clock's speed unless `--speed` says
+otherwise. Measured is what the daemon's page says, and what the system says of the process: cycles missed, their
+duration, how late the event loop woke up, share of one core, resident memory in the first and the last tenth.
+`--minutes` makes it shorter.
 """
 
 import argparse
@@ -143,11 +144,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--markets", type=int, default=25)
+    parser.add_argument("--speed", type=int, default=1, help="an hour of cycles in a part of one: harder")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     out = options.out or Path(tempfile.mkdtemp(prefix="soak"))
     out.mkdir(parents=True, exist_ok=True)
     arguments = ["sandbox", "--markets", str(options.markets), "--out", str(out), "--exchange-port", "0"]
+    arguments += ["--speed", str(options.speed)]
     arguments += [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
     for venue in VENUES:
         arguments += ["--exchange", venue]
