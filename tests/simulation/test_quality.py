@@ -98,7 +98,7 @@ def test_metrics_tell_what_is_not_believed_and_why() -> None:
     _, seen = watched(1_000)
     first = next(i for i, report in enumerate(seen) if report.quarantined)
     for report in seen[first : first + 3]:
-        publish(report, metrics, report.now_ms, {HURT: 0.0})
+        publish(report, metrics, report.now_ms, {HURT: 0.0}, {HURT}, "ensemble")
     labels = {"venue": "binance", "reason": Fault.PRICE_UNIT.value}
     assert metrics.registry.get_sample_value("hedged_series_quarantined", labels) == 1
     assert metrics.registry.get_sample_value("hedged_quarantines_total", labels) == 1
@@ -108,7 +108,7 @@ def test_metrics_tell_what_is_not_believed_and_why() -> None:
         )
         == 0
     )
-    publish(seen[-1], metrics, seen[-1].now_ms, {HURT: 0.0})
+    publish(seen[-1], metrics, seen[-1].now_ms, {HURT: 0.0}, {HURT}, "ensemble")
     assert metrics.registry.get_sample_value("hedged_series_quarantined", labels) == 0
 
 

@@ -132,7 +132,7 @@ def test_the_stream_tells_every_block_with_what_its_filters_ask() -> None:
     """If this fails, heights are not contiguous in health, or a fill, funding or failure is not streamed."""
 
     async def scenario() -> None:
-        async with world(hour_s=5) as w, listening(w) as call:
+        async with world() as w, listening(w) as call:
             sent = w.composer.msg_batch_update_orders(
                 sender=w.address,
                 derivative_orders_to_create=[w.order("BUY_PO", "1", "15", cid="crossing")],
@@ -155,7 +155,7 @@ def test_the_stream_tells_every_block_with_what_its_filters_ask() -> None:
             assert w.address in {b.account for b in block.bank_balances}
             by_trade = next(f for f in block.market_funding_updates if f.market_id == w.inj)
             assert by_trade.is_hourly_funding is False
-            await w.sandbox.chain.next_block(after_s=5)
+            await w.sandbox.chain.next_block(after_s=3_600)
             after = await read(call)
             assert after.block_height == block.block_height + 1
             hourly = next(f for f in after.market_funding_updates if f.market_id == w.inj)

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from rehearsal import STARTUP_S, running
 
 from hedged.config import Config, parse_config
-from hedged.daemon import _Process
 from hedged.domain.clock import DAY_MS, HOUR_MS
+from hedged.process import Process
 from hedged.sandbox.cex.exchanges import Hall
 from hedged.sandbox.cex.rehearsal import exchanges_beside
 from hedged.sandbox.injective.rehearsal import prepare
@@ -118,7 +118,7 @@ def test_injective_resumes_with_a_tail_and_reaches_back_for_what_is_owed() -> No
 
 def test_it_says_how_far_it_has_read() -> None:
     """If this fails, an operator cannot tell a start that takes minutes from one that hangs."""
-    process = _Process(Config(), CollectorRegistry())
+    process = Process(Config(), CollectorRegistry())
     assert process.not_ready() == ["starting: opening the journal, asking the venues"]
     process.reading = lambda: 0.65
     assert process.not_ready() == ["backfilling 62%"]

@@ -43,7 +43,8 @@ class Past:
             for ticker in tickers:
                 symbol = ticker.perpetual.symbol
                 if since_ms < self._resumed.get(symbol, 0):
-                    self._resumed[symbol] = since_ms
+                    # and the price that the first of them was settled at
+                    self._resumed[symbol] = since_ms - RESUME_OVERLAP_MS
                     self._complete.discard(symbol)
                     ticker.complete_to_ms, ticker.priced = 0, False
 
