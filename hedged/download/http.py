@@ -14,6 +14,7 @@ import aiohttp
 import numpy as np
 
 from hedged.domain.errors import Rejected, Retryable
+from hedged.domain.pace import TokenBucket
 
 TRIES = 6
 FIRST_WAIT_S = 1.0
@@ -24,22 +25,6 @@ DEADLINE_S = 20.0
 DETAIL = 160
 BUSY = frozenset({418, 429})
 PASSING = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
-
-
-class Pace:
-    """At most `per_s` units a second, in bursts of at most `burst`; a request costs as many as the venue counts."""
-
-    def __init__(self, per_s: float, burst: float = 1.0) -> None:
-        self._gap_s, self._burst_s = 1.0 / per_s, burst / per_s
-        self._free_s = 0.0  # the loop's time from which the next request may go
-
-    async def acquire(self, cost: float = 1.0) -> None:
-        """Wait for one's turn; first come, first served."""
-        now_s = asyncio.get_running_loop().time()
-        due_s = max(self._free_s, now_s - self._burst_s)
-        self._free_s = due_s + cost * self._gap_s
-        if due_s > now_s:
-            await asyncio.sleep(due_s - now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +64,14 @@ class Api:
         self._held_until_s = 0.0
         self._lost = ""  # why the venue was given up
 
-    def pace(self, per_s: float, burst: float) -> Pace:
-        """Return a pace for requests that share a limit."""
-        return Pace(per_s * self._patience.haste, burst)
+    def pace(self, per_s: float, burst: float) -> TokenBucket:
+        """Return a pace for requests that share a limit: `burst` at once beyond the one that is due."""
+        return TokenBucket(60.0 * per_s * self._patience.haste, 1.0 + burst)
 
     async def ask(
         self,
         url: str,
-        pace: Pace,
+        pace: TokenBucket,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         cost: float = 1.0,

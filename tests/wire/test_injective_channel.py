@@ -13,10 +13,10 @@ from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2 as tm
 from pyinjective.proto.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tm_grpc
 
 from hedged.adapters.injective.asking import asking
-from hedged.adapters.injective.channel import RateLimit
 from hedged.adapters.injective.network import InjectiveNetwork
 from hedged.config import InjectiveConfig
 from hedged.domain.errors import ConfigError, Retryable
+from hedged.domain.pace import TokenBucket
 
 
 class Tendermint(tm_grpc.ServiceServicer):
@@ -188,7 +188,7 @@ def test_requests_keep_to_the_rate() -> None:
     """If this fails, a public node locks the daemon out for asking too often."""
 
     async def main() -> None:
-        limit, loop = RateLimit(50), asyncio.get_running_loop()
+        limit, loop = TokenBucket(3_000, 50), asyncio.get_running_loop()
         started_s = loop.time()
         await asyncio.gather(*(limit.acquire() for _ in range(60)))
         # a burst of one second's worth is free, the ten beyond it take a fiftieth each

@@ -14,28 +14,12 @@ import grpc.aio
 
 from hedged.adapters.injective.health import Health
 from hedged.adapters.injective.nodes import Nodes, Target, WrongChain, open_channel
+from hedged.domain.pace import TokenBucket
 
 UNHEALTHY = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 )
 """What speaks against the node rather than the request; HTTP 429, 502, 503 and 504 arrive as UNAVAILABLE."""
-
-
-class RateLimit:
-    """At most `per_s` requests a second, in bursts of at most `per_s`; None: no limit."""
-
-    def __init__(self, per_s: float | None) -> None:
-        self._gap_s = 1.0 / per_s if per_s else 0.0
-        self._free_s = 0.0  # the loop's time at which the bucket would be full again, one burst late
-
-    async def acquire(self) -> None:
-        """Wait for one's turn; first come, first served."""
-        if not self._gap_s:
-            return
-        now_s = asyncio.get_running_loop().time()
-        self._free_s = max(self._free_s, now_s - 1.0) + self._gap_s
-        if self._free_s > now_s:
-            await asyncio.sleep(self._free_s - now_s)
 
 
 class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-arg, unused-ignore]
@@ -45,14 +29,15 @@ class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-a
     """
 
     def __init__(
-        self, health: Health, nodes: Nodes | None, index: int, limit: RateLimit, deadline_s: float
+        self, health: Health, nodes: Nodes | None, index: int, limit: TokenBucket | None, deadline_s: float
     ) -> None:
         self._health, self._nodes, self._index = health, nodes, index
         self._limit, self._deadline_s = limit, deadline_s
         self._cookie: str | None = None
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        await self._limit.acquire()
+        if self._limit:
+            await self._limit.acquire()
         if self._nodes is not None:
             await prove(self._nodes, self._health, self._index)
         call = await continuation(self._with_deadline(details), request)
@@ -99,7 +84,7 @@ class FailoverChannel(grpc.aio.Channel):  # type: ignore[misc, unused-ignore]
         self,
         name: str,
         targets: Sequence[Target],
-        limit: RateLimit,
+        limit: TokenBucket | None,
         deadline_s: float,
         nodes: Nodes | None = None,
     ) -> None:

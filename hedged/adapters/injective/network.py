@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import grpc
 from pyinjective.core.network import DisabledCookieAssistant, Network
 
-from hedged.adapters.injective.channel import FailoverChannel, RateLimit
+from hedged.adapters.injective.channel import FailoverChannel
 from hedged.adapters.injective.nodes import Nodes, Target
 from hedged.config import InjectiveConfig, NodeConfig
 from hedged.domain.errors import ConfigError
+from hedged.domain.pace import TokenBucket
 
 PUBLIC_CHAIN_PER_S = 16.0
 """Public chain nodes refuse above about 20 requests a second ..."""
@@ -59,8 +60,8 @@ class InjectiveNetwork(Network):  # type: ignore[misc, unused-ignore]
         self.nodes = tuple(nodes)
         self.deadline_s = deadline_s
         self.proof = Nodes([node.chain for node in nodes], chain_id, deadline_s)
-        self._chain_limit = RateLimit(PUBLIC_CHAIN_PER_S if limited else None)
-        self._indexer_limit = RateLimit(PUBLIC_INDEXER_PER_S if limited else None)
+        self._chain_limit = _a_second(PUBLIC_CHAIN_PER_S) if limited else None
+        self._indexer_limit = _a_second(PUBLIC_INDEXER_PER_S) if limited else None
         self._opened = AsyncExitStack()
 
     @classmethod
@@ -84,7 +85,7 @@ class InjectiveNetwork(Network):  # type: ignore[misc, unused-ignore]
 
     def create_chain_stream_grpc_channel(self) -> FailoverChannel:
         """Open a channel to the chain's event stream."""
-        return self._channel("stream", [node.stream for node in self.nodes], RateLimit(None), self.proof)
+        return self._channel("stream", [node.stream for node in self.nodes], None, self.proof)
 
     def _create_grpc_channel(
         self, endpoint: str, credentials: grpc.ChannelCredentials | None
@@ -92,7 +93,7 @@ class InjectiveNetwork(Network):  # type: ignore[misc, unused-ignore]
         return self._channel("other", [Target(endpoint, credentials)], self._indexer_limit)
 
     def _channel(
-        self, name: str, targets: list[Target], limit: RateLimit, nodes: Nodes | None = None
+        self, name: str, targets: list[Target], limit: TokenBucket | None, nodes: Nodes | None = None
     ) -> FailoverChannel:
         channel = FailoverChannel(name, targets, limit, self.deadline_s, nodes)
         self._opened.push_async_callback(channel.close)
@@ -126,3 +127,8 @@ def _own_node(node: NodeConfig) -> Node:
         return Target(address, None if plain else grpc.ssl_channel_credentials())
 
     return Node(target(node.chain_grpc), target(node.indexer_grpc), target(node.chain_stream))
+
+
+def _a_second(requests: float) -> TokenBucket:
+    """Return the bucket of so many requests a second, that many of them at once."""
+    return TokenBucket(60.0 * requests, requests)

@@ -75,7 +75,7 @@ class JsonApi:
             return found[1]
         if loop.time() < self._not_before_s:
             raise Retryable(f"{path}: to be left alone for another {self._not_before_s - loop.time():.0f} s")
-        await asyncio.sleep(self._bucket.wait_s(loop.time()))
+        await self._bucket.acquire()
         status, headers, body = await self._fetch(path, params)
         self._judge(path, status, headers, loop.time())
         answer = Answer(read(await _decode(path, body)), self._clock.now_ms())

@@ -10,7 +10,7 @@ from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import Instrument
 from hedged.sandbox.cex.path import Path, candle
-from hedged.sandbox.cex.protocol import Complaint, Protocol, aligned, places, plain
+from hedged.sandbox.cex.protocol import CoinFirst, Complaint, aligned, places, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
 INTEREST_REACH_MS = 30 * DAY_MS
@@ -61,7 +61,7 @@ CODES: Mapping[Reason, tuple[int, str]] = {
 }
 
 
-class BinanceMarkets(Protocol):
+class BinanceMarkets(CoinFirst):
     """exchangeInfo, premiumIndex and what else is public."""
 
     hosts = ("fapi.binance.com", "api.binance.com")
@@ -111,17 +111,6 @@ class BinanceMarkets(Protocol):
         return Complaint(
             -1003, "Too many requests; current limit is 2400 requests per minute.", 418 if banned else 429
         )
-
-    def coin(self, symbol: str | None) -> str:
-        """Return the coin of a symbol. Raises Refusal."""
-        coin = (symbol or "").removesuffix(self.quote)
-        if not symbol or not symbol.endswith(self.quote) or coin not in self.exchange.instruments:
-            raise Refusal(Reason.UNKNOWN_SYMBOL)
-        return coin
-
-    def symbol(self, coin: str) -> str:
-        """Return Binance's name of a market."""
-        return coin + self.quote
 
     async def _ping(self, _: web.Request) -> web.Response:
         return web.json_response({})

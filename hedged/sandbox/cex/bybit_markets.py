@@ -10,7 +10,7 @@ from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import Instrument
 from hedged.sandbox.cex.path import Path, candle
-from hedged.sandbox.cex.protocol import Complaint, Protocol, aligned, places, plain
+from hedged.sandbox.cex.protocol import CoinFirst, Complaint, aligned, places, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
 PARAMETERS = 10_001
@@ -52,7 +52,7 @@ CODES: Mapping[Reason, tuple[int, str]] = {
 }
 
 
-class BybitMarkets(Protocol):
+class BybitMarkets(CoinFirst):
     """instruments-info, tickers and what else is public."""
 
     hosts = ("api.bybit.com",)
@@ -96,17 +96,6 @@ class BybitMarkets(Protocol):
         if fault is Fault.BANNED:
             return Complaint(0, "403, access too frequent", 403)
         return Complaint(10_006, "Too many visits. Exceeded the API Rate Limit.", 200)
-
-    def coin(self, symbol: str | None) -> str:
-        """Return the coin of a symbol. Raises Refusal."""
-        coin = (symbol or "").removesuffix(self.quote)
-        if not symbol or not symbol.endswith(self.quote) or coin not in self.exchange.instruments:
-            raise Refusal(Reason.UNKNOWN_SYMBOL)
-        return coin
-
-    def symbol(self, coin: str) -> str:
-        """Return Bybit's name of a market."""
-        return coin + self.quote
 
     async def _time(self, _: web.Request) -> web.Response:
         return self.answer(

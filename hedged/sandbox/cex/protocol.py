@@ -14,7 +14,7 @@ from hedged.domain.clock import MINUTE_MS
 from hedged.sandbox.cex.engine import Exchange
 from hedged.sandbox.cex.faults import Fault, Faults, Handler
 from hedged.sandbox.cex.instruments import Instrument
-from hedged.sandbox.cex.refusals import Refusal
+from hedged.sandbox.cex.refusals import Reason, Refusal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -136,6 +136,21 @@ class Protocol(ABC):
             answer = self.complain(complaint)
         answer.headers.update(self.headers())
         return answer
+
+
+class CoinFirst(Protocol):
+    """An exchange that names a market by its coin, then the quote currency: BTCUSDT."""
+
+    def coin(self, symbol: str | None) -> str:
+        """Return the coin of a symbol. Raises Refusal."""
+        coin = (symbol or "").removesuffix(self.quote)
+        if not symbol or not symbol.endswith(self.quote) or coin not in self.exchange.instruments:
+            raise Refusal(Reason.UNKNOWN_SYMBOL)
+        return coin
+
+    def symbol(self, coin: str) -> str:
+        """Return the exchange's name of a market."""
+        return coin + self.quote
 
 
 def plain(number: Decimal, places: int | None = None) -> str:
