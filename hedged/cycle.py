@@ -168,6 +168,7 @@ class Cycle:
             equity_usd=self.equity_usd,
             closed=self._not_believed() | self._closed(now_ms, signals),
             signals=signals,
+            owners=account.owners,
         )
 
     def _signals(self, now_ms: int) -> dict[str, SignalEffect]:
@@ -251,6 +252,7 @@ class Cycle:
             orders_last_hour=orders,
             notional_last_hour_usd=notional,
             closed=closed,
+            owners=account.owners,
         )
 
     async def _after_trading(self, before: AccountState) -> AccountState:

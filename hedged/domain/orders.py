@@ -20,6 +20,14 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
+class Strategy(StrEnum):
+    """Who wants a position. A market is held for one strategy at a time, so that none trades against another."""
+
+    FUNDING_HEDGE = "funding_hedge"  # protects the trader's own positions from funding
+    CASCADE_HEDGE = "cascade_hedge"  # protects them from a liquidation cascade
+    DIVERGENCE = "divergence"  # collects funding where venues disagree
+
+
 class Purpose(StrEnum):
     """Why a trade is made; written with every fill."""
 
@@ -29,6 +37,19 @@ class Purpose(StrEnum):
     HEDGE_CLOSE = "hedge_close"
     RELOCATE = "relocate"  # cut here, the same side there (or back)
     STOP = "stop"  # a hedge lost more than the funding it protects against
+    CASCADE_OPEN = "cascade_open"
+    CASCADE_CLOSE = "cascade_close"
+    DIVERGENCE_OPEN = "divergence_open"
+    DIVERGENCE_CLOSE = "divergence_close"
+
+    @property
+    def strategy(self) -> Strategy:
+        """Who makes the trade."""
+        if self in (Purpose.CASCADE_OPEN, Purpose.CASCADE_CLOSE):
+            return Strategy.CASCADE_HEDGE
+        if self in (Purpose.DIVERGENCE_OPEN, Purpose.DIVERGENCE_CLOSE):
+            return Strategy.DIVERGENCE
+        return Strategy.FUNDING_HEDGE
 
 
 @dataclass(frozen=True, slots=True)

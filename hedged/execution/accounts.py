@@ -15,7 +15,7 @@ from hedged.domain.book import own_quantity
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, Fill, Purpose
+from hedged.domain.orders import Execution, Fill, Purpose, Strategy
 from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
@@ -28,7 +28,8 @@ OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: v
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """`own`: N by symbol; `attributed`: the daemon's signed coins by market; `unknown`: venue → what went wrong.
+    """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
+    them; `unknown`: venue → what went wrong.
 
     `payments` and `fills` are those that were new in this refresh.
     """
@@ -39,6 +40,7 @@ class AccountState:
     unknown: Mapping[str, str] = field(default_factory=dict)
     payments: Sequence[FundingPayment] = ()
     fills: Sequence[Fill] = ()
+    owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
 
     @property
     def reconciled(self) -> bool:
@@ -66,6 +68,7 @@ class Accounts:
         self._executions_from_ms = dict.fromkeys(trading, start_ms)
         self._funding_from_ms = dict.fromkeys(trading, start_ms)
         self._attributed: dict[SeriesKey, Decimal] = {}
+        self._owners: dict[SeriesKey, Strategy] = {}
         self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
         self._counted: dict[tuple[str, str], int] = {}
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
@@ -141,7 +144,8 @@ class Accounts:
         self._forget()
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
         collateral = {venue: answer.collateral_usd for venue, answer in known.items()}
-        return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills)
+        owners = {key: owner for key, owner in self._owners.items() if self._attributed.get(key)}
+        return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills, owners)
 
     async def _ask(self, venue: str) -> _Answer | str:
         trading = self._trading[venue]
@@ -172,10 +176,10 @@ class Accounts:
         if identity in self._counted:
             return False
         self._counted[identity] = execution.ts_ms
-        self._attributed[execution.key] = (
-            self._attributed.get(execution.key, Decimal(0)) + execution.signed_quantity
-        )
-        client_id = execution.client_id or ""
+        held, client_id = self._attributed.get(execution.key, Decimal(0)), execution.client_id or ""
+        self._attributed[execution.key] = held + execution.signed_quantity
+        if held * self._attributed[execution.key] <= 0:  # opened, or turned over
+            self._owners[execution.key] = self._ours[client_id][0].strategy
         self._executed[client_id] = self._executed.get(client_id, Decimal(0)) + execution.quantity
         return True
 

@@ -13,7 +13,7 @@ from enum import IntEnum, StrEnum
 from hedged.config import RiskConfig
 from hedged.domain.approved import ApprovedIntent, GateSeal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.domain.orders import Hashes, Intent, Purpose
+from hedged.domain.orders import Hashes, Intent, Purpose, Strategy
 from hedged.risk.exposure import cap_usage, reduces
 
 
@@ -56,8 +56,8 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market; `closed`: markets on
-    which nothing may be opened, and why.
+    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market, `owners`: for which
+    strategy they are held; `closed`: markets on which nothing may be opened, and why.
     """
 
     loaded: Hashes
@@ -73,6 +73,7 @@ class GateFacts:
     orders_last_hour: int
     notional_last_hour_usd: Decimal
     closed: Mapping[SeriesKey, str] = field(default_factory=dict)
+    owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hedged.config import HedgeConfig, RiskConfig
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
-from hedged.domain.orders import Purpose
+from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.signals import SignalEffect
 from hedged.strategy.economics import RELOCATE
 from hedged.strategy.planner import NEGLIGIBLE, plan
@@ -26,7 +26,8 @@ def decide(
     planned now keeps what it has; one that is no longer held or protected gets its hedge closed.
     """
     states, desired, unplanned = [], [], {}
-    for symbol in sorted({*snapshot.own, *(key.symbol for key, q in snapshot.attributed.items() if q)}):
+    mine = snapshot.part_of(Strategy.FUNDING_HEDGE)
+    for symbol in sorted({*snapshot.own, *(key.symbol for key in mine)}):
         if not snapshot.own.get(symbol) or (protect is not None and symbol not in protect):
             released = _release(symbol, snapshot)
             if released:
@@ -59,8 +60,8 @@ def _release(symbol: str, snapshot: Snapshot) -> list[DesiredPosition]:
         DesiredPosition(
             key, Decimal(0), Purpose.OWN_RESTORE if key.venue == INJECTIVE else Purpose.HEDGE_CLOSE, reason
         )
-        for key, quantity in sorted(snapshot.attributed.items())
-        if key.symbol == symbol and quantity != 0
+        for key, quantity in sorted(snapshot.part_of(Strategy.FUNDING_HEDGE).items())
+        if key.symbol == symbol
     ]
 
 
@@ -100,18 +101,20 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
     own = snapshot.own[symbol]
     side = 1 if own > 0 else -1
     keys = [here] + [k for v in sorted(hedge.venues) if (k := SeriesKey(v, symbol)) in snapshot.markets]
-    tradable = [k for k in keys if k in snapshot.marks and k in snapshot.forecasts.keys]
+    mine = snapshot.part_of(Strategy.FUNDING_HEDGE)
+    taken = {k for k, owner in snapshot.owners.items() if k.symbol == symbol and k not in mine}
+    tradable = [k for k in keys if k in snapshot.marks and k in snapshot.forecasts.keys and k not in taken]
     legs = {
         k.venue: float(q) * mark
-        for k, q in sorted(snapshot.attributed.items())
-        if k.symbol == symbol and k.venue != INJECTIVE and q != 0
+        for k, q in sorted(mine.items())
+        if k.symbol == symbol and k.venue != INJECTIVE
     }
     signal = snapshot.signals.get(symbol, SignalEffect())
     return SymbolState(
         symbol=symbol,
         side=side,
         own_usd=float(abs(own)) * mark,
-        cut_usd=max(0.0, -side * float(snapshot.attributed.get(here, Decimal(0))) * mark),
+        cut_usd=max(0.0, -side * float(mine.get(here, Decimal(0))) * mark),
         legs_usd=legs,
         rates={k.venue: snapshot.forecasts.column(k) for k in tradable},
         costs={k.venue: _leg_costs(snapshot.markets[k].costs) for k in tradable},

@@ -6,16 +6,17 @@ from decimal import Decimal
 
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.market import Market, SeriesKey
-from hedged.domain.orders import Hashes, Purpose
+from hedged.domain.orders import Hashes, Purpose, Strategy
 from hedged.domain.signals import SignalEffect
 from hedged.features.moments import Moments
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market; `marks`: fresh marks
-    only, so a market that is missing is stale or unknown; `collateral_usd`: by hedge venue, unknown ones missing;
-    `closed`: markets on which nothing may be opened, and why; `signals`: what signals mean, by symbol.
+    """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market, `owners`: for which
+    strategy they are held; `marks`: fresh marks only, so a market that is missing is stale or unknown;
+    `collateral_usd`: by hedge venue, unknown ones missing; `closed`: markets on which nothing may be opened, and why;
+    `signals`: what signals mean, by symbol.
     """
 
     now_ms: int
@@ -30,6 +31,15 @@ class Snapshot:
     equity_usd: Decimal
     closed: Mapping[SeriesKey, str] = field(default_factory=dict)
     signals: Mapping[str, SignalEffect] = field(default_factory=dict)
+    owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
+
+    def part_of(self, strategy: Strategy) -> dict[SeriesKey, Decimal]:
+        """Return the signed coins that are held for one strategy, by market, without zeros."""
+        return {
+            key: quantity
+            for key, quantity in self.attributed.items()
+            if quantity != 0 and self.owners.get(key, Strategy.FUNDING_HEDGE) is strategy
+        }
 
 
 @dataclass(frozen=True, slots=True)
