@@ -25,8 +25,8 @@ from hedged.features.targets import HORIZONS, targets_of
 from hedged.forecast.adapt import Adaptation, prior_of
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, remembered, together
-from hedged.forecast.members import Inputs, Members, Opinions
-from hedged.forecast.walk import Issued, Waiting, calibrated, issue
+from hedged.forecast.members import Members, Opinions
+from hedged.forecast.walk import Issued, Waiting, calibrated, issue, opinions_on
 
 HORIZON_OF = {24: "m24h", 120: "m120h"}
 FIRST_DAYS = 7
@@ -126,8 +126,7 @@ class EnsembleForecaster:
         index = {key: i for i, key in enumerate(grid.keys)}
         samples = samples_at(grid, at, {}, index, 0, scale, self._nowcasts.nowcast)
         venue, coin = self._card.vocabulary.encode(grid.keys)
-        inputs = Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
-        return _Said(samples, self._members.ask(inputs))
+        return _Said(samples, opinions_on(self._members, samples, venue, coin))
 
     def _learn(self, grid: HourlyGrid) -> None:
         """Go through the memory day by day and learn from all that has settled by now."""

@@ -18,6 +18,7 @@ from hedged.features.sampling import ALL_SETTLEMENTS, Sampling, collected
 from hedged.features.targets import HORIZONS
 from hedged.forecast.adapt import Adaptation, Batch, Outcomes, group_of, prior_of
 from hedged.forecast.artefact import Card
+from hedged.forecast.extremes import USUAL, tempered
 from hedged.forecast.members import Inputs, Members, Opinions
 
 WARM_UP_MS = 45 * DAY_MS
@@ -91,9 +92,7 @@ def walk(
         samples = samples.pick(np.isin(samples.series, rows_wanted))
         if not len(samples):
             continue
-        opinions = members.ask(
-            Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series])
-        )
+        opinions = opinions_on(members, samples, venue, coin)
         days = samples.origin_ms // DAY_MS
         for day in np.unique(days):
             rows = np.flatnonzero(days == day)
@@ -103,6 +102,15 @@ def walk(
             if (inside := issued.samples.origin_ms >= from_ms).any():
                 yield Issued(issued.samples.pick(inside), issued.quantiles[inside], issued.p_up[inside])
         on_progress((int(samples.origin_ms.max()) - start_ms) / (to_ms - start_ms))
+
+
+def opinions_on(
+    members: Members, samples: Samples, venue: NDArray[np.int64], coin: NDArray[np.int64]
+) -> Opinions:
+    """Ask the members about samples, and temper what they say of extremes. `venue`, `coin`: codes by series."""
+    told = members.ask(Inputs(samples.tabular, samples.sequence, venue[samples.series], coin[samples.series]))
+    usual = samples.tabular[:, samples.names.index(USUAL)].astype(np.float64)
+    return Opinions(tempered(told.quantiles, usual, samples.interval_h > 1))
 
 
 def issue(adaptation: Adaptation, samples: Samples, opinions: Opinions, waiting: Waiting) -> Issued:
