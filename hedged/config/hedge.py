@@ -58,6 +58,12 @@ class HedgeConfig(Section):
     equity_at_risk: Decimal = Field(
         Decimal("0.02"), gt=0, le=1, description="95 % loss over the horizon ÷ equity"
     )
+    tail_h: int = Field(
+        168,
+        ge=0,
+        le=720,
+        description="hours after the horizon for which a hedge may still be worth something, at most its cost",
+    )
     capital_rate_per_year: Decimal = Field(Decimal("0.05"), ge=0, description="charge on margin tied up")
     collateral_share: Decimal = Field(
         Decimal("0.25"), gt=0, le=1, description="paper: idle margin at each hedge venue ÷ equity"

@@ -1,7 +1,7 @@
 """How much prices move, and move together, over a horizon: what the planner's variances are made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,17 @@ from hedged.features.resample import HourlyGrid
 WINDOW_H = 30 * 24  # hours of price moves that are looked at
 MIN_SIGMA_PER_HOUR = 0.001  # a frozen price must not look riskless
 MIN_BASIS_SIGMA = 0.0005
+USUAL_H = 120
+"""Half-life of what a rate's usual level is; see `strategy.economics.CARRY` for how it was chosen."""
+MIN_USUAL_H = 24
+"""Hours that must be known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
     """`sigma`: standard deviation of a symbol's log price on Injective over the horizon. `basis_sigma`: the same of
     the change of a venue's log price against Injective's. `correlation`: of hourly moves, rows as `symbols`; NaN where
-    it cannot be told.
+    it cannot be told. `usual`: rate per hour that a series returns to; it is not there where too few hours are known.
     """
 
     horizon_h: float
@@ -26,6 +30,7 @@ class Moments:
     sigma: Mapping[str, float]
     basis_sigma: Mapping[SeriesKey, float]
     correlation: NDArray[np.float64]
+    usual: Mapping[SeriesKey, float] = field(default_factory=dict)
 
     def correlation_of(self, sides: Mapping[str, int]) -> NDArray[np.float64]:
         """Return the correlation matrix of some symbols, in their order. `sides`: +1 long, −1 short.
@@ -54,7 +59,17 @@ def moments(grid: HourlyGrid, horizon_h: int) -> Moments:
         for key, i in row.items()
         if key.venue != INJECTIVE and key.symbol in sigma
     }
-    return Moments(horizon_h, symbols, sigma, basis, _correlation(moves))
+    return Moments(horizon_h, symbols, sigma, basis, _correlation(moves), _usual(grid))
+
+
+def _usual(grid: HourlyGrid) -> dict[SeriesKey, float]:
+    """Weigh the last month's hourly levels exponentially, half-life USUAL_H; unknown hours have no weight."""
+    level = grid.level[:, -WINDOW_H:]
+    weight = 0.5 ** (np.arange(level.shape[1])[::-1] / USUAL_H) * np.isfinite(level)
+    total = weight.sum(axis=1)
+    mean = (weight * np.nan_to_num(level)).sum(axis=1) / np.maximum(total, 1e-12)
+    enough = total >= (1 - 0.5 ** (MIN_USUAL_H / USUAL_H)) * USUAL_H / np.log(2)
+    return {key: float(mean[i]) for i, key in enumerate(grid.keys) if enough[i]}
 
 
 def _sigma(moves: NDArray[np.float64]) -> float:

@@ -12,7 +12,8 @@ from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.signals import SignalEffect
 from hedged.strategy.economics import RELOCATE
-from hedged.strategy.planner import NEGLIGIBLE, plan
+from hedged.strategy.kelly import NEGLIGIBLE
+from hedged.strategy.planner import plan
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.state import LegCosts, PlannerSettings, PlannerState, SymbolPlan, SymbolState
 
@@ -79,6 +80,7 @@ def planner_settings(hedge: HedgeConfig, risk: RiskConfig, equity_usd: Decimal) 
         max_leverage=min(float(risk.max_leverage), 1.0 / distance),
         capital_rate_per_year=float(hedge.capital_rate_per_year),
         knots=tuple(hedge.confidence_knots),
+        tail_h=float(hedge.tail_h),
     )
 
 
@@ -103,6 +105,7 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
     keys = [here] + [k for v in sorted(hedge.venues) if (k := SeriesKey(v, symbol)) in snapshot.markets]
     mine = snapshot.part_of(Strategy.FUNDING_HEDGE)
     taken = {k for k, owner in snapshot.owners.items() if k.symbol == symbol and k not in mine}
+    hedging = [k for k in taken if snapshot.owners[k] is Strategy.CASCADE_HEDGE]  # uses up the same cap
     tradable = [k for k in keys if k in snapshot.marks and k in snapshot.forecasts.keys and k not in taken]
     legs = {
         k.venue: float(q) * mark
@@ -123,6 +126,8 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         closed={k.venue: snapshot.closed[k] for k in keys if k in snapshot.closed},
         increase_factor=signal.factor,
         note=signal.note,
+        usual={k.venue: snapshot.moments.usual[k] for k in tradable if k in snapshot.moments.usual},
+        taken_usd=sum(float(abs(snapshot.attributed.get(k, Decimal(0)))) * mark for k in hedging),
     )
 
 

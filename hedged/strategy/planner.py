@@ -9,62 +9,72 @@ from hedged.strategy.economics import (
     OPPOSITE,
     RELOCATE,
     Leg,
-    confidence,
     frozen_cut_usd,
-    kelly_share,
     may_grow,
     own_funding_usd,
 )
-from hedged.strategy.kelly import KellySolution, frozen_legs, full_kelly
+from hedged.strategy.kelly import NEGLIGIBLE, KellySolution, solve
+from hedged.strategy.programme import frozen_legs
 from hedged.strategy.state import LegPlan, PlannerSettings, PlannerState, SymbolPlan, SymbolState
-
-NEGLIGIBLE = 1e-4  # of the own position: below this a solver's answer is zero
+from hedged.strategy.wording import explained
 
 
 def plan(state: PlannerState) -> tuple[SymbolPlan, ...]:
     """Plan every market. Pure; the same state gives the same plan."""
-    solution = full_kelly(state)
+    solution = solve(state)
     return tuple(_plan_symbol(state, solution, i) for i in range(len(state.symbols)))
 
 
 def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> SymbolPlan:
     symbol, settings = state.symbols[i], state.settings
-    legs, sizes = solution.legs[i], solution.sizes_usd[i]
+    legs = solution.legs[i]
     keep_small = not _over_a_limit(state, symbol, legs)
     plans = [
-        _step_two(leg, float(size), symbol, settings, keep_small)
-        for leg, size in zip(legs, sizes, strict=True)
-    ]
-    room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values())
+        _worth_an_order(
+            LegPlan(
+                leg.kind, leg.venue, leg.now_usd, float(full), float(target), float(sure), 0.0,
+                leg.open_cost, leg.mean_saving, leg.mean_value - leg.mean_saving,
+            ),
+            symbol, settings, keep_small,
+        )
+        for leg, full, target, sure in zip(
+            legs, solution.full_usd[i], solution.target_usd[i], solution.confidence[i], strict=True
+        )
+    ]  # fmt: skip
+    room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values()) - symbol.taken_usd
     plans = _within_cap(_without_round_trip(plans), room)
-    plans = [
-        replace(p, expected_saving_usd=leg.mean_saving * p.target_usd)
-        for leg, p in zip(legs, plans, strict=True)
-    ]
+    plans = [replace(p, expected_saving_usd=p.saving_per_usd * p.target_usd) for p in plans]
     cut, positions = _positions(plans, symbol)
-    saving = sum(p.expected_saving_usd for p in plans)
     cost = _cost_usd(symbol, cut, positions)
     moving = [p for p in plans if abs(p.target_usd - p.now_usd) > NEGLIGIBLE * symbol.own_usd]
-    allowed = [leg for leg in legs if settings.allow_own_cut or leg.kind == OPPOSITE] or legs
-    allowed = [leg for leg in allowed if may_grow(leg, symbol)] or allowed
-    best = max(allowed, key=lambda leg: leg.mean_saving - leg.open_cost)
-    gain = saving - sum(leg.mean_saving * leg.now_usd for leg in legs)
-    shown = moving or [p for p in plans if p.target_usd > 0]
+    best = _best(plans, legs, symbol, settings)
+    gain = sum(p.saving_per_usd * (p.target_usd - p.now_usd) for p in plans)
+    shown = moving or [p for p in plans if p.target_usd > 0] or [best]
     result = SymbolPlan(
         symbol=symbol.symbol,
         cut_usd=cut,
         legs_usd=positions,
         legs=tuple(plans),
         funding_usd=own_funding_usd(symbol, settings),
-        expected_saving_usd=saving,
+        expected_saving_usd=sum(p.expected_saving_usd for p in plans),
         cost_usd=cost,
         break_even_h=_break_even_h(gain, cost, best, settings.horizon_h),
-        confidence=max((p.confidence for p in shown), default=confidence(best, 0.0)),
+        confidence=max(p.confidence for p in shown),
         reason="",
     )
-    reason = _reason(result, moving, best, settings, solution.solved)
+    reason = explained(result, moving, best, settings, solution.solved)
     held_back = [f"held back: {why}" for why in sorted(set(symbol.closed.values()))]
     return replace(result, reason="; ".join(filter(None, [reason, *held_back, symbol.note])))
+
+
+def _best(
+    plans: Sequence[LegPlan], legs: Sequence[Leg], symbol: SymbolState, settings: PlannerSettings
+) -> LegPlan:
+    """Return the leg that one would open first, whether it pays or not."""
+    allowed = [p for p in plans if settings.allow_own_cut or p.kind == OPPOSITE] or list(plans)
+    open_ = {(leg.kind, leg.venue) for leg in legs if may_grow(leg, symbol)}
+    allowed = [p for p in allowed if (p.kind, p.venue) in open_] or allowed
+    return max(allowed, key=lambda p: p.saving_per_usd + p.later_per_usd - p.open_cost)
 
 
 def _over_a_limit(state: PlannerState, symbol: SymbolState, legs: Sequence[Leg]) -> bool:
@@ -82,31 +92,20 @@ def _over_a_limit(state: PlannerState, symbol: SymbolState, legs: Sequence[Leg])
     )
 
 
-def _step_two(
-    leg: Leg, full_usd: float, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
+def _worth_an_order(
+    plan_: LegPlan, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
 ) -> LegPlan:
-    """Shrink an increase by the leg's confidence; a decrease is already worth its closing cost and stands.
+    """Scale an increase by what signals say, never beyond full Kelly, and leave what is too little for an order.
 
-    Signals scale the increase once more, never beyond full Kelly, and not at all where the confidence allows none.
-    `keep_small`: leave changes that are too little to be worth an order; going flat always is.
+    `keep_small`: leave small decreases too; going flat always is worth an order.
     """
-    if not may_grow(leg, symbol):
-        full_usd = min(full_usd, leg.now_usd)  # the solver keeps to it but for its tolerance
-    if abs(full_usd - leg.now_usd) < NEGLIGIBLE * symbol.own_usd:
-        full_usd = leg.now_usd
-    if full_usd < NEGLIGIBLE * symbol.own_usd:
-        full_usd = 0.0
-    c = confidence(leg, full_usd)
-    target = full_usd
-    if full_usd > leg.now_usd:
-        share = min(1.0, kelly_share(c, settings.knots) * symbol.increase_factor)
-        target = max(leg.now_usd, share * full_usd)
-    small = abs(target - leg.now_usd) < settings.min_change * symbol.own_usd
-    if small and target > 0 and (keep_small or target > leg.now_usd):
-        target = leg.now_usd
-    return LegPlan(
-        leg.kind, leg.venue, leg.now_usd, full_usd, target, c, expected_saving_usd=0.0
-    )  # set when final
+    now, target = plan_.now_usd, plan_.target_usd
+    if target > now:
+        target = min(plan_.full_kelly_usd, now + symbol.increase_factor * (target - now))
+    small = abs(target - now) < settings.min_change * symbol.own_usd
+    if small and target > 0 and (keep_small or target > now):
+        target = now
+    return replace(plan_, target_usd=target)
 
 
 def _without_round_trip(plans: list[LegPlan]) -> list[LegPlan]:
@@ -160,47 +159,8 @@ def _cost_usd(symbol: SymbolState, cut: float, positions: dict[str, float]) -> f
     )
 
 
-def _break_even_h(gain_usd: float, cost_usd: float, best: Leg, horizon_h: float) -> float:
+def _break_even_h(gain_usd: float, cost_usd: float, best: LegPlan, horizon_h: float) -> float:
     """Hours until the change has earned its cost; with no change, of the best leg not taken."""
     if cost_usd <= 0:
-        gain_usd, cost_usd = best.mean_saving, best.open_cost
+        gain_usd, cost_usd = best.saving_per_usd, best.open_cost
     return cost_usd / gain_usd * horizon_h if gain_usd > 0 else float("inf")
-
-
-def _reason(
-    result: SymbolPlan, moving: list[LegPlan], best: Leg, settings: PlannerSettings, solved: bool
-) -> str:
-    hours = f"{settings.horizon_h:g} h"
-    if not solved:
-        return "the optimiser found no solution: every leg stays where it is"
-    if moving:
-        main = max(moving, key=lambda p: abs(p.target_usd - p.now_usd))
-        verb, saves = (
-            ("grow", "saves") if main.target_usd > main.now_usd else ("shrink", "what is left saves")
-        )
-        return (
-            f"{verb} {_name(main.kind, main.venue)} from {main.now_usd:,.0f} to {main.target_usd:,.0f} USD: "
-            f"{saves} {result.expected_saving_usd:,.2f} USD expected over {hours}, "
-            f"change costs {result.cost_usd:,.2f}, confidence {main.confidence:.2f}"
-        )
-    if any(p.target_usd > 0 for p in result.legs):
-        held = max(result.legs, key=lambda p: p.target_usd)
-        return (
-            f"hold {_name(held.kind, held.venue)} at {held.target_usd:,.0f} USD: worth "
-            f"{result.expected_saving_usd:,.2f} USD over {hours}; changing it costs more than it brings"
-        )
-    if best.mean_saving <= 0:
-        return (
-            f"no hedge: the position is expected to receive funding over {hours}, and no leg saves anything"
-        )
-    why = "it does not earn its cost" if best.mean_saving <= best.open_cost else "its risk outweighs its gain"
-    return (
-        f"no hedge: the best leg, {_name(best.kind, best.venue)}, saves {best.mean_saving * 1e4:.2f} bp over {hours} "
-        f"and costs {best.open_cost * 1e4:.2f} bp; {why}"
-    )
-
-
-def _name(kind: str, venue: str) -> str:
-    return {CUT: "the own-position cut", RELOCATE: f"the relocation to {venue}"}.get(
-        kind, f"the opposite perp on {venue}"
-    )

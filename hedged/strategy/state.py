@@ -26,7 +26,8 @@ class SymbolState:
     position by hedge venue. `rates`: (n_scenarios,) mean rate per hour by venue over the horizon; a venue whose rate is
     unknown is absent and is neither opened nor enlarged. `sigma`: standard deviation of the price's relative move
     over the horizon; `basis_sigma`: the same of the venue's price against Injective's. `closed`: venues on which no leg
-    may grow, and why; `increase_factor`: what signals scale increases by; `note`: what they say.
+    may grow, and why; `increase_factor`: what signals scale increases by; `note`: what they say. `usual`: the rate per
+    hour that each venue's returns to; `taken_usd`: what other strategies take of the cap and of the delta band.
     """
 
     symbol: str
@@ -41,11 +42,15 @@ class SymbolState:
     closed: Mapping[str, str] = field(default_factory=dict)
     increase_factor: float = 1.0
     note: str = ""
+    usual: Mapping[str, float] = field(default_factory=dict)
+    taken_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlannerSettings:
-    """The operator's choices, as floats. `knots`: (confidence, share of full Kelly), ascending."""
+    """The operator's choices, as floats. `knots`: (confidence, share of full Kelly), ascending; `tail_h`: hours after
+    the horizon for which a leg may still be worth something.
+    """
 
     horizon_h: float
     cap: float
@@ -57,6 +62,7 @@ class PlannerSettings:
     max_leverage: float
     capital_rate_per_year: float
     knots: tuple[tuple[float, float], ...]
+    tail_h: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,10 @@ class PlannerState:
 
 @dataclass(frozen=True, slots=True)
 class LegPlan:
-    """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(net saving over H > 0)."""
+    """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(its value less its cost > 0) at
+    its full-Kelly size. Per USD: `open_cost`, `saving_per_usd` expected over the horizon, `later_per_usd` what it is
+    then still worth.
+    """
 
     kind: str
     venue: str
@@ -80,6 +89,9 @@ class LegPlan:
     target_usd: float
     confidence: float
     expected_saving_usd: float
+    open_cost: float = 0.0
+    saving_per_usd: float = 0.0
+    later_per_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

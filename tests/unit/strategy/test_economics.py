@@ -1,5 +1,7 @@
 """What a leg saves and costs, how sure that is, and how much of full Kelly it is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hedged.strategy.economics import (
     OPPOSITE,
     RELOCATE,
     Leg,
-    confidence,
+    confidences,
     kelly_share,
     legs_of,
     own_funding_usd,
@@ -26,7 +28,8 @@ KNOTS = ((0.50, 0.25), (0.80, 0.60))
 def leg(saving: list[float], now: float = 0.0) -> Leg:
     """A leg that costs 10 bp to open, 5 of them for the margin, and 5 bp to close."""
     array = np.array(saving)
-    return Leg(CUT, INJECTIVE, now, array, 0.0005, 0.0005, float(array.mean()))
+    mean = float(array.mean())
+    return Leg(CUT, INJECTIVE, now, array, 0.0005, 0.0005, mean, 0.0, array, mean)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_more_confidence_is_never_less_hedge(a: float, b: float) -> None:
 )
 def test_confidence(saving: list[float], now: float, size: float, sure: float) -> None:
     """If this fails, the confidence that sizes every hedge is not the chance that it pays after its costs."""
-    assert confidence(leg(saving, now), size) == sure
+    assert confidences([leg(saving, now)], np.array([float(size)])) == [sure]
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -102,3 +105,39 @@ def test_own_funding_is_money_received(side: int) -> None:
     mean, low, high = own_funding_usd(symbol(side=side), SETTINGS)
     assert mean == pytest.approx(-side * 100_000 * 24 * 4_400 * BP_A_YEAR)
     assert low < mean < high
+
+
+@given(
+    st.sampled_from([1, -1]),
+    st.floats(-60_000, 60_000),
+    st.floats(-60_000, 60_000),
+    st.none() | st.floats(-60_000, 60_000),
+)
+def test_what_a_leg_is_worth_later_is_within_its_cost(
+    side: int, here: float, there: float, usual: float | None
+) -> None:
+    """If this fails, a hedge is opened for what others could open as well then, or kept though closing it is cheap."""
+    known = {} if usual is None else {INJECTIVE: usual * BP_A_YEAR, "binance": there * BP_A_YEAR}
+    given_ = symbol(side=side, rates={INJECTIVE: rates(here), "binance": rates(there, seed=2)}, usual=known)
+    for one in legs_of(given_, replace(SETTINGS, tail_h=168.0)):
+        later = one.value - one.saving
+        assert (np.abs(later) <= one.trade_cost + 1e-15).all()
+        expected = one.mean_saving / 24 if usual is None else None
+        if expected is not None and abs(168 * expected) < 0.1 * one.trade_cost:
+            assert later.mean() == pytest.approx(168 * expected, abs=0.5 * one.trade_cost)
+    for one in legs_of(given_, SETTINGS):
+        assert (one.value == one.saving).all(), "with no time after the horizon it is worth nothing then"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_spike_is_not_what_is_usual(side: int) -> None:
+    """If this fails, a day of high funding is taken for a month of it, and every spike is paid for twice."""
+    spike = {INJECTIVE: side * rates(9_000, 0.0), "binance": side * rates(100, 0.0)}
+    calm = {INJECTIVE: side * 300 * BP_A_YEAR, "binance": side * 250 * BP_A_YEAR}
+    settings = replace(SETTINGS, tail_h=168.0)
+    *_, passing = legs_of(symbol(side=side, rates=spike, usual=calm), settings)
+    *_, lasting = legs_of(symbol(side=side, rates=spike), settings)
+    assert passing.mean_saving == lasting.mean_saving
+    after = 168 * (0.3 * 8_900 + 0.7 * 50) * BP_A_YEAR
+    assert passing.mean_value - passing.mean_saving == pytest.approx(min(after, passing.trade_cost))
+    assert lasting.mean_value - lasting.mean_saving == pytest.approx(lasting.trade_cost)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from states import mirrored, random_state, rates, scaled, state, symbol
 
 from hedged.domain.market import INJECTIVE
+from hedged.strategy import kelly
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg
-from hedged.strategy.kelly import Z_95, full_kelly
+from hedged.strategy.programme import Z_95
 from hedged.strategy.state import LegCosts, PlannerState, SymbolState
 
 seeds = st.integers(0, 2**31)
@@ -20,11 +21,11 @@ seeds = st.integers(0, 2**31)
 
 def solve(given_: PlannerState) -> list[tuple[SymbolState, dict[tuple[str, str], float]]]:
     """Full-Kelly sizes in USD by (kind, venue), for each symbol."""
-    solution = full_kelly(given_)
+    solution = kelly.solve(given_)
     assert solution.solved
     return [
         (s, {(leg.kind, leg.venue): float(x) for leg, x in zip(legs, sizes, strict=True)})
-        for s, legs, sizes in zip(given_.symbols, solution.legs, solution.sizes_usd, strict=True)
+        for s, legs, sizes in zip(given_.symbols, solution.legs, solution.full_usd, strict=True)
     ]
 
 
@@ -208,9 +209,9 @@ def test_no_grid_point_is_better(case: str) -> None:
     """If this fails, the programme that is solved is not the problem that the design states, or it is solved badly."""
     of_symbol, of_state = CASES[case]
     given_ = state(symbol(**of_symbol), **of_state)
-    solution = full_kelly(given_)
+    solution = kelly.solve(given_)
     (legs,) = solution.legs
-    found = np.array([solution.sizes_usd[0]])
+    found = np.array([solution.full_usd[0]])
     value = float(objective(given_, legs, found)[0])
     *_, best = grids(given_, legs)
     assert value >= best - 1e-4 * max(abs(best), 1e-3 * abs(value) + 1e-2)
@@ -250,5 +251,5 @@ def test_correlated_risk_counts_together() -> None:
 
 def test_no_book_no_problem() -> None:
     """If this fails, a daemon without protected positions crashes."""
-    solution = full_kelly(replace(state(), symbols=(), correlation=np.empty((0, 0))))
-    assert (solution.legs, solution.sizes_usd, solution.solved) == ((), (), True)
+    solution = kelly.solve(replace(state(), symbols=(), correlation=np.empty((0, 0))))
+    assert (solution.legs, solution.full_usd, solution.solved) == ((), (), True)

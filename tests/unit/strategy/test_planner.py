@@ -2,20 +2,20 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from states import SETTINGS, mirrored, random_state, rates, scaled, state, symbol
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy import planner
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, frozen_cut_usd, kelly_share
-from hedged.strategy.kelly import KellySolution, full_kelly
-from hedged.strategy.planner import NEGLIGIBLE, _without_round_trip, plan
-from hedged.strategy.state import LegPlan, PlannerState, SymbolPlan
+from hedged.strategy.kelly import NEGLIGIBLE
+from hedged.strategy.planner import _without_round_trip, plan
+from hedged.strategy.programme import Programme
+from hedged.strategy.state import LegCosts, LegPlan, PlannerState, SymbolPlan
 
 seeds = st.integers(0, 2**31)
+KNOTS = SETTINGS.knots
 
 
 def one(given_: PlannerState) -> SymbolPlan:
@@ -36,9 +36,6 @@ def test_rules_of_step_two(seed: int) -> None:
             if leg.target_usd > leg.now_usd:
                 assert leg.full_kelly_usd > leg.now_usd
                 assert leg.confidence >= 0.5
-                assert (
-                    leg.target_usd <= kelly_share(leg.confidence, settings.knots) * leg.full_kelly_usd + dust
-                )
             if leg.target_usd < leg.now_usd:
                 # a cut may wait for the relocations that take its place
                 most = leg.now_usd if leg.kind == CUT else leg.full_kelly_usd
@@ -86,24 +83,31 @@ def _at_a_threshold(result: SymbolPlan, own_usd: float) -> bool:
         abs(leg.confidence - 0.5) < 0.01
         or abs(abs(leg.full_kelly_usd - leg.now_usd) - NEGLIGIBLE * own_usd) < 1e-4 * own_usd
         or abs(leg.full_kelly_usd) < 2e-4 * own_usd
-        or abs(abs(_wanted(leg) - leg.now_usd) - SETTINGS.min_change * own_usd) < 1e-3 * own_usd
+        or abs(abs(leg.target_usd - leg.now_usd) - SETTINGS.min_change * own_usd) < 1e-3 * own_usd
         for leg in result.legs
     )
 
 
-def _wanted(leg) -> float:
-    if leg.full_kelly_usd <= leg.now_usd:
-        return leg.full_kelly_usd
-    return max(leg.now_usd, kelly_share(leg.confidence, SETTINGS.knots) * leg.full_kelly_usd)
+@pytest.mark.parametrize(("spread", "share"), [(0.0, 0.60), (2.0, 0.51)])
+def test_where_risk_alone_limits_confidence_takes_its_share_of_kelly(spread: float, share: float) -> None:
+    """If this fails, hedges that only risk limits are sized by another law than requirement C5."""
+    free = {INJECTIVE: LegCosts(0.0, 0.0)}
+    saves = symbol(rates={INJECTIVE: rates(8_000, spread)}, costs=free, basis_sigma={})
+    loose = {"equity_usd": 10_000.0, "equity_at_risk": 10.0, "cap": 1.0, "delta_band": 1.0, "min_change": 0.0}
+    (cut,) = one(state(saves, **loose)).legs
+    assert 0 < cut.full_kelly_usd < 100_000
+    assert cut.target_usd == pytest.approx(kelly_share(cut.confidence, KNOTS) * cut.full_kelly_usd, rel=1e-3)
+    assert cut.target_usd / cut.full_kelly_usd == pytest.approx(share, abs=0.03)
 
 
-def test_a_sure_saving_is_taken_at_its_share() -> None:
-    """If this fails, the planner hedges nothing, or all, where it should hedge six tenths."""
+def test_where_a_limit_binds_the_limit_stands() -> None:
+    """If this fails, the cap is shrunk once more by a share of Kelly that lies far beyond it."""
     sure = symbol(rates={INJECTIVE: rates(30_000, 0.01), "binance": rates(900, 0.01)})
-    result = one(state(sure))
+    result = one(state(sure, equity_usd=1e6, collateral_usd={"binance": 1e6}))
     (main,) = [leg for leg in result.legs if leg.target_usd > 0 and leg.kind == RELOCATE]
     assert main.confidence == 1.0
-    assert main.target_usd == pytest.approx(0.6 * main.full_kelly_usd)
+    total = sum(leg.target_usd for leg in result.legs)
+    assert total == pytest.approx(0.4 * sure.own_usd, rel=1e-3)
     assert "relocation to binance" in result.reason
     assert result.break_even_h < 24
     assert result.expected_saving_usd > result.cost_usd
@@ -138,9 +142,7 @@ def test_a_hedge_that_costs_money_is_closed() -> None:
 def test_no_solution_leaves_everything_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a solver that gives up closes hedges or opens random ones."""
     given_ = state(symbol(cut_usd=9_000.0, legs_usd={"binance": 4_000.0}))
-    solved = full_kelly(given_)
-    stay = tuple(np.array([leg.now_usd for leg in legs]) for legs in solved.legs)
-    monkeypatch.setattr(planner, "full_kelly", lambda _: KellySolution(solved.legs, stay, False))
+    monkeypatch.setattr(Programme, "solve", lambda *_: None)
     result = one(given_)
     assert (result.cut_usd, result.legs_usd["binance"]) == (9_000.0, 4_000.0)
     assert "no solution" in result.reason
@@ -251,8 +253,7 @@ def test_signals_scale_increases_within_the_plan_and_nothing_else(
             for leg, usual in zip(result.legs, unscaled.legs, strict=True):
                 assert (leg.full_kelly_usd, leg.now_usd) == (usual.full_kelly_usd, usual.now_usd)
                 if leg.target_usd > leg.now_usd:
-                    most = min(1.0, factor * kelly_share(leg.confidence, given_.settings.knots))
-                    assert leg.target_usd <= most * leg.full_kelly_usd + dust
+                    assert leg.target_usd <= leg.full_kelly_usd + dust
                     assert leg.confidence >= 0.5, "no signal replaces confidence"
                 elif leg.kind != CUT and usual.target_usd < usual.now_usd:
                     assert leg.target_usd == usual.target_usd, "a decrease is not the signal's"

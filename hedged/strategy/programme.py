@@ -1,0 +1,229 @@
+"""The convex programme of the plan, as dense arrays: what both steps of `kelly` minimise, and within which limits.
+
+minimise  cost(h − h_now) − E[value(h)] + ½·λ·Var[PnL(h) − PnL(unchanged)],   λ = 1 / equity
+subject to the cap, the delta band, collateral × leverage per venue and the equity at risk.
+
+Variables: leg sizes; for each (market, venue) at which something is held an up (what the position grows by), which its
+absolute-value cost is made of; for each leg that is held a growth, on which the charge on tied-up margin is paid. Where
+nothing is held a leg's costs are linear in its size and need neither. Everything is in units of `scale` USD and basis
+points, so that the programme is well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point
+method), whose dense form takes these few hundred variables faster than a sparse one can order them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import piqp
+from numpy.typing import NDArray
+
+from hedged.domain.market import INJECTIVE
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd, usable_venues
+from hedged.strategy.state import PlannerState, SymbolState
+
+IN_BP = 1e4
+"""The objective is a matter of basis points; the solver's tolerances are absolute."""
+Z_95 = 1.6449
+"""One-sided 95 % of the normal law, for the equity at risk."""
+
+LEAST = 1e-7
+"""Room, in units of scale, that is none: bounds that all but meet leave an interior-point method no interior."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """`variance` (legs, legs): λ·Var; `impact` (legs, legs) and `linear` (legs,): costs less value; `rows` (limits,
+    legs) · sizes ≤ `limits`; `books` (held, legs): position at each held (market, venue), `today` (held,) what it is,
+    `per_change` (held,) what a change of it costs; `growing`: indices of held legs, `capital` what their growth costs.
+    """
+
+    scale: float
+    now: Array
+    variance: Array
+    impact: Array
+    linear: Array
+    rows: Array
+    limits: Array
+    books: Array
+    today: Array
+    per_change: Array
+    growing: NDArray[np.int64]
+    capital: Array
+
+    def most(self) -> Array:
+        """Return the size that each leg alone could have within the limits, 0 where that is next to nothing."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alone = np.where(self.rows > 0, self.limits[:, None] / self.rows, np.inf).min(axis=0)
+        out: Array = np.where(alone < LEAST, 0.0, alone)
+        return out
+
+    def solve(self, low: Array, high: Array, risk: Array) -> Array | None:
+        """Return the sizes between `low` and `high` (units of scale), or None. `risk` (legs,): each leg's PnL counts as
+        √risk times as wide as it is. Legs whose bounds meet are fixed.
+        """
+        free = np.flatnonzero(high > low + LEAST)
+        sizes = low.copy()
+        if not len(free):
+            return sizes
+        root = np.sqrt(risk)
+        p = self.variance * root[:, None] * root + self.impact
+        fixed = sizes.copy()
+        fixed[free] = 0.0
+        held = [i for i, leg in enumerate(self.growing) if high[leg] > low[leg] + LEAST]
+        n, k, g = len(free), len(self.today), len(held)
+        at = {int(leg): i for i, leg in enumerate(free)}
+        quadratic = np.zeros((n + k + g, n + k + g))
+        quadratic[:n, :n] = p[np.ix_(free, free)]
+        linear = np.concatenate(
+            (self.linear[free] + p[free] @ fixed, 2 * self.per_change, self.capital[held])
+        )
+        linear[:n] -= self.books[:, free].T @ self.per_change
+        growth = np.zeros((g, n))
+        for i, leg in enumerate(self.growing[held]):
+            growth[i, at[int(leg)]] = 1.0
+        bind = (self.rows[:, free] > 0).any(axis=1)
+        rows = np.zeros((bind.sum() + k + g, n + k + g))
+        rows[: bind.sum(), :n] = self.rows[np.ix_(bind, free)]
+        rows[bind.sum() :, :n] = np.concatenate((self.books[:, free], growth))
+        rows[bind.sum() :, n:] = -np.eye(k + g)
+        # a limit that today's sizes already fill to the last digit must not make the programme infeasible
+        room = np.maximum((self.limits - self.rows @ fixed)[bind], rows[: bind.sum(), :n] @ low[free] + LEAST)
+        limits = np.concatenate((room, self.today - self.books @ fixed, self.now[self.growing[held]]))
+        lows = np.concatenate((low[free], np.zeros(k + g)))
+        highs = np.concatenate((high[free], np.full(k + g, 1e6)))
+        solver = piqp.DenseSolver()
+        solver.settings.verbose = False
+        solver.setup(quadratic * IN_BP, linear * IN_BP, None, None, rows, None, limits, lows, highs)
+        if solver.solve() != piqp.PIQP_SOLVED:
+            return None
+        sizes[free] = np.clip(solver.result.x[:n], low[free], high[free])
+        return sizes
+
+
+def programme(state: PlannerState, legs: Sequence[Sequence[Leg]]) -> Programme:
+    """State the programme for these legs of each market."""
+    flat = [(i, leg) for i, of in enumerate(legs) for leg in of]
+    scale = max(symbol.own_usd for symbol in state.symbols)
+    books, today, per_change, linear, impact = _books(state, legs, scale)
+    linear += np.array([(leg.capital_cost if leg.now_usd == 0 else 0.0) - leg.mean_value for _, leg in flat])
+    now = np.array([leg.now_usd for _, leg in flat]) / scale
+    growing = np.flatnonzero(now > 0)
+    rows, limits = _limits(state, flat)
+    return Programme(
+        scale, now, _variance(state, flat) * scale / state.settings.equity_usd, impact, linear, rows, limits / scale,
+        books, today, per_change, growing, np.array([flat[j][1].capital_cost for j in growing]),
+    )  # fmt: skip
+
+
+def _books(
+    state: PlannerState, legs: Sequence[Sequence[Leg]], scale: float
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Position of every (market, venue) per unit of leg where something is held, what is held there, cost of a change;
+    and for all of them linear costs (where nothing is held) and impact as a matrix on leg sizes.
+    """
+    n = sum(len(of) for of in legs)
+    held_rows, today, per_change = [], [], []
+    linear, impact = np.zeros(n), np.zeros((n, n))
+    for start, of, symbol in zip(_starts(legs), legs, state.symbols, strict=True):
+        here = slice(start, start + len(of))
+        for venue in dict.fromkeys([INJECTIVE, *(leg.venue for leg in of)]) if of else ():
+            effect = np.array([_effect(leg, venue) for leg in of])
+            costs, held = symbol.costs[venue], _today(symbol, venue) / scale
+            weight = 2 * costs.impact_per_usd2 * scale
+            impact[here, here] += weight * np.outer(effect, effect)
+            linear[here] -= weight * held * effect
+            if held == 0:
+                linear[here] += costs.per_usd * np.abs(effect)
+            else:
+                row = np.zeros(n)
+                row[here] = effect
+                held_rows.append(row)
+                today.append(held)
+                per_change.append(costs.per_usd)
+    return np.array(held_rows).reshape(-1, n), np.array(today), np.array(per_change), linear, impact
+
+
+def _variance(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> Array:
+    """Variance of what the legs add to the book's PnL, per unit of leg: price, basis, funding."""
+    owner = np.array([i for i, _ in flat], dtype=int)
+    sigma = np.array([s.side * s.sigma for s in state.symbols])
+    delta = np.where([leg.kind == RELOCATE for _, leg in flat], 0.0, sigma[owner])
+    out: Array = delta[:, None] * delta * state.correlation[np.ix_(owner, owner)]
+    basis = [state.symbols[i].basis_sigma.get(leg.venue, 0.0) if leg.kind != CUT else 0.0 for i, leg in flat]
+    out[np.diag_indices(len(flat))] += np.square(basis)
+    savings = np.stack([leg.saving for _, leg in flat])
+    savings = savings - savings.mean(axis=1, keepdims=True)
+    out += savings @ savings.T / max(1, savings.shape[1] - 1)
+    return out
+
+
+def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array, Array]:
+    """Inequalities: cap, delta band and permission per market; margin per venue; equity at risk. USD."""
+    settings = state.settings
+    owner = np.array([i for i, _ in flat])
+    kind = np.array([leg.kind for _, leg in flat])
+    venue = np.array([leg.venue for _, leg in flat])
+    rows, limits = [], []
+    for i, symbol in enumerate(state.symbols):
+        mine = owner == i
+        if not mine.any():
+            continue
+        frozen = sum(frozen_legs(symbol).values()) + symbol.taken_usd
+        rows += [mine, mine & (kind != RELOCATE)]
+        limits += [
+            max(0.0, settings.cap * symbol.own_usd - frozen),
+            max(0.0, settings.delta_band * symbol.own_usd - frozen_opposite(symbol) - symbol.taken_usd),
+        ]
+        if not settings.allow_own_cut:
+            rows.append(mine & (kind != OPPOSITE))
+            limits.append(0.0)
+    for name, collateral in sorted(state.collateral_usd.items()):
+        rows.append(venue == name)
+        held = sum(frozen_legs(symbol).get(name, 0.0) for symbol in state.symbols)
+        limits.append(max(0.0, settings.max_leverage * collateral - held))
+    rows.append(np.array([Z_95 * sigma_of(leg, state.symbols[i]) for i, leg in flat]))
+    at_risk = sum(Z_95 * symbol.sigma * frozen_opposite(symbol) for symbol in state.symbols)
+    limits.append(max(0.0, settings.equity_at_risk * settings.equity_usd - at_risk))
+    return np.array(rows, dtype=float), np.array(limits)
+
+
+def sigma_of(leg: Leg, symbol: SymbolState) -> float:
+    """Return the standard deviation over the horizon of what a leg adds per USD: price and, elsewhere, basis."""
+    basis = symbol.basis_sigma.get(leg.venue, 0.0)
+    return {CUT: symbol.sigma, OPPOSITE: symbol.sigma + basis, RELOCATE: basis}[leg.kind]
+
+
+def frozen_legs(symbol: SymbolState) -> dict[str, float]:
+    """Return the size by venue of the legs whose venue's rate is unknown: they stay, and use up every limit."""
+    if not symbol.legs_usd:
+        return {}
+    usable = usable_venues(symbol)
+    return {venue: abs(usd) for venue, usd in symbol.legs_usd.items() if venue not in usable and usd}
+
+
+def frozen_opposite(symbol: SymbolState) -> float:
+    """Return how much of the frozen legs is against the own side, USD."""
+    return sum(usd for venue, usd in frozen_legs(symbol).items() if symbol.side * symbol.legs_usd[venue] < 0)
+
+
+def _starts(legs: Sequence[Sequence[Leg]]) -> list[int]:
+    """Return the index of each market's first leg."""
+    return [0, *accumulate(len(of) for of in legs)][:-1]
+
+
+def _effect(leg: Leg, venue: str) -> float:
+    """Change of what is followed at `venue` per unit of the leg: cut size on Injective, own-side units elsewhere."""
+    if venue == INJECTIVE:
+        return 1.0 if leg.kind in (CUT, RELOCATE) else 0.0
+    if leg.venue != venue:
+        return 0.0
+    return 1.0 if leg.kind == RELOCATE else -1.0
+
+
+def _today(symbol: SymbolState, venue: str) -> float:
+    if venue == INJECTIVE:
+        return symbol.cut_usd - frozen_cut_usd(symbol)
+    return symbol.side * symbol.legs_usd.get(venue, 0.0)
