@@ -151,8 +151,11 @@ def kelly_share(confidence_: float, knots: tuple[tuple[float, float], ...]) -> f
     return float(np.interp(confidence_, xs, ys))
 
 
-def own_funding_usd(state: SymbolState, settings: PlannerSettings) -> tuple[float, float, float]:
-    """Return (mean, 10 %, 90 %) of the unhedged own position's funding over the horizon, USD, > 0 received."""
-    paid = -state.side * state.own_usd * settings.horizon_h * state.rates[INJECTIVE]
-    low, high = np.quantile(paid, [0.1, 0.9])
-    return float(paid.mean()), float(low), float(high)
+def own_funding_usd(symbols: Sequence[SymbolState], horizon_h: float) -> list[tuple[float, float, float]]:
+    """Return (mean, 10 %, 90 %) of each unhedged own position's funding over the horizon, USD, > 0 received."""
+    if not symbols:
+        return []
+    usd = np.array([-s.side * s.own_usd * horizon_h for s in symbols])
+    paid = np.stack([s.rates[INJECTIVE] for s in symbols]) * usd[:, None]
+    low, high = np.quantile(paid, [0.1, 0.9], axis=1)
+    return list(zip(paid.mean(axis=1).tolist(), low.tolist(), high.tolist(), strict=True))

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.strategy.economics import Leg, confidences, kelly_share, legs_of, may_grow
+from hedged.domain.market import INJECTIVE
+from hedged.strategy.economics import OPPOSITE, Leg, confidences, kelly_share, legs_of, may_grow
 from hedged.strategy.programme import Array, Programme, programme
-from hedged.strategy.state import PlannerState
+from hedged.strategy.state import PlannerState, SymbolState
 
 NEGLIGIBLE = 1e-4
 """Of the own position: below this a solver's answer is zero, or no change."""
@@ -43,7 +44,8 @@ def solve(state: PlannerState) -> KellySolution:
     if not legs:
         return KellySolution((), (), (), (), True)
     every = [leg for of in legs for leg in of]
-    full = np.array([leg.now_usd for leg in every])
+    today = np.array([leg.now_usd for leg in every])
+    full = today.copy()
     chosen = _candidates(state, legs)
     some, at = [], 0
     for of in legs:
@@ -66,19 +68,33 @@ def solve(state: PlannerState) -> KellySolution:
         shares = np.array([kelly_share(float(c), state.settings.knots) for c in sure[chosen]])
         sizes = _step_two(task, full[chosen] / task.scale, shares)
         solved = sizes is not None
-        target[chosen] = task.now * task.scale if sizes is None else sizes * task.scale
+        now, most = today[chosen], full[chosen]
+        grown = now if sizes is None else np.clip(sizes * task.scale, now, most)
+        target[chosen] = np.where(most > now, grown, most)
     ends = np.cumsum([len(of) for of in legs])[:-1]
     full_usd, target_usd, confidence = (tuple(np.split(x, ends)) for x in (full, target, sure))
     return KellySolution(legs, full_usd, target_usd, confidence, solved)
 
 
 def _candidates(state: PlannerState, legs: tuple[tuple[Leg, ...], ...]) -> NDArray[np.bool_]:
-    """Tell which legs may change: where nothing is held those that pay by themselves, elsewhere all."""
+    """Tell which legs may change: what is held, what pays by itself, and what may take the place of what is held."""
     out = []
     for symbol, of in zip(state.symbols, legs, strict=True):
-        held = any(leg.now_usd > 0 for leg in of) or symbol.cut_usd > 0
-        out += [held or (leg.mean_value > leg.open_cost and may_grow(leg, symbol)) for leg in of]
+        # a cut or relocation that replaces another needs no trade on Injective
+        held = [leg for leg in of if leg.now_usd > 0 and leg.kind != OPPOSITE]
+        worst = min((leg.mean_value + _beyond(leg, symbol) for leg in held), default=np.inf)
+        for leg in of:
+            replaces = (
+                leg.kind != OPPOSITE and leg.mean_value - leg.capital_cost - _beyond(leg, symbol) > worst
+            )
+            pays = leg.mean_value > leg.open_cost or replaces
+            out.append(leg.now_usd > 0 or (pays and may_grow(leg, symbol)))
     return np.array(out)
+
+
+def _beyond(leg: Leg, symbol: SymbolState) -> float:
+    """Cost of trading one USD of a leg elsewhere than on Injective."""
+    return symbol.costs[leg.venue].per_usd if leg.venue != INJECTIVE else 0.0
 
 
 def _step_one(task: Programme, may_grow_: NDArray[np.bool_]) -> Array | None:

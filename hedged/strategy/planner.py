@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import (
     CUT,
@@ -22,28 +24,41 @@ from hedged.strategy.wording import explained
 def plan(state: PlannerState) -> tuple[SymbolPlan, ...]:
     """Plan every market. Pure; the same state gives the same plan."""
     solution = solve(state)
-    return tuple(_plan_symbol(state, solution, i) for i in range(len(state.symbols)))
+    funding = own_funding_usd(state.symbols, state.settings.horizon_h)
+    crowded = _over_margin(state)
+    return tuple(_plan_symbol(state, solution, i, funding[i], crowded) for i in range(len(state.symbols)))
 
 
-def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> SymbolPlan:
+def _plan_symbol(
+    state: PlannerState,
+    solution: KellySolution,
+    i: int,
+    funding_usd: tuple[float, float, float],
+    crowded: frozenset[str],
+) -> SymbolPlan:
     symbol, settings = state.symbols[i], state.settings
     legs = solution.legs[i]
-    keep_small = not _over_a_limit(state, symbol, legs)
+    keep_small = not _over_a_limit(settings, symbol, legs, crowded)
     plans = [
-        _worth_an_order(
-            LegPlan(
-                leg.kind, leg.venue, leg.now_usd, float(full), float(target), float(sure), 0.0,
-                leg.open_cost, leg.mean_saving, leg.mean_value - leg.mean_saving,
-            ),
-            symbol, settings, keep_small,
+        LegPlan(
+            leg.kind, leg.venue, leg.now_usd, full, target, sure, leg.mean_saving * target,
+            leg.open_cost, leg.mean_saving, leg.mean_value - leg.mean_saving,
         )
-        for leg, full, target, sure in zip(
-            legs, solution.full_usd[i], solution.target_usd[i], solution.confidence[i], strict=True
+        for leg, full, sure, target in zip(
+            legs,
+            solution.full_usd[i].tolist(),
+            solution.confidence[i].tolist(),
+            _worth_an_order(solution, i, symbol, settings, keep_small),
+            strict=True,
         )
     ]  # fmt: skip
-    room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values()) - symbol.taken_usd
-    plans = _within_cap(_without_round_trip(plans), room)
-    plans = [replace(p, expected_saving_usd=p.saving_per_usd * p.target_usd) for p in plans]
+    if any(p.target_usd != p.now_usd for p in plans):
+        room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values()) - symbol.taken_usd
+        plans = _within_cap(_without_round_trip(plans), room)
+        plans = [
+            replace(p, expected_saving_usd=p.saving_per_usd * p.target_usd) if p.target_usd else p
+            for p in plans
+        ]
     cut, positions = _positions(plans, symbol)
     cost = _cost_usd(symbol, cut, positions)
     moving = [p for p in plans if abs(p.target_usd - p.now_usd) > NEGLIGIBLE * symbol.own_usd]
@@ -55,7 +70,7 @@ def _plan_symbol(state: PlannerState, solution: KellySolution, i: int) -> Symbol
         cut_usd=cut,
         legs_usd=positions,
         legs=tuple(plans),
-        funding_usd=own_funding_usd(symbol, settings),
+        funding_usd=funding_usd,
         expected_saving_usd=sum(p.expected_saving_usd for p in plans),
         cost_usd=cost,
         break_even_h=_break_even_h(gain, cost, best, settings.horizon_h),
@@ -77,35 +92,44 @@ def _best(
     return max(allowed, key=lambda p: p.saving_per_usd + p.later_per_usd - p.open_cost)
 
 
-def _over_a_limit(state: PlannerState, symbol: SymbolState, legs: Sequence[Leg]) -> bool:
+def _over_margin(state: PlannerState) -> frozenset[str]:
+    """Return the venues at which more is held than leverage × collateral."""
+    held: dict[str, float] = {}
+    for symbol in state.symbols:
+        for venue, usd in symbol.legs_usd.items():
+            held[venue] = held.get(venue, 0.0) + abs(usd)
+    most = state.settings.max_leverage
+    return frozenset(v for v, usd in held.items() if usd > most * state.collateral_usd.get(v, np.inf))
+
+
+def _over_a_limit(
+    settings: PlannerSettings, symbol: SymbolState, legs: Sequence[Leg], crowded: frozenset[str]
+) -> bool:
     """Tell whether what is held exceeds the cap, the delta band or a venue's margin: then every decrease counts."""
-    settings = state.settings
-    frozen = sum(frozen_legs(symbol).values())
-    if sum(leg.now_usd for leg in legs) + frozen > settings.cap * symbol.own_usd:
+    taken = sum(frozen_legs(symbol).values()) + symbol.taken_usd
+    now = {kind: sum(leg.now_usd for leg in legs if leg.kind == kind) for kind in (CUT, OPPOSITE, RELOCATE)}
+    if sum(now.values()) + taken > settings.cap * symbol.own_usd:
         return True
-    if sum(leg.now_usd for leg in legs if leg.kind != RELOCATE) > settings.delta_band * symbol.own_usd:
+    if now[CUT] + now[OPPOSITE] > settings.delta_band * symbol.own_usd:
         return True
-    return any(
-        sum(abs(s.legs_usd.get(venue, 0.0)) for s in state.symbols) > settings.max_leverage * collateral
-        for venue, collateral in state.collateral_usd.items()
-        if symbol.legs_usd.get(venue)
-    )
+    return any(usd and venue in crowded for venue, usd in symbol.legs_usd.items())
 
 
 def _worth_an_order(
-    plan_: LegPlan, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
-) -> LegPlan:
-    """Scale an increase by what signals say, never beyond full Kelly, and leave what is too little for an order.
+    solution: KellySolution, i: int, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
+) -> list[float]:
+    """Scale increases by what signals say, never beyond full Kelly, and leave what is too little for an order.
 
     `keep_small`: leave small decreases too; going flat always is worth an order.
     """
-    now, target = plan_.now_usd, plan_.target_usd
-    if target > now:
-        target = min(plan_.full_kelly_usd, now + symbol.increase_factor * (target - now))
-    small = abs(target - now) < settings.min_change * symbol.own_usd
-    if small and target > 0 and (keep_small or target > now):
-        target = now
-    return replace(plan_, target_usd=target)
+    now = np.array([leg.now_usd for leg in solution.legs[i]])
+    full, target = solution.full_usd[i], solution.target_usd[i]
+    target = np.where(target > now, np.minimum(full, now + symbol.increase_factor * (target - now)), target)
+    small = np.abs(target - now) < settings.min_change * symbol.own_usd
+    if not keep_small:
+        small &= target > now
+    out: list[float] = np.where(small & (target > 0), now, target).tolist()
+    return out
 
 
 def _without_round_trip(plans: list[LegPlan]) -> list[LegPlan]:

@@ -93,7 +93,7 @@ class Programme:
         room = np.maximum((self.limits - self.rows @ fixed)[bind], rows[: bind.sum(), :n] @ low[free] + LEAST)
         limits = np.concatenate((room, self.today - self.books @ fixed, self.now[self.growing[held]]))
         lows = np.concatenate((low[free], np.zeros(k + g)))
-        highs = np.concatenate((high[free], np.full(k + g, 1e6)))
+        highs = np.concatenate((high[free], np.full(k + g, np.inf)))
         solver = piqp.DenseSolver()
         solver.settings.verbose = False
         solver.setup(quadratic * IN_BP, linear * IN_BP, None, None, rows, None, limits, lows, highs)

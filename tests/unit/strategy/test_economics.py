@@ -102,7 +102,7 @@ def test_a_venue_without_a_rate_or_a_cost_is_no_leg() -> None:
 @pytest.mark.parametrize("side", [1, -1])
 def test_own_funding_is_money_received(side: int) -> None:
     """If this fails, the operator reads what he pays as what he gets."""
-    mean, low, high = own_funding_usd(symbol(side=side), SETTINGS)
+    ((mean, low, high),) = own_funding_usd([symbol(side=side)], 24)
     assert mean == pytest.approx(-side * 100_000 * 24 * 4_400 * BP_A_YEAR)
     assert low < mean < high
 
