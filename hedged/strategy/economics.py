@@ -35,7 +35,9 @@ class Leg:
     `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean. `value`: (n_scenarios,)
     saving and the worth at the horizon's end; `mean_value` is its mean. `trade_cost`: fees and half-spreads of opening
     or closing it; `capital_cost`: charge on the margin that opening ties up over the horizon; `impact_per_usd`: what a
-    change costs on top, per USD and per USD of the change.
+    change costs on top, per USD and per USD of the change. `protects`: funding that it is held against, over the
+    horizon and the time after it: what the own position is expected to pay or the leg to save or to be worth, whichever
+    is most.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Leg:
     impact_per_usd: float
     value: NDArray[np.float64]
     mean_value: float
+    protects: float = 0.0
 
     @property
     def open_cost(self) -> float:
@@ -78,11 +81,14 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     after = settings.tail_h * (CARRY * rates + (1 - CARRY) * state.side * usual[:, None])
     value = saving + np.clip(after, -trade[:, None], trade[:, None])
     mean_saving, mean_value = saving.mean(axis=1), value.mean(axis=1)
+    whole = mean_saving + after.mean(axis=1)
+    protects = np.maximum.reduce([whole, np.full_like(whole, whole[0]), mean_value, np.zeros_like(whole)])
     capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
     return [
         Leg(
             kind, venue, _now_usd(state, kind, venue), saving[i], float(trade[i]), 0.0 if kind == CUT else capital,
             float(mean_saving[i]), sum(c.impact_per_usd2 for c in traded[i]), value[i], float(mean_value[i]),
+            float(protects[i]),
         )
         for i, (kind, venue) in enumerate(kinds)
     ]  # fmt: skip

@@ -3,11 +3,11 @@
 minimise  cost(h − h_now) − E[value(h)] + ½·λ·Var[PnL(h) − PnL(unchanged)],   λ = 1 / equity
 subject to the cap, the delta band, collateral × leverage per venue and the equity at risk.
 
-Variables: leg sizes; for each (market, venue) at which something is held an up (what the position grows by), which its
-absolute-value cost is made of; for each leg that is held a growth, on which the charge on tied-up margin is paid. Where
-nothing is held a leg's costs are linear in its size and need neither. Everything is in units of `scale` USD and basis
-points, so that the programme is well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point
-method), whose dense form takes these few hundred variables faster than a sparse one can order them.
+Variables: leg sizes; for each position that is held an up (what it grows by), which its absolute-value cost is made of;
+for each leg that is held a growth, on which the charge on tied-up margin is paid. Where nothing is held a leg's costs
+are linear in its size and need neither. Everything is in units of `scale` USD and basis points, so that the programme is
+well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point method), whose dense form takes these few
+hundred variables faster than a sparse one can order them.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd, usable_venues
-from hedged.strategy.state import PlannerState, SymbolState
+from hedged.strategy.state import LegCosts, PlannerState, SymbolState
 
 IN_BP = 1e4
 """The objective is a matter of basis points; the solver's tolerances are absolute."""
 Z_95 = 1.6449
 """One-sided 95 % of the normal law, for the equity at risk."""
 
+HEADROOM = 0.05
+"""Share of a limit that drifts with prices (margin, equity at risk) which is left free when a hedge grows or is cut."""
 LEAST = 1e-7
 """Room, in units of scale, that is none: bounds that all but meet leave an interior-point method no interior."""
 
@@ -36,8 +38,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Programme:
     """`variance` (legs, legs): λ·Var; `impact` (legs, legs) and `linear` (legs,): costs less value; `rows` (limits,
-    legs) · sizes ≤ `limits`; `books` (held, legs): position at each held (market, venue), `today` (held,) what it is,
-    `per_change` (held,) what a change of it costs; `growing`: indices of held legs, `capital` what their growth costs.
+    legs) · sizes ≤ `limits`; `books` (held, legs): positions that are held, `today` (held,) what they are, `per_change`
+    (held,) what a change of them costs; `growing`: indices of held legs, `capital` what their growth costs.
     """
 
     scale: float
@@ -94,13 +96,30 @@ class Programme:
         limits = np.concatenate((room, self.today - self.books @ fixed, self.now[self.growing[held]]))
         lows = np.concatenate((low[free], np.zeros(k + g)))
         highs = np.concatenate((high[free], np.full(k + g, np.inf)))
+        found = _solved(quadratic * IN_BP, linear * IN_BP, rows, limits, lows, highs)
+        if found is None:
+            return None
+        sizes[free] = np.clip(found[:n], low[free], high[free])
+        return sizes
+
+
+def _solved(p: Array, q: Array, rows: Array, limits: Array, lows: Array, highs: Array) -> Array | None:
+    """Minimise ½·xᵀ·p·x + q·x subject to rows·x ≤ limits and the bounds; None where the solver gives up.
+
+    Of a thousand programmes one or two are taken for unbounded, though every one has a least value: its equilibration
+    misleads it there, and without it they are solved.
+    """
+    for equilibrated in (True, False):
         solver = piqp.DenseSolver()
         solver.settings.verbose = False
-        solver.setup(quadratic * IN_BP, linear * IN_BP, None, None, rows, None, limits, lows, highs)
-        if solver.solve() != piqp.PIQP_SOLVED:
-            return None
-        sizes[free] = np.clip(solver.result.x[:n], low[free], high[free])
-        return sizes
+        solver.settings.preconditioner_scale_cost = True
+        if not equilibrated:
+            solver.settings.preconditioner_iter = 0
+        solver.setup(p, q, None, None, rows, None, limits, lows, highs)
+        if solver.solve() == piqp.PIQP_SOLVED:
+            x: Array = solver.result.x
+            return x
+    return None
 
 
 def programme(state: PlannerState, legs: Sequence[Sequence[Leg]]) -> Programme:
@@ -121,28 +140,38 @@ def programme(state: PlannerState, legs: Sequence[Sequence[Leg]]) -> Programme:
 def _books(
     state: PlannerState, legs: Sequence[Sequence[Leg]], scale: float
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Position of every (market, venue) per unit of leg where something is held, what is held there, cost of a change;
-    and for all of them linear costs (where nothing is held) and impact as a matrix on leg sizes.
+    """What is held per unit of leg, how much that is today, what a change of it costs; and for all legs linear costs
+    (where nothing is held) and impact as a matrix on leg sizes.
+
+    On Injective cut and relocations are one position. Elsewhere each leg is its own: one that is both relocated to and
+    hedged against at the same venue would cost nothing if they were netted, and be worth something to both.
     """
     n = sum(len(of) for of in legs)
     held_rows, today, per_change = [], [], []
     linear, impact = np.zeros(n), np.zeros((n, n))
+
+    def book(row: Array, held_usd: float, costs: LegCosts) -> None:
+        nonlocal linear, impact
+        here = np.flatnonzero(row)
+        weight = 2 * costs.impact_per_usd2 * scale
+        impact[np.ix_(here, here)] += weight
+        linear[here] -= weight * held_usd / scale
+        if held_usd == 0:
+            linear[here] += costs.per_usd
+        else:
+            held_rows.append(row)
+            today.append(held_usd / scale)
+            per_change.append(costs.per_usd)
+
     for start, of, symbol in zip(_starts(legs), legs, state.symbols, strict=True):
-        here = slice(start, start + len(of))
-        for venue in dict.fromkeys([INJECTIVE, *(leg.venue for leg in of)]) if of else ():
-            effect = np.array([_effect(leg, venue) for leg in of])
-            costs, held = symbol.costs[venue], _today(symbol, venue) / scale
-            weight = 2 * costs.impact_per_usd2 * scale
-            impact[here, here] += weight * np.outer(effect, effect)
-            linear[here] -= weight * held * effect
-            if held == 0:
-                linear[here] += costs.per_usd * np.abs(effect)
-            else:
-                row = np.zeros(n)
-                row[here] = effect
-                held_rows.append(row)
-                today.append(held)
-                per_change.append(costs.per_usd)
+        near = np.zeros(n)
+        near[start : start + len(of)] = [leg.kind != OPPOSITE for leg in of]
+        book(near, symbol.cut_usd - frozen_cut_usd(symbol) if of else 0.0, symbol.costs[INJECTIVE])
+        for k, leg in enumerate(of, start=start):
+            if leg.kind != CUT:
+                far = np.zeros(n)
+                far[k] = 1.0
+                book(far, leg.now_usd, symbol.costs[leg.venue])
     return np.array(held_rows).reshape(-1, n), np.array(today), np.array(per_change), linear, impact
 
 
@@ -180,14 +209,24 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
         if not settings.allow_own_cut:
             rows.append(mine & (kind != OPPOSITE))
             limits.append(0.0)
+    now = np.array([leg.now_usd for _, leg in flat])
     for name, collateral in sorted(state.collateral_usd.items()):
         rows.append(venue == name)
         held = sum(frozen_legs(symbol).get(name, 0.0) for symbol in state.symbols)
-        limits.append(max(0.0, settings.max_leverage * collateral - held))
+        limits.append(_standing(settings.max_leverage * collateral - held, now[rows[-1]].sum()))
     rows.append(np.array([Z_95 * sigma_of(leg, state.symbols[i]) for i, leg in flat]))
     at_risk = sum(Z_95 * symbol.sigma * frozen_opposite(symbol) for symbol in state.symbols)
-    limits.append(max(0.0, settings.equity_at_risk * settings.equity_usd - at_risk))
+    limits.append(_standing(settings.equity_at_risk * settings.equity_usd - at_risk, rows[-1] @ now))
     return np.array(rows, dtype=float), np.array(limits)
+
+
+def _standing(limit: float, used: float) -> float:
+    """Return the limit that the plan keeps to, of one that drifts with prices: what is used stands while it is within.
+
+    Growing stops a little below, and what exceeds it goes back as far: else every tick at a limit is an order.
+    """
+    below = (1 - HEADROOM) * max(0.0, limit)
+    return used if below <= used <= limit else below
 
 
 def sigma_of(leg: Leg, symbol: SymbolState) -> float:
@@ -212,18 +251,3 @@ def frozen_opposite(symbol: SymbolState) -> float:
 def _starts(legs: Sequence[Sequence[Leg]]) -> list[int]:
     """Return the index of each market's first leg."""
     return [0, *accumulate(len(of) for of in legs)][:-1]
-
-
-def _effect(leg: Leg, venue: str) -> float:
-    """Change of what is followed at `venue` per unit of the leg: cut size on Injective, own-side units elsewhere."""
-    if venue == INJECTIVE:
-        return 1.0 if leg.kind in (CUT, RELOCATE) else 0.0
-    if leg.venue != venue:
-        return 0.0
-    return 1.0 if leg.kind == RELOCATE else -1.0
-
-
-def _today(symbol: SymbolState, venue: str) -> float:
-    if venue == INJECTIVE:
-        return symbol.cut_usd - frozen_cut_usd(symbol)
-    return symbol.side * symbol.legs_usd.get(venue, 0.0)

@@ -79,7 +79,7 @@ class PlannerState:
 class LegPlan:
     """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(its value less its cost > 0) at
     its full-Kelly size. Per USD: `open_cost`, `saving_per_usd` expected over the horizon, `later_per_usd` what it is
-    then still worth.
+    then still worth, `protects_per_usd` the funding that it is held against.
     """
 
     kind: str
@@ -92,6 +92,7 @@ class LegPlan:
     open_cost: float = 0.0
     saving_per_usd: float = 0.0
     later_per_usd: float = 0.0
+    protects_per_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,5 +32,8 @@ def unwind(
 
 
 def protected_usd(plan: SymbolPlan) -> float:
-    """Return the funding that the planned hedge is expected to spare or earn over the horizon, USD ≥ 0."""
-    return max(0.0, plan.expected_saving_usd)
+    """Return the funding that the planned hedge protects against, USD ≥ 0: the loss at which it is given up.
+
+    It counts over the time for which the hedge is likely held: the horizon, and the time after it that gives it worth.
+    """
+    return sum(leg.target_usd * leg.protects_per_usd for leg in plan.legs)

@@ -16,7 +16,7 @@ from hedged.sandbox.markets import VENUES, simulated_markets
 
 START_MS = 1_767_225_600_000  # 2026-01-01
 HISTORY_DAYS = 12
-SEED = 724  # a world in which hedges of every kind are opened within days
+SEED = 725  # a world in which hedges of every kind are opened within days
 
 
 def config(**sections: object) -> Config:

@@ -13,7 +13,7 @@ from states import mirrored, random_state, rates, scaled, state, symbol
 from hedged.domain.market import INJECTIVE
 from hedged.strategy import kelly
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg
-from hedged.strategy.programme import Z_95
+from hedged.strategy.programme import HEADROOM, Z_95
 from hedged.strategy.state import LegCosts, PlannerState, SymbolState
 
 seeds = st.integers(0, 2**31)
@@ -152,13 +152,14 @@ def feasible(given_: PlannerState, legs: tuple[Leg, ...], sizes: np.ndarray) -> 
     at = {k: sizes[:, kinds.index(k)] for k in kinds}
     basis = s.basis_sigma["binance"]
     risk = Z_95 * (s.sigma * at[CUT] + (s.sigma + basis) * at[OPPOSITE] + basis * at[RELOCATE])
-    margin = settings.max_leverage * given_.collateral_usd["binance"]
+    below = 1 - HEADROOM
+    margin = below * settings.max_leverage * given_.collateral_usd["binance"]
     slack = 1e-9 * s.own_usd
     return (
         (sizes.sum(axis=1) <= settings.cap * s.own_usd + slack)
         & (at[CUT] + at[OPPOSITE] <= settings.delta_band * s.own_usd + slack)
         & (at[OPPOSITE] + at[RELOCATE] <= margin + slack)
-        & (risk <= settings.equity_at_risk * settings.equity_usd + slack)
+        & (risk <= below * settings.equity_at_risk * settings.equity_usd + slack)
         & (sizes >= 0).all(axis=1)
     )
 

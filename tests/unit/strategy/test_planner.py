@@ -13,6 +13,7 @@ from hedged.strategy.kelly import NEGLIGIBLE
 from hedged.strategy.planner import _without_round_trip, plan
 from hedged.strategy.programme import Programme
 from hedged.strategy.state import LegCosts, LegPlan, PlannerState, SymbolPlan
+from hedged.strategy.stopped import protected_usd
 
 seeds = st.integers(0, 2**31)
 KNOTS = SETTINGS.knots
@@ -271,3 +272,14 @@ def test_the_signal_is_named_in_the_reason() -> None:
         sizes.append(result.cut_usd + sum(abs(u) for u in result.legs_usd.values()))
         assert result.reason.endswith("; a signal says so") == (factor != 1)
     assert sizes[0] < sizes[1] < sizes[2]
+
+
+@given(seeds, st.sampled_from([0.0, 168.0]))
+def test_what_is_opened_may_lose_its_cost(seed: int, tail_h: float) -> None:
+    """If this fails, a hedge is stopped the moment it is opened: its cost exceeds what its stop allows it to lose."""
+    given_ = random_state(seed)
+    given_ = replace(given_, settings=replace(given_.settings, tail_h=tail_h))
+    for s, result in zip(given_.symbols, plan(given_), strict=True):
+        if not s.cut_usd and not any(s.legs_usd.values()):
+            impact = sum(c.impact_per_usd2 for c in s.costs.values()) * (2 * s.own_usd) ** 2
+            assert result.cost_usd <= protected_usd(result) + impact + NEGLIGIBLE * s.own_usd * 1e-3
