@@ -39,10 +39,11 @@ class RateForecast:
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """Why a forecast of one series says what it says: a sentence, and where a model learned it, what moved it.
+    """Why a forecast of one series says what it says: a sentence (of a learned model none), and what moved it.
 
     Rates per hour. `last` + `idle` + the sum of `moved` is the forecast's mean: `last` the last settled rate, `idle`
-    what the model would add had nothing happened, `moved` by group of inputs what it adds because of them.
+    what the model would add had nothing happened, `moved` by group of inputs what it adds because of them; a group
+    that is missing says nothing.
     """
 
     text: str

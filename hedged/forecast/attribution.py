@@ -82,9 +82,7 @@ def _drivers(samples: Samples, found: Attributed, h: int) -> dict[SeriesKey, Dri
             str(name): float(part)
             for name, part in zip(names[speaks], found.parts[n, h][speaks], strict=True)
         }
-        silent = [str(name) for name in names[~speaks]]
-        text = f"of {', '.join(silent)} nothing is known" if silent else ""
-        out[samples.keys[series]] = Drivers(text, last, float(found.idle[n, h]) - last, moved)
+        out[samples.keys[series]] = Drivers("", last, float(found.idle[n, h]) - last, moved)
     return out
 
 
