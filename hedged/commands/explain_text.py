@@ -168,9 +168,9 @@ def _legs(detail: Mapping[str, Any]) -> Table:
         hours = leg.get("break_even_h")
         taken = now or target
         table.add_row(
-            f"{'[bold]' if taken else ''}{_name(leg)}{'[/bold]' if taken else ''}\n[dim]{escape(why)}[/dim]",
+            f"{'[bold]' if taken else ''}{leg_name(leg)}{'[/bold]' if taken else ''}\n[dim]{escape(why)}[/dim]",
             f"{now:,.0f}", f"{target:,.0f}", f"{leg['saves_bp']:.2f}", f"{leg['costs_bp']:.2f}",
-            "never" if hours is None else _hours(hours), f"{leg['confidence']:.0%}",
+            paid_off(hours), f"{leg['confidence']:.0%}",
         )  # fmt: skip
     return table
 
@@ -180,11 +180,15 @@ def _order(leg: Mapping[str, Any]) -> tuple[bool, float]:
     return not (leg.get("now_usd") or leg.get("target_usd")), leg["costs_bp"] - leg["saves_bp"]
 
 
-def _hours(hours: float) -> str:
+def paid_off(hours: float | None) -> str:
+    """Say after what time a cost is earned; None: never."""
+    if hours is None:
+        return "never"
     return f"{hours:,.0f} h" if hours < 100 else f"{hours / 24:,.0f} d"
 
 
-def _name(leg: Mapping[str, Any]) -> str:
+def leg_name(leg: Mapping[str, Any]) -> str:
+    """Name a leg as a person would."""
     return {
         CUT: "a smaller position on Injective",
         OPPOSITE: f"an opposite position at {leg['venue']}",

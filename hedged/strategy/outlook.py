@@ -17,6 +17,8 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 MEANINGFUL_USD = (500.0, 1_000.0)
 """Monthly funding cost from which hedging is economically meaningful (requirement A15)."""
 MONTH_H = 30 * 24
+WORTH_USD = 50.0
+"""A month's saving below this is not worth the margin, the keys and the attention, whatever the forecast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,36 @@ def _over(
         Amount.of(sum(held.values(), nothing)),
         tuple(sorted(set(own_usd) - set(own))),
     )
+
+
+def verdict(month_usd: float | None, forecast_usd: float | None, attainable_usd: float | None) -> str:
+    """Say in a sentence or two whether hedging this book is worth it.
+
+    USD a month, > 0 received: `month_usd` of the last month, `forecast_usd` as the coming days are forecast;
+    `attainable_usd`: what perfect foresight would have saved in the last month, after costs. None: not known.
+    """
+    told = {"paid last month": month_usd, "a month as forecast": forecast_usd}
+    paid = {what: max(0.0, -usd) for what, usd in told.items() if usd is not None}
+    if not paid:
+        return (
+            "Whether hedging pays cannot be told: neither the last month's funding nor the coming is known."
+        )
+    stake = max(paid.values())
+    least, good = MEANINGFUL_USD
+    if stake < 1:
+        return (
+            "Hedging does not pay here: this book receives funding, and there is nothing to protect it from."
+        )
+    at_stake = "At stake: " + ", ".join(f"{usd:,.0f} USD {what}" for what, usd in paid.items())
+    if stake < least:
+        text = f"Hedging does not pay here. {at_stake}; below {least:,.0f} a month it is not worth its costs"
+    elif stake < good:
+        text = f"Hedging may pay here, barely. {at_stake}; from {good:,.0f} a month on it is worth it"
+    else:
+        text = f"Hedging can pay here. {at_stake}"
+    if attainable_usd is None:
+        return text + "."
+    best = f"perfect foresight would have saved {attainable_usd:,.0f} USD after costs last month"
+    if stake >= least and attainable_usd < WORTH_USD:
+        return f"Hedging does not pay here. {at_stake}; but even {best}."
+    return f"{text}; {best}, of which a forecast keeps a part."
