@@ -50,9 +50,7 @@ def show_economics(console: Console, told: Economics) -> None:
     )  # fmt: skip
     for symbol, reason in sorted(told.reasons.items()):
         console.print(f"  [bold]{symbol}[/bold] now: {reason}", highlight=False)
-    console.print(
-        f"\n[bold]{verdict(told.month_usd, told.forecast_usd, told.attainable_usd)}[/bold]", highlight=False
-    )
+    console.print(f"\n[bold]{verdict(told.months, told.attainable_usd)}[/bold]", highlight=False)
 
 
 def _name(span: SpanOutlook) -> str:
@@ -111,8 +109,8 @@ def _past(told: Economics) -> Table:
 def _basis(told: Economics) -> str:
     text = (
         "  funding: the rates that settled, on the position as it is now. Saved at best: perfect foresight, one hedge "
-        f"at a time within the cap of {told.cap:.0%} and a price exposure changed by {told.delta_band:.0%}, price moves "
-        "left out"
+        f"at a time within the cap of {told.cap:.0%}, price exposure changed by {told.delta_band:.0%} at most, price "
+        "moves left out"
     )
     if told.charged is not None:
         return text + ". Charged: by the chain, of what was held then."

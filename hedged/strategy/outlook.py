@@ -99,14 +99,13 @@ def _over(
     )
 
 
-def verdict(month_usd: float | None, forecast_usd: float | None, attainable_usd: float | None) -> str:
+def verdict(months: Mapping[str, float | None], attainable_usd: float | None) -> str:
     """Say in a sentence or two whether hedging this book is worth it.
 
-    USD a month, > 0 received: `month_usd` of the last month, `forecast_usd` as the coming days are forecast;
-    `attainable_usd`: what perfect foresight would have saved in the last month, after costs. None: not known.
+    `months`: funding of a month in USD, > 0 received, by what it rests on (None: not known); `attainable_usd`: what
+    perfect foresight would have saved in the last month, after costs.
     """
-    told = {"paid last month": month_usd, "a month as forecast": forecast_usd}
-    paid = {what: max(0.0, -usd) for what, usd in told.items() if usd is not None}
+    paid = {what: max(0.0, -usd) for what, usd in months.items() if usd is not None}
     if not paid:
         return (
             "Whether hedging pays cannot be told: neither the last month's funding nor the coming is known."
@@ -117,7 +116,7 @@ def verdict(month_usd: float | None, forecast_usd: float | None, attainable_usd:
         return (
             "Hedging does not pay here: this book receives funding, and there is nothing to protect it from."
         )
-    at_stake = "At stake: " + ", ".join(f"{usd:,.0f} USD {what}" for what, usd in paid.items())
+    at_stake = "At stake a month: " + ", ".join(f"{usd:,.0f} USD {what}" for what, usd in paid.items())
     if stake < least:
         text = f"Hedging does not pay here. {at_stake}; below {least:,.0f} a month it is not worth its costs"
     elif stake < good:

@@ -55,17 +55,14 @@ class Economics:
     unpriced: tuple[str, ...]
 
     @property
-    def month_usd(self) -> float | None:
-        """Funding of the last month: as charged where that is known, else by today's notional."""
-        if self.charged is not None:
-            return sum(self.charged.values())
-        return sum(past.funding_usd for past in self.past.values()) if self.past else None
-
-    @property
-    def forecast_usd(self) -> float | None:
-        """Funding of a month at the rates that are forecast for the coming days."""
+    def months(self) -> dict[str, float | None]:
+        """Funding of a month by what it rests on; None where it is not known."""
         ahead = [span.own_book.times(MONTH_H / span.hours) for span in self.spans if span.own]
-        return ahead[-1].mean if ahead else None
+        rates = sum(past.funding_usd for past in self.past.values()) if self.past else None
+        told = {"at the last month's rates": rates, "as forecast": ahead[-1].mean if ahead else None}
+        if self.charged:
+            told["really charged in the last one"] = sum(self.charged.values())
+        return told
 
     @property
     def attainable_usd(self) -> float | None:
