@@ -35,7 +35,7 @@ def show_economics(console: Console, told: Economics) -> None:
     console.print(
         "  all: the markets' rates are drawn together, so its band is no sum", style="dim", highlight=False
     )
-    console.print(f"\n[bold]The last {MONTH_H // 24} days, USD[/bold]", highlight=False)
+    console.print(f"\n[bold]Behind: the last {told.days:.0f} days, USD[/bold]", highlight=False)
     console.print(_past(told))
     console.print(_basis(told), style="dim", highlight=False)
     console.print(

@@ -103,7 +103,7 @@ def verdict(months: Mapping[str, float | None], attainable_usd: float | None) ->
     """Say in a sentence or two whether hedging this book is worth it.
 
     `months`: funding of a month in USD, > 0 received, by what it rests on (None: not known); `attainable_usd`: what
-    perfect foresight would have saved in the last month, after costs.
+    perfect foresight would have saved in one, after costs.
     """
     paid = {what: max(0.0, -usd) for what, usd in months.items() if usd is not None}
     if not paid:
@@ -125,7 +125,7 @@ def verdict(months: Mapping[str, float | None], attainable_usd: float | None) ->
         text = f"Hedging can pay here. {at_stake}"
     if attainable_usd is None:
         return text + "."
-    best = f"perfect foresight would have saved {attainable_usd:,.0f} USD after costs last month"
+    best = f"perfect foresight would have saved {attainable_usd:,.0f} USD a month after costs"
     if stake >= least and attainable_usd < WORTH_USD:
         return f"Hedging does not pay here. {at_stake}; but even {best}."
     return f"{text}; {best}, of which a forecast keeps a part."

@@ -55,19 +55,32 @@ class Economics:
     unpriced: tuple[str, ...]
 
     @property
+    def days(self) -> float:
+        """Days of the last month of which the funding is known, of the market that is known best."""
+        return max((past.hours for past in self.past.values()), default=0) / 24
+
+    @property
     def months(self) -> dict[str, float | None]:
         """Funding of a month by what it rests on; None where it is not known."""
         ahead = [span.own_book.times(MONTH_H / span.hours) for span in self.spans if span.own]
-        rates = sum(past.funding_usd for past in self.past.values()) if self.past else None
-        told = {"at the last month's rates": rates, "as forecast": ahead[-1].mean if ahead else None}
+        told = {
+            f"at the rates of the last {self.days:.0f} days": _monthly(self.past, "funding_usd"),
+            "as forecast": ahead[-1].mean if ahead else None,
+        }
         if self.charged:
             told["really charged in the last one"] = sum(self.charged.values())
         return told
 
     @property
     def attainable_usd(self) -> float | None:
-        """What perfect foresight would have saved in the last month after costs."""
-        return sum(past.saved_usd for past in self.past.values()) if self.past else None
+        """What perfect foresight would have saved in a month like the last after costs."""
+        return _monthly(self.past, "saved_usd")
+
+
+def _monthly(past: Mapping[str, Past], name: str) -> float | None:
+    """Sum over markets, each carried on from the hours that are known of it to a month; None where none is known."""
+    known = [getattr(one, name) * MONTH_H / one.hours for one in past.values() if one.hours]
+    return sum(known) if known else None
 
 
 async def read_economics(
