@@ -7,9 +7,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hedged.commands.explain_text import paid_off
+from hedged.commands.explain_text import leg_name, paid_off
 from hedged.domain.clock import iso
-from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
+from hedged.strategy.economics import RELOCATE
 from hedged.strategy.outlook import MONTH_H, Amount, SpanOutlook, verdict
 from hedged.wiring.economics import Economics
 
@@ -124,23 +124,15 @@ def _changes(told: Economics) -> Table:
         "change", "saves\nbp", "costs\nbp", "pays\nafter", "size\nUSD", "saves\na month", "costs\nonce"
     )
     for symbol, legs in sorted(told.legs.items()):
-        for leg in sorted(legs, key=lambda leg: leg["costs_bp"] - leg["saves_bp"]):
+        for leg in sorted(legs, key=lambda leg: leg["costs_bp"] - leg["saves_bp"] - leg["later_bp"]):
             size = _size(leg, abs(told.own_usd.get(symbol, 0.0)), told)
             month = leg["saves_bp"] * 1e-4 * size * MONTH_H / told.horizon_h
             table.add_row(
-                f"{symbol}: {_short(leg)}", f"{leg['saves_bp']:.2f}", f"{leg['costs_bp']:.2f}",
+                f"{symbol}: {leg_name(leg)}", f"{leg['saves_bp']:.2f}", f"{leg['costs_bp']:.2f}",
                 paid_off(leg.get("break_even_h")), f"{size:,.0f}", f"{month:+,.0f}",
                 f"{leg['costs_bp'] * 1e-4 * size:,.2f}",
             )  # fmt: skip
     return table
-
-
-def _short(leg: Mapping[str, Any]) -> str:
-    return {
-        CUT: "cut on Injective",
-        OPPOSITE: f"opposite at {leg['venue']}",
-        RELOCATE: f"moved to {leg['venue']}",
-    }[leg["kind"]]
 
 
 def _size(leg: Mapping[str, Any], own_usd: float, told: Economics) -> float:

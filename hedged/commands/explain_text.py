@@ -48,7 +48,8 @@ def show_decision(console: Console, row: Mapping[str, Any]) -> None:
         _line(console, "closed", f"{venue}: {escape(why)}")
     if detail.get("legs"):
         _heading(
-            console, f"Every hedge there was; saves and costs: bp of its size within {row['horizon_h']:g} h"
+            console,
+            f"Every hedge there was; bp of its size: saves within {row['horizon_h']:g} h, is worth later, costs",
         )
         console.print(_legs(detail))
     if "drivers" in detail:
@@ -160,24 +161,34 @@ def _rates(detail: Mapping[str, Any]) -> Table:
 
 def _legs(detail: Mapping[str, Any]) -> Table:
     """Return every hedge there was, the best first."""
-    table = _table("hedge, and why it is no larger", "now", "wanted", "saves", "costs", "pays\nafter", "sure")
-    table.columns[0].min_width = 30
+    heads = (
+        "hedge, and why it is no larger",
+        "now",
+        "wanted",
+        "saves",
+        "later",
+        "costs",
+        "pays\nafter",
+        "sure",
+    )
+    table = _table(*heads)
     for leg in sorted(detail["legs"], key=_order):
         why = leg.get("why") or TEXTS.get(Rule(leg["rule"]), "")
         now, target = leg.get("now_usd", 0.0), leg.get("target_usd", 0.0)
-        hours = leg.get("break_even_h")
-        taken = now or target
+        name = f"[bold]{leg_name(leg)}[/bold]" if now or target else leg_name(leg)
         table.add_row(
-            f"{'[bold]' if taken else ''}{leg_name(leg)}{'[/bold]' if taken else ''}\n[dim]{escape(why)}[/dim]",
-            f"{now:,.0f}", f"{target:,.0f}", f"{leg['saves_bp']:.2f}", f"{leg['costs_bp']:.2f}",
-            paid_off(hours), f"{leg['confidence']:.0%}",
+            f"{name}\n[dim]{escape(why)}[/dim]", f"{now:,.0f}", f"{target:,.0f}", f"{leg['saves_bp']:.1f}",
+            f"{leg['later_bp']:.1f}", f"{leg['costs_bp']:.1f}", paid_off(leg.get("break_even_h")),
+            f"{leg['confidence']:.0%}",
         )  # fmt: skip
     return table
 
 
 def _order(leg: Mapping[str, Any]) -> tuple[bool, float]:
     """Put what is held or wanted first, then what would bring most."""
-    return not (leg.get("now_usd") or leg.get("target_usd")), leg["costs_bp"] - leg["saves_bp"]
+    return not (leg.get("now_usd") or leg.get("target_usd")), leg["costs_bp"] - leg["saves_bp"] - leg[
+        "later_bp"
+    ]
 
 
 def paid_off(hours: float | None) -> str:
@@ -190,9 +201,9 @@ def paid_off(hours: float | None) -> str:
 def leg_name(leg: Mapping[str, Any]) -> str:
     """Name a leg as a person would."""
     return {
-        CUT: "a smaller position on Injective",
-        OPPOSITE: f"an opposite position at {leg['venue']}",
-        RELOCATE: f"part of it moved to {leg['venue']}",
+        CUT: "cut on Injective",
+        OPPOSITE: f"opposite at {leg['venue']}",
+        RELOCATE: f"moved to {leg['venue']}",
     }[leg["kind"]]
 
 

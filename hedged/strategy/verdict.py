@@ -75,9 +75,9 @@ def _rule_of(
     wanted = plan.full_kelly_usd > plan.now_usd
     if plan.now_usd > 0 and not wanted:
         return Rule.PLAN  # held: it stays or shrinks by what that is worth
-    if leg.mean_saving <= 0:
+    if leg.mean_value <= 0:
         return Rule.NO_SAVING
-    if not wanted and leg.mean_saving <= leg.open_cost:
+    if not wanted and leg.mean_value <= leg.open_cost:
         return Rule.COST
     if not may_grow(leg, symbol):
         return Rule.VENUE_CLOSED
