@@ -34,7 +34,7 @@ def show_decision(console: Console, row: Mapping[str, Any]) -> None:
         _line(console, "rule", f"{TEXTS.get(Rule(row['rule']), row['rule'])} [dim]({row['rule']})[/dim]")
     _line(console, "you hold", _holding(row))
     _line(console, "hedge", _positions(row.get("current", {}), row))
-    if "target" in row and _held(row["target"]) != _held(row.get("current", {})):
+    if "target" in row and _differs(row["target"], row.get("current", {})):
         _line(console, "wanted", _positions(row["target"], row))
     for trade in row["trades"]:
         _line(console, "traded", _trade(trade))
@@ -92,6 +92,15 @@ def _holding(row: Mapping[str, Any]) -> str:
 
 def _held(coins: Mapping[str, float]) -> dict[str, float]:
     return {venue: quantity for venue, quantity in coins.items() if quantity}
+
+
+def _differs(wanted: Mapping[str, float], held: Mapping[str, float]) -> bool:
+    """Tell whether positions differ by more than what venues' steps round away."""
+    return any(
+        abs(wanted.get(v, 0.0) - held.get(v, 0.0))
+        > 0.01 * max(abs(wanted.get(v, 0.0)), abs(held.get(v, 0.0)))
+        for v in {*wanted, *held}
+    )
 
 
 def _positions(coins: Mapping[str, float], row: Mapping[str, Any]) -> str:
