@@ -30,7 +30,6 @@ class Rule(StrEnum):
     STOP = "stop"
     GATE = "gate"
     ORDER_FAILED = "order_failed"
-    OTHER = "other"
 
 
 TEXTS = {
@@ -58,5 +57,4 @@ TEXTS = {
     Rule.STOP: "the stop: the hedge lost more than it protects",
     Rule.GATE: "the risk gate refused",
     Rule.ORDER_FAILED: "an order failed",
-    Rule.OTHER: "see the reason",
 }

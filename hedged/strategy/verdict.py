@@ -132,8 +132,8 @@ def _bound(
     shared: Shared,
 ) -> frozenset[Rule]:
     """Return the limits that full Kelly has used up in a market."""
-    if not any(sizes):
-        return frozenset()
+    if not any(sizes) and settings.cap and settings.delta_band:
+        return frozenset()  # a limit of nothing is used up by nothing
     mine = list(zip(legs, sizes, strict=True))
     taken = sum(frozen_legs(symbol).values()) + symbol.taken_usd
     exposed = (
