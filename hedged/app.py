@@ -35,6 +35,7 @@ from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.risk.gate import KillLevel
 from hedged.risk.stop import Episode
+from hedged.strategy.outlook import SpanOutlook, outlook
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
 
@@ -245,6 +246,24 @@ class App:
             [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
         )
 
+    def ahead(self) -> list[dict[str, str]]:
+        """Rows of the status page: the book's funding over the coming hour, eight hours and week."""
+        report = self.progress.last
+        if report is None:
+            return []
+        here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
+        own = {
+            symbol: float(q) * here[symbol]
+            for symbol, q in report.account.own.items()
+            if q and symbol in here
+        }
+        mine = {
+            k: float(q) * here[k.symbol]
+            for k, q in report.account.attributed.items()
+            if q and k.symbol in here
+        }
+        return [ahead_row(span) for span in outlook(report.forecasts, own, mine) if span.own]
+
     def quarantined(self) -> list[dict[str, Any]]:
         """Rows of the status page: one per series in quarantine."""
         report = self.progress.last
@@ -294,6 +313,15 @@ class App:
         await backfill(buffer, times, self.parts.sources, self.parts.held, on_share, judged)
         if not self.stopping:
             self.parts.on_filled(buffer)
+
+
+def ahead_row(span: SpanOutlook) -> dict[str, str]:
+    """Format the book's funding over a span for the status page."""
+    row = {"within": f"{span.hours} h" if span.hours < 48 else f"{span.hours // 24} days"}
+    for name, amount in (("unhedged", span.own_book), ("as hedged now", span.held_book)):
+        row[name] = f"{amount.mean:+,.2f} USD\n80 %: {amount.low:+,.2f} … {amount.high:+,.2f}"
+    left_out = f"; without {', '.join(span.unknown)}, not forecast" if span.unknown else ""
+    return row | {"rests on": span.rests_on + left_out}
 
 
 def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:

@@ -169,6 +169,7 @@ class Cycle:
             closed=self._not_believed() | self._closed(now_ms, signals),
             signals=signals,
             owners=account.owners,
+            quarantined=frozenset(self.poller.quarantined),
         )
 
     def _signals(self, now_ms: int) -> dict[str, SignalEffect]:

@@ -256,7 +256,7 @@ async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
     where = process.config.telemetry
     source = StatusSource(
         process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
-        process.quarantined,
+        process.quarantined, process.ahead,
     )  # fmt: skip
     try:
         runner, port = await start_http(source, where.host, where.port)

@@ -72,6 +72,10 @@ class Process:
         """Rows of the status page: one per protected symbol."""
         return self.app.book() if self.app else []
 
+    def ahead(self) -> list[dict[str, str]]:
+        """Rows of the status page: the book's funding over each span."""
+        return self.app.ahead() if self.app else []
+
     def feeds(self) -> list[dict[str, str]]:
         """Rows of the status page: one per venue that is followed."""
         return self.reports.rows() if self.reports else []

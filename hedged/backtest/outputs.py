@@ -18,7 +18,7 @@ DECISIONS: dict[str, Any] = {
     "rate_mean_per_hour": _NUMBER, "rate_p10_per_hour": _NUMBER, "rate_p90_per_hour": _NUMBER,
     "direction_confidence": _NUMBER, "horizon_h": _NUMBER, "expected_saving_usd": _NUMBER, "cost_usd": _NUMBER,
     "break_even_h": _NUMBER, "hedge_confidence": _NUMBER, "current": _TEXT, "target": _TEXT, "model_hash": _TEXT,
-    "feature_hash": _TEXT, "config_hash": _TEXT,
+    "feature_hash": _TEXT, "config_hash": _TEXT, "rule": _TEXT, "detail": _TEXT,
 }  # fmt: skip
 FILLS: dict[str, Any] = {
     "ts": TS, "venue": _TEXT, "symbol": _TEXT, "side": _TEXT, "quantity": _NUMBER, "price": _NUMBER,

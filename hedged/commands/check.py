@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hedged.commands.shared import ConfigPath, console, quiet_logs
 
@@ -14,8 +16,16 @@ if TYPE_CHECKING:
 
 def check(
     config: ConfigPath = Path("config.yaml"),
+    economics: Annotated[
+        bool, typer.Option("--economics", help="Also: is hedging worth it for this book?")
+    ] = False,
 ) -> None:
-    """Check a configuration without starting anything; a book on Injective is read and shown with its funding."""
+    """Check a configuration without starting anything; a book on Injective is read and shown with its funding.
+
+    With --economics it is reckoned whether hedging pays: the funding of the coming hour, eight hours and week with
+    their bands, the last month's, what every change costs and when it has earned that, the best that could have been
+    saved, and what it comes to. It takes as long as the daemon's start, and sends nothing.
+    """
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
     from hedged.wiring.outside_parts import read_secrets
@@ -33,7 +43,20 @@ def check(
     if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
         quiet_logs()
         asyncio.run(_show_exchange_keys(loaded))
+    if economics:
+        quiet_logs()
+        asyncio.run(_show_economics(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+async def _show_economics(config: "Config") -> None:
+    """Reckon whether hedging pays for the book, and print it."""
+    from hedged.commands.economics_text import show_economics
+    from hedged.wiring.economics import read_economics
+
+    with console.status("reading the past of the markets, forecasting once"):
+        told = await read_economics(config, config.clock.make())
+    show_economics(console, told)
 
 
 async def _show_exchange_keys(config: "Config") -> None:

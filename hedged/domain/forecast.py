@@ -1,5 +1,6 @@
 """Forecasts: the law of a market's mean funding rate over a coming horizon."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,12 +38,44 @@ class RateForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Drivers:
+    """Why a forecast of one series says what it says: a sentence (of a learned model none), and what moved it.
+
+    Rates per hour. `last` + `idle` + the sum of `moved` is the forecast's mean: `last` the last settled rate, `idle`
+    what the model would add had nothing happened, `moved` by group of inputs what it adds because of them; a group
+    that is missing says nothing.
+    """
+
+    text: str
+    last: float = math.nan
+    idle: float = 0.0
+    moved: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Joint draws of the mean rate per hour over the coming `hours`, and in words what they rest on.
+
+    `scenarios`: (n_scenarios, n_series), columns as in the ForecastSet that holds it.
+    """
+
+    hours: int
+    scenarios: NDArray[np.float64]
+    rests_on: str
+
+
+SPANS_H = (1, 8, 168)
+"""Hours over which the funding of the book is shown, beside the horizon that decides."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForecastSet:
     """All forecasts of one cycle, with the dependence between them.
 
     `scenarios`: (n_scenarios, n_series) equally likely joint draws of the mean rates per hour, columns in the order
     of `keys`. `model_hash` and `feature_hash` say what made them; `made_by` names the forecaster of each series where
-    there are several.
+    there are several. `spans`: the same over the hours of SPANS_H; `drivers`: what moved the forecasts on Injective.
+    Both are for people: nothing is decided by them.
     """
 
     made_at_ms: int
@@ -53,6 +86,8 @@ class ForecastSet:
     model_hash: str
     feature_hash: str
     made_by: Mapping[SeriesKey, str] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+    drivers: Mapping[SeriesKey, Drivers] = field(default_factory=dict)
 
     def column(self, key: SeriesKey) -> NDArray[np.float64]:
         """Return the scenarios (n_scenarios,) of one market."""
@@ -68,6 +103,12 @@ def quantile_function(quantiles: NDArray[np.float64], u: NDArray[np.float64]) ->
     piece = np.clip(np.searchsorted(LEVELS, u, side="right") - 1, 0, len(LEVELS) - 2)
     slope = np.diff(quantiles, axis=-1) / np.diff(LEVELS)
     out: NDArray[np.float64] = quantiles[..., piece] + (u - LEVELS[piece]) * slope[..., piece]
+    return out
+
+
+def mean_of(quantiles: NDArray[np.float64], n: int = 256) -> NDArray[np.float64]:
+    """Return the mean of `n` draws, evenly spaced in probability, of quantile functions: (..., levels) → (...)."""
+    out: NDArray[np.float64] = quantile_function(quantiles, (np.arange(n) + 0.5) / n).mean(axis=-1)
     return out
 
 

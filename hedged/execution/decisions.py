@@ -9,6 +9,7 @@ from typing import Any
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
+from hedged.execution.details import details, rule_of
 from hedged.risk.exposure import gross
 from hedged.risk.gate import Review
 from hedged.strategy.snapshot import Snapshot
@@ -32,7 +33,13 @@ def decision_rows(
     for symbol, why in unplanned.items():
         traded = gross(symbol, before.attributed) != gross(symbol, after.attributed)
         action = _action(symbol, before, after, refused=False, stopped=False) if traded else "frozen"
-        rows[symbol] = _common(symbol, snapshot, before, after) | {"action": action, "reason": why}
+        silent = INJECTIVE in before.unknown
+        rule = rule_of(
+            symbol, snapshot, None, silent=silent, stopped=False, refused=False, failed=symbol in failed
+        )
+        rows[symbol] = _common(symbol, snapshot, before, after) | {
+            "action": action, "reason": why, "rule": str(rule), "detail": details(symbol, snapshot, None),
+        }  # fmt: skip
     return rows
 
 
@@ -52,6 +59,10 @@ def _row(
         reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"
     if failed:
         reason += f"; {failed}"
+    rule = rule_of(
+        plan.symbol, snapshot, plan, silent=False, stopped=plan.symbol in stopped, refused=bool(refused),
+        failed=bool(failed),
+    )  # fmt: skip
     forecast = snapshot.forecasts.marginals[SeriesKey(INJECTIVE, plan.symbol)]
     mean, low, high = plan.funding_usd
     mark = snapshot.marks[SeriesKey(INJECTIVE, plan.symbol)]
@@ -75,6 +86,8 @@ def _row(
         "break_even_h": plan.break_even_h if math.isfinite(plan.break_even_h) else None,
         "hedge_confidence": plan.confidence,
         "target": json.dumps(target),
+        "rule": str(rule),
+        "detail": details(plan.symbol, snapshot, plan),
     }
 
 

@@ -12,6 +12,7 @@ from hedged.domain.errors import Fatal
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
+from hedged.execution.thinning import Told, thinned
 
 VERSION = 2
 MIGRATIONS = {1: "migrate_1_to_2.sql"}
@@ -24,6 +25,7 @@ class JournalStore:
 
     def __init__(self, path: str, *, durable: bool) -> None:
         self._book: dict[SeriesKey, Decimal] | None = None
+        self._told: Told = {}
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             version = self._prepare(durable=durable)
@@ -199,20 +201,28 @@ class JournalStore:
         own: Mapping[SeriesKey, Decimal],
         episodes: Mapping[str, Any],
     ) -> None:
-        """Write one cycle: its decisions by symbol, the own quantities that changed, the state of the stops."""
+        """Write one cycle: its decisions by symbol, the own quantities that changed, the state of the stops.
+
+        A decision's details are written when they say something new, and once an hour; its reason always.
+        """
         if self._book is None:
             self._book = {SeriesKey(v, s): q for _, v, s, q in self.book()}
         changed = {key: q for key, q in own.items() if self._book.get(key) != q}
+        rows, told = thinned(ts_ms, decisions, self._told)
         with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO decisions VALUES (?,?,?)",
-                [(ts_ms, symbol, json.dumps(body, sort_keys=True)) for symbol, body in decisions.items()],
+                [
+                    (ts_ms, symbol, json.dumps(body, sort_keys=True, separators=(",", ":")))
+                    for symbol, body in rows.items()
+                ],
             )
             self._db.executemany(
                 "INSERT INTO book VALUES (?,?,?,?)", [(ts_ms, *key, str(q)) for key, q in changed.items()]
             )
             self._db.execute("INSERT OR REPLACE INTO states VALUES ('episodes', ?)", (json.dumps(episodes),))
         self._book.update(changed)
+        self._told = told
 
     def decisions(self, since_ms: int = 0) -> list[dict[str, Any]]:
         """Return decisions with ts ≥ since, oldest first, each with `ts_ms` and `symbol`."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hedged.adapters.replay.series import SeriesData
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError
-from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
-from hedged.domain.market import SeriesKey
+from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
@@ -24,8 +24,10 @@ from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
 from hedged.forecast.adapt import Adaptation, prior_of
 from hedged.forecast.artefact import Artefact
+from hedged.forecast.attribution import attributed
 from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, remembered, together
 from hedged.forecast.members import Members, Opinions
+from hedged.forecast.spans import spans_of
 from hedged.forecast.walk import Issued, Waiting, calibrated, issue, opinions_on
 
 HORIZON_OF = {24: "m24h", 120: "m120h"}
@@ -45,13 +47,16 @@ class _Said:
 @dataclass(frozen=True, slots=True)
 class _Law:
     """The forecast of one hour, rates per hour, of every series that has one: `quantiles` (series, horizons, levels),
-    `p_up` (series, horizons), joint `draws` (series, horizons, N_SCENARIOS).
+    `p_up` (series, horizons), joint `draws` (series, horizons, N_SCENARIOS), `interval_h` (series,); `drivers` of each
+    horizon, of the series on Injective.
     """
 
     keys: tuple[SeriesKey, ...] = ()
     quantiles: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS), len(LEVELS))))
     p_up: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS))))
     draws: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, len(HORIZONS), N_SCENARIOS)))
+    interval_h: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    drivers: tuple[dict[SeriesKey, Drivers], ...] = tuple({} for _ in HORIZONS)
 
 
 class EnsembleForecaster:
@@ -125,8 +130,10 @@ class EnsembleForecaster:
             return None
         index = {key: i for i, key in enumerate(grid.keys)}
         samples = samples_at(grid, at, {}, index, 0, scale, self._nowcasts.nowcast)
-        venue, coin = self._card.vocabulary.encode(grid.keys)
-        return _Said(samples, opinions_on(self._members, samples, venue, coin))
+        return _Said(samples, self._opinions(samples))
+
+    def _opinions(self, samples: Samples) -> Opinions:
+        return opinions_on(self._members, samples, *self._card.vocabulary.encode(samples.keys))
 
     def _learn(self, grid: HourlyGrid) -> None:
         """Go through the memory day by day and learn from all that has settled by now."""
@@ -167,7 +174,17 @@ class EnsembleForecaster:
         known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
         here = said.samples.series[known]
         draws = draws_of(rates[known], self._ranks_of(here))
-        return _Law(tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws)
+        shown = np.flatnonzero(
+            known & np.array([grid.keys[i].venue == INJECTIVE for i in said.samples.series])
+        )
+        return _Law(
+            tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws, said.samples.interval_h[known],
+            attributed(said.samples.pick(shown), self._rates),
+        )  # fmt: skip
+
+    def _rates(self, samples: Samples) -> NDArray[np.float64]:
+        """Return the quantiles (n, horizons, levels) that would be issued for samples, rates per hour."""
+        return calibrated(self._adaptation, samples, self._opinions(samples))[0].quantiles
 
     def _ranks_of(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the joint ranks of these series, which stay for the day."""
@@ -186,8 +203,9 @@ class EnsembleForecaster:
             for i, key in enumerate(law.keys)
         }
         return ForecastSet(
-            now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash
-        )
+            now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash,
+            spans=spans_of(law.draws, law.interval_h), drivers=law.drivers[h],
+        )  # fmt: skip
 
 
 def _prints(grid: HourlyGrid, row: int) -> SeriesData:

@@ -6,14 +6,23 @@ and an error counts only once its horizon has passed. The series' errors, kept t
 dependence between series.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, joint_scenarios, quantile_function
-from hedged.domain.market import SeriesKey
+from hedged.domain.forecast import (
+    LEVELS,
+    SPANS_H,
+    Drivers,
+    ForecastSet,
+    RateForecast,
+    Span,
+    joint_scenarios,
+    quantile_function,
+)
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
 from hedged.forecast.port import parameter_hash
 
@@ -33,6 +42,8 @@ class EwmaConfig:
 class _Fit:
     mean: float
     errors: NDArray[np.float64]  # (hours,), realised − forecast, NaN where the horizon is not over
+    half_life_h: float
+    smooth: NDArray[np.float64]  # (hours,), the forecasts behind the errors
 
 
 class EwmaForecaster:
@@ -67,7 +78,24 @@ class EwmaForecaster:
             scenarios=self._scenarios(fits, quantiles),
             model_hash=self.model_hash,
             feature_hash=self.feature_hash,
+            spans=tuple(self._span(fits, grid, hours) for hours in SPANS_H),
+            drivers={key: _drivers(fit, grid, key) for key, fit in fits.items() if key.venue == INJECTIVE},
         )
+
+    def _span(self, fits: dict[SeriesKey, _Fit], grid: HourlyGrid, hours: int) -> Span:
+        """Forecast another span by the same means, with the errors that they made over it.
+
+        A series that settles more seldom accrues its rate meanwhile.
+        """
+        row, again = grid.row, {}
+        for key, fit in fits.items():
+            covered = max(hours, int(grid.interval_h[row[key], -1]))
+            errors = _realised(grid.paid[row[key]], covered) - fit.smooth
+            enough = (~np.isnan(errors)).sum() >= self._config.min_history_h
+            again[key] = replace(fit, errors=errors) if enough else fit
+        quantiles = np.array([_band(fit) for fit in again.values()]).reshape(len(again), len(LEVELS))
+        text = f"the same mean, with the errors it made over {hours} h"
+        return Span(hours, self._scenarios(again, quantiles), text)
 
     def _fit(
         self,
@@ -87,7 +115,8 @@ class EwmaForecaster:
         if usable.sum() < self._config.min_history_h:
             return None
         best = int(np.abs(errors[:, usable]).mean(axis=1).argmin())
-        return _Fit(float(smooth[best, -1]), errors[best])
+        half_life_h = self._config.half_lives_h[best]
+        return _Fit(float(smooth[best, -1]), errors[best], half_life_h, smooth[best])
 
     def _scenarios(self, fits: dict[SeriesKey, _Fit], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
         if not fits:
@@ -95,6 +124,18 @@ class EwmaForecaster:
         errors = np.stack([fit.errors for fit in fits.values()], axis=1)  # (hours, series)
         together = errors[~np.isnan(errors).any(axis=1)]
         return joint_scenarios(quantiles, together, self._config.n_scenarios)
+
+
+def _drivers(fit: _Fit, grid: HourlyGrid, key: SeriesKey) -> Drivers:
+    """Say in a sentence what the forecast is made of."""
+    what = "the last settled rate is carried on"
+    if fit.half_life_h > 0:
+        what = f"an exponentially weighted mean of its past rates (half-life {fit.half_life_h:g} h, the best of late)"
+    moved = {"its mean error of late": _mean(fit) - fit.mean}
+    last = float(grid.level[grid.row[key], -1])
+    if fit.half_life_h > 0:
+        moved = {"its own past rates": fit.mean - last} | moved
+    return Drivers(what, last, 0.0, moved)
 
 
 def _realised(paid: NDArray[np.float64], horizon_h: int) -> NDArray[np.float64]:

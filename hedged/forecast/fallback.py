@@ -5,12 +5,13 @@ settle once a day that is a week. Where it can speak it does, however young a se
 loss is half of the EWMA's (docs/forecasting.md). Where neither can, nobody does: unknown, not guessed.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.forecast import ForecastSet
+from hedged.domain.forecast import ForecastSet, Span
 from hedged.features.resample import HourlyGrid
 from hedged.forecast.port import Forecaster
 
@@ -46,7 +47,20 @@ class WithFallback:
             scenarios=np.concatenate((told.scenarios, more), axis=1),
             model_hash=self.model_hash,
             made_by=by,
+            spans=_joined(told.spans, other.spans),
+            drivers={**told.drivers, **other.drivers},
         )
+
+
+def _joined(first: Sequence[Span], second: Sequence[Span]) -> tuple[Span, ...]:
+    """Put the spans of both side by side."""
+    joined = []
+    for one, two in zip(first, second, strict=True):
+        draws = np.concatenate((one.scenarios, _shuffled(two.scenarios, len(one.scenarios))), axis=1)
+        parts = ((one.rests_on, one.scenarios), (two.rests_on, two.scenarios))
+        texts = [text for text, its in parts if its.shape[1]]
+        joined.append(Span(one.hours, draws, "; ".join(texts)))
+    return tuple(joined)
 
 
 def _shuffled(scenarios: NDArray[np.float64], n: int) -> NDArray[np.float64]:

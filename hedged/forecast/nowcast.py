@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.clock import HOUR_MS
-from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, quantile_function
+from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast, Span, quantile_function
 from hedged.domain.market import SeriesKey
 from hedged.features.nowcast import Evidence
 from hedged.features.nowcast_memory import NowcastMemory
@@ -23,6 +23,12 @@ from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
 from hedged.forecast.port import parameter_hash
 
 VERSION = 1
+HOURS_A_YEAR = 365 * 24
+RESTS_ON = {
+    Evidence.CHAIN: "the chain's accumulators",
+    Evidence.ESTIMATE: "the venue's running estimate",
+    Evidence.SOURCES: "prices and rates of other venues",
+}
 Array = NDArray[np.float64]
 
 
@@ -68,7 +74,12 @@ class NowcastForecaster:
             marginals[key] = _added(first, rest.get(key), base.marginals[key], last)
             scenarios[:, column] = _reordered(scenarios[:, column], marginals[key].quantiles)
             evidence[key] = first.evidence
-        made = replace(base, marginals=marginals, scenarios=scenarios, model_hash=self.model_hash)
+        shown = {key: f for key, f in firsts.items() if evidence.get(key, Evidence.NONE) is not Evidence.NONE}
+        made = replace(
+            base, marginals=marginals, scenarios=scenarios, model_hash=self.model_hash,
+            spans=tuple(_with_first(span, base.keys, shown) for span in base.spans),
+            drivers={key: _drivers(why, shown.get(key), marginals[key], now_ms) for key, why in base.drivers.items()},
+        )  # fmt: skip
         return made, evidence
 
     def firsts(self, grid: HourlyGrid, now_ms: int) -> dict[SeriesKey, First]:
@@ -119,6 +130,28 @@ def _added(first: First, rest: RateForecast | None, base: RateForecast, last: fl
     tie = 1e-12  # a market that sits at its interest ties with its own law: half up
     p_up = float(((values > last + tie).mean() + (values >= last - tie).mean()) / 2)
     return replace(base, mean=float(values.mean()), quantiles=np.quantile(values, LEVELS), p_up=p_up)
+
+
+def _with_first(span: Span, keys: tuple[SeriesKey, ...], firsts: dict[SeriesKey, First]) -> Span:
+    """Let the coming settlement stand for a span that it covers whole."""
+    scenarios = span.scenarios.copy()
+    for column, key in enumerate(keys):
+        if key in firsts and firsts[key].hours >= span.hours:
+            scenarios[:, column] = _reordered(scenarios[:, column], firsts[key].quantiles)
+    return replace(span, scenarios=scenarios)
+
+
+def _drivers(why: Drivers, first: First | None, forecast: RateForecast, now_ms: int) -> Drivers:
+    """Say what the coming settlement adds to what the EWMA says."""
+    if first is None:
+        return why
+    minutes = (first.at_ms - now_ms) / MINUTE_MS
+    text = (
+        f"the coming settlement, in {minutes:.0f} min, is expected at {first.mean * HOURS_A_YEAR:.1%} a year by "
+        f"{RESTS_ON[first.evidence]}; the later ones: {why.text}"
+    )
+    adds = forecast.mean - why.last - sum(why.moved.values())
+    return replace(why, text=text, moved={"premium and nowcast": adds, **why.moved})
 
 
 def _reordered(draws: Array, quantiles: Array) -> Array:

@@ -18,6 +18,7 @@ from hedged.strategy.economics import (
 from hedged.strategy.kelly import NEGLIGIBLE, KellySolution, solve
 from hedged.strategy.programme import frozen_legs
 from hedged.strategy.state import LegPlan, PlannerSettings, PlannerState, SymbolPlan, SymbolState
+from hedged.strategy.verdict import Shared, verdicts
 from hedged.strategy.wording import explained
 
 
@@ -25,8 +26,10 @@ def plan(state: PlannerState) -> tuple[SymbolPlan, ...]:
     """Plan every market. Pure; the same state gives the same plan."""
     solution = solve(state)
     funding = own_funding_usd(state.symbols, state.settings.horizon_h)
-    crowded = _over_margin(state)
-    return tuple(_plan_symbol(state, solution, i, funding[i], crowded) for i in range(len(state.symbols)))
+    crowded, used_up = _over_margin(state), Shared.of(state, solution)
+    return tuple(
+        _plan_symbol(state, solution, i, funding[i], crowded, used_up) for i in range(len(state.symbols))
+    )
 
 
 def _plan_symbol(
@@ -35,6 +38,7 @@ def _plan_symbol(
     i: int,
     funding_usd: tuple[float, float, float],
     crowded: frozenset[str],
+    used_up: Shared,
 ) -> SymbolPlan:
     symbol, settings = state.symbols[i], state.settings
     legs = solution.legs[i]
@@ -65,17 +69,19 @@ def _plan_symbol(
     best = _best(plans, legs, symbol, settings)
     gain = sum(p.saving_per_usd * (p.target_usd - p.now_usd) for p in plans)
     shown = moving or [p for p in plans if p.target_usd > 0] or [best]
+    told, rule = verdicts(state, i, solution, plans, used_up)
     result = SymbolPlan(
         symbol=symbol.symbol,
         cut_usd=cut,
         legs_usd=positions,
-        legs=tuple(plans),
+        legs=told,
         funding_usd=funding_usd,
         expected_saving_usd=sum(p.expected_saving_usd for p in plans),
         cost_usd=cost,
         break_even_h=_break_even_h(gain, cost, best, settings.horizon_h),
         confidence=max(p.confidence for p in shown),
         reason="",
+        rule=rule,
     )
     reason = explained(result, moving, best, settings, solution.solved)
     held_back = [f"held back: {why}" for why in sorted(set(symbol.closed.values()))]

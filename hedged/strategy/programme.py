@@ -3,11 +3,11 @@
 minimise  cost(h − h_now) − E[value(h)] + ½·λ·Var[PnL(h) − PnL(unchanged)],   λ = 1 / equity
 subject to the cap, the delta band, collateral × leverage per venue and the equity at risk.
 
-Variables: leg sizes; for each position that is held an up (what it grows by), which its absolute-value cost is made of;
-for each leg that is held a growth, on which the charge on tied-up margin is paid. Where nothing is held a leg's costs
-are linear in its size and need neither. Everything is in units of `scale` USD and basis points, so that the programme is
-well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point method), whose dense form takes these few
-hundred variables faster than a sparse one can order them.
+Variables: leg sizes; for each position that is held an up (what it grows by), which its absolute-value cost is made
+of; for each leg that is held a growth, on which the charge on tied-up margin is paid. Where nothing is held a leg's
+costs are linear in its size and need neither. Everything is in units of `scale` USD and basis points, so that the
+programme is well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point method), whose dense form
+takes these few hundred variables faster than a sparse one can order them.
 """
 
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ class Snapshot:
     """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market, `owners`: for which
     strategy they are held; `marks`: fresh marks only, so a market that is missing is stale or unknown;
     `collateral_usd`: by hedge venue, unknown ones missing; `closed`: markets on which nothing may be opened, and why;
-    `signals`: what signals mean, by symbol.
+    `signals`: what signals mean, by symbol; `quarantined`: series whose data are not believed.
     """
 
     now_ms: int
@@ -32,6 +32,7 @@ class Snapshot:
     closed: Mapping[SeriesKey, str] = field(default_factory=dict)
     signals: Mapping[str, SignalEffect] = field(default_factory=dict)
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
+    quarantined: frozenset[SeriesKey] = frozenset()
 
     def part_of(self, strategy: Strategy) -> dict[SeriesKey, Decimal]:
         """Return the signed coins that are held for one strategy, by market, without zeros."""

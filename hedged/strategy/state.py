@@ -1,5 +1,6 @@
 """What the planner sees: one value per cycle, floats in USD, everything known at the decision."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -80,6 +81,9 @@ class LegPlan:
     """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(its value less its cost > 0) at
     its full-Kelly size. Per USD: `open_cost`, `saving_per_usd` expected over the horizon, `later_per_usd` what it is
     then still worth, `protects_per_usd` the funding that it is held against.
+
+    For people (`verdict.py`): hours until it has earned its cost at that saving (inf: never), the rule that keeps it
+    from being larger, and that rule with its figures.
     """
 
     kind: str
@@ -93,6 +97,9 @@ class LegPlan:
     saving_per_usd: float = 0.0
     later_per_usd: float = 0.0
     protects_per_usd: float = 0.0
+    break_even_h: float = math.inf
+    rule: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class SymbolPlan:
 
     `cut_usd` ≥ 0 and `legs_usd` (signed, by venue) are the desired state. `funding_usd`: (mean, 10 %, 90 %) of the own
     book's funding over the horizon, > 0 received. `break_even_h`: hours until the change has earned its cost; inf when
-    it never does.
+    it never does. `rule`: what had the last word.
     """
 
     symbol: str
@@ -114,3 +121,4 @@ class SymbolPlan:
     break_even_h: float
     confidence: float
     reason: str
+    rule: str = ""

@@ -16,7 +16,8 @@ class StatusSource:
     """What the pages read, asked anew at each request.
 
     `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
-    `book`: rows of the status page; `feeds`: how each venue's data stand; `quarantined`: series that are not believed.
+    `book`: rows of the status page; `feeds`: how each venue's data stand; `quarantined`: series that are not believed;
+    `ahead`: the book's funding over the coming spans.
     """
 
     registry: CollectorRegistry
@@ -26,6 +27,7 @@ class StatusSource:
     about: Callable[[], Mapping[str, str]]
     feeds: Callable[[], Sequence[Mapping[str, str]]] = tuple
     quarantined: Callable[[], Sequence[Mapping[str, str]]] = tuple
+    ahead: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -80,6 +82,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
             "book": [dict(r) for r in source.book()],
             "feeds": [dict(r) for r in source.feeds()],
             "quarantined": [dict(r) for r in source.quarantined()],
+            "ahead": [dict(r) for r in source.ahead()],
         }
     )
 
@@ -98,6 +101,7 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         )
         .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
+        .replace("{{ahead}}", _table("Funding of the whole book", source.ahead()))
         .replace("{{quarantined}}", _table("Not believed", source.quarantined()))
         .replace("{{feeds}}", _table("Data", source.feeds()))
     )
