@@ -40,6 +40,8 @@ def check(
         asyncio.run(_show_account(loaded, has_key))
     if loaded.book.source == "injective":
         held = "read from the chain"
+    if loaded.data.source == "venues":
+        _show_unproven(loaded)
     if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
         quiet_logs()
         asyncio.run(_show_exchange_keys(loaded))
@@ -57,6 +59,14 @@ async def _show_economics(config: "Config") -> None:
     with console.status("reading the past of the markets, forecasting once"):
         told = await read_economics(config, config.clock.make())
     show_economics(console, told)
+
+
+def _show_unproven(config: "Config") -> None:
+    """Print what to know of exchanges that nobody has tried. Raises ConfigError."""
+    from hedged.wiring.cex_venues import unproven
+
+    for venue, what in unproven(config).items():
+        console.print(f"[bold red]{venue}: {what}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_exchange_keys(config: "Config") -> None:

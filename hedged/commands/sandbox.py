@@ -52,7 +52,7 @@ def sandbox(
         int, typer.Option(min=0, max=65_535, help="Faults, Tendermint RPC, LCD.")
     ] = HTTP_PORT,
     exchange: Annotated[
-        list[str] | None, typer.Option(help="Exchange to run beside it: binance, bybit, okx; repeat.")
+        list[str] | None, typer.Option(help="Exchange to run beside it: binance, bybit, okx, gate; repeat.")
     ] = None,
     exchange_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="All exchanges, over TLS.")

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from hedged.config.section import Section
 
-CEX_KEY_SETTINGS = ("key_file", "key_env", "secret_env", "passphrase_env", "rate_share", "deadline_s")
+CEX_KEY_SETTINGS = (
+    "key_file", "key_env", "secret_env", "passphrase_env", "rate_share", "deadline_s", "client_id"
+)  # fmt: skip
 """Settings of cex.<venue>: by which it is asked; no decision depends on them."""
 
 
@@ -22,12 +24,18 @@ class CexVenueConfig(Section):
     margin_mode: Literal["isolated"] = Field(
         "isolated", description="set before the first order of a market; cross margin is not supported"
     )
+    client_id: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z_.-]*\{(hex|base32)\}[0-9A-Za-z_.-]*$",
+        description="how client order ids are written there: {hex} 32 digits, {base32} 26 characters, with a prefix",
+    )
     key_file: Path | None = Field(
-        None, description="live: file (mode 0600) with `key:`, `secret:` and, at OKX, `passphrase:` lines"
+        None,
+        description="live: file (mode 0600) with `key:`, `secret:` and, where asked for, `passphrase:` lines",
     )
     key_env: str | None = Field(None, description="live: environment variable with the key instead")
     secret_env: str | None = Field(None, description="with key_env: environment variable with the secret")
-    passphrase_env: str | None = Field(None, description="with key_env, at OKX: the passphrase's")
+    passphrase_env: str | None = Field(None, description="with key_env, where asked for: the passphrase's")
     rate_share: Decimal = Field(
         Decimal("0.5"),
         gt=0,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import aiohttp
 import numpy as np
 
+from hedged.adapters.cex.abilities import must_tell, why_not_traded
 from hedged.adapters.cex.data import CexData
-from hedged.adapters.cex.exchanges import at_speed, make_exchange, profile_of
+from hedged.adapters.cex.exchanges import Profile, at_speed, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.pasts import all_of
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
@@ -78,13 +79,14 @@ class CexVenues:
         opener: OpenSession | None = None,
         route: Route | None = None,
     ) -> "CexVenues":
-        """Make what hedge.venues names; nothing is asked yet. Raises ConfigError for an unknown exchange.
+        """Make what hedge.venues names; nothing is asked yet. Raises ConfigError for one that ccxt does not know or
+        cannot follow.
 
         Needs a running event loop. `opener` opens the session of all requests, `route` is the way of the streams; an
         opener without a route: no streams, so that nothing passes the opener by.
         """
         speed = config.clock.speed
-        profiles = {v: at_speed(profile_of(v, config.cex_of(v)), speed) for v in config.hedge.venues}
+        profiles = {venue: at_speed(_profile(venue, config), speed) for venue in config.hedge.venues}
         session = (opener or open_session)(config)
         sources = {}
         for venue, profile in profiles.items():
@@ -152,6 +154,30 @@ class CexVenues:
 async def _read(venue: str, data: CexData) -> None:
     await patiently(venue, data.snapshot)
     await patiently(f"{venue}, the past", data.load)
+
+
+def _profile(venue: str, config: Config) -> Profile:
+    profile = profile_of(venue, config.cex_of(venue))
+    must_tell(venue, profile)
+    return profile
+
+
+def unproven(config: Config) -> dict[str, str]:
+    """Return what to know of the hedge venues that the daemon was not made for, by venue.
+
+    Raises ConfigError for one that cannot be followed, or in live mode not be traded.
+    """
+    found = {}
+    for venue in config.hedge.venues:
+        profile = _profile(venue, config)
+        if profile.family:
+            continue
+        why = why_not_traded(profile)
+        if why is not None and config.mode == "live":
+            raise ConfigError(f"cex.{venue} can be watched, not traded: {why}")
+        may = "watched and traded" if why is None else f"watched, not traded ({why}),"
+        found[venue] = f"{may} by what ccxt says of it; hedged was never proven with it (docs/cex.md)"
+    return found
 
 
 def exchange_keys(config: Config, environ: Mapping[str, str]) -> dict[str, ApiKey]:

@@ -21,6 +21,7 @@ from hedged.adapters.simulated import EPOCH_MS, SimulatedMarkets
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.bars import Field
 from hedged.domain.clock import DAY_MS, HOUR_MS, Clock, LoopClock
+from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.ports import MarketData, Trading
@@ -62,6 +63,8 @@ class Bench:
     clock: Clock
     hold: Callable[[str], None]
     wait: Callable[[float], Coroutine[Any, Any, Any]] = asyncio.sleep
+    refusal: type[HedgedError] = Rejected
+    """What a refusal in the venue's own words means: unknown where ccxt has no class for the code."""
 
     @property
     def now_ms(self) -> int:
@@ -117,7 +120,7 @@ class ChainClock:
 
 PAPER = {f"paper on {name}": world for name, world in MARKET_DATA.items()}
 ON_CHAIN = "injective on the sandbox"
-EXCHANGES = {f"{venue} on the sandbox": venue for venue in cex_rig.VENUES}
+EXCHANGES = {f"{venue} on the sandbox": venue for venue in (*cex_rig.EVERY, cex_rig.ANOTHER)}
 TRADING = (*PAPER, ON_CHAIN, *EXCHANGES)
 
 
@@ -155,4 +158,5 @@ async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any
         async def wait(seconds: float) -> None:
             on.clock.skip(seconds)
 
-        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait))
+        refusal = OutcomeUnknown if venue == cex_rig.ANOTHER else Rejected
+        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait, refusal))

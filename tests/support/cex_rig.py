@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import aiohttp
+from bitget import Bitget
 from fakes import HASHES, approve
 
 from hedged.adapters.cex.data import CexData
-from hedged.adapters.cex.exchanges import make_exchange, profile_of
+from hedged.adapters.cex.exchanges import Profile, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.trading import CexTrading, Patience
 from hedged.config.cex import CexVenueConfig
@@ -18,12 +19,20 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
 from hedged.domain.market import Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.sandbox.cex.exchanges import Hall, serve_all
+from hedged.sandbox.cex.engine import Exchange
+from hedged.sandbox.cex.exchanges import CASH, Hall, serve_all
+from hedged.sandbox.cex.instruments import BINANCE
 from hedged.sandbox.cex.loopback import Loopback
 
 START_MS = 1_760_000_400_000  # 2025-10-09 09:00:00 UTC
 COSTS = Costs(Decimal("0.0002"), Decimal("0.0005"), Decimal("0.0001"), Decimal(1_000_000))
 VENUES = ("binance", "bybit", "okx")
+OTHER = "gate"
+"""One of which the adapter knows nothing but what ccxt says."""
+ANOTHER = "bitget"
+"""One more of them, for the contracts alone."""
+SETTINGS = {OTHER: {"client_id": "t-{base32}"}}
+EVERY = (*VENUES, OTHER)
 LEVERAGE = 3
 PATIENCE = Patience(settle_s=1.0, visible_s=3.0)
 
@@ -109,22 +118,24 @@ async def rig(
     prepare: Callable[[Any], None] = lambda _: None,
     history_days: int = 2,
     served: str | None = None,
+    profile: Profile | None = None,
     **config: Any,
 ) -> AsyncIterator[Rig]:
     """Serve the sandbox and connect to one of its exchanges. `hourly`: every market settles each hour.
 
-    `served`: the exchange that answers, where the venue goes by another name.
+    `served`: the exchange that answers, where the venue goes by another name; `profile`: what is known of it.
     """
     clock = clock or StillClock()
     hall = Hall(clock)
+    hall.protocols[ANOTHER] = Bitget(Exchange(BINANCE, clock, CASH, seed=47))
     if hourly:
         for one in hall.protocols.values():
             for path in one.exchange.paths.values():
                 path.intervals = [(0, 1)]
     served = served or venue
     prepare(hall.protocols[served])
-    told = CexVenueConfig.model_validate({"deadline_s": deadline_s, **config})
-    profile = profile_of(venue, told)
+    told = CexVenueConfig.model_validate({"deadline_s": deadline_s, **SETTINGS.get(venue, {}), **config})
+    profile = profile or profile_of(venue, told)
     if isinstance(clock, StillClock):
         clock.skip(10)  # what an earlier life may have sent has come by now
     async with serve_all(hall) as loopback, loopback.session() as session:
@@ -136,7 +147,7 @@ async def rig(
         )  # fmt: skip
         if symbols is not None:
             data.watch(symbols)
-        own = ApiKey(venue, key.key, key.secret, key.passphrase if venue == "okx" else "")
+        own = ApiKey(venue, key.key, key.secret, key.passphrase if venue in ("okx", ANOTHER) else "")
         exchange, reader = (make_exchange(profile, fast, session, clock, own) for _ in range(2))
         trading = CexTrading(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
         trading._started_ms -= 60_000
@@ -147,4 +158,15 @@ async def rig(
             await data.close()
 
 
-__all__ = ["HOUR_MS", "LEVERAGE", "PATIENCE", "START_MS", "VENUES", "Rig", "StillClock", "replace", "rig"]
+__all__ = [
+    "EVERY",
+    "HOUR_MS",
+    "LEVERAGE",
+    "PATIENCE",
+    "START_MS",
+    "VENUES",
+    "Rig",
+    "StillClock",
+    "replace",
+    "rig",
+]

@@ -27,6 +27,7 @@ from hedged.wiring.paper_account import open_paper_account
 from hedged.wiring.real_venues import RealVenues, connect
 
 VENUES = ("binance", "bybit", "okx")
+EVERY = (*VENUES, "gate")
 CHAIN = SandboxConfig(symbols=("INJ",), block_time_s=0.1, history_hours=480)
 HELD_USD = Decimal(80_000)
 

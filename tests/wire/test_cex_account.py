@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from cex_rig import LEVERAGE, VENUES, Rig, rig
+from cex_rig import EVERY, LEVERAGE, VENUES, Rig, rig
 
-from hedged.adapters.cex import account, preflight
 from hedged.adapters.cex.preflight import clear_for_trading
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError, Rejected, Retryable
@@ -26,6 +25,10 @@ READS = {
         "/api/v5/trade/fills-history",
         "/api/v5/account/bills-archive",
     ),
+    "gate": tuple(
+        f"/api/v4/futures/usdt/{path}"
+        for path in ("positions", "accounts", "my_trades_timerange", "account_book")
+    ),
 }
 
 
@@ -42,7 +45,7 @@ def on(venue: str, script: Script, **options: Any) -> None:
 
 @pytest.mark.parametrize("which", range(4))
 @pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.ERROR, Fault.RATE_LIMIT])
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which: int) -> None:
     """If this fails, a page of HTML reads as a closed position, and the daemon opens it a second time."""
 
@@ -58,7 +61,7 @@ def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which
     on(venue, script)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_an_exchange_that_is_silent_is_given_up(venue: str) -> None:
     """If this fails, one silent exchange holds up every cycle."""
 
@@ -72,7 +75,7 @@ def test_an_exchange_that_is_silent_is_given_up(venue: str) -> None:
     on(venue, script)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_what_the_exchange_closed_itself_is_told_as_an_execution(venue: str) -> None:
     """If this fails, a liquidation or auto-deleveraging shows as a trade that the operator made, or not at all."""
 
@@ -87,7 +90,7 @@ def test_what_the_exchange_closed_itself_is_told_as_an_execution(venue: str) -> 
     on(venue, script)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_a_fill_told_twice_counts_once(venue: str) -> None:
     """If this fails, the ledger holds more than was traded."""
 
@@ -100,7 +103,7 @@ def test_a_fill_told_twice_counts_once(venue: str) -> None:
     on(venue, script)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_an_order_that_fills_in_part_is_done_and_says_how_much(venue: str) -> None:
     """If this fails, the rest of an order that the book could not fill is taken for filled, or left resting."""
 
@@ -224,7 +227,7 @@ def test_a_key_that_may_withdraw_and_an_empty_account_are_pointed_out(venue: str
     on(venue, script, prepare=prepare)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_a_wrong_key_is_named_and_never_shown(venue: str) -> None:
     """If this fails, the operator does not learn which key is wrong, or the log learns the key."""
 
@@ -266,7 +269,7 @@ def test_a_cross_position_of_binance_is_not_moved_to_isolated_margin(
     on("binance", script)
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_resting_orders_are_told_and_cancelled_by_client_id(venue: str) -> None:
     """If this fails, an order that someone left resting is overlooked, or cannot be taken away."""
 
@@ -274,7 +277,8 @@ def test_resting_orders_are_told_and_cancelled_by_client_id(venue: str) -> None:
         await rigged.trading.positions()
         price = rigged.engine.book("BTC")[0][0][0] - 1_000
         client_id = "a" * 32
-        rigged.engine.place(Ticket("BTC", 1, Decimal("0.5"), price, "GTC", False, client_id))
+        theirs = rigged.trading.orders.ids.theirs(client_id)
+        rigged.engine.place(Ticket("BTC", 1, Decimal("0.5"), price, "GTC", False, theirs))
         (resting,) = await rigged.trading.open_orders()
         assert (resting.client_id, resting.status, resting.remaining) == (
             client_id,
@@ -289,27 +293,7 @@ def test_resting_orders_are_told_and_cancelled_by_client_id(venue: str) -> None:
     on(venue, script)
 
 
-def test_a_venue_that_only_ccxt_knows_is_traded_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this fails, no other exchange can be added by configuration."""
-    monkeypatch.setattr(preflight, "RIGHTS", {})  # one of which nothing is known but what ccxt says
-    monkeypatch.setattr(account, "READERS", {})
-
-    async def script(rigged: Rig) -> None:
-        assert rigged.data.profile.pages == "forward"
-        found = await clear_for_trading(rigged.trading)
-        assert "what the key may do is not known: make sure that it cannot withdraw" in found.warnings
-        state = await rigged.trading.place(rigged.order("0.5"))
-        assert state == await rigged.trading.lookup(state.client_id)
-        assert state.filled == (await rigged.trading.positions())["BTC"].quantity == Decimal("0.5")
-        (fill,) = await rigged.trading.executions(0)
-        assert (fill.client_id, fill.key.venue) == (state.client_id, "elsewhere")
-        rigged.clock.skip(2 * 3_600)
-        assert len(await rigged.trading.funding_payments(0)) == 2
-
-    on("elsewhere", script, served="binance", ccxt_id="binanceusdm", hourly=True)
-
-
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_a_closing_order_waits_for_nothing_that_it_can_do_without(venue: str) -> None:
     """If this fails, a hedge cannot be closed because a book, a margin mode or a price is not to be had."""
 
@@ -323,6 +307,7 @@ def test_a_closing_order_waits_for_nothing_that_it_can_do_without(venue: str) ->
             "depth",
             "orderbook",
             "books",
+            "order_book",
             "Index",
             "tickers",
         ):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from exchange_stage import LIVE, VENUES, living, stage
+from exchange_stage import EVERY, LIVE, living, stage
 from rehearsal import PORTS, STARTUP_S, running
 from typer.testing import CliRunner
 
@@ -20,7 +20,7 @@ from hedged.sandbox.cex.faults import Fault
 from hedged.wiring.cex_venues import exchange_keys
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_a_live_daemon_hedges_the_chain_position_at_an_exchange(venue: str, tmp_path: Path) -> None:
     """If this fails, the daemon cannot do at an exchange what it is for, or takes its own hedge for the trader's."""
 
@@ -48,20 +48,20 @@ def test_a_paper_daemon_reads_all_exchanges_and_orders_nothing(tmp_path: Path) -
     """If this fails, paper mode is blind to an exchange, or its orders are real."""
 
     async def main() -> None:
-        async with asyncio.timeout(60), stage(tmp_path, VENUES) as on:
+        async with asyncio.timeout(60), stage(tmp_path, EVERY) as on:
             clock = SystemClock()
             async with living(on.config(), clock) as (app, journal):
                 report = await app.step(clock.now_ms())
                 assert report.account.reconciled
-                for venue in VENUES:
+                for venue in EVERY:
                     key = SeriesKey(venue, "INJ")
                     mark = on.hall.protocols[venue].exchange.mark("INJ")
                     assert float(report.marks[key]) == pytest.approx(float(mark), rel=0.01)
                     asked = on.hall.protocols[venue].asked
                     assert not [one for one in asked if one[0] != "GET"]
                 fills = await journal(JournalStore.fills)
-                assert {fill.key.venue for fill in fills} & set(VENUES)
-            assert not any(on.held(venue) for venue in VENUES)
+                assert {fill.key.venue for fill in fills} & set(EVERY)
+            assert not any(on.held(venue) for venue in EVERY)
 
     asyncio.run(main())
 
@@ -100,7 +100,7 @@ def test_check_shows_what_each_key_may_do(tmp_path: Path) -> None:
     """If this fails, the operator learns from a lost order what `hedged check` should have said."""
 
     async def main() -> str:
-        async with stage(tmp_path, VENUES) as on:
+        async with stage(tmp_path, EVERY) as on:
             on.hall.protocols["bybit"].exchange.account.rights.withdraw = True
             file = tmp_path / "check.yaml"
             file.write_text(yaml.safe_dump(on.tree))
@@ -112,6 +112,8 @@ def test_check_shows_what_each_key_may_do(tmp_path: Path) -> None:
     assert "binance: key may trade futures; one-way mode" in said
     assert "bybit: THIS KEY CAN DO MORE THAN TRADE" in said
     assert "okx: key may trade; net mode, futures mode" in said
+    assert "gate: watched and traded by what ccxt says of it; hedged was never proven with it" in said
+    assert "gate: orders are IOC, reduce-only, and found by their client id" in said
     assert "sandbox-secret" not in said
 
 
@@ -119,7 +121,7 @@ def test_the_sandbox_command_serves_exchanges_and_writes_what_finds_them(tmp_pat
     """If this fails, an operator cannot rehearse hedging at an exchange."""
     options = ["--symbol", "INJ", "--history", "24", *PORTS, "--exchange-port", "0", "--out", str(tmp_path)]
     with running("-m", "hedged", "sandbox", "--exchange", "binanse", *options) as wrong:
-        wrong.wait_for("--exchange binanse: there are binance, bybit, okx", STARTUP_S)
+        wrong.wait_for("--exchange binanse: there are binance, bybit, okx, gate", STARTUP_S)
     with running("-m", "hedged", "sandbox", "--exchange", "okx", *options) as right:
         right.wait_for("Then, in another terminal", STARTUP_S)
         config = load_config(tmp_path / "config.yaml")

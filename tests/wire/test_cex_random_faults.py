@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cex_rig import VENUES, rig
+from cex_rig import EVERY, OTHER, rig
 
 from hedged.domain.market import SeriesKey
 from hedged.execution import executor as executing
@@ -20,12 +20,12 @@ FAULTS = [
     f for f in Fault if f not in (Fault.BLACK_HOLE, Fault.LOST_ACK, Fault.SLOW)
 ]  # those cost a timeout each
 ORDERS = 12
-AT = {"binance": "/fapi/v1/order", "bybit": "/v5/order/", "okx": "/api/v5/trade/order"}
+AT = {"binance": "/fapi/v1/order", "bybit": "/v5/order/", "okx": "/api/v5/trade/order", OTHER: "/usdt/orders"}
 """Sends and look-ups; what else is asked before a send fails without an effect."""
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", EVERY)
 def test_nothing_happens_twice_and_nothing_is_forgotten(
     venue: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,22 +47,25 @@ def test_nothing_happens_twice_and_nothing_is_forgotten(
                         on.faults.add(dice.choice(FAULTS), AT[venue], dice.choice(["POST", "GET", ""]))
                     size = dice.choice(["0.1", "0.2", "-0.1", "-0.3"])
                     await executor.execute([on.order(size)])
-                    on.clock.skip(dice.choice([0, 3, 9]))
+                    on.clock.skip(dice.choice([0, 3, 9]) * (8 if venue == OTHER else 1))
                     await executor.resolve()
                 on.faults.clear()
-                on.clock.skip(9)
+                on.clock.skip(72)
                 await executor.resolve()
                 assert not executor.unresolved
                 state = await accounts.refresh(on.clock.now_ms())
                 assert state.reconciled
-                sent = [order.ticket.client_id for order in on.engine.account.orders.values()]
+                ours = on.trading.orders.ids.ours
+                sent = [ours(order.ticket.client_id) for order in on.engine.account.orders.values()]
                 assert len(sent) == len(set(sent))
                 fills = await journal(JournalStore.fills)
                 assert sum((f.signed_quantity for f in fills), Decimal(0)) == on.held()
                 assert state.attributed.get(SeriesKey(venue, "BTC"), Decimal(0)) == on.held()
                 traded = {f.execution.client_id for f in fills}
                 assert traded == {
-                    order.ticket.client_id for order in on.engine.account.orders.values() if order.filled
+                    ours(order.ticket.client_id)
+                    for order in on.engine.account.orders.values()
+                    if order.filled
                 }
             finally:
                 journal.close()

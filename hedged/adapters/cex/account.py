@@ -33,11 +33,11 @@ class Account:
             for row in rows:
                 if not row["contracts"]:
                     continue
-                if row.get("hedged"):
+                perpetual = self._data.of_name(row["symbol"])
+                if row.get("hedged") or (perpetual is not None and perpetual.symbol in found):
                     raise Retryable(
                         f"{self._venue}: the account is in hedge mode (long and short apart): switch it to one-way mode"
                     )
-                perpetual = self._data.of_name(row["symbol"])
                 if perpetual is None:
                     foreign.add(str(row["symbol"]))
                     continue
@@ -54,7 +54,7 @@ class Account:
         """Return the collateral in the quote currency: with unrealised profit, and what is free of margin."""
         with reading(f"{self._venue}, balance", self._key.redact):
             answer = await self._exchange.fetch_balance()
-            read = READERS.get(self._data.profile.ccxt_id, _usual)
+            read = READERS.get(self._data.profile.family, _usual)
             total, free = read(answer, self._quote)
         return Balance(self._venue, total, max(Decimal(0), free))
 

@@ -230,12 +230,11 @@ class CexData:
         premium = await self._reader.premium(perpetual)
         if premium is not None:
             self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.PREMIUM: premium})
-        if self.profile.ccxt_id == "bybit":
+        if self.profile.family == "bybit":
             return  # its rates tell the open interest of now, this question only that of the last full hour
-        with reading(f"{self.venue}, open interest of {perpetual.symbol}"):
-            row = await self.exchange.fetch_open_interest(perpetual.name)
-            interest = float(perpetual.coins(row["openInterestAmount"]))
-        self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.OPEN_INTEREST: interest})
+        interest = await self._reader.interest(perpetual)
+        if interest is not None:
+            self.board.put(perpetual.symbol, self._clock.now_ms(), {Field.OPEN_INTEREST: interest})
 
     async def _look_at_book(self, perpetual: Perpetual, limit: int) -> None:
         symbol = perpetual.symbol

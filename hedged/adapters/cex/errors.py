@@ -3,6 +3,7 @@
 On a read nothing happened, whatever went wrong: Retryable. On a send it depends on what is proven:
 
 ```
+an order of this client id is there already           → OutcomeUnknown  look it up
 refused by the exchange's rules, rights or funds      → Rejected        it does not exist
   (by ccxt's class, or by a code known to refuse)
 too many requests; time outside the receive window    → Retryable       it was not looked at
@@ -49,7 +50,7 @@ def of_send(
     detail = f"{what}: {explain(error, redact)}"
     if isinstance(error, NOT_LOOKED_AT):
         return Retryable(detail)
-    if isinstance(error, REFUSED):
+    if isinstance(error, REFUSED) and not isinstance(error, ccxt.DuplicateOrderId):
         return Rejected(detail)
     if type(error) is ccxt.ExchangeError and re.search(refusals, str(error)):
         return Rejected(detail)

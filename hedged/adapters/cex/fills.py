@@ -9,12 +9,14 @@ import structlog
 
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import reading
+from hedged.adapters.cex.exchanges import feature
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.markets import Perpetual
-from hedged.adapters.cex.orders import OURS, Orders
-from hedged.adapters.cex.pages import back, by_cursor, forward
+from hedged.adapters.cex.orders import Orders
+from hedged.adapters.cex.pages import OLDEST_MS, ROUNDED_MS, WINDOW_MS, back, by_cursor, either, forward
 from hedged.domain.bars import Field
-from hedged.domain.clock import Clock
+from hedged.domain.clock import DAY_MS, Clock
+from hedged.domain.errors import Rejected
 from hedged.domain.market import SeriesKey, decimal_of
 from hedged.domain.orders import Execution, Side
 
@@ -42,6 +44,8 @@ class Fills:
         self._client_ids: dict[str, str | None] = {}
         self._remembered: deque[str] = deque()
         self._fee_said = False
+        self.ownerless: dict[str, int] = {}
+        """Instants in ms of fills whose order the exchange does not know any more, by order id."""
 
     def remember(self, order_id: str, client_id: str | None) -> None:
         """Note whose order it is."""
@@ -71,9 +75,9 @@ class Fills:
 
     async def _rows(self, since_ms: int, symbols: Iterable[str]) -> list[Row]:
         now_ms = self._clock.now_ms()
-        if self._profile.ccxt_id == "bybit":
+        if self._profile.family == "bybit":
             return await by_cursor(self._bybit, since_ms, now_ms)
-        if self._profile.ccxt_id == "okx":
+        if self._profile.family == "okx":
             return await back(
                 lambda before: self._exchange.fetch_my_trades(
                     None, max(since_ms, 0), None, {"after": before} if before else {}
@@ -85,17 +89,25 @@ class Fills:
             )
         rows: list[Row] = []
         for symbol in sorted(set(symbols) & set(self._data.known)):
-            name = self._data.known[symbol].name
-            rows += await forward(
-                lambda from_ms, until_ms, name=name: self._exchange.fetch_my_trades(  # type: ignore[misc]
-                    name, from_ms, BINANCE_LIMIT, {"until": until_ms}
-                ),
-                lambda row: int(row["timestamp"]),
-                since_ms,
-                now_ms,
-                BINANCE_LIMIT,
-            )
+            rows += await self._of_market(self._data.known[symbol].name, since_ms, now_ms)
         return rows
+
+    async def _of_market(self, name: str, since_ms: int, now_ms: int) -> list[Row]:
+        async def ask(from_ms: int, until_ms: int, limit: int = BINANCE_LIMIT) -> Sequence[Row]:
+            found: Sequence[Row] = await self._exchange.fetch_my_trades(
+                name, from_ms, limit, {"until": until_ms}
+            )
+            return found
+
+        def time_of(row: Row) -> int:
+            return int(row["timestamp"])
+
+        if self._profile.family == "binanceusdm":
+            return await forward(ask, time_of, since_ms, now_ms, BINANCE_LIMIT)
+        from_ms = max(since_ms, now_ms - OLDEST_MS)
+        days = feature(self._exchange, "fetchMyTrades", "untilDays")
+        window_ms = min(WINDOW_MS, int(days or 7) * DAY_MS - 1) - ROUNDED_MS
+        return await either(ask, time_of, lambda row: str(row["id"]), from_ms, now_ms, window_ms=window_ms)
 
     async def _bybit(self, from_ms: int, until_ms: int, cursor: str | None) -> tuple[list[Row], str | None]:
         query = {"category": "linear", "startTime": from_ms, "endTime": until_ms, "limit": PAGE}
@@ -108,15 +120,20 @@ class Fills:
 
     async def _client_id(self, row: Row, perpetual: Perpetual) -> str | None:
         """Return the client id if it is one of the daemon's."""
-        named = self._profile.client_id_in_trades
+        named, ids = self._profile.client_id_in_trades, self._orders.ids
         if named is not None:
-            told = row["info"].get(named)
-            return str(told) if told and OURS.match(str(told)) else None
+            return ids.ours(row["info"].get(named))
+        for told in row["info"].values():  # under whatever name an exchange tells it with the fill
+            if (found := ids.ours(told)) is not None:
+                return found
         order_id = str(row["order"])
         if order_id not in self._client_ids:
-            self.remember(order_id, await self._orders.client_id_of(order_id, perpetual))
-        known = self._client_ids[order_id]
-        return known if known and OURS.match(known) else None
+            try:
+                self.remember(order_id, await self._orders.client_id_of(order_id, perpetual))
+            except Rejected:
+                self.remember(order_id, None)
+                self.ownerless[order_id] = int(row["timestamp"])
+        return self._client_ids[order_id]
 
     def _execution(self, row: Row, perpetual: Perpetual, client_id: str | None) -> Execution:
         price, quantity = decimal_of(float(row["price"])), perpetual.coins(row["amount"])

@@ -37,7 +37,12 @@ class Leverage:
             if self._profile.margin == "account" and not self._account_done:
                 await self._account()
                 self._account_done = True
-            if self._profile.margin == "symbol":
+            by_leverage = self._profile.margin == "symbol" and not self._exchange.has.get("setMarginMode")
+            if by_leverage and "cross" in await self._modes(perpetual, held=True):
+                raise Rejected(
+                    f"{self._venue}: {perpetual.symbol} is held under cross margin, which is not changed here"
+                )
+            if self._profile.margin == "symbol" and not by_leverage:
                 await self._set(
                     perpetual, "margin mode", self._exchange.set_margin_mode("isolated", perpetual.name)
                 )
@@ -47,6 +52,11 @@ class Leverage:
             await self._set(
                 perpetual, "leverage", self._exchange.set_leverage(leverage, perpetual.name, params)
             )
+            if by_leverage and await self._modes(perpetual) != {"isolated"}:
+                raise Rejected(
+                    f"{self._venue}: it does not say that {perpetual.symbol} is in isolated margin, and ccxt cannot "
+                    "choose that there"
+                )
             self._done.add(perpetual.symbol)
             log.info("leverage_set", venue=self._venue, symbol=perpetual.symbol, leverage=leverage)
 
@@ -60,6 +70,16 @@ class Leverage:
                 f"{self._venue}: the account's margin mode is {mode}: change it to isolated margin on Bybit's page "
                 "(it concerns all positions of the account, so it is not done from here)"
             )
+
+    async def _modes(self, perpetual: Perpetual, *, held: bool = False) -> set[str]:
+        """Return the margin modes that the exchange tells of a market; `held`: of what is held there alone.
+
+        Where ccxt cannot choose the mode, the leverage may decide it (Gate), or the account.
+        """
+        with reading(f"{self._venue}, margin mode of {perpetual.symbol}", self._key.redact):
+            rows = await self._exchange.fetch_positions([perpetual.name])
+            mine = [row for row in rows if row["symbol"] == perpetual.name and (row["contracts"] or not held)]
+            return {str(row.get("marginMode")) for row in mine}
 
     async def _set(self, perpetual: Perpetual, what: str, request: Any) -> None:
         """Set one thing: setting it twice is the same as once, so that a failure may simply be tried again."""

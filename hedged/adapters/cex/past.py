@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import ccxt
+
 from hedged.adapters.cex.errors import reading
 from hedged.adapters.cex.exchanges import Profile
 from hedged.adapters.cex.markets import Perpetual
+from hedged.adapters.cex.pages import Unreachable, either
 from hedged.adapters.cex.prints import Print, Prints, due_ms, intervals_h
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS
 from hedged.domain.market import decimal_of
 
 MOST_PAGES = 200
+MOST_NUMBERED = 30
+"""Pages that ccxt walks by their number: of a hundred rows each, 125 days of hourly settlements."""
 CANDLE_LIFE_MS = 2 * HOUR_MS
 """An hourly mark longer ago says nothing any more."""
 INTEREST_REACH_MS = 29 * DAY_MS
@@ -127,6 +132,8 @@ class PastReader:
         with reading(f"{self._venue}, funding history of {perpetual.symbol}"):
             if self._profile.pages == "forward":
                 rows = await self._pages_forward(perpetual, since_ms)
+            elif self._profile.pages == "either":
+                rows = await self._pages_either(perpetual, since_ms, until_ms)
             else:
                 rows = await self._pages_back(perpetual, since_ms)
             found = {due_ms(int(row["timestamp"])): row for row in rows}
@@ -143,6 +150,24 @@ class PastReader:
                 break
             from_ms = int(fresh[-1]["timestamp"]) + 1
         return rows
+
+    async def _pages_either(
+        self, perpetual: Perpetual, since_ms: int, until_ms: int
+    ) -> list[Mapping[str, Any]]:
+        ask = self._exchange.fetch_funding_rate_history
+        try:
+            return await either(
+                lambda from_ms, to_ms, limit: ask(perpetual.name, from_ms, limit, {"until": to_ms}),
+                lambda row: int(row["timestamp"]),
+                lambda row: int(row["timestamp"]),
+                since_ms,
+                until_ms,
+                window_ms=until_ms,
+            )
+        except (Unreachable, ccxt.BadRequest):  # some know page numbers alone (Bitget), and so does ccxt
+            pages = {"paginate": True, "paginationCalls": MOST_NUMBERED}
+            rows: list[Mapping[str, Any]] = await ask(perpetual.name, since_ms, None, pages)
+            return rows
 
     async def _pages_back(self, perpetual: Perpetual, since_ms: int) -> list[Mapping[str, Any]]:
         limit = self._profile.print_limit
@@ -177,6 +202,23 @@ class PastReader:
         with reading(f"{self._venue}, premium of {perpetual.symbol}"):
             page = await self._exchange.fetch_premium_index_ohlcv(perpetual.name, "1h", None, 2)
             return float(page[-1][4]) if page else None
+
+    async def interest(self, perpetual: Perpetual) -> float | None:
+        """Return the open interest of now, in coins: the last one of its history where nothing else tells it.
+
+        None where that is not told either. ccxt's figure is taken as contracts.
+        """
+        has, name = self._exchange.has, perpetual.name
+        with reading(f"{self._venue}, open interest of {perpetual.symbol}"):
+            if has.get("fetchOpenInterest"):
+                row = await self._exchange.fetch_open_interest(name)
+            elif has.get("fetchOpenInterestHistory"):
+                rows = await self._exchange.fetch_open_interest_history(name, "5m", None, 1)
+                row = max(rows, key=lambda one: one["timestamp"], default={})
+            else:
+                return None
+            told = row.get("openInterestAmount")
+            return None if told is None else float(perpetual.coins(told))
 
     async def interests(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return (instant, open interest in coins) at every full hour, ascending; nothing where it is not told."""

@@ -109,8 +109,9 @@ class Pasts:
         """Tell whether a settlement has fallen due that was not told yet."""
         schedule, last = self._board.schedule(symbol, now_ms), past.prints.last(now_ms)
         interval_h = schedule.interval_h if schedule else float(last.interval_h) if last else 1.0
-        next_ms = schedule.next_ms if schedule else now_ms
         span_ms = int(interval_h * HOUR_MS)
+        # some tell no schedule (Bitget's rates): then the coming one is an interval after the last
+        next_ms = schedule.next_ms if schedule else last.ts_ms + span_ms if last else now_ms
         due_ms = next_ms if next_ms <= now_ms else next_ms - span_ms
         due_ms += (now_ms - due_ms) // span_ms * span_ms
         if last is not None and last.price is None and now_ms - last.ts_ms <= LATE_MS:

@@ -1,6 +1,6 @@
 """Funding paid and received by the account, each payment matched with the settlement that it was charged by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import reading
 from hedged.adapters.cex.keys import ApiKey
-from hedged.adapters.cex.pages import OLDEST_MS, back, by_cursor, forward
+from hedged.adapters.cex.pages import OLDEST_MS, back, by_cursor, either, forward
 from hedged.adapters.cex.prints import due_ms
 from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.funding import FundingPayment, Settlement
@@ -79,9 +79,9 @@ class Payments:
 
     async def _booked(self, since_ms: int) -> list[Payment]:
         now_ms = self._clock.now_ms()
-        if self._profile.ccxt_id == "bybit":
+        if self._profile.family == "bybit":
             rows = await by_cursor(self._bybit, since_ms, now_ms)
-        elif self._profile.ccxt_id == "okx":
+        elif self._profile.family == "okx":
             rows = await back(
                 lambda before: self._exchange.fetch_funding_history(
                     None, None, PAGE, {"after": before} if before else {}
@@ -91,7 +91,7 @@ class Payments:
                 since_ms,
                 PAGE,
             )
-        else:
+        elif self._profile.family == "binanceusdm":
             rows = await forward(
                 lambda from_ms, until_ms: self._exchange.fetch_funding_history(
                     None, from_ms, LIMIT, {"until": until_ms}
@@ -102,14 +102,32 @@ class Payments:
                 LIMIT,
                 OLDEST_MS,  # of income any span may be asked for
             )
-        found: dict[tuple[str, str], Payment] = {}
+        else:
+            rows = await self._by_market(max(since_ms, now_ms - OLDEST_MS), now_ms)
+        found: dict[tuple[str, Hashable], Payment] = {}
         for row in rows:
             perpetual = self._data.of_name(row["symbol"])
             if perpetual is None or perpetual.symbol not in self._data.symbols:
                 continue
             amount = decimal_of(float(row["amount"])) * self._profile.payment_sign
-            found[perpetual.symbol, str(row["id"])] = Payment(perpetual.symbol, int(row["timestamp"]), amount)
+            found[perpetual.symbol, _key(row)] = Payment(perpetual.symbol, int(row["timestamp"]), amount)
         return list(found.values())
+
+    async def _by_market(self, since_ms: int, now_ms: int) -> list[Row]:
+        """Ask market by market, as some exchanges demand and none refuses."""
+        rows: list[Row] = []
+        for symbol in self._data.symbols:
+            name = self._data.known[symbol].name
+            rows += await either(
+                lambda from_ms, until_ms, limit, name=name: self._exchange.fetch_funding_history(  # type: ignore[misc]
+                    name, from_ms, limit, {"until": until_ms}
+                ),
+                lambda row: int(row["timestamp"]),
+                _key,
+                since_ms,
+                now_ms,
+            )
+        return rows
 
     async def _bybit(self, from_ms: int, until_ms: int, cursor: str | None) -> tuple[list[Row], str | None]:
         query = {
@@ -124,3 +142,8 @@ class Payments:
         )
         rows = self._exchange.parse_incomes(answer["result"]["list"])
         return rows, answer["result"].get("nextPageCursor") or None
+
+
+def _key(row: Row) -> Hashable:
+    """Tell one payment from another: by its id; where ccxt tells none (Gate), by its instant and amount."""
+    return str(row["id"]) if row.get("id") is not None else (int(row["timestamp"]), str(row["amount"]))

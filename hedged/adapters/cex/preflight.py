@@ -10,6 +10,7 @@ from typing import Any
 
 import ccxt
 
+from hedged.adapters.cex.abilities import must_trade_safely, why_not_traded
 from hedged.adapters.cex.errors import explain, reading
 from hedged.adapters.cex.leverage import BYBIT_ISOLATED
 from hedged.adapters.cex.trading import CexTrading
@@ -42,6 +43,9 @@ async def clear_for_trading(trading: CexTrading) -> CexClearance:
     Raises ConfigError for what the operator must change, Retryable when the exchange cannot be asked.
     """
     venue, found = trading.venue, _Findings()
+    proven = bool(trading.data.profile.family)
+    if (why := why_not_traded(trading.data.profile, trading.key)) is not None:
+        raise ConfigError(f"cex.{venue} can be watched, not traded: {why}")
     try:
         offset_ms = await trading.offset.measure()
         await trading.offset.current()
@@ -50,9 +54,11 @@ async def clear_for_trading(trading: CexTrading) -> CexClearance:
             raise ConfigError(str(error)) from None
         raise
     found.lines.append(f"clock {offset_ms:+d} ms from the exchange's")
-    await _asking(trading, RIGHTS.get(trading.data.profile.ccxt_id, _usual), found)
+    await _asking(trading, RIGHTS.get(trading.data.profile.family, _usual), found)
     if found.faults:
         raise ConfigError(f"cex.{venue}: {'; '.join(found.faults)}")
+    if not proven:
+        found.lines += await must_trade_safely(trading)
     held = await trading.positions()
     balance = await trading.balance()
     if balance.free_usd <= 0:
@@ -139,10 +145,17 @@ async def _okx(trading: CexTrading, found: _Findings) -> None:
 
 
 async def _usual(trading: CexTrading, found: _Findings) -> None:
-    """Ask what every exchange can be asked; its key's rights are not known."""
-    if trading.reader.has.get("fetchPositionMode") and (await trading.reader.fetch_position_mode())["hedged"]:
-        found.faults.append("the account is in hedge mode: switch it to one-way mode")
+    """Ask what every exchange can be asked; its key's rights are not known, only whether it is taken."""
+    await trading.reader.fetch_balance()
+    if trading.reader.has.get("fetchPositionMode"):
+        if (await trading.reader.fetch_position_mode())["hedged"]:
+            found.faults.append("the account is in hedge mode: switch it to one-way mode")
+    else:
+        found.warnings.append("whether the account is in one-way mode is not known: make sure that it is")
     found.warnings.append("what the key may do is not known: make sure that it cannot withdraw")
+    found.warnings.append(
+        "hedged was never proven with this exchange: begin with paper and small caps (docs/cex.md)"
+    )
 
 
 def _note_withdrawal(may: Any, found: _Findings) -> None:

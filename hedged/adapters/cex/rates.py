@@ -30,7 +30,7 @@ async def fetch_rates(
     indices: Mapping[str, float] = {}
     if any(row.get("markPrice") is None for row in rows.values()) and exchange.has.get("fetchMarkPrices"):
         marks = await exchange.fetch_mark_prices()
-    if profile.ccxt_id == "okx":
+    if profile.family == "okx":
         indices = await _okx_indices(exchange, quote)
     found = {}
     for name, row in rows.items():

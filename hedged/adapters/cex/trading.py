@@ -8,16 +8,17 @@ window is refused, so after that, and some time for the order to show, "not foun
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import ccxt
 import structlog
 
 from hedged.adapters.cex.account import Account
+from hedged.adapters.cex.client_ids import OURS
 from hedged.adapters.cex.clock_offset import MOST_MS, ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
-from hedged.adapters.cex.exchanges import SANE_ID
 from hedged.adapters.cex.fills import Fills
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.leverage import Leverage
@@ -29,7 +30,7 @@ from hedged.domain.book import Balance, Position
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
-from hedged.domain.orders import Execution, Intent, OrderState
+from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +89,8 @@ class CexTrading:
         self.offset = ClockOffset(self.venue, (exchange, reader), clock, round(MOST_MS * speed))
         self._clock, self._symbol_of, self._started_ms = clock, symbol_of, clock.now_ms()
         self._account = Account(data, reader, key, quote)
-        self._orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
-        self._fills = Fills(data, reader, self._orders, key, quote, clock)
+        self.orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
+        self._fills = Fills(data, reader, self.orders, key, quote, clock)
         self._payments = Payments(data, reader, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
@@ -126,7 +127,7 @@ class CexTrading:
     async def open_orders(self) -> Sequence[OrderState]:
         """Return every resting order of the account. Raises Retryable."""
         await self._ready()
-        return await self._orders.open({one.name: one for one in self.data.known.values()})
+        return await self.orders.open({one.name: one for one in self.data.known.values()})
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Send an IOC limit order at the worst price; return what filled.
@@ -154,32 +155,52 @@ class CexTrading:
 
         Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
         """
-        if not SANE_ID.match(client_id):
-            return None  # no exchange takes such an id
+        if not OURS.match(client_id):
+            return None  # the daemon never makes such an id
         await self._ready()
         sent = self._sent.get(client_id)
         candidates, asked_ms = await self._candidates(client_id, sent), self._clock.now_ms()
         if not candidates:
             raise OutcomeUnknown(f"{self.venue}: in which market {client_id} was sent is not known here")
-        for perpetual in candidates:
-            state = await self._orders.find(client_id, perpetual)
-            if state is not None:
-                return state
         since_ms = sent.sent_ms if sent else self._started_ms  # another life sent it before this one began
         left_ms = since_ms + self._proof_ms - asked_ms
+        for perpetual in candidates:
+            state = await self.orders.find(client_id, perpetual, old=left_ms <= 0)
+            if state is not None:
+                return state
         if left_ms > 0 and not (sent and sent.refused):
             raise OutcomeUnknown(
                 f"{self.venue} does not find {client_id}, which is proof in {left_ms / SECOND_MS:.1f} s only"
             )
-        return None
+        if self.data.profile.lasting_ids or (sent and sent.refused):
+            return None
+        return await self._by_fills(client_id, candidates, since_ms if sent else 0)
+
+    async def _by_fills(
+        self, client_id: str, candidates: Sequence[Perpetual], since_ms: int
+    ) -> OrderState | None:
+        """Return what an order filled that is not found by its client id any more; None where it filled nothing.
+
+        Some exchanges (Gate: 60 s after its end) know an order by their own id alone. Nothing rests, so one without
+        fills has no effect and is as good as none. Raises Retryable, and OutcomeUnknown while a fill may be its.
+        """
+        symbols = {one.symbol for one in candidates}
+        fills = await self._fills.since(since_ms - SECOND_MS, symbols)
+        own = [one for one in fills if one.client_id == client_id]
+        if not own and any(ts_ms >= since_ms - SECOND_MS for ts_ms in self._fills.ownerless.values()):
+            raise OutcomeUnknown(f"{self.venue} tells fills without their order: one may be {client_id}'s")
+        if not own:
+            return None
+        filled = sum((one.quantity for one in own), Decimal(0))
+        return OrderState(client_id, own[0].key, OrderStatus.CANCELLED, filled, Decimal(0))
 
     async def cancel(self, client_id: str) -> None:
         """Cancel a resting order; one that is already gone is no error. Raises like `place`."""
-        if not SANE_ID.match(client_id):
+        if not OURS.match(client_id):
             return
         await self._ready()
         for perpetual in await self._candidates(client_id, self._sent.get(client_id)):
-            await self._orders.cancel(client_id, perpetual)
+            await self.orders.cancel(client_id, perpetual)
 
     async def close(self) -> None:
         """Close the ccxt instances."""
@@ -204,7 +225,7 @@ class CexTrading:
         symbol = sent.symbol if sent else await self._symbol_of(client_id)
         wanted = self.data.symbols if symbol is None else (symbol,)
         found = [self.data.known[one] for one in wanted if one in self.data.known]
-        looks_everywhere = self.data.profile.ccxt_id == "bybit"
+        looks_everywhere = self.data.profile.family == "bybit"
         return found[:1] if looks_everywhere else found
 
     async def _prepared_in_time(self, intent: Intent) -> Perpetual:
@@ -252,12 +273,12 @@ class CexTrading:
         """Send once; once more where the exchange refused it for its time alone, with the time asked anew."""
         self._touched.add(perpetual.symbol)
         try:
-            return await self._orders.send(intent, client_id, perpetual)
+            return await self.orders.send(intent, client_id, perpetual)
         except ccxt.InvalidNonce as error:
             log.warning("clock_offset_doubted", venue=self.venue, offset_ms=self.offset.offset_ms)
             await self.offset.current()
             try:
-                return await self._orders.send(intent, client_id, perpetual)
+                return await self.orders.send(intent, client_id, perpetual)
             except ccxt.InvalidNonce:
                 raise of_send(error, f"{self.venue}, order {client_id}", self.key.redact) from None
 

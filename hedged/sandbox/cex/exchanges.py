@@ -10,13 +10,14 @@ from hedged.domain.clock import Clock
 from hedged.sandbox.cex.binance import Binance
 from hedged.sandbox.cex.bybit import Bybit
 from hedged.sandbox.cex.engine import Exchange
-from hedged.sandbox.cex.instruments import BINANCE, BYBIT, OKX, Instrument
+from hedged.sandbox.cex.gate import Gate
+from hedged.sandbox.cex.instruments import BINANCE, BYBIT, GATE, OKX, Instrument
 from hedged.sandbox.cex.loopback import Loopback, serve
 from hedged.sandbox.cex.okx import Okx
 from hedged.sandbox.cex.protocol import Credentials, Protocol
 
 CASH = Decimal(100_000)
-VENUES = ("binance", "bybit", "okx")
+VENUES = ("binance", "bybit", "okx", "gate")
 
 
 class Hall:
@@ -32,6 +33,7 @@ class Hall:
             "binance": Binance(Exchange(BINANCE | further, clock, cash, seed, ids_for_ever=False)),
             "bybit": Bybit(Exchange(BYBIT | further, clock, cash, seed + 10)),
             "okx": Okx(Exchange(OKX | further, clock, cash, seed + 20, reducing_lead_h=0)),
+            "gate": Gate(Exchange(GATE | further, clock, cash, seed + 30, ids_for_ever=False)),
         }
 
     def key_of(self, venue: str) -> Credentials:

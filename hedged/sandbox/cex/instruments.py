@@ -1,4 +1,4 @@
-"""What is listed: the rules of each perpetual, as the three exchanges roughly have them."""
+"""What is listed: the rules of each perpetual, as the exchanges roughly have them."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,4 +49,9 @@ OKX = _listed(
     ("BTC", "100000", "0.1", "0.0001", "0.01", 8),
     ("ETH", "4000", "0.01", "0.001", "0.1", 8),
     ("INJ", "12", "0.001", "0.1", "0.1", 4),
+)
+GATE = _listed(
+    ("BTC", "100000", "0.1", "0.0001", "0.0001", 8),
+    ("ETH", "4000", "0.01", "0.01", "0.01", 4),
+    ("INJ", "12", "0.001", "0.1", "0.1", 1),
 )

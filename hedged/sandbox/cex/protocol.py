@@ -1,4 +1,4 @@
-"""What the three protocols share: credentials, clock, request budget, faults, and plain numbers in answers."""
+"""What the protocols share: credentials, clock, request budget, faults, and plain numbers in answers."""
 
 import hmac
 from abc import ABC, abstractmethod

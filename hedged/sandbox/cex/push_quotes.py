@@ -30,7 +30,7 @@ class Quote:
 
 
 NAMES = {"binance": "{}USDT", "bybit": "{}USDT", "okx": "{}-USDT-SWAP"}
-"""What each venue calls a coin's perpetual."""
+"""What each venue that has streams here calls a coin's perpetual."""
 
 
 def pushed(venue: str, exchange: Exchange) -> Callable[[], Mapping[str, Quote]]:

@@ -10,7 +10,7 @@ from hedged.domain.errors import ConfigError
 from hedged.sandbox.cex.exchanges import VENUES, Hall, serve_all
 from hedged.sandbox.cex.loopback import Loopback
 from hedged.sandbox.cex.push import PushServer
-from hedged.sandbox.cex.push_quotes import pushed
+from hedged.sandbox.cex.push_quotes import NAMES, pushed
 from hedged.sandbox.cex.switchboard import Switchboard
 from hedged.sandbox.injective.rehearsal import write_secret
 from hedged.sandbox.injective.server import InjectiveSandbox
@@ -46,7 +46,7 @@ def exchanges_beside(
             protocol.speed = speed
             protocol.exchange.advance()
         on_open(hall)
-        quotes = {venue: pushed(venue, hall.protocols[venue].exchange) for venue in venues}
+        quotes = {venue: pushed(venue, hall.protocols[venue].exchange) for venue in venues if venue in NAMES}
         async with AsyncExitStack() as stack:
             try:
                 loopback = await stack.enter_async_context(serve_all(hall, port))
@@ -73,7 +73,8 @@ def _settings(hall: Hall, venues: tuple[str, ...], loopback: Loopback, push_port
         key, file = hall.key_of(venue), out / f"{venue}.key"
         passphrase = f"\npassphrase: {key.passphrase}" if venue == "okx" else ""
         write_secret(file, f"key: {key.key}\nsecret: {key.secret}{passphrase}")
-        lines.append(f"  {venue}: {{ key_file: {file} }} # read with mode: live alone")
+        more = ', client_id: "t-{base32}"' if venue == "gate" else ""
+        lines.append(f"  {venue}: {{ key_file: {file}{more} }} # the key is read with mode: live alone")
     lines += [
         "cex_loopback: # all exchanges are found here, and nowhere else",
         f"  port: {loopback.port}",

@@ -154,7 +154,10 @@ class Switchboard:
         }
 
     def _streams(self) -> dict[str, Switch]:
-        faults, push, venue = self._push.faults[self._venue], self._push, self._venue
+        push, venue = self._push, self._venue
+        if venue not in push.faults:
+            return {}
+        faults = push.faults[venue]
         found = {
             "stream_refused": self._flag(
                 faults, "refuse", "new streams get HTTP ?status=503", lambda q: int(_number(q, "status", 503))
