@@ -8,8 +8,10 @@ the evidence for a factor f is
     log t(level(rate ÷ f) − middle witness) + log |∂ level(rate ÷ f) ÷ ∂ level(rate)|
     − log(t(level(rate) − nearest witness) + BROAD)
 
-with t Student's density of two degrees and the series' own spread, relative to its peak. The truth is given the nearest
-witness, and `BROAD` for what markets do that no witness tells: a rate that merely is far away is no multiple.
+with t Student's density of two degrees and the series' own spread, relative to its peak. The truth is given the
+nearest witness, and `BROAD` for what markets do that no witness tells: a rate that merely is far away is no multiple.
+Most venues stand exactly at their interest for hours and days. So one that stands at a multiple of it has a wrong unit,
+and one that often stands there, but now at no multiple of it, is less likely to have one.
 """
 
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ EXACT = 1e-5
 """A rate as near as this to its interest, or to a multiple of it, stands there by no accident."""
 REST = 0.5
 """Of the limit: what a settlement interval with the rate exactly at a multiple of its interest adds."""
+MOST_AT_REST = 0.9
 UNSURE = 0.5
 """Evidence counts so much where there are only two witnesses, or the series is new."""
 FADES = 1.0
@@ -70,13 +73,15 @@ class Told:
 class Course:
     """What is remembered of a rate's course. `evidence`: for each of `FAULTS`, log-likelihood × hours; `found`: which
     of them it is; `since_ms`: from when on there is evidence; `past`: own level, of so many `hours`; `apart`: distance
-    from the nearest witness, now and as usual (`spread`).
+    from the nearest witness, now and as usual (`spread`); `at_rest`: share of the hours that it stands at its interest.
     """
 
     past: float = nan
     hours: int = 0
     spread: float = NEW_SPREAD
     apart: float = nan
+    resting: bool = False
+    at_rest: float = 0.0
     weighed_ms: int = 0
     rested_ms: int = 0
     evidence: tuple[float, ...] = NONE
@@ -97,7 +102,8 @@ class Course:
         self.weighed_ms = now_ms
         at = level(told.rate)
         self.apart = min((abs(at - one) for one in witnesses), default=nan)
-        if abs(told.rate / told.rests - 1) <= EXACT:  # nobody stands there by a mistake
+        self.resting = abs(told.rate / told.rests - 1) <= EXACT
+        if self.resting:  # nobody stands there by a mistake
             self.evidence, self.since_ms, self.found = NONE, 0, None
             return
         added = self._added(told.rate, witnesses)
@@ -106,9 +112,9 @@ class Course:
             again = now_ms // told.interval_ms == self.rested_ms // told.interval_ms
             self.rested_ms, more = now_ms, 0.0 if again else REST * limit
             added = [max(0.0, one) + more if here else one for one, here in zip(added, stands, strict=True)]
-        most = MOST * limit
         self.evidence = tuple(
-            min(max(0.0, before + one), most) for before, one in zip(self.evidence, added, strict=True)
+            min(max(0.0, before + one), MOST * limit)
+            for before, one in zip(self.evidence, added, strict=True)
         )
         most = max(self.evidence)
         self.since_ms = (self.since_ms or now_ms) if most else 0
@@ -125,6 +131,8 @@ class Course:
         spread = min(max(LEAST_SPREAD, self.spread), MOST_SPREAD) if known else NEW_SPREAD
         counts, middle = 1.0 if known and len(witnesses) > 2 else UNSURE, median(witnesses)
         true = log(exp(_student(self.apart / spread)) + BROAD)
+        if known:
+            true -= log(1 - min(self.at_rest, MOST_AT_REST))
         top, added = rate * rate + USUAL_RATE**2, []
         for factor in FAULTS:
             meant = rate / factor
@@ -142,6 +150,7 @@ class Course:
             return
         self.hours += 1
         told = level(rate)
+        self.at_rest += max(1 / PAST_H, 1 / self.hours) * (self.resting - self.at_rest)
         self.past = (
             told if self.hours == 1 else self.past + max(1 / PAST_H, 1 / self.hours) * (told - self.past)
         )
