@@ -6,7 +6,7 @@ Every series is told hour by hour with its own prices alone (a borrowed one prov
 recorded: the print to come stands for them, which is harder than any estimate, for it moves at once. A fault of the
 rate is planted into the estimate alone, into print and estimate, and into both from a series' first hour on. The error
 is what a hedge of that size would be wrong about: mean |told − true| over the 14 days, per year, until it was found.
-With `--injective` Hyperliquid stands in for Injective, by Injective's formula on its premium.
+With `--injective` Hyperliquid stands in for Injective, by Injective's formula on its premium, which is told too.
 """
 
 import copy
@@ -30,10 +30,11 @@ from hedged.config import QualityConfig
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import DataError
-from hedged.domain.market import SeriesKey
+from hedged.domain.injective import InjectiveRule
+from hedged.domain.market import INJECTIVE, SeriesKey
 
 VENUES = ("binance", "bybit", "okx", "hyperliquid", "injective")
-WARM_H, EVERY_H, WATCHED_H, SOON_H = 24 * 60, 24 * 14, 24 * 14, 72
+WARM_H, EVERY_H, WATCHED_H, SOON_H = 24 * 60, 24 * 28, 24 * 14, 72
 YEAR_H = 8_760
 RATES = (Field.FUNDING_ESTIMATE, Field.FUNDING_SETTLED)
 FACTORS = {"× 100": 100, "× 24": 24, "× 8": 8, "÷ 8": 1 / 8, "÷ 24": 1 / 24, "÷ 100": 1 / 100, "reversed": -1}
@@ -113,6 +114,11 @@ def blocks(data: Path, symbol: str, times: Values, *, estimates: bool) -> dict[S
             values[:, Field.FUNDING_ESTIMATE] = np.where(told, one.funding_rate[coming] / hours, np.nan)
             values[:, Field.INTERVAL_H] = np.where(told, hours, values[:, Field.INTERVAL_H])
             known_ms[:, Field.FUNDING_ESTIMATE] = np.where(told, times, 0)
+            if key.venue == INJECTIVE:  # what it is charged by is known as far as the charge is
+                rule = InjectiveRule()
+                rate = values[:, Field.FUNDING_ESTIMATE]
+                values[:, Field.PREMIUM] = 24 * (rate - float(rule.hourly_interest))
+                known_ms[:, Field.PREMIUM] = known_ms[:, Field.FUNDING_ESTIMATE]
         out[key] = (values, known_ms)
     return out
 
@@ -140,7 +146,7 @@ def alarms(hours: Sequence[Sequence[Observation]], times: Values) -> tuple[Count
 
 
 def cases(hours: Sequence[Sequence[Observation]], times: Values) -> Iterator[Case]:
-    """Yield what became of every fault, planted every fortnight into every market."""
+    """Yield what became of every fault, planted every four weeks into every market."""
     judge = Judge(QualityConfig())
     for i, (ts_ms, seen) in enumerate(zip(times.tolist(), hours, strict=True)):
         if i >= WARM_H and i % EVERY_H == 0 and i + WATCHED_H <= len(times):

@@ -2,8 +2,8 @@
 
 A sequential test (Page's CUSUM) of each such fault against the truth. Levels are asinh(rate ÷ usual): linear about
 zero, logarithmic beyond, so that a factor is a shift and a rate of nearly nothing proves nothing. Witnesses are levels
-that the rate should be near: the coin's other venues, its own past, what its premium makes of it. What an hour adds to
-the evidence for a factor f is
+that the rate should be near: the coin's other venues, its own past, what its premium makes of it; the last counts for
+the middle one where the rate is charged by that very premium. What an hour adds to the evidence for a factor f is
 
     log t(level(rate ÷ f) − middle witness) + log |∂ level(rate ÷ f) ÷ ∂ level(rate)|
     − log(t(level(rate) − nearest witness) + BROAD)
@@ -62,11 +62,14 @@ def rate_at(reached: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A rate per hour, the rate at which its venue rests without a premium, and the interval between settlements."""
+    """A rate per hour, the rate at which its venue rests without a premium, and the interval between settlements.
+    `due`: the level that follows from the very premium by which it will be charged; NaN where that is not told.
+    """
 
     rate: float
     rests: float
     interval_ms: float
+    due: float = nan
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Course:
         if self.resting:  # nobody stands there by a mistake
             self.evidence, self.since_ms, self.found = NONE, 0, None
             return
-        added = self._added(told.rate, witnesses)
+        added = self._added(told.rate, told.due, witnesses)
         stands = [abs(told.rate / (factor * told.rests) - 1) <= EXACT for factor in FAULTS]
         if any(stands):
             again = now_ms // told.interval_ms == self.rested_ms // told.interval_ms
@@ -123,13 +126,16 @@ class Course:
         if self.found is None and most >= limit:
             self.found = self.evidence.index(most)
 
-    def _added(self, rate: float, witnesses: Sequence[float]) -> Sequence[float]:
+    def _added(self, rate: float, due: float, witnesses: Sequence[float]) -> Sequence[float]:
         """Return what an hour of this rate adds to the evidence for each fault."""
-        if len(witnesses) < 2 or not rate:
+        if not rate or (len(witnesses) < 2 and isnan(due)):
             return FADED
         known = self.hours >= NEW_H
         spread = min(max(LEAST_SPREAD, self.spread), MOST_SPREAD) if known else NEW_SPREAD
-        counts, middle = 1.0 if known and len(witnesses) > 2 else UNSURE, median(witnesses)
+        counts, middle = (
+            1.0 if known and len(witnesses) > 2 else UNSURE,
+            median(witnesses) if isnan(due) else due,
+        )
         true = log(exp(_student(self.apart / spread)) + BROAD)
         if known:
             true -= log(1 - min(self.at_rest, MOST_AT_REST))

@@ -1,7 +1,7 @@
 """Is a funding rate, or an open interest, to be believed? By its own past, its premium, its print, the other venues."""
 
 from collections.abc import Mapping
-from math import copysign, isnan
+from math import copysign, isnan, nan
 
 from hedged.collectors.quality.course import FAULTS, USUAL_RATE, Told, level, rate_at
 from hedged.collectors.quality.reading import Memory, Reading, near, tens_apart
@@ -112,7 +112,10 @@ def _course(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) 
     if not isnan(seen.premium):
         said["its premium"] = _implied(seen)
     if course.due(seen.now_ms) and seen.fresh:
-        told = Told(seen.rate, _rests(seen.key.venue), seen.interval_ms)
+        # Injective's premium is the running mean that it will charge by; elsewhere it is one of the moment
+        by_mean = seen.estimated and seen.key.venue == INJECTIVE
+        due = level(_implied(seen)) if by_mean else nan
+        told = Told(seen.rate, _rests(seen.key.venue), seen.interval_ms, due)
         course.weigh(seen.now_ms, told, [level(rate) for rate in said.values()], limit)
     if course.found is None:
         return None

@@ -160,6 +160,19 @@ def test_its_own_premium_is_a_witness_by_the_venues_own_formula(venue: str, prem
     assert "bybit +0.00" in held[key].figures
 
 
+@pytest.mark.parametrize(("venue", "found"), [("injective", {Fault.RATE_UNIT}), ("binance", set())])
+def test_alone_the_premium_that_is_charged_by_is_enough_and_one_of_the_moment_is_not(
+    venue: str, found: set[Fault]
+) -> None:
+    """If this fails, a coin that Injective alone trades is unwatched, or a moment's premium shuts an exchange."""
+    judge = Judge(QualityConfig())
+    for hour in range(72):
+        rate = 2e-5 * (1 + 0.05 * (hour % 3))
+        premium = 24 * rate if venue == "injective" else 8 * rate + 0.0005
+        judge.look(START_MS + hour * HOUR_MS, series(SeriesKey(venue, "BTC"), hour, 8 * rate, premium))
+    assert {one.fault for one in judge.quarantined.values()} == found
+
+
 def test_rates_that_nobody_renews_are_no_witnesses() -> None:
     """If this fails, venues that fell silent in another market shut out the one that still tells."""
     judge = Judge(QualityConfig())
