@@ -16,7 +16,7 @@ and one that often stands there, but now at no multiple of it, is less likely to
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import asinh, exp, isnan, log, log1p, nan, sinh
+from math import asinh, isnan, log, log1p, nan, sinh
 from statistics import median
 
 from hedged.domain.clock import HOUR_MS
@@ -46,8 +46,8 @@ FADES = 1.0
 NOTHING = 2e-6
 """Where a rate is less than this (1.8 % a year) either way, it is of no consequence which it is."""
 NONE, FADED = (0.0,) * len(FAULTS), (-FADES,) * len(FAULTS)
-SUSPECT, KEPT, MOST = 0.25, 0.5, 1.25
-"""Of the limit: from here on nothing is learnt; below, a fault that was found is over; beyond, no more is gathered."""
+SUSPECT, KEPT = 0.25, 0.5
+"""Of the limit, beyond which nothing is gathered: from here on nothing is learnt; below, a found fault is over."""
 
 
 def level(rate: float) -> float:
@@ -63,7 +63,7 @@ def rate_at(reached: float) -> float:
 @dataclass(frozen=True, slots=True)
 class Told:
     """A rate per hour, the rate at which its venue rests without a premium, and the interval between settlements.
-    `due`: the level that follows from the very premium by which it will be charged; NaN where that is not told.
+    `due`: that of the witnesses which follows from the very premium by which it will be charged; NaN where none does.
     """
 
     rate: float
@@ -116,8 +116,7 @@ class Course:
             self.rested_ms, more = now_ms, 0.0 if again else REST * limit
             added = [max(0.0, one) + more if here else one for one, here in zip(added, stands, strict=True)]
         self.evidence = tuple(
-            min(max(0.0, before + one), MOST * limit)
-            for before, one in zip(self.evidence, added, strict=True)
+            min(max(0.0, before + one), limit) for before, one in zip(self.evidence, added, strict=True)
         )
         most = max(self.evidence)
         self.since_ms = (self.since_ms or now_ms) if most else 0
@@ -132,21 +131,20 @@ class Course:
             return FADED
         known = self.hours >= NEW_H
         spread = min(max(LEAST_SPREAD, self.spread), MOST_SPREAD) if known else NEW_SPREAD
-        counts, middle = (
-            1.0 if known and len(witnesses) > 2 else UNSURE,
-            median(witnesses) if isnan(due) else due,
-        )
-        true = log(exp(_student(self.apart / spread)) + BROAD)
+        counts = 1.0 if known and len(witnesses) > 2 else UNSURE
+        middle = median(witnesses) if isnan(due) else due
+        true = log((1 + (self.apart / spread) ** 2 / 2) ** -1.5 + BROAD)
         if known:
             true -= log(1 - min(self.at_rest, MOST_AT_REST))
-        top, added = rate * rate + USUAL_RATE**2, []
+        added, scaled = [], rate / USUAL_RATE
+        square, nothing = scaled * scaled, NOTHING / USUAL_RATE
         for factor in FAULTS:
-            meant = rate / factor
-            if abs(rate) < NOTHING and abs(meant) < NOTHING:
+            meant = scaled / factor
+            if abs(scaled) < nothing and abs(meant) < nothing:
                 added.append(-FADES)
                 continue
-            slope = top / (rate * rate + (factor * USUAL_RATE) ** 2)
-            one = counts * (_student((level(meant) - middle) / spread) + 0.5 * log(slope) - true)
+            apart, slope = (asinh(meant) - middle) / spread, (square + 1) / (square + factor * factor)
+            one = counts * (0.5 * log(slope) - 1.5 * log1p(apart * apart / 2) - true)
             added.append(min(max(-MOST_AN_HOUR, one), MOST_AN_HOUR))
         return added
 
@@ -162,8 +160,3 @@ class Course:
         )
         if not isnan(self.apart):
             self.spread += max(1 / SPREAD_H, 1 / self.hours) * (self.apart - self.spread)
-
-
-def _student(apart: float) -> float:
-    """Return the logarithm of Student's density of two degrees, relative to its peak."""
-    return -1.5 * log1p(apart**2 / 2)

@@ -122,7 +122,7 @@ def test_any_rate_is_weighed_and_evidence_is_bounded(rates: list[float], others:
         told = Told(rate, USUAL_RATE, EIGHT_H)
         course.weigh(START_MS + hour * HOUR_MS, told, [level(one) for one in others], LIMIT)
         course.learn(START_MS + hour * HOUR_MS, rate, LIMIT)
-        assert all(0 <= one <= 1.25 * LIMIT for one in course.evidence)
+        assert all(0 <= one <= LIMIT for one in course.evidence)
     assert not course.hours or abs(rate_at(course.past)) <= 0.041
 
 
