@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.domain.bars import Observation
+from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS
 from hedged.domain.market import SeriesKey
 from hedged.domain.ports import MarketData
 
 CHUNK_BARS = 96
+REMEMBERED_MS = 30 * DAY_MS
 Judged = Callable[[int, list[Observation]], Sequence[Observation]]
 """What is left of a bar's observations once they were judged; takes the bar's end and what was told."""
 
@@ -24,7 +28,8 @@ async def backfill(
     """Fill an empty buffer with bars that end at `times_ms`, ascending and without a gap.
 
     `held`: bars of an earlier run; a venue is asked for those of its series that are not among them, and for what
-    came after them. `on_share` is told the share that is done and answers whether to go on. Raises Retryable.
+    came after them. The last month's full hours of these bars are shown to `judged`, which knows nothing of an earlier
+    run, and stay as they are. `on_share` is told the share that is done and answers whether to go on. Raises Retryable.
     """
     known: frozenset[SeriesKey] = frozenset()
     if held is not None:
@@ -43,7 +48,26 @@ async def backfill(
             if ts_ms > held_to_ms:
                 buffer.append(ts_ms, judged(ts_ms, seen))
             else:
-                buffer.amend(ts_ms, judged(ts_ms, [one for one in seen if one.key not in known]))
+                seen = [one for one in seen if one.key not in known]
+                if held is not None and ts_ms % HOUR_MS == 0 and held_to_ms - ts_ms < REMEMBERED_MS:
+                    seen += _bar(held, ts_ms, known)
+                buffer.amend(ts_ms, [one for one in judged(ts_ms, seen) if one.key not in known])
         if not on_share((at + len(chunk)) / len(times_ms)):
             return
         await asyncio.sleep(0)  # history that is known already is told without a pause: let the page answer
+
+
+def _bar(held: BarWindow, ts_ms: int, keys: frozenset[SeriesKey]) -> list[Observation]:
+    """Return what a held bar says of these series; nothing of a bar, or a series, that is a gap."""
+    at = int(np.searchsorted(held.times_ms, ts_ms))
+    if at == len(held.times_ms) or held.times_ms[at] != ts_ms:
+        return []
+    found = []
+    for row, key in enumerate(held.keys):
+        values = held.values[row, at].astype(np.float64)
+        told = ~np.isnan(values)
+        if key in keys and told.any():
+            ages_ms = np.where(told, held.ages_s[row, at], 0).astype(np.float64) * SECOND_MS
+            known_ms = np.where(told, ts_ms - np.rint(ages_ms).astype(np.int64), 0)
+            found.append(Observation(key, ts_ms, values, known_ms))
+    return found

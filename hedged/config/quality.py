@@ -31,9 +31,17 @@ class QualityConfig(Section):
         0.04, gt=0, le=1, description="no venue's cap is wider than Hyperliquid's 4 % an hour"
     )
     unit_tolerance: float = Field(
-        0.10, gt=0, lt=0.5, description="how near to 8, 24 or 100 times (or that part of) its level a rate is"
+        0.10,
+        gt=0,
+        lt=0.5,
+        description="how near a rate is to what it would be had its interval alone changed",
     )
-    unit_readings: int = Field(3, ge=1, le=24, description="for so many settlement intervals in a row")
+    rate_evidence: float = Field(
+        72,
+        ge=10,
+        le=1_000,
+        description="log-likelihood × hours that a rate's course is a multiple or the mirror image of what is likely",
+    )
     sign_after_h: int = Field(8, ge=1, le=240, description="a rate against its premium for longer than this")
     sign_premium: float = Field(0.001, gt=0, lt=1, description="a premium of which the sign is not in doubt")
     release_after: int = Field(4, ge=1, le=1_000, description="sound observations in a row before a release")

@@ -139,7 +139,7 @@ class Judge:
 
     def _peers(self, seen: Reading, coin: Sequence[Reading], believed: set[SeriesKey]) -> Peers:
         return {
-            other.key.venue: (other, self._memory[other.key])
+            other.key.venue: other
             for other in coin
             if other.key != seen.key and other.key in believed and not isnan(other.rate)
         }
@@ -168,7 +168,9 @@ class Judge:
         if found is not None and found.fault in (Fault.IMPOSSIBLE, Fault.FUTURE):
             return
         note_mark(seen, memory, others, believed=fault is None or not fault.doubts_price)
-        memory.note_rate(seen, self._config.unit_readings, believed=held is None)
+        memory.note_rate(seen, believed=held is None)
+        if held is None and not isnan(seen.rate):
+            memory.course.learn(seen.now_ms, seen.rate, self._config.rate_evidence)
         if held is None and seen.interest > 0:
             memory.good_interest = seen.interest
 

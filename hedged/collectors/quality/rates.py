@@ -1,29 +1,30 @@
 """Is a funding rate, or an open interest, to be believed? By its own past, its premium, its print, the other venues."""
 
-from collections.abc import Mapping, Sequence
-from math import copysign, isnan
-from statistics import median
+from collections.abc import Mapping
+from math import copysign, isnan, nan
 
-from hedged.collectors.quality.reading import USUAL_RATE, Memory, Reading, near, tens_apart
+from hedged.collectors.quality.course import FAULTS, USUAL_RATE, Told, level, rate_at
+from hedged.collectors.quality.reading import Memory, Reading, near, tens_apart
 from hedged.config.quality import QualityConfig
 from hedged.domain.clock import HOUR_MS
+from hedged.domain.funding import DEAD_BAND, HYPERLIQUID_INTEREST
+from hedged.domain.injective import InjectiveRule
+from hedged.domain.market import INJECTIVE
 from hedged.domain.quarantine import Fault, Finding
 
-FACTORS = (8.0, 24.0, 100.0)
-"""Hours of the usual interval, hours of a day, per cent."""
 CONFIRMS = 0.25
 """A witness confirms a rate with a quarter of it: less than the smallest factor that a unit makes."""
 LEAST_RATE = 1e-6
 """Below this (0.9 % a year) a ratio of two rates says nothing."""
-FAMILIAR = 3
-"""Readings of the past that make a level one to which a rate comes by itself."""
 CERTAIN_RATE = 1e-5
 """From here on the sign of a rate is not an accident; a little less than the interest."""
 PREMIUM_PER_RATE_H = 4.0
 """A premium confirms a rate that is a quarter of it or less per hour: venues spread it over 8 or 24 hours."""
 CONTRACT_TOLERANCE = 0.05
+INJECTIVE_INTEREST = float(InjectiveRule().hourly_interest)
+INTEREST_8H, BAND = float(HYPERLIQUID_INTEREST), float(DEAD_BAND)
 
-Peers = Mapping[str, tuple[Reading, Memory]]
+Peers = Mapping[str, Reading]
 """The other venues' markets of the same coin, those that are believed and tell a rate."""
 
 
@@ -31,10 +32,12 @@ def doubt_rate(seen: Reading, memory: Memory, peers: Peers, config: QualityConfi
     """Say what is wrong with a rate; None where nothing is, or where there is no rate."""
     if isnan(seen.rate):
         return None
+    course = _course(seen, memory, peers, config)  # it remembers: it has its say every time
     return (
-        _unit(seen, memory, peers, config)
+        _unit(seen, memory, config)
         or _outlier(seen, memory, peers, config)
-        or _sign(seen, memory, peers, config)
+        or _sign(seen, memory, config)
+        or course
     )
 
 
@@ -45,7 +48,7 @@ def _outlier(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig)
         return None
     least = copysign(CONFIRMS * abs(seen.rate), seen.rate)
     told = [seen.settled, seen.premium / PREMIUM_PER_RATE_H * CONFIRMS]
-    told += [peer.rate for peer, _ in peers.values()]
+    told += [peer.rate for peer in peers.values()]
     if any(value / least >= 1 for value in told):  # NaN confirms nothing
         return None
     return Finding(
@@ -55,15 +58,15 @@ def _outlier(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig)
     )
 
 
-def _unit(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) -> Finding | None:
-    """Doubt a rate that has become a unit's multiple of what it was; once found, for as long as it stays there."""
+def _unit(seen: Reading, memory: Memory, config: QualityConfig) -> Finding | None:
+    """Doubt a rate whose interval changed and whose number did not; once found, for as long as it stays there."""
     off = memory.off_by
-    if off is not None and near(seen.rate, off[0] * off[1], config.unit_tolerance):
-        return _unit_finding(seen, *off)
-    memory.off_by = _not_followed(seen, memory, config.unit_tolerance) or _multiple(
-        seen, memory, peers, config
-    )
-    return _unit_finding(seen, *memory.off_by) if memory.off_by else None
+    if off is None or not near(seen.rate, off[0] * off[1], config.unit_tolerance):
+        off = memory.off_by = _not_followed(seen, memory, config.unit_tolerance)
+    if off is None:
+        return None
+    factor, before = off
+    return Finding(Fault.RATE_UNIT, f"{seen.rate:+.5%} an hour, {_times(factor)} the {before:+.5%} before")
 
 
 def _not_followed(seen: Reading, memory: Memory, tolerance: float) -> tuple[float, float] | None:
@@ -77,72 +80,66 @@ def _not_followed(seen: Reading, memory: Memory, tolerance: float) -> tuple[floa
     return factor, memory.rate
 
 
-def _multiple(
-    seen: Reading, memory: Memory, peers: Peers, config: QualityConfig
-) -> tuple[float, float] | None:
-    """Return (factor, level before) where the recent readings are all the same multiple of the level before."""
-    level, recent = memory.level, [*list(memory.recent)[1:], seen.rate]
-    if not memory.steady or abs(level) < LEAST_RATE or len(recent) < config.unit_readings:
-        return None
-    for factor in (*FACTORS, *(1 / f for f in FACTORS)):
-        if all(near(rate, factor * level, config.unit_tolerance) for rate in recent):
-            followed = any(_change(peer, held) / factor > 1 / 3 for peer, held in peers.values())
-            if factor < 1:
-                followed = any(_change(peer, held) / factor < 3 for peer, held in peers.values())
-            known = _at_the_interest(seen.rate) or _familiar(seen.rate, memory, config.unit_tolerance)
-            return None if followed or known else (factor, level)
-    return None
+def _times(factor: float) -> str:
+    return f"{factor:g} times" if factor >= 1 else f"1/{1 / factor:g} of"
 
 
-def _change(peer: Reading, held: Memory) -> float:
-    return abs(peer.rate / held.level) if abs(held.level) >= LEAST_RATE else float("nan")
-
-
-def _unit_finding(seen: Reading, factor: float, level: float) -> Finding:
-    times = f"{factor:g} times" if factor >= 1 else f"1/{1 / factor:g} of"
-    return Finding(Fault.RATE_UNIT, f"{seen.rate:+.5%} an hour, {times} the {level:+.5%} before")
-
-
-def _sign(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) -> Finding | None:
-    """Doubt a rate that is opposed to a large premium, or the mirror image of all others, for too long."""
-    certain = abs(seen.rate) >= CERTAIN_RATE
-    against = certain and abs(seen.premium) >= config.sign_premium and seen.premium * seen.rate < 0
-    memory.against_since_ms = (memory.against_since_ms or seen.now_ms) if against else 0
-    others = [peer.rate for peer, _ in peers.values()]
-    mirror = (
-        certain and not _at_the_interest(seen.rate) and _mirrored(seen.rate, others, config.unit_tolerance)
+def _sign(seen: Reading, memory: Memory, config: QualityConfig) -> Finding | None:
+    """Doubt a rate that is opposed to a large premium for too long."""
+    against = (
+        abs(seen.rate) >= CERTAIN_RATE
+        and abs(seen.premium) >= config.sign_premium
+        and seen.premium * seen.rate < 0
     )
-    memory.mirror_since_ms = (memory.mirror_since_ms or seen.now_ms) if mirror else 0
+    memory.against_since_ms = (memory.against_since_ms or seen.now_ms) if against else 0
     # a print lags behind the premium by the interval that it was averaged over
     hours = config.sign_after_h + (0 if seen.estimated else 2 * seen.interval_h)
-    due_ms = seen.now_ms - hours * HOUR_MS
-    if against and memory.against_since_ms <= due_ms:
-        return Finding(
-            Fault.RATE_SIGN, f"{seen.rate:+.4%} an hour at a premium of {seen.premium:+.3%} for {hours:g} h"
-        )
-    if mirror and memory.mirror_since_ms <= due_ms:
-        return Finding(
-            Fault.RATE_SIGN,
-            f"{seen.rate:+.4%} an hour, {', '.join(sorted(peers))} say {median(others):+.4%}, for {hours:g} h",
-        )
-    return None
+    if not against or memory.against_since_ms > seen.now_ms - hours * HOUR_MS:
+        return None
+    return Finding(
+        Fault.RATE_SIGN, f"{seen.rate:+.4%} an hour at a premium of {seen.premium:+.3%} for {hours:g} h"
+    )
 
 
-def _at_the_interest(rate: float) -> bool:
-    """Tell whether a rate is where it comes to rest without a premium."""
-    return near(rate, USUAL_RATE, 0.02)
+def _course(seen: Reading, memory: Memory, peers: Peers, config: QualityConfig) -> Finding | None:
+    """Doubt a rate that for long has been a multiple, or the mirror image, of what all that is known makes likely."""
+    course, limit = memory.course, config.rate_evidence
+    if not course.due(seen.now_ms) and course.found is None:
+        return None
+    said = {venue: peer.rate for venue, peer in peers.items() if peer.fresh}
+    if not isnan(course.known_past):
+        said["its own past"] = rate_at(course.known_past)
+    if not isnan(seen.premium):
+        said["its premium"] = _implied(seen)
+    if course.due(seen.now_ms) and seen.fresh:
+        # Injective's premium is the running mean that it will charge by; elsewhere it is one of the moment
+        by_mean = seen.estimated and seen.key.venue == INJECTIVE
+        due = level(_implied(seen)) if by_mean else nan
+        told = Told(seen.rate, _rests(seen.key.venue), seen.interval_ms, due)
+        course.weigh(seen.now_ms, told, [level(rate) for rate in said.values()], limit)
+    if course.found is None:
+        return None
+    factor, hours = FAULTS[course.found], (seen.now_ms - course.since_ms) / HOUR_MS
+    all_said = (
+        ", ".join(f"{name} {rate:+.5%}" for name, rate in sorted(said.items())) or "nobody else tells one"
+    )
+    what = "its sign reversed" if factor < 0 else f"{_times(factor)} the truth"
+    fault = Fault.RATE_SIGN if factor < 0 else Fault.RATE_UNIT
+    return Finding(
+        fault, f"{seen.rate:+.5%} an hour ({all_said}): for {hours:.0f} h it has looked like {what}"
+    )
 
 
-def _familiar(rate: float, memory: Memory, tolerance: float) -> bool:
-    """Tell whether a rate has been there before, by its own ways and not by a unit's."""
-    return sum(near(before, rate, tolerance) for before in memory.history) >= FAMILIAR
+def _rests(venue: str) -> float:
+    """Return the rate per hour that a venue charges without a premium."""
+    return INJECTIVE_INTEREST if venue == INJECTIVE else USUAL_RATE
 
 
-def _mirrored(rate: float, others: Sequence[float], tolerance: float) -> bool:
-    """Tell whether two or more others agree in sign and a rate is the mirror image of their middle."""
-    if len(others) < 2 or not all(other * rate < 0 for other in others):
-        return False
-    return near(rate, -median(others), tolerance)
+def _implied(seen: Reading) -> float:
+    """Return the rate per hour that a premium makes, by the venue's own formula."""
+    if seen.key.venue == INJECTIVE:
+        return seen.premium / 24 + INJECTIVE_INTEREST
+    return (seen.premium + min(max(-BAND, INTEREST_8H - seen.premium), BAND)) / 8
 
 
 def doubt_interest(seen: Reading, memory: Memory) -> Finding | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import inf, isnan, log10
 from statistics import median
 
+from hedged.collectors.quality.course import USUAL_RATE, Course
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
@@ -13,12 +14,11 @@ from hedged.domain.market import SeriesKey
 HISTORY = 168
 """Readings of the rate, one an interval, that are its usual level: a week of hourly settlements."""
 LEAST_HISTORY = 24
-USUAL_RATE = 1.25e-5
-"""The interest that most venues charge without any premium, 0.01 % per 8 h: a rate of that order is never unusual."""
+USUAL_INTERVAL_H = 8.0
+FRESH_INTERVALS = 1.5
+"""A rate older than so many of its intervals says nothing of the present one."""
 MOST_TENS = 9
 """Contracts of a million coins are the largest that are traded."""
-STEADY_WITHIN, STEADY_SHARE = 0.25, 0.75
-"""A level is steady, and a multiple of it telling, when so many of its readings are so near to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Reading:
     mark_ms: int
     index: float
     rate: float
+    rate_ms: int
     estimated: bool
     settled: float
     interval_h: float
@@ -52,6 +53,7 @@ class Reading:
             mark_ms=int(seen.known_at_ms[Field.MARK]),
             index=values[Field.INDEX],
             rate=estimate if estimated else settled,
+            rate_ms=int(seen.known_at_ms[Field.FUNDING_ESTIMATE if estimated else Field.FUNDING_SETTLED]),
             estimated=estimated,
             settled=settled,
             interval_h=values[Field.INTERVAL_H if estimated else Field.SETTLED_INTERVAL_H],
@@ -59,11 +61,21 @@ class Reading:
             interest=values[Field.OPEN_INTEREST],
         )
 
+    @property
+    def interval_ms(self) -> float:
+        """Return the interval of the rate; the usual one where it is not told."""
+        return (self.interval_h if self.interval_h > 0 else USUAL_INTERVAL_H) * HOUR_MS
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the rate is one of the present."""
+        return self.now_ms - self.rate_ms <= FRESH_INTERVALS * self.interval_ms
+
 
 @dataclass(slots=True)
 class Memory:
-    """What is remembered of one series. `good_*`: the last value that was believed; `level`: median of the last 24
-    readings of the rate, `usual`: of all that are kept, without their signs.
+    """What is remembered of one series. `good_*`: the last value that was believed; `usual`: median of the readings of
+    the rate that are kept, which is without their signs.
     """
 
     good_mark: float = inf
@@ -76,17 +88,14 @@ class Memory:
     interval_h: float = inf
     rate: float = inf
     rate_ms: int = 0
-    recent: deque[float] = field(default_factory=deque)
     history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
     usual: float = USUAL_RATE
-    level: float = inf
-    steady: bool = False
     off_by: tuple[float, float] | None = None
     against_since_ms: int = 0
-    mirror_since_ms: int = 0
+    course: Course = field(default_factory=Course)
 
-    def note_rate(self, reading: Reading, readings: int, *, believed: bool) -> None:
-        """Take over the rate, one an interval; the oldest of the recent ones becomes part of the usual level."""
+    def note_rate(self, reading: Reading, *, believed: bool) -> None:
+        """Take over the rate, one an interval; one that is believed becomes part of the usual level."""
         if isnan(reading.rate):
             return
         self.rate, self.interval_h = reading.rate, reading.interval_h
@@ -94,18 +103,10 @@ class Memory:
         if reading.now_ms - self.rate_ms < apart_h * HOUR_MS:
             return
         self.rate_ms = reading.now_ms
-        self.recent.append(reading.rate)
-        if len(self.recent) <= readings:
-            return
-        oldest = self.recent.popleft()
         if believed:
-            self.history.append(oldest)
+            self.history.append(abs(reading.rate))
             if len(self.history) >= LEAST_HISTORY:
-                self.usual = max(USUAL_RATE, median(map(abs, self.history)))
-                lately = list(self.history)[-LEAST_HISTORY:]
-                self.level = median(lately)
-                around = sum(abs(rate - self.level) <= STEADY_WITHIN * abs(self.level) for rate in lately)
-                self.steady = around >= STEADY_SHARE * LEAST_HISTORY
+                self.usual = max(USUAL_RATE, median(self.history))
 
 
 def near(value: float, target: float, tolerance: float) -> bool:

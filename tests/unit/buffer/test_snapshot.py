@@ -184,6 +184,30 @@ def test_a_new_series_gets_its_whole_past(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(asked["binance"]) == BARS
 
 
+def test_who_judges_is_shown_what_was_held_and_it_stays_as_it_is() -> None:
+    """If this fails, the judge of data quality knows no series' past after a restart, or judges the past anew."""
+    window, shown = held(), list[Observation]()
+
+    def judged(_: int, told: list[Observation]) -> list[Observation]:
+        shown.extend(told)
+        return [blank_observation(one.key, one.ts_ms) for one in told]
+
+    buffer = RingBuffer(KEYS, BARS, BAR_MS)
+    times = range(START_MS + BAR_MS, END_MS + 1, BAR_MS)
+    asyncio.run(backfill(buffer, times, {}, window, lambda _: True, judged))
+    same(buffer.window(), window)
+    expected = [
+        seen(key, START_MS + n * BAR_MS, n + i * 0.5)
+        for n in range(4, BARS + 1, 4)
+        if n % 7
+        for i, key in enumerate(KEYS)
+    ]
+    assert [(one.key, one.ts_ms) for one in shown] == [(one.key, one.ts_ms) for one in expected]
+    for one, other in zip(shown, expected, strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-6)
+        np.testing.assert_array_equal(one.known_at_ms, other.known_at_ms)
+
+
 def test_without_a_snapshot_everything_is_asked_for() -> None:
     """If this fails, a cold start has holes."""
     buffer, asked = fill(None, KEYS, END_MS)

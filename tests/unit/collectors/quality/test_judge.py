@@ -17,8 +17,8 @@ from hedged.domain.quarantine import Fault
 
 BTC = {venue: SeriesKey(venue, "BTC") for venue in VENUES}
 HOUR = 4
-WARM = 30 * HOUR * 8
-"""Bars until a market that settles every eight hours has a usual level."""
+WARM = 45 * HOUR * 8
+"""Bars until a market has a usual level, and a past that speaks for it."""
 Plant = Callable[[int], Planted]
 
 
@@ -88,7 +88,7 @@ FAULTS: dict[str, tuple[str, Fault, Plant, int]] = {
     "the cap for the rate": ("injective", Fault.OUTLIER_RATE, on("injective", FUNDING_ESTIMATE=6.25e-4), 1),
     "a day for an hour": ("injective", Fault.OUTLIER_RATE, scaled("injective", Field.FUNDING_ESTIMATE, 24), 1),
     "eight hours for one": (
-        "injective", Fault.RATE_UNIT, scaled("injective", Field.FUNDING_ESTIMATE, 8), 4 * HOUR,
+        "injective", Fault.RATE_UNIT, scaled("injective", Field.FUNDING_ESTIMATE, 8), 40 * HOUR,
     ),
     "one hour for eight": (
         "binance", Fault.RATE_UNIT, scaled("binance", Field.FUNDING_ESTIMATE, 1 / 8), 40 * HOUR,
@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[str, Fault, Plant, int]] = {
     "a sign against the premium": (
         "injective", Fault.RATE_SIGN, on("injective", FUNDING_ESTIMATE=-RATE, PREMIUM=0.002), 9 * HOUR,
     ),
-    "a mirrored rate": ("bybit", Fault.RATE_SIGN, scaled("bybit", Field.FUNDING_ESTIMATE, -1), 9 * HOUR),
+    "a mirrored rate": ("bybit", Fault.RATE_SIGN, scaled("bybit", Field.FUNDING_ESTIMATE, -1), 40 * HOUR),
     "contracts for coins": (
         "binance", Fault.OPEN_INTEREST_UNIT, lambda _: {BTC["binance"]: {Field.OPEN_INTEREST: 1e5}}, 1,
     ),
