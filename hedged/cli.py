@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from hedged.commands import backtest, check, download, kill, model, run, sandbox
+from hedged.commands import backtest, check, download, evaluate_hedge, kill, model, run, sandbox
 from hedged.commands.shared import console
 from hedged.domain.errors import HedgedError
 
@@ -21,7 +21,7 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, run.run, check.check, download.download, model.forecast, model.train,
-    model.evaluate, sandbox.sandbox, kill.kill, kill.resume,
+    model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, kill.kill, kill.resume,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -1,0 +1,154 @@
+"""Steps through a history: decide on what is known, pay for the change, then earn what the held positions save."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.domain.clock import HOUR_MS
+from hedged.evaluation.hedging.history import HedgeHistory
+from hedged.evaluation.hedging.scenarios import Scenarios
+from hedged.evaluation.hedging.setting import Setting
+from hedged.evaluation.hedging.state import decide, horizon_h
+from hedged.features.moments import MIN_BASIS_SIGMA, MIN_SIGMA_PER_HOUR, WINDOW_H
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
+
+Floats = NDArray[np.float64]
+Decide = Callable[[int, Floats], Floats]
+"""From the place of an hour and the positions held, USD, to the positions wanted: (1 + venues,) both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """Positions held through each hour (hours, 1 + venues), and by hour the funding they saved and what they cost, USD.
+
+    A change is paid in the first hour that it is held through; the last one of a stretch also pays for going flat.
+    `unplanned`: decisions at which the planner had no forecast or found no solution, and nothing was changed.
+    """
+
+    held: Floats
+    saved_usd: Floats
+    cost_usd: Floats
+    unplanned: int = 0
+
+    @property
+    def net_usd(self) -> Floats:
+        """Net saving by hour."""
+        return self.saved_usd - self.cost_usd
+
+
+def account(history: HedgeHistory, setting: Setting, side: int, held: Floats, unplanned: int = 0) -> Walked:
+    """Settle positions held through every hour: costs of each change, charges of holding, funding saved."""
+    ledger = setting.ledger
+    before = np.zeros_like(held)
+    cost = np.zeros(len(held))
+    for first, end in history.stretches:
+        before[first + 1 : end] = held[first : end - 1]
+        cost[end - 1] += ledger.change_usd(held[end - 1], np.zeros(held.shape[1]))
+    cost += ledger.change_usd(before, held) + ledger.holding_usd(held)
+    return Walked(held, ledger.saved_usd(held, history.paid.T, side), cost, unplanned)
+
+
+def walk(history: HedgeHistory, setting: Setting, decision: Decide) -> Floats:
+    """Return the positions held through every hour. What is decided at an hour's end is held from the next hour on."""
+    hours = history.ts_ms // HOUR_MS
+    held = np.zeros((len(hours), 1 + len(setting.venues)))
+    for first, end in history.stretches:
+        now = np.zeros(held.shape[1])
+        for k in range(first, end - 1):
+            if hours[k] % setting.every_h == 0 or k == first:
+                now = decision(k, now)
+            held[k + 1] = now
+    return held
+
+
+class Planned:
+    """The planner's decisions on a forecaster's scenarios."""
+
+    def __init__(self, history: HedgeHistory, setting: Setting, side: int, scenarios: Scenarios) -> None:
+        self._setting, self._side, self._scenarios = setting, side, scenarios
+        data = history.series[history.keys[0]]
+        self._hours = horizon_h(setting, float(np.median(data.funding_hours)))
+        self._sigma, self._basis = moments_by_hour(history, self._hours, setting.priced)
+        self.unplanned = 0
+
+    def __call__(self, hour: int, held: Floats) -> Floats:
+        """Decide at the end of an hour."""
+        rates = self._scenarios.at(hour)
+        if rates is None:
+            self.unplanned += 1
+            return held
+        wanted, solved = decide(
+            self._setting,
+            self._side,
+            held,
+            rates,
+            self._hours,
+            float(self._sigma[hour]),
+            self._basis[:, hour],
+        )
+        self.unplanned += not solved
+        return wanted
+
+
+def constant(setting: Setting) -> Decide:
+    """Hold the cap always."""
+    full = _full(setting, 1 if setting.venues else 0)
+    return lambda _hour, _held: full
+
+
+def on_sign(history: HedgeHistory, setting: Setting, side: int) -> Decide:
+    """Hold the cap where the last settled rates say that it saves most, nothing where it saves nothing."""
+    places = range(1, 1 + len(setting.venues)) if setting.venues else [0]
+    choices = np.array([np.zeros(1 + len(setting.venues)), *(_full(setting, place) for place in places)])
+    saves = setting.ledger.saved_usd(choices[None], history.level.T[:, None, :], side)
+    saves[:, 1:] -= setting.ledger.carry_per_h * choices[1:, 0]
+    best = choices[saves.argmax(axis=1)]
+    return lambda hour, _held: best[hour]
+
+
+def _full(setting: Setting, place: int) -> Floats:
+    """Return the cap used up by the first kind that the setting allows, at one venue."""
+    full = np.zeros(1 + len(setting.venues))
+    cap_usd = setting.planner.cap * setting.notional_usd
+    kind = RELOCATE if RELOCATE in setting.kinds and place else CUT if CUT in setting.kinds else OPPOSITE
+    if kind in (CUT, RELOCATE):
+        full[0] = cap_usd
+    if kind != CUT:
+        full[place] = cap_usd if kind == RELOCATE else -cap_usd
+    return full
+
+
+def moments_by_hour(history: HedgeHistory, hours: float, priced: bool) -> tuple[Floats, Floats]:
+    """Return what `features.moments` measures, at every hour from the 30 days before: sigma (n,), basis (venues, n).
+
+    Without a price nothing is risky: what is measured then is funding alone.
+    """
+    n_venues, n = len(history.keys) - 1, len(history.ts_ms)
+    if not priced:
+        return np.zeros(n), np.zeros((n_venues, n))
+    logs, step = history.log_price, max(1, round(hours))
+    move = np.diff(logs[0], prepend=np.nan)
+    sigma = np.maximum(_rolling_std(move, WINDOW_H), MIN_SIGMA_PER_HOUR) * hours**0.5
+    basis = np.empty((n_venues, n))
+    for v in range(n_venues):
+        ratio = logs[1 + v] - logs[0]
+        change = np.full(n, np.nan)
+        change[step:] = ratio[step:] - ratio[:-step]
+        basis[v] = np.maximum(_rolling_std(change, WINDOW_H - step), MIN_BASIS_SIGMA)
+    return sigma, basis
+
+
+def _rolling_std(values: Floats, window: int) -> Floats:
+    """Return the standard deviation of the known values of the trailing window; 0 with fewer than two."""
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    sums = [np.concatenate(([0.0], np.cumsum(part))) for part in (known.astype(float), filled, filled**2)]
+    hi = np.arange(1, len(values) + 1)
+    lo = np.maximum(hi - window, 0)
+    count, total, square = (s[hi] - s[lo] for s in sums)
+    safe = np.maximum(count, 1)
+    variance = np.maximum(square / safe - (total / safe) ** 2, 0.0)
+    std: Floats = np.where(count > 1, np.sqrt(variance), 0.0)
+    return std
