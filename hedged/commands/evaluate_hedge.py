@@ -60,8 +60,11 @@ def evaluate_hedge(
     from_: Annotated[str, typer.Option("--from", help="First day, UTC: YYYY-MM-DD.")] = "2023-07-01",
     to: Annotated[str, typer.Option("--to", help="Last day, exclusive: YYYY-MM-DD.")] = "2026-01-01",
     forecasts: Annotated[
-        list[Path] | None,
-        typer.Option(help="File of `hedged forecast`; repeat. Without any only baselines are planned on."),
+        list[str] | None,
+        typer.Option(
+            help="File of `hedged forecast`; repeat. RULE=FILE for one made on data in which Hyperliquid stands in by "
+            "that rule; else Hyperliquid's own forecasts are carried over by it. Default: only baselines are planned on."
+        ),
     ] = None,
     symbol: Annotated[
         list[str] | None, typer.Option(help="Symbol; repeat. Default: the majors and INJ.")
@@ -118,7 +121,7 @@ def evaluate_hedge(
     rules = [rule for rule in RULES if proxy_rule in (Rule.BOTH, rule)] if setting.stood_in else [None]
     sides = ("long", "short") if side is Side.BOTH else (side.value,)
     tasks = [
-        Task(data, name, rule, setting, from_ms, to_ms, sides, tuple(forecasts or ()))
+        Task(data, name, rule, setting, from_ms, to_ms, sides, _files(forecasts or [], rule))
         for name in symbol or SYMBOLS
         for rule in rules
     ]
@@ -131,6 +134,20 @@ def evaluate_hedge(
     for note in measured.notes:
         console.print(note)
     console.print(f"all figures: {out / 'hedge.parquet'}")
+
+
+def _files(given: Sequence[str], rule: str | None) -> tuple[Path, ...]:
+    """Return the files meant for a rule: those that name it, and those that name none."""
+    found = []
+    for text in given:
+        name, _, path = text.rpartition("=")
+        if name not in ("", Rule.CHAIN, Rule.LEVEL):
+            raise ConfigError(f"--forecasts {text!r}: expected FILE, chain=FILE or level=FILE")
+        if not Path(path).is_file():
+            raise ConfigError(f"--forecasts {text!r}: there is no such file")
+        if name in ("", rule):
+            found.append(Path(path))
+    return tuple(found)
 
 
 def _changed(
@@ -190,15 +207,18 @@ def _table(title: str, part: Sequence["Row"]) -> Table:
             row.strategy,
             f"{row.net_usd:,.0f}",
             f"{row.perfect_usd:,.0f}",
-            _told(row.share, ".3f"),
-            f"{row.net_bp:.1f}",
-            f"{_told(row.low_bp, '.0f')} … {_told(row.high_bp, '.0f')}",
-            f"{row.cost_bp:.1f}",
+            _short(row.share, 3),
+            _short(row.net_bp, 1),
+            f"{_short(row.low_bp, 0)} … {_short(row.high_bp, 0)}",
+            _short(row.cost_bp, 1),
             f"{row.turnover_month:.2f}",
             f"{row.hedged:.0%}",
         )
     return table
 
 
-def _told(value: float, form: str) -> str:
-    return format(value, form) if math.isfinite(value) else "–"
+def _short(value: float, digits: int) -> str:
+    """Write a figure with fewer digits the larger it is; unknown is a dash."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.{max(0, digits - max(0, math.floor(math.log10(abs(value) or 1.0))))}f}"

@@ -12,7 +12,7 @@ from hedged.adapters.replay.prices import prices_at
 from hedged.adapters.replay.proxy import Proxy, ProxyRule, stand_in
 from hedged.adapters.replay.series import SeriesData, series_of
 from hedged.adapters.replay.tables import load_tables
-from hedged.domain.clock import HOUR_MS
+from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.errors import DataError
 from hedged.domain.market import INJECTIVE, SeriesKey
 
@@ -43,6 +43,11 @@ class HedgeHistory:
     log_price: Floats
     stretches: tuple[tuple[int, int], ...]
     left_out_h: int
+
+    @property
+    def decided_ms(self) -> Ints:
+        """When the decision after each hour is taken: a minute later, since some prints come a few ms late. (hours,)."""
+        return self.ts_ms + MINUTE_MS
 
 
 def load_history(

@@ -77,7 +77,10 @@ def _origins(key: SeriesKey, data: SeriesData, from_ms: int, to_ms: int, horizon
 
 
 def told_by_files(paths: Sequence[Path], history: HedgeHistory, horizon: str) -> list[tuple[Ints, Floats]]:
-    """Return the same from files written by `hedged forecast`, the own venue's carried over by the proxy rule."""
+    """Return the same from files written by `hedged forecast`.
+
+    Where they hold nothing of Injective, the stand-in's forecasts are carried over by the proxy rule.
+    """
     symbol = history.keys[0].symbol
     frame = pl.concat(
         [
@@ -90,7 +93,9 @@ def told_by_files(paths: Sequence[Path], history: HedgeHistory, horizon: str) ->
     hours = (pl.col("target_ts") - pl.col("origin_ts")).dt.total_milliseconds() / HOUR_MS
     steps = STEPS.get(horizon, 0)
     out = []
-    for key, teller in zip(history.keys, history.told_by, strict=True):
+    there = set(frame["venue"].unique())
+    for key, stand_in in zip(history.keys, history.told_by, strict=True):
+        teller = key if key.venue in there else stand_in
         rows = (
             frame.filter(pl.col("venue") == teller.venue).unique("origin_ts", keep="last").sort("origin_ts")
         )
@@ -148,9 +153,9 @@ def foreseen(history: HedgeHistory, horizon: str) -> list[tuple[Ints, Floats]]:
     out = []
     for key in history.keys:
         data = history.series[key]
-        target = targets_of(data, history.ts_ms, int(data.funding_ts[-1]) + 1)
+        target = targets_of(data, history.decided_ms, int(data.funding_ts[-1]) + 1)
         rate = target.rate[:, HORIZONS.index(horizon)]
-        out.append((history.ts_ms, np.repeat(rate[:, None], len(LEVELS), axis=1)))
+        out.append((history.decided_ms, np.repeat(rate[:, None], len(LEVELS), axis=1)))
     return out
 
 

@@ -24,7 +24,7 @@ class Scenarios:
         self._ts_ms = history.ts_ms
         series = [history.series[key] for key in history.keys]
         self._law = np.stack(
-            [standing(law, data, history.ts_ms) for law, data in zip(told, series, strict=True)], axis=1
+            [standing(law, data, history.decided_ms) for law, data in zip(told, series, strict=True)], axis=1
         )  # (hours, venues, levels)
         parts = []
         for i, ((at_ms, law), data) in enumerate(zip(told, series, strict=True)):

@@ -25,8 +25,8 @@ def decide(
     """Ask the planner; returns the positions it wants, (1 + venues,) USD as in `Ledger`, and whether it found any.
 
     rates: (1 + venues, draws) mean rate per hour over `hours`, a venue's NaN where it is unknown. `sigma`,
-    `basis_sigma` (venues,): over the horizon. The own venue stands in Injective's place. A carry lowers what cutting saves, hour by
-    hour, so it goes off the own rate.
+    `basis_sigma` (venues,): over the horizon. The own venue stands in Injective's place. A carry lowers what cutting
+    saves, hour by hour, so it goes off the own rate.
     """
     names = (INJECTIVE, *setting.venues)
     own = rates[0] - side * setting.carry_per_h
