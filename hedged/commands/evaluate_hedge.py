@@ -63,7 +63,7 @@ def evaluate_hedge(
         list[str] | None,
         typer.Option(
             help="File of `hedged forecast`; repeat. RULE=FILE for one made on data in which Hyperliquid stands in by "
-            "that rule; else Hyperliquid's own forecasts are carried over by it. Default: only baselines are planned on."
+            "that rule; else Hyperliquid's own forecasts are carried over by it. Default: baselines alone."
         ),
     ] = None,
     symbol: Annotated[
@@ -194,7 +194,7 @@ def _tables(found: Sequence["Row"]) -> list[tuple[str, list["Row"]]]:
     ]
 
 
-HEADS = ("net $", "best $", "share", "bp/y", "95 %", "cost", "turns", "hedged")
+HEADS = ("net $", "best $", "share", "bp/y", "95 %", "cost", "turns", "held")
 
 
 def _table(title: str, part: Sequence["Row"]) -> Table:
@@ -209,7 +209,7 @@ def _table(title: str, part: Sequence["Row"]) -> Table:
             f"{row.perfect_usd:,.0f}",
             _short(row.share, 3),
             _short(row.net_bp, 1),
-            f"{_short(row.low_bp, 0)} … {_short(row.high_bp, 0)}",
+            f"{_short(row.low_bp, 0)}…{_short(row.high_bp, 0)}",
             _short(row.cost_bp, 1),
             f"{row.turnover_month:.2f}",
             f"{row.hedged:.0%}",

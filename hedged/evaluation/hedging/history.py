@@ -46,7 +46,7 @@ class HedgeHistory:
 
     @property
     def decided_ms(self) -> Ints:
-        """When the decision after each hour is taken: a minute later, since some prints come a few ms late. (hours,)."""
+        """When the decision after each hour falls: a minute later, as some prints come a few ms late. (hours,)."""
         return self.ts_ms + MINUTE_MS
 
 
