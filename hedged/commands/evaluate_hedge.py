@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 
 from hedged.commands.model import DataPath, bar, console, day_ms
+from hedged.commands.shared import ProxyRuleName
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,14 +30,6 @@ class Preset(StrEnum):
     ALL = "all"
     OWN = "own"
     OWN_HOURLY = "own-hourly"
-
-
-class Rule(StrEnum):
-    """How Hyperliquid stands in for Injective."""
-
-    CHAIN = "chain"
-    LEVEL = "level"
-    BOTH = "both"
 
 
 class Side(StrEnum):
@@ -74,9 +67,11 @@ def evaluate_hedge(
     ] = None,
     side: Annotated[Side, typer.Option(help="Side of the own position.")] = Side.BOTH,
     proxy_rule: Annotated[
-        Rule,
-        typer.Option(help="chain: Injective's formula on Hyperliquid's premium; level: its printed rate."),
-    ] = Rule.BOTH,
+        ProxyRuleName | None,
+        typer.Option(
+            help="chain: Injective's formula on Hyperliquid's premium; level: its printed rate. Default: both."
+        ),
+    ] = None,
     horizon: Annotated[
         str | None,
         typer.Option(help="Forecasts that the planner reads: s1, s3, m24h or m120h. Default: m24h."),
@@ -106,6 +101,7 @@ def evaluate_hedge(
     import numpy as np
 
     from hedged.config import Config, load_config
+    from hedged.evaluation.hedging.page import write_page
     from hedged.evaluation.hedging.result import rows
     from hedged.evaluation.hedging.run import Task, measure
     from hedged.evaluation.hedging.setting import RULES
@@ -118,7 +114,7 @@ def evaluate_hedge(
         preset.value, load_config(config) if config else Config(), tuple(venue or ("binance",)), notional
     )
     setting = _changed(base, horizon, every, cap, capital_rate)
-    rules = [rule for rule in RULES if proxy_rule in (Rule.BOTH, rule)] if setting.stood_in else [None]
+    rules = [rule for rule in RULES if proxy_rule in (None, rule)] if setting.stood_in else [None]
     sides = ("long", "short") if side is Side.BOTH else (side.value,)
     tasks = [
         Task(data, name, rule, setting, from_ms, to_ms, sides, _files(forecasts or [], rule))
@@ -133,7 +129,8 @@ def evaluate_hedge(
         console.print(_table(title, part))
     for note in measured.notes:
         console.print(note)
-    console.print(f"all figures: {out / 'hedge.parquet'}")
+    write_page(measured.outcomes, found, setting, measured.notes, out / "index.html")
+    console.print(f"page: {out / 'index.html'}")
 
 
 def _files(given: Sequence[str], rule: str | None) -> tuple[Path, ...]:
@@ -141,7 +138,7 @@ def _files(given: Sequence[str], rule: str | None) -> tuple[Path, ...]:
     found = []
     for text in given:
         name, _, path = text.rpartition("=")
-        if name not in ("", Rule.CHAIN, Rule.LEVEL):
+        if name not in ("", *ProxyRuleName):
             raise ConfigError(f"--forecasts {text!r}: expected FILE, chain=FILE or level=FILE")
         if not Path(path).is_file():
             raise ConfigError(f"--forecasts {text!r}: there is no such file")

@@ -112,9 +112,10 @@ def outcome(
 
 
 def rows(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Row]:
-    """Return a line for each outcome, then for each strategy all symbols by rule and side, then all by rule."""
+    """Return a line for each outcome, then for each strategy all symbols by side and rule, then both sides by rule."""
     found = [_row([one], _perfect(outcomes, [one]), one.symbol, one.side, rng) for one in outcomes]
-    for side in (*dict.fromkeys(one.side for one in outcomes), "both"):
+    sides = list(dict.fromkeys(one.side for one in outcomes))
+    for side in [*sides, "both"] if len(sides) > 1 else sides:
         for rule in dict.fromkeys(one.rule for one in outcomes):
             for strategy in dict.fromkeys(one.strategy for one in outcomes):
                 pooled = [
@@ -140,7 +141,7 @@ def _row(of: Sequence[Outcome], perfect_usd: float, symbol: str, side: str, rng:
     hours, first = sum(one.hours for one in of), of[0]
     to_bp = IN_BP * HOURS_A_YEAR / hours / first.notional_usd
     net = sum(one.net_usd for one in of)
-    daily = _together(of)
+    _, daily = together(of)
     low, high = total_interval(daily, BLOCK_DAYS, rng)
     perfect_bp = perfect_usd * to_bp
     mean = [one.hours / hours for one in of]
@@ -170,12 +171,12 @@ def _row(of: Sequence[Outcome], perfect_usd: float, symbol: str, side: str, rng:
     )
 
 
-def _together(of: Sequence[Outcome]) -> Floats:
-    """Return the net saving by day of several outcomes, on common days."""
+def together(of: Sequence[Outcome]) -> tuple[int, Floats]:
+    """Return the first day (since the epoch) and the net saving by day of several outcomes."""
     begin = min(one.days[0] for one in of)
     end = max(one.days[0] + len(one.days[1]) for one in of)
     daily = np.zeros(end - begin)
     for one in of:
         at = one.days[0] - begin
         daily[at : at + len(one.days[1])] += one.days[1]
-    return daily
+    return begin, daily

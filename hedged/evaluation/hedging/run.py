@@ -95,6 +95,11 @@ def run(task: Task) -> Measured:
     for side in task.sides:
         for name, walked in _walks(history, setting, SIDES[side], told):
             done.outcomes.append(outcome(history, setting, task.symbol, rule, SIDES[side], name, walked))
+            if walked.unplanned:
+                done.notes.append(
+                    f"{task.symbol} {side} ({rule}): {name} changed nothing at {walked.unplanned} decisions, without a "
+                    "forecast or a solution"
+                )
     return done
 
 

@@ -37,6 +37,7 @@ def test_it_measures_and_writes(data: Path, tmp_path: Path) -> None:
     assert set(frame["rule"]) == {"chain", "level"}
     best = frame.filter(pl.col("strategy") == "perfect")["net_usd"]
     assert (best >= -1e-6).all()
+    assert "Planner on the EWMA earned" in (tmp_path / "index.html").read_text()
     whole = json.loads((tmp_path / "hedge.json").read_text())
     assert whole["rows"][0]["net_usd"] == frame["net_usd"][0]
 
