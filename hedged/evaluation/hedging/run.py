@@ -9,7 +9,7 @@ from pathlib import Path
 from hedged.adapters.replay.proxy import ProxyRule
 from hedged.domain.errors import DataError
 from hedged.evaluation.hedging.history import HedgeHistory, load_history
-from hedged.evaluation.hedging.laws import foreseen, told_by_files, told_by_rule
+from hedged.evaluation.hedging.laws import RULES, foreseen, told_by_files, told_by_rule
 from hedged.evaluation.hedging.perfect import foresee
 from hedged.evaluation.hedging.result import PERFECT, Outcome, outcome
 from hedged.evaluation.hedging.scenarios import Scenarios
@@ -20,7 +20,7 @@ SIDES = {"long": 1, "short": -1}
 MODEL = "hedged"
 ORACLE = "oracle"
 """The planner told what really comes over its horizon: what it then misses of perfect foresight is its own doing."""
-PLANNED = (MODEL, "ewma", "persistence", ORACLE)
+PLANNED = (MODEL, *RULES, ORACLE)
 SIMPLE = ("constant", "sign")
 
 
@@ -74,7 +74,24 @@ def measure(
         done.notes.extend(found[i].notes)
     if not done.outcomes:
         raise DataError("nothing could be measured: " + "; ".join(done.notes))
+    done.notes.extend(_notes(done.outcomes))
     return done
+
+
+def _notes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Say what a reader must know of hours that are missing and decisions that were not taken."""
+    left_out = {one.symbol: one.left_out_h for one in outcomes if one.left_out_h}
+    if left_out:
+        told = ", ".join(f"{symbol} {hours:,}" for symbol, hours in left_out.items())
+        yield f"hours left out, in which a venue's funding is not recorded: {told}"
+    for name in (MODEL, *RULES):
+        without: dict[str, int] = {}
+        for one in outcomes:
+            if one.strategy == name and one.unplanned:
+                without[one.symbol] = without.get(one.symbol, 0) + one.unplanned
+        if without:
+            told = ", ".join(f"{symbol} {n:,}" for symbol, n in without.items())
+            yield f"decisions of {name} without a forecast or a solution, at which nothing was changed: {told}"
 
 
 def run(task: Task) -> Measured:
@@ -87,19 +104,10 @@ def run(task: Task) -> Measured:
     except DataError as missing:
         return Measured(notes=[f"{task.symbol} ({rule}): {missing}"])
     done = Measured()
-    if history.left_out_h:
-        done.notes.append(
-            f"{task.symbol} ({rule}): {history.left_out_h} hours left out: a venue's funding is not recorded there"
-        )
     told = dict(_scenarios(history, task, done.notes))
     for side in task.sides:
         for name, walked in _walks(history, setting, SIDES[side], told):
             done.outcomes.append(outcome(history, setting, task.symbol, rule, SIDES[side], name, walked))
-            if walked.unplanned:
-                done.notes.append(
-                    f"{task.symbol} {side} ({rule}): {name} changed nothing at {walked.unplanned} decisions, without a "
-                    "forecast or a solution"
-                )
     return done
 
 
