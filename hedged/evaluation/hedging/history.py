@@ -19,6 +19,8 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STAND_IN = "hyperliquid"
+LEAD_H = 30 * 24
+"""Hours before the window from which the first decisions know prices and rates, as many as `features.moments` reads."""
 MAX_GAP_H = 24
 """Across a longer hole nothing is held: what is there is closed before it, and a new stretch begins after it."""
 
@@ -31,7 +33,8 @@ class HedgeHistory:
     `ts_ms` (hours,): ends of the hours in which every venue's funding is known, ascending. `paid` (venues, hours): what
     longs paid for the hour's settlement, fraction of notional; 0 where nothing settles in that hour. `level` (venues,
     hours): the last settled rate per hour. `log_price` (venues, hours), NaN unknown. `stretches`: first and one behind
-    the last place of each stretch without a long hole. `left_out_h`: hours of the window that are not on the axis.
+    the last place of each stretch of the window without a long hole; the hours before them only teach. `left_out_h`:
+    hours of the window that are not on the axis.
     """
 
     keys: tuple[SeriesKey, ...]
@@ -43,6 +46,14 @@ class HedgeHistory:
     log_price: Floats
     stretches: tuple[tuple[int, int], ...]
     left_out_h: int
+
+    @property
+    def walked(self) -> NDArray[np.bool_]:
+        """Which hours belong to the window. (hours,)."""
+        inside = np.zeros(len(self.ts_ms), bool)
+        for first, end in self.stretches:
+            inside[first:end] = True
+        return inside
 
     @property
     def decided_ms(self) -> Ints:
@@ -89,22 +100,24 @@ def history_of(
     from_ms: int,
     to_ms: int,
 ) -> HedgeHistory:
-    """Lay series on the hours of [from_ms, to_ms) at which every one of `keys` is known."""
-    hours = np.arange(-(-from_ms // HOUR_MS), -(-to_ms // HOUR_MS), dtype=np.int64)
+    """Lay series on the hours of [from_ms, to_ms), and of LEAD_H before, at which every one of `keys` is known."""
+    begin = -(-from_ms // HOUR_MS)
+    hours = np.arange(begin - LEAD_H, -(-to_ms // HOUR_MS), dtype=np.int64)
     laid = [paid_by_hour(series[key], hours) for key in keys]
     paid, level = (np.stack(parts) for parts in zip(*laid, strict=True))
     known = ~np.isnan(paid).any(axis=0) & ~np.isnan(level).any(axis=0)
-    if not known.any():
+    if not known[LEAD_H:].any():
         raise DataError(f"no hour of the window is known of all of {', '.join(map(str, keys))}")
     kept = hours[known]
     ts_ms = kept * HOUR_MS
     with np.errstate(divide="ignore"):
         prices = np.stack([np.log(prices_at(series, key, ts_ms).price) for key in keys])
-    cuts = np.flatnonzero(np.diff(kept) > MAX_GAP_H) + 1
-    edges = [0, *cuts.tolist(), len(kept)]
+    first = int(np.searchsorted(kept, begin))
+    cuts = np.flatnonzero(np.diff(kept[first:]) > MAX_GAP_H) + first + 1
+    edges = [first, *cuts.tolist(), len(kept)]
     return HedgeHistory(
         keys, told_by, series, ts_ms, paid[:, known], level[:, known], prices,
-        tuple(pairwise(edges)), int((~known).sum()),
+        tuple(pairwise(edges)), int((~known[LEAD_H:]).sum()),
     )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ MIN_PAIRS = 500
 
 def told_by_rule(name: str, history: HedgeHistory, horizon: str) -> list[tuple[Ints, Floats]]:
     """Return, for every venue, origins (n,) and quantiles (n, levels) per hour by a baseline; tuned anew each year."""
-    first_ms, last_ms = int(history.ts_ms[0]) - TAUGHT_MS, int(history.ts_ms[-1])
+    first_ms = int(history.ts_ms[history.stretches[0][0]]) - TAUGHT_MS
+    last_ms = int(history.ts_ms[-1])
     parts: list[pl.DataFrame] = []
     for begin_ms in range(first_ms + TAUGHT_MS, last_ms + 1, TUNED_EVERY_MS):
         early = first_ms if not parts else begin_ms  # what teaches is tuned with the first year

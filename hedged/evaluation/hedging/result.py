@@ -87,11 +87,12 @@ def outcome(
     history: HedgeHistory, setting: Setting, symbol: str, rule: str, side: int, strategy: str, walked: Walked
 ) -> Outcome:
     """Sum a walk up."""
+    inside = history.walked
     size = np.abs(walked.held).max(axis=1)  # a relocation's two legs are one hedge
     held = np.concatenate([np.r_[0.0, size[first:end], 0.0] for first, end in history.stretches])
-    change = np.abs(np.diff(held))
-    day = history.ts_ms // DAY_MS
-    hours = len(history.ts_ms)
+    change, size = np.abs(np.diff(held)), size[inside]
+    day = history.ts_ms[inside] // DAY_MS
+    hours = len(day)
     return Outcome(
         symbol=symbol,
         rule=rule,
@@ -107,7 +108,7 @@ def outcome(
         hedged=float((size > 0).mean()),
         mean_size=float(size.mean()) / setting.notional_usd,
         unplanned=walked.unplanned,
-        days=(int(day[0]), np.bincount(day - day[0], walked.net_usd).astype(np.float64)),
+        days=(int(day[0]), np.bincount(day - day[0], walked.net_usd[inside]).astype(np.float64)),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.domain.market import INJECTIVE
+from hedged.evaluation.hedging.moments import MomentsByHour
 from hedged.evaluation.hedging.setting import Setting
 from hedged.features.targets import HOURS
 from hedged.strategy.planner import plan
@@ -20,16 +21,16 @@ def horizon_h(setting: Setting, interval_h: float) -> float:
 
 
 def decide(
-    setting: Setting, side: int, held: Floats, rates: Floats, hours: float, sigma: float, basis_sigma: Floats
+    setting: Setting, side: int, held: Floats, rates: Floats, hours: float, moments: MomentsByHour
 ) -> tuple[Floats, bool]:
     """Ask the planner; returns the positions it wants, (1 + venues,) USD as in `Ledger`, and whether it found any.
 
-    rates: (1 + venues, draws) mean rate per hour over `hours`, a venue's NaN where it is unknown. `sigma`,
-    `basis_sigma` (venues,): over the horizon. The own venue stands in Injective's place. A carry lowers what cutting
-    saves, hour by hour, so it goes off the own rate.
+    rates: (1 + venues, draws) mean rate per hour over `hours`, a venue's NaN where it is unknown. `moments`: at this
+    hour. The own venue stands in Injective's place. A carry lowers what cutting saves, hour by hour, so it goes off the
+    own rate.
     """
     names = (INJECTIVE, *setting.venues)
-    own = rates[0] - side * setting.carry_per_h
+    carry = side * setting.carry_per_h
     known = [v for v in range(len(names)) if not np.isnan(rates[v]).any()]
     ledger = (setting.costs[setting.own], *(setting.costs[venue] for venue in setting.venues))
     symbol = SymbolState(
@@ -38,10 +39,15 @@ def decide(
         own_usd=setting.notional_usd,
         cut_usd=float(held[0]),
         legs_usd={names[v]: side * float(held[v]) for v in range(1, len(names)) if held[v]},
-        rates={names[v]: own if v == 0 else rates[v] for v in known},
+        rates={names[v]: rates[v] - carry * (v == 0) for v in known},
         costs={names[v]: ledger[v] for v in known},
-        sigma=sigma,
-        basis_sigma={names[v]: float(basis_sigma[v - 1]) for v in known if v},
+        sigma=float(moments.sigma),
+        basis_sigma={names[v]: float(moments.basis_sigma[v - 1]) for v in known if v},
+        usual={
+            names[v]: float(moments.usual[v]) - carry * (v == 0)
+            for v in known
+            if not np.isnan(moments.usual[v])
+        },
     )
     collateral = setting.planner.cap * setting.notional_usd / setting.planner.max_leverage
     state = PlannerState(

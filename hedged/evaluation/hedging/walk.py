@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from hedged.domain.clock import HOUR_MS
 from hedged.evaluation.hedging.history import HedgeHistory
+from hedged.evaluation.hedging.moments import moments_by_hour
 from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import Setting
 from hedged.evaluation.hedging.state import decide, horizon_h
-from hedged.features.moments import MIN_BASIS_SIGMA, MIN_SIGMA_PER_HOUR, WINDOW_H
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ class Planned:
         self._setting, self._side, self._scenarios = setting, side, scenarios
         data = history.series[history.keys[0]]
         self._hours = horizon_h(setting, float(np.median(data.funding_hours)))
-        self._sigma, self._basis = moments_by_hour(history, self._hours, setting.priced)
+        self._moments = moments_by_hour(history, self._hours, setting.priced)
         self.unplanned = 0
 
     def __call__(self, hour: int, held: Floats) -> Floats:
@@ -85,8 +85,7 @@ class Planned:
             held,
             rates,
             self._hours,
-            float(self._sigma[hour]),
-            self._basis[:, hour],
+            self._moments.at(hour),
         )
         self.unplanned += not solved
         return wanted
@@ -118,37 +117,3 @@ def _full(setting: Setting, place: int) -> Floats:
     if kind != CUT:
         full[place] = cap_usd if kind == RELOCATE else -cap_usd
     return full
-
-
-def moments_by_hour(history: HedgeHistory, hours: float, priced: bool) -> tuple[Floats, Floats]:
-    """Return what `features.moments` measures, at every hour from the 30 days before: sigma (n,), basis (venues, n).
-
-    Without a price nothing is risky: what is measured then is funding alone.
-    """
-    n_venues, n = len(history.keys) - 1, len(history.ts_ms)
-    if not priced:
-        return np.zeros(n), np.zeros((n_venues, n))
-    logs, step = history.log_price, max(1, round(hours))
-    move = np.diff(logs[0], prepend=np.nan)
-    sigma = np.maximum(_rolling_std(move, WINDOW_H), MIN_SIGMA_PER_HOUR) * hours**0.5
-    basis = np.empty((n_venues, n))
-    for v in range(n_venues):
-        ratio = logs[1 + v] - logs[0]
-        change = np.full(n, np.nan)
-        change[step:] = ratio[step:] - ratio[:-step]
-        basis[v] = np.maximum(_rolling_std(change, WINDOW_H - step), MIN_BASIS_SIGMA)
-    return sigma, basis
-
-
-def _rolling_std(values: Floats, window: int) -> Floats:
-    """Return the standard deviation of the known values of the trailing window; 0 with fewer than two."""
-    known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
-    sums = [np.concatenate(([0.0], np.cumsum(part))) for part in (known.astype(float), filled, filled**2)]
-    hi = np.arange(1, len(values) + 1)
-    lo = np.maximum(hi - window, 0)
-    count, total, square = (s[hi] - s[lo] for s in sums)
-    safe = np.maximum(count, 1)
-    variance = np.maximum(square / safe - (total / safe) ** 2, 0.0)
-    std: Floats = np.where(count > 1, np.sqrt(variance), 0.0)
-    return std

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hedge_worlds import history, setting
 
-from hedged.domain.clock import HOUR_MS
 from hedged.evaluation.hedging.laws import foreseen, told_by_rule
 from hedged.evaluation.hedging.scenarios import Scenarios
-from hedged.evaluation.hedging.walk import Planned, account, constant, moments_by_hour, on_sign, walk
+from hedged.evaluation.hedging.walk import Planned, account, constant, on_sign, walk
 
 FULL = [40_000.0, 40_000.0]
 
@@ -97,17 +96,3 @@ def test_the_planner_takes_a_lasting_gain_and_is_given_up_on_none():
     assert held[-48, 0] > 10_000
     assert held[-48, 0] == pytest.approx(held[-48, 1], rel=1e-3)  # relocated: delta is kept
     assert not planned(cheap, market, foreseen(cheap, "m24h")).any()
-
-
-def test_moments_are_those_of_the_past_month():
-    """If this fails, the planner sees other risks than the daemon would show it."""
-    past = history([1e-5] * 800, [1e-5] * 800)
-    moves = np.random.default_rng(0).normal(0, 0.01, 800)
-    logs = np.stack([np.cumsum(moves), np.cumsum(moves) + np.random.default_rng(1).normal(0, 0.002, 800)])
-    sigma, basis = moments_by_hour(replace(past, log_price=logs), 24, True)
-    assert sigma[-1] == pytest.approx(moves[-720:].std() * 24**0.5)
-    ratio = logs[1] - logs[0]
-    change = ratio[24:] - ratio[:-24]
-    assert basis[0, -1] == pytest.approx(change[-696:].std())
-    assert moments_by_hour(past, 24, False)[0].max() == 0
-    assert past.decided_ms[0] - past.ts_ms[0] < HOUR_MS
