@@ -46,8 +46,8 @@ def evaluate_hedge(
         Preset,
         typer.Option(
             help="relocation: a position on Injective, moved to another venue and back. all: cut, opposite and "
-            "relocation. own: a position at Binance, cut and restored at 1 bp, 1 bp carry each 8 h. own-hourly: the "
-            "same at Hyperliquid."
+            "relocation. own: a position at Binance, cut and restored at 1 bp, 1 bp carry each settlement. own-hourly: "
+            "the same at Hyperliquid."
         ),
     ] = Preset.RELOCATION,
     from_: Annotated[str, typer.Option("--from", help="First day, UTC: YYYY-MM-DD.")] = "2023-07-01",
@@ -84,6 +84,10 @@ def evaluate_hedge(
         float | None,
         typer.Option(min=0, help="Charge on margin tied up, a year. Default: the configuration's."),
     ] = None,
+    carry: Annotated[
+        float | None,
+        typer.Option(min=0, help="Charge on a cut position, bp each 8 h. Default: the preset's."),
+    ] = None,
     notional: Annotated[float, typer.Option(min=1, help="Own position in USD, kept constant.")] = 100_000.0,
     config: Annotated[Path | None, typer.Option(help="Configuration file: costs, cap, limits.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -113,7 +117,7 @@ def evaluate_hedge(
     base = setting_of(
         preset.value, load_config(config) if config else Config(), tuple(venue or ("binance",)), notional
     )
-    setting = _changed(base, horizon, every, cap, capital_rate)
+    setting = _changed(base, horizon, every, cap, capital_rate, carry)
     rules = [rule for rule in RULES if proxy_rule in (None, rule)] if setting.stood_in else [None]
     sides = ("long", "short") if side is Side.BOTH else (side.value,)
     tasks = [
@@ -148,9 +152,15 @@ def _files(given: Sequence[str], rule: str | None) -> tuple[Path, ...]:
 
 
 def _changed(
-    setting: "Setting", horizon: str | None, every: int | None, cap: float | None, capital_rate: float | None
+    setting: "Setting",
+    horizon: str | None,
+    every: int | None,
+    cap: float | None,
+    capital_rate: float | None,
+    carry_bp: float | None,
 ) -> "Setting":
     """Put the options on top of the preset."""
+    from hedged.evaluation.hedging.setting import BP
     from hedged.features.targets import HORIZONS
 
     if horizon is not None and horizon not in HORIZONS:
@@ -159,7 +169,10 @@ def _changed(
         raise ConfigError(f"--every {every}: must divide 24 hours")
     given = {"cap": cap, "capital_rate_per_year": capital_rate}
     setting = setting.with_planner(**{name: value for name, value in given.items() if value is not None})
-    return replace(setting, horizon=horizon or setting.horizon, every_h=every or setting.every_h)
+    carry_per_h = setting.carry_per_h if carry_bp is None else carry_bp * BP / 8
+    return replace(
+        setting, horizon=horizon or setting.horizon, every_h=every or setting.every_h, carry_per_h=carry_per_h
+    )
 
 
 def _write(found: Sequence["Row"], setting: "Setting", notes: Sequence[str], out: Path) -> None:

@@ -98,7 +98,7 @@ class Setting:
 PRESETS: Mapping[str, str] = {
     "relocation": "a position on Injective; relocation alone, at the configured costs",
     "all": "a position on Injective; cut, opposite and relocation within the delta band, at the configured costs",
-    "own": "a position at Binance cut by 0 to the cap: 1 bp a change, 1 bp carry each 8 h, no price risk",
+    "own": "a position at Binance cut by 0 to the cap: 1 bp a change, 1 bp carry each settlement, no price risk",
     "own-hourly": "the same at Hyperliquid, which settles every hour",
 }
 """Names of the standard settings and what each measures."""
@@ -122,13 +122,13 @@ def preset(
         costs = {venue: _configured(config, venue) for venue in (INJECTIVE, *venues)}
         planner = replace(planner, delta_band=band, allow_own_cut=True)
         return Setting(name, INJECTIVE, venues, kinds, costs, planner, notional_usd, 8, "m24h")
-    own = "binance" if name == "own" else "hyperliquid"
+    own, every_h = ("binance", 8) if name == "own" else ("hyperliquid", 1)
     planner = replace(
         planner, delta_band=1.0, allow_own_cut=True, equity_at_risk=1.0, capital_rate_per_year=0.0
     )
     return Setting(
-        name, own, (), (CUT,), {own: LegCosts(1 * BP, 0.0)}, planner, notional_usd, 8 if name == "own" else 1,
-        "m24h", carry_per_h=1 * BP / 8, priced=False,
+        name, own, (), (CUT,), {own: LegCosts(1 * BP, 0.0)}, planner, notional_usd, every_h,
+        "m24h", carry_per_h=1 * BP / every_h, priced=False,
     )  # fmt: skip
 
 
