@@ -12,7 +12,6 @@ from hedged.evaluation.hedging.moments import moments_by_hour
 from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import Setting
 from hedged.evaluation.hedging.state import decide, horizon_h
-from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 
 Floats = NDArray[np.float64]
 Decide = Callable[[int, Floats], Floats]
@@ -79,41 +78,30 @@ class Planned:
         if rates is None:
             self.unplanned += 1
             return held
-        wanted, solved = decide(
-            self._setting,
-            self._side,
-            held,
-            rates,
-            self._hours,
-            self._moments.at(hour),
-        )
+        moments = self._moments.at(hour)
+        wanted, solved = decide(self._setting, self._side, held, rates, self._hours, moments)
         self.unplanned += not solved
         return wanted
 
 
 def constant(setting: Setting) -> Decide:
-    """Hold the cap always."""
-    full = _full(setting, 1 if setting.venues else 0)
+    """Hold the cap always: relocated to the first hedge venue, cut where there is none."""
+    full = _full(setting)[0]
     return lambda _hour, _held: full
 
 
 def on_sign(history: HedgeHistory, setting: Setting, side: int) -> Decide:
     """Hold the cap where the last settled rates say that it saves most, nothing where it saves nothing."""
-    places = range(1, 1 + len(setting.venues)) if setting.venues else [0]
-    choices = np.array([np.zeros(1 + len(setting.venues)), *(_full(setting, place) for place in places)])
-    saves = setting.ledger.saved_usd(choices[None], history.level.T[:, None, :], side)
+    choices = np.array([np.zeros(1 + len(setting.venues)), *_full(setting)])
+    saves = setting.ledger.saved_usd(choices, history.level.T[:, None, :], side)
     saves[:, 1:] -= setting.ledger.carry_per_h * choices[1:, 0]
     best = choices[saves.argmax(axis=1)]
     return lambda hour, _held: best[hour]
 
 
-def _full(setting: Setting, place: int) -> Floats:
-    """Return the cap used up by the first kind that the setting allows, at one venue."""
-    full = np.zeros(1 + len(setting.venues))
+def _full(setting: Setting) -> list[Floats]:
+    """Return the cap used up by a relocation to each hedge venue; by a cut where there is none."""
     cap_usd = setting.planner.cap * setting.notional_usd
-    kind = RELOCATE if RELOCATE in setting.kinds and place else CUT if CUT in setting.kinds else OPPOSITE
-    if kind in (CUT, RELOCATE):
-        full[0] = cap_usd
-    if kind != CUT:
-        full[place] = cap_usd if kind == RELOCATE else -cap_usd
-    return full
+    cut = np.eye(1 + len(setting.venues))[0]
+    there = np.eye(1 + len(setting.venues))[1:]
+    return [cap_usd * (cut + one) for one in there] or [cap_usd * cut]

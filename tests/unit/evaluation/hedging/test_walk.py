@@ -33,10 +33,7 @@ def test_each_change_costs_at_every_venue_and_the_end_is_flat():
 
 def test_holding_pays_carry_and_capital():
     """If this fails, hedging looks cheaper than it is for as long as it is held."""
-    past, market = history([0] * 4), setting("own", per_usd=0.0, own="injective", carry_per_h=1e-5)
-    market = (
-        replace(market, costs={"injective": market.costs["binance"]}) if "binance" in market.costs else market
-    )
+    past, market = history([0] * 4), setting("own", per_usd=0.0, carry_per_h=1e-5)
     walked = account(past, market, 1, walk(past, market, constant(market)))
     assert walked.cost_usd.tolist() == [0, *[pytest.approx(0.4)] * 3]
     margin = setting(per_usd=0.0).with_planner(capital_rate_per_year=0.0876, max_leverage=2.0)
