@@ -25,7 +25,7 @@ from hedged.features.targets import HORIZONS, STEPS, targets_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-RULES = {"ewma": ewma, "persistence": persistence}
+FORECASTERS = {"ewma": ewma, "persistence": persistence}
 TUNED_EVERY_MS = 365 * DAY_MS
 TAUGHT_MS = 100 * DAY_MS
 """Forecasts before the first decision, from whose misses the dependence between venues is learnt."""
@@ -57,7 +57,7 @@ def told_by_rule(name: str, history: HedgeHistory, horizon: str) -> list[tuple[I
 
 
 def _answers(name: str, history: HedgeHistory, origins: pl.DataFrame) -> pl.DataFrame:
-    told = RULES[name](histories(history.series, origins), origins)
+    told = FORECASTERS[name](histories(history.series, origins), origins)
     unit = 1.0 / origins["unit_h"]
     return told.with_columns(pl.col(column) * unit for column in QUANTILE_COLUMNS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hedged.adapters.replay.proxy import ProxyRule
 from hedged.domain.errors import DataError
 from hedged.evaluation.hedging.history import HedgeHistory, load_history
-from hedged.evaluation.hedging.laws import RULES, foreseen, told_by_files, told_by_rule
+from hedged.evaluation.hedging.laws import FORECASTERS, foreseen, told_by_files, told_by_rule
 from hedged.evaluation.hedging.perfect import foresee
 from hedged.evaluation.hedging.result import PERFECT, Outcome, outcome
 from hedged.evaluation.hedging.scenarios import Scenarios
@@ -20,7 +20,7 @@ SIDES = {"long": 1, "short": -1}
 MODEL = "hedged"
 ORACLE = "oracle"
 """The planner told what really comes over its horizon: what it then misses of perfect foresight is its own doing."""
-PLANNED = (MODEL, *RULES, ORACLE)
+PLANNED = (MODEL, *FORECASTERS, ORACLE)
 SIMPLE = ("constant", "sign")
 
 
@@ -84,7 +84,7 @@ def _notes(outcomes: Sequence[Outcome]) -> Iterator[str]:
     if left_out:
         told = ", ".join(f"{symbol} {hours:,}" for symbol, hours in left_out.items())
         yield f"hours left out, in which a venue's funding is not recorded: {told}"
-    for name in (MODEL, *RULES):
+    for name in (MODEL, *FORECASTERS):
         without: dict[str, int] = {}
         for one in outcomes:
             if one.strategy == name and one.unplanned:

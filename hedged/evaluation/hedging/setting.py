@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +90,9 @@ class Setting:
         """Tell whether a proxy rule has a say in the own rates."""
         return self.own == INJECTIVE
 
-    def with_planner(self, **changes: float) -> Self:
+    def with_planner(self, **changes: Any) -> Self:
         """Return the setting with some of the operator's choices replaced."""
-        return replace(self, planner=replace(self.planner, **changes))  # type: ignore[arg-type]
+        return replace(self, planner=replace(self.planner, **changes))
 
 
 PRESETS: Mapping[str, str] = {
