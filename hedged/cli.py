@@ -5,7 +5,9 @@ import sys
 import typer
 from rich.console import Console
 
-from hedged.commands import backtest, check, download, explain, kill, model, run, sandbox
+from hedged.commands import (
+    backtest, check, download, evaluate_hedge, explain, kill, model, run, sandbox,
+)  # fmt: skip
 from hedged.commands.shared import console
 from hedged.domain.errors import HedgedError
 
@@ -21,7 +23,7 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, run.run, check.check, explain.explain, download.download, model.forecast,
-    model.train, model.evaluate, sandbox.sandbox, kill.kill, kill.resume,
+    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, kill.kill, kill.resume,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -1,25 +1,17 @@
 """The commands that play: `hedged demo` on simulated markets, `hedged backtest` on recorded ones."""
 
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hedged.commands.model import day_ms
-from hedged.commands.shared import console, quiet_logs
+from hedged.commands.shared import ProxyRuleName, console, quiet_logs
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from hedged.config import Config
-
-
-class ProxyRuleName(StrEnum):
-    """How a stand-in venue's rate becomes Injective's."""
-
-    CHAIN = "chain"
-    LEVEL = "level"
 
 
 def demo(

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hedged.commands.shared import ProxyRuleName
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def forecast(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("forecasts.parquet"),
     model: ModelPath = None,
     symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; repeat. Default: all.")] = None,
+    proxy_rule: Annotated[
+        ProxyRuleName | None,
+        typer.Option(
+            help="Let Hyperliquid stand in for Injective by this rule; it is then not forecast itself."
+        ),
+    ] = None,
 ) -> None:
     """Forecast every settlement of a stretch of history, each from what was known then.
 
@@ -44,6 +51,7 @@ def forecast(
     m120h (mean rate per hour); quantiles q05 … q95, q50 is the point forecast; p_up, the probability that the rate per
     hour rises. The model learns its weights and bands from outcomes as they settle, beginning 45 days before --from.
     """
+    from hedged.adapters.replay.proxy import Proxy, stand_in
     from hedged.adapters.replay.series import funded
     from hedged.adapters.replay.tables import load_tables
     from hedged.forecast.artefact import SHIPPED, load
@@ -53,7 +61,10 @@ def forecast(
     if from_ms >= to_ms:
         raise ConfigError(f"the window is empty: --from {from_} is not before --to {to}")
     artefact = load(model or SHIPPED)
-    series = funded(load_tables(data, None))
+    tables = load_tables(data, None)
+    if proxy_rule is not None:
+        tables = stand_in(tables, Proxy("hyperliquid", proxy_rule.value))
+    series = funded(tables)
     # the others are read all the same: what the market does is part of every forecast
     wanted = [key for key in series if symbol is None or key.symbol in symbol]
     if missing := sorted(set(symbol or ()) - {key.symbol for key in wanted}):

@@ -1,5 +1,6 @@
-"""What several commands share: the option that names the configuration, the console, the quiet log."""
+"""What several commands share: the option that names the configuration, the proxy rules, the console, the quiet log."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,13 @@ ConfigPath = Annotated[
 """The option by which every command finds its configuration."""
 
 console = Console()
+
+
+class ProxyRuleName(StrEnum):
+    """How a stand-in venue's rate becomes Injective's."""
+
+    CHAIN = "chain"
+    LEVEL = "level"
 
 
 def quiet_logs() -> None:

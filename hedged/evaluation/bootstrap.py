@@ -77,3 +77,22 @@ def _mean_ratio(sums: Floats) -> Floats:
         total = np.where(known, log_ratio, 0.0).sum(axis=1)
         mean: Floats = np.exp(np.where(known.any(axis=1), total / known.sum(axis=1), np.nan))
     return mean
+
+
+def total_interval(daily: Floats, block_days: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % interval of the sum of a daily series (days,): a moving-block bootstrap, NaN with too few blocks.
+
+    Source: Künsch 1989. Blocks wrap around the end, so that every day is drawn equally often.
+    """
+    n = len(daily)
+    blocks = -(-n // block_days)
+    if n < MIN_BLOCKS * block_days:
+        return float("nan"), float("nan")
+    # the sum of each block, by its first day; the last block of a draw is cut to make n days
+    total = np.concatenate(([0.0], np.cumsum(np.concatenate((daily, daily[:block_days])))))
+    last = n - (blocks - 1) * block_days
+    whole, cut = (total[size : size + n] - total[:n] for size in (block_days, last))
+    first = rng.integers(n, size=(DRAWS, blocks))
+    drawn = whole[first[:, :-1]].sum(axis=1) + cut[first[:, -1]]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)

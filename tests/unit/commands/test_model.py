@@ -8,6 +8,7 @@ from rates import tables
 from small_tables import at
 
 from hedged.commands import model
+from hedged.commands.shared import ProxyRuleName
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import SeriesKey
 from hedged.evaluation.folds import folds_of
@@ -33,6 +34,13 @@ def test_forecast_writes_what_it_says(data: Path, tmp_path: Path, capsys: pytest
     assert set(frame["symbol"]) == {"BTC"}
     assert frame["origin_ts"].min() == at(24 * 60)
     assert f"{len(frame):,} forecasts of 3 series" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_stand_in_is_forecast_as_injective(data: Path, tmp_path: Path) -> None:
+    """If this fails, forecasts for the hedge's yardstick are of the stand-in's own rates."""
+    out = tmp_path / "f.parquet"
+    model.forecast(data, day(60), day(61), out, None, ["BTC"], ProxyRuleName.CHAIN)
+    assert set(pl.read_parquet(out)["venue"]) == {"injective", "binance", "bybit"}
 
 
 @pytest.mark.parametrize(
