@@ -6,7 +6,15 @@ import typer
 from rich.console import Console
 
 from hedged.commands import (
-    backtest, check, download, evaluate_hedge, explain, kill, model, run, sandbox,
+    backtest,
+    check,
+    download,
+    evaluate_hedge,
+    explain,
+    kill,
+    model,
+    run,
+    sandbox,
 )  # fmt: skip
 from hedged.commands.shared import console
 from hedged.domain.errors import HedgedError
