@@ -33,6 +33,11 @@ class AccountReader(Protocol):
 class Rules(Protocol):
     """The markets as they are now."""
 
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the chain's, ms; None before that is known."""
+        ...
+
     async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
         """Return a market and its mark; None where there is none."""
         ...
