@@ -4,6 +4,7 @@ The rules (`hedged.risk.rules`) are asked one after another: one that refuses en
 smaller order to the next. What only reduces the daemon's own part is asked by none that is meant for openings.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -16,14 +17,14 @@ from hedged.risk.facts import GateFacts
 from hedged.risk.kill import KillLevel, killed
 from hedged.risk.limits import Limits
 from hedged.risk.rules import RULES, Rule
-from hedged.risk.verdict import ALLOW, Reason, Refuse, Shrink, Verdict, said
+from hedged.risk.verdict import ALLOW, Allow, Reason, Refuse, Shrink, Verdict, said
 
 __all__ = ["GateFacts", "KillLevel", "Refused", "Review", "Shrunk", "killed", "review"]
 
 PAIRED = (Purpose.RELOCATE, Purpose.DIVERGENCE_OPEN)
 """What is approved with all legs and by the same factor, or not at all."""
-PASSES = 8
-"""Pairs that still shrink after so many passes are refused: two or three are enough unless something is strange."""
+PASSES = 16
+"""A pair that shrinks more often is refused: a few times are enough unless something is strange."""
 
 Pair = tuple[str, Purpose]
 
@@ -78,6 +79,12 @@ class _Factor:
     index: int
     why: Shrink | Refuse
 
+    def told(self, index: int) -> tuple[Reason, str]:
+        """Return reason and figures as they are told of the leg at an index: its own, or those of the other leg."""
+        if index == self.index:
+            return self.why.reason, self.why.detail
+        return Reason.OTHER_LEG, said(self.why.reason, self.why.detail)
+
 
 def review(intents: Iterable[Intent], facts: GateFacts, limits: Limits, account: str) -> Review:
     """Judge the intents in their order; each is judged as if all approved before it had been filled.
@@ -87,57 +94,62 @@ def review(intents: Iterable[Intent], facts: GateFacts, limits: Limits, account:
     """
     wanted = list(intents)
     factors: dict[Pair, _Factor] = {}
-    passes = 0
+    passes: Counter[Pair] = Counter()
     while True:
-        answer, tighter = _pass(wanted, facts, limits, account, factors)
-        if not tighter:
+        answer = _pass(wanted, facts, limits, account, factors)
+        if isinstance(answer, Review):
             return answer
-        passes += 1
-        strange = passes > PASSES
-        factors |= {p: replace(f, share=Fraction(0)) if strange else f for p, f in tighter.items()}
+        pair, factor = answer
+        passes[pair] += 1
+        factors[pair] = replace(factor, share=Fraction(0)) if passes[pair] > PASSES else factor
 
 
 def _pass(
     wanted: Sequence[Intent], facts: GateFacts, limits: Limits, account: str, factors: dict[Pair, _Factor]
-) -> tuple[Review, dict[Pair, _Factor]]:
-    """Judge all intents, pairs at their factors. Returns what came of it, and the pairs that must be smaller still."""
+) -> Review | tuple[Pair, _Factor]:
+    """Judge all intents, pairs at their factors, up to the first leg that shows that its pair must be smaller still."""
     approved, refused, shrunk = [], [], []
-    tighter: dict[Pair, _Factor] = {}
     to_come = [_scaled(i, facts, factors) for i in wanted]
     for index, intent in enumerate(wanted):
         pair = _pair(intent, facts)
         factor = factors.get(pair) if pair else None
-        order = _scaled(intent, facts, factors)
         known = replace(facts, pending=tuple(o for o in to_come[index + 1 :] if _pair(o, facts)))
-        verdict: Verdict = ALLOW
-        if factor is not None:
-            mine, figures = factor.index == index, said(factor.why.reason, factor.why.detail)
-            reason = factor.why.reason if mine else Reason.OTHER_LEG
-            detail = factor.why.detail if mine else figures
-            if factor.share == 0:
-                refused.append(Refused(intent, reason, detail))
-                continue
-            verdict = Shrink(reason, order.quantity, detail)
-        order, last = _judge(order, known, limits)
-        if isinstance(last, Refuse):
-            refused.append(Refused(intent, last.reason, last.detail))
-            if pair:
-                tighter[pair] = _Factor(Fraction(0), index, last)
+        if factor is not None and factor.share == 0:
+            refused.append(_without_its_pair(intent, index, factor, known, limits))
             continue
-        if isinstance(last, Shrink):
-            verdict = last
-            share = Fraction(order.quantity) / Fraction(intent.quantity)
-            if pair and (pair not in tighter or share < tighter[pair].share):
-                tighter[pair] = _Factor(share, index, last)
-        if isinstance(verdict, Shrink):
+        order, verdict = _judge(_scaled(intent, facts, factors), known, limits, whole=pair is not None)
+        if pair and not isinstance(verdict, Allow):
+            whole = isinstance(verdict, Refuse)
+            share = Fraction(0) if whole else Fraction(order.quantity) / Fraction(intent.quantity)
+            return pair, _Factor(share, index, verdict)
+        if isinstance(verdict, Refuse):
+            refused.append(Refused(intent, verdict.reason, verdict.detail))
+            continue
+        if factor is not None:
+            reason, detail = factor.told(index)
+            shrunk.append(Shrunk(intent, order.quantity, reason, detail))
+        elif isinstance(verdict, Shrink):
             shrunk.append(Shrunk(intent, order.quantity, verdict.reason, verdict.detail))
         approved.append(ApprovedIntent(order, order.client_id(account), GateSeal()))
         facts = facts.after(order, limits)
-    return Review(tuple(approved), tuple(refused), tuple(shrunk)), tighter
+    return Review(tuple(approved), tuple(refused), tuple(shrunk))
 
 
-def _judge(order: Intent, facts: GateFacts, limits: Limits) -> tuple[Intent, Verdict]:
-    """Ask every rule; return the order as it may be sent, and the verdict that decided on it."""
+def _without_its_pair(
+    intent: Intent, index: int, factor: _Factor, facts: GateFacts, limits: Limits
+) -> Refused:
+    """Refuse a leg of a pair that may not be traded: for its own reason where it has one, else for the other leg's."""
+    _, verdict = _judge(intent, facts, limits, whole=True)
+    if isinstance(verdict, Refuse) and factor.index != index:
+        return Refused(intent, verdict.reason, verdict.detail)
+    return Refused(intent, *factor.told(index))
+
+
+def _judge(order: Intent, facts: GateFacts, limits: Limits, *, whole: bool) -> tuple[Intent, Verdict]:
+    """Ask every rule; return the order as it may be sent, and the verdict that decided on it.
+
+    `whole`: stop at the first rule that shrinks it, as its other legs must shrink before the next is asked.
+    """
     decided: Verdict = ALLOW
     for rule in RULES:
         verdict = _ask(rule, order, facts, limits)
@@ -149,6 +161,8 @@ def _judge(order: Intent, facts: GateFacts, limits: Limits) -> tuple[Intent, Ver
             if quantity <= 0 or quantity * mark < market.min_notional_usd:
                 return order, Refuse(Reason.BELOW_MINIMUM, f"left by {said(verdict.reason, verdict.detail)}")
             order, decided = replace(order, quantity=quantity), verdict
+            if whole:
+                break
     return order, decided
 
 

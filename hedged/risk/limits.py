@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from hedged.config import Config
 from hedged.domain.clock import SECOND_MS
+from hedged.domain.forecast import STAND_IN
 from hedged.domain.orders import Strategy
 
 
@@ -66,7 +67,8 @@ def limits_of(config: Config) -> Limits:
         max_venue_failures=risk.max_venue_failures,
         max_clock_skew_ms=round(risk.max_clock_skew_s * SECOND_MS * speed),
         max_forecast_age_ms=risk.max_forecast_age_s * SECOND_MS,
-        open_on_stand_in=risk.open_on_stand_in,
+        open_on_stand_in=risk.open_on_stand_in
+        or hedge.forecaster == STAND_IN,  # then it is what was asked for
         settlement_guard_ms=round(risk.settlement_guard_s * SECOND_MS * speed),
         max_daily_loss=risk.max_daily_loss,
         max_drawdown=risk.max_drawdown,

@@ -23,7 +23,8 @@ from hedged.features.resample import FEATURE_HASH, HourlyGrid
 from hedged.forecast.ewma import EwmaForecaster
 from hedged.forecast.registry import FORECASTERS
 from hedged.risk.exposure import cap_usage
-from hedged.risk.gate import KillLevel, Refusal
+from hedged.risk.gate import KillLevel
+from hedged.risk.verdict import Reason
 
 DAYS = 5
 
@@ -110,8 +111,8 @@ def test_forecasts_of_a_swapped_model_never_trade(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(FORECASTERS, "swapped", Swapped)
     reports: list[CycleReport] = []
     result = run(world_of(tables(2)), config(hedge={"forecaster": "swapped"}), 2, on_cycle=reports.append)
-    refusals = {r.refusal for report in reports for r in report.review.refused}
-    assert refusals == {Refusal.HASH_MISMATCH}
+    refusals = {r.reason for report in reports for r in report.review.refused}
+    assert refusals == {Reason.HASH_MISMATCH}
     assert not result.fills
 
 

@@ -41,27 +41,18 @@ def notional_rate(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
 @openings_only
 def position(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
     """The daemon's own part, worst-case open orders included, per market, per venue and in all."""
-    most = {
-        str(order.key): (limits.max_market_usd, {order.key}),
-        order.key.venue: (
-            limits.max_venue_usd,
-            {order.key, *(k for k in facts.exposed() if k.venue == order.key.venue)},
-        ),
-        "all venues": (limits.max_total_usd, {order.key, *facts.exposed()}),
-    }
-    tightest: Verdict = ALLOW
-    for where, (limit, keys) in most.items():
-        if limit is None:
-            continue
-        no = Refuse(Reason.POSITION_LIMIT, f"{where}: at most {limit:,.0f} USD")
-        verdict = to_fit(order, facts, _within(order, facts, keys, limit), no)
-        if isinstance(verdict, Refuse):
-            return verdict
-        if isinstance(verdict, Shrink) and (
-            not isinstance(tightest, Shrink) or verdict.quantity < tightest.quantity
-        ):
-            tightest = verdict
-    return tightest
+    venue, everything = order.key.venue, {order.key, *facts.exposed()}
+    told = (
+        (str(order.key), limits.max_market_usd, {order.key}),
+        (venue, limits.max_venue_usd, {key for key in everything if key.venue == venue}),
+        ("all venues", limits.max_total_usd, everything),
+    )
+    asked = [(w, most, _within(order, facts, keys, most)) for w, most, keys in told if most is not None]
+    broken = [
+        f"{where}: at most {most:,.0f} USD" for where, most, within in asked if not within(order.quantity)
+    ]
+    no = Refuse(Reason.POSITION_LIMIT, "; ".join(broken))
+    return to_fit(order, facts, lambda coins: all(within(coins) for _, _, within in asked), no)
 
 
 @openings_only
