@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from math import isfinite
 
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.forecast import STAND_IN
@@ -11,6 +12,20 @@ from hedged.risk.facts import GateFacts
 from hedged.risk.limits import Limits
 from hedged.risk.rules.openings import openings_only
 from hedged.risk.verdict import ALLOW, Reason, Refuse, Verdict, said
+
+
+@openings_only
+def figures(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
+    """Whatever the limits are computed from is a finite number: an infinite equity would allow anything."""
+    venue = order.key.venue
+    money = (facts.equity_usd, facts.book_usd, facts.notional_last_hour_usd)
+    told = [*money, *facts.own.values(), *facts.attributed.values(), *(o.signed for o in facts.open_orders)]
+    told += [by[venue] for by in (facts.collateral_usd, facts.free_usd) if venue in by]
+    told.append(facts.markets[order.key].costs.depth_usd)
+    lost = (facts.losses.day_usd, facts.losses.drawdown_usd)
+    if all(number.is_finite() for number in told) and all(isfinite(usd) for usd in lost):
+        return ALLOW
+    return Refuse(Reason.BAD_NUMBER, "equity, positions, collateral or losses are not all numbers")
 
 
 @openings_only
@@ -133,5 +148,6 @@ def _loss(reason: Reason, lost_usd: float, share: Decimal, facts: GateFacts) -> 
 
 
 RULES = (
-    owner, market_open, venue_health, clock_skew, forecast_fresh, model_health, settlement, daily_loss, drawdown,
+    figures, owner, market_open, venue_health, clock_skew, forecast_fresh, model_health, settlement,
+    daily_loss, drawdown,
 )  # fmt: skip
