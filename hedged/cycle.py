@@ -100,7 +100,7 @@ class Cycle:
 
         forecasts, moved = await self._forecast(now_ms)
         signals = self._signals(now_ms)
-        closed = self._not_believed() | self._closed(now_ms, signals)
+        closed = self._not_believed() | self._closed(now_ms, signals, account)
         facts = self.gate_facts.facts(
             self.clock.now_ms(), account, marks, self.markets, forecasts, moved, self.poller, self.executor, self.kill,
             closed,
@@ -136,7 +136,7 @@ class Cycle:
             review=reviewed,
             fills=fills,
             payments=[payment for state in seen for payment in state.payments],
-            closed=self._closed(now_ms, snapshot.signals),
+            closed=self._closed(now_ms, snapshot.signals, account),
             signals=snapshot.signals,
             quarantined=self.poller.quarantined,
             newly_quarantined=self.poller.newly_quarantined,
@@ -193,10 +193,17 @@ class Cycle:
             symbol: effect(held, symbol, now_ms, bounds) for symbol in {key.symbol for key in self.markets}
         }
 
-    def _closed(self, now_ms: int, signals: Mapping[str, SignalEffect]) -> dict[SeriesKey, str]:
-        """Say on which markets nothing may be opened: by what venues announce, else because a signal asks for it."""
+    def _closed(
+        self, now_ms: int, signals: Mapping[str, SignalEffect], account: AccountState
+    ) -> dict[SeriesKey, str]:
+        """Say on which markets nothing may be opened: by what venues announce or say, else as a signal asks for it."""
         events, lead = self.venue_events(now_ms), self.config.outside.status.lead
-        why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.markets}
+        why = {
+            key: events.veto(key, now_ms, lead)
+            or account.restricted.get(key.venue)
+            or signals[key.symbol].pause
+            for key in self.markets
+        }
         return {key: reason for key, reason in why.items() if reason}
 
     def _not_believed(self) -> dict[SeriesKey, str]:

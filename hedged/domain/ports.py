@@ -85,3 +85,13 @@ class TellsTime(Protocol):
     def clock_offset_ms(self) -> int | None:
         """This machine's clock − the venue's, ms, as last measured; None before that."""
         ...
+
+
+@runtime_checkable
+class TellsMode(Protocol):
+    """A venue that may be in a mode in which it fills no order of ours."""
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now, as last heard; empty while they can."""
+        ...

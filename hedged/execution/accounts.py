@@ -16,7 +16,7 @@ from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Strategy
-from hedged.domain.ports import TellsTime, Trading
+from hedged.domain.ports import TellsMode, TellsTime, Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
@@ -30,7 +30,7 @@ OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: v
 class AccountState:
     """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
     them; `unknown`: venue → what went wrong; `positions`: as the venues tell them; `collateral_usd`, `free_usd`,
-    `clock_offsets_ms`: by venue, where they are known.
+    `clock_offsets_ms`: by venue, where they are known; `restricted`: venues that fill no order now, and why.
 
     `payments` and `fills` are those that were new in this refresh.
     """
@@ -45,6 +45,7 @@ class AccountState:
     free_usd: Mapping[str, Decimal] = field(default_factory=dict)
     positions: Mapping[SeriesKey, Position] = field(default_factory=dict)
     clock_offsets_ms: Mapping[str, int] = field(default_factory=dict)
+    restricted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reconciled(self) -> bool:
@@ -158,6 +159,11 @@ class Accounts:
             free_usd={venue: answer.balance.free_usd for venue, answer in known.items()},
             positions={p.key: p for answer in known.values() for p in answer.positions.values()},
             clock_offsets_ms=self._clock_offsets_ms(),
+            restricted={
+                v: t.restriction
+                for v, t in self._trading.items()
+                if isinstance(t, TellsMode) and t.restriction
+            },
         )
 
     def _clock_offsets_ms(self) -> dict[str, int]:

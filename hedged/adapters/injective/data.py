@@ -59,6 +59,7 @@ class InjectiveData:
         self._lock = asyncio.Lock()
         self._polled_ms = 0
         self._behind_ms: deque[int] = deque(maxlen=HEADS)
+        self._height, self._post_only_until = 0, 0
         self._fed = False
         self.tickers: dict[str, Ticker] = {}
 
@@ -69,6 +70,13 @@ class InjectiveData:
         A block's age and the way to the node only add to it, so the smallest of the last answers is nearest to it.
         """
         return min(self._behind_ms, default=None)
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now: post-only mode, as after an upgrade; empty while they can."""
+        if self._height >= self._post_only_until:
+            return ""
+        return f"Injective takes only orders that rest, until block {self._post_only_until} (post-only mode)"
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
@@ -176,6 +184,7 @@ class InjectiveData:
             )
         behind_ms = self._clock.now_ms() - head.ts_ms
         self._behind_ms.append(behind_ms)
+        self._height = head.height
         if behind_ms > self._lag_ms:
             why = f"its latest block {head.height} is {behind_ms / SECOND_MS:.0f} s old"
             self.chain.channel.blame(why)
@@ -216,8 +225,11 @@ class InjectiveData:
             log.warning("market_unreadable", ticker=full.market.ticker, error=str(error))
 
     async def details(self) -> None:
-        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
-        await asyncio.gather(*(self._detail(self.tickers[symbol]) for symbol in self.symbols))
+        """Ask for depth and open interest of the markets that are told, and for the mode. Raises Retryable."""
+        await asyncio.gather(self._mode(), *(self._detail(self.tickers[symbol]) for symbol in self.symbols))
+
+    async def _mode(self) -> None:
+        self._post_only_until = await self.chain.post_only_until()
 
     async def _detail(self, ticker: Ticker) -> None:
         state, perpetual = ticker.state, ticker.perpetual

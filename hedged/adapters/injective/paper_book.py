@@ -51,6 +51,11 @@ class PaperBook:
         """This machine's clock − the chain's, ms; None before the first answer."""
         return self._data.clock_offset_ms
 
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now; empty while they can."""
+        return self._data.restriction
+
     async def positions(self) -> Mapping[str, Position]:
         """Return the sum of both by symbol, in markets that are watched; the paper venue follows the real book.
 

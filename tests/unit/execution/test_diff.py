@@ -86,7 +86,7 @@ def test_a_change_of_sign_stops_at_zero() -> None:
 
 
 def test_a_reduction_takes_only_its_share_of_the_book() -> None:
-    """If this fails, closing a large leg sweeps a thin book; the gate, which lets every reduction pass, cuts openings."""
+    """If this fails, closing a large leg sweeps a thin book; openings are the gate's to cut."""
     thin = {THERE: market(THERE, depth_usd=Decimal(1_000))}  # a quarter of it: 2.5 coins at 100
     held, steps = Decimal(-6), []
     for _ in range(5):
