@@ -114,7 +114,9 @@ class Cycle:
         intents = intents_for(
             desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
         )
-        reviewed = review(intents, facts, self.gate_facts.limits, self.config.account)
+        reviewed: Review = await self._off_loop(
+            review, intents, facts, self.gate_facts.limits, self.config.account
+        )
         before = account
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)

@@ -22,7 +22,9 @@ from hedged.risk.kill import KillLevel, killed
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0
 DEADLINE_S = 20.0  # an order that is not answered by then has an unknown outcome
-ENLARGES = (Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT)
+ENLARGES = (
+    Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT, Purpose.CASCADE_OPEN, Purpose.DIVERGENCE_OPEN,
+)  # fmt: skip
 """What is not continued after an earlier order of its market failed: the gate judged it as if that one had filled."""
 
 log = structlog.get_logger(__name__)

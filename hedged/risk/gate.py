@@ -5,10 +5,11 @@ smaller order to the next. What only reduces the daemon's own part is asked by n
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 from hedged.domain.approved import ApprovedIntent, GateSeal
 from hedged.domain.orders import Intent, Purpose
@@ -108,14 +109,15 @@ def _pass(
     wanted: Sequence[Intent], facts: GateFacts, limits: Limits, account: str, factors: dict[Pair, _Factor]
 ) -> Review | tuple[Pair, _Factor]:
     """Judge all intents, pairs at their factors, up to the first leg that shows that its pair must be smaller still."""
-    approved, refused, shrunk = [], [], []
-    to_come = [_scaled(i, facts, factors) for i in wanted]
+    approved, shrunk = [], []
+    refused: list[Callable[[], Refused]] = []  # said at the end, when the pass stands
+    to_come = [_scaled(i, facts, factors) if _pair(i, facts) else None for i in wanted]
     for index, intent in enumerate(wanted):
         pair = _pair(intent, facts)
         factor = factors.get(pair) if pair else None
-        known = replace(facts, pending=tuple(o for o in to_come[index + 1 :] if _pair(o, facts)))
+        known = replace(facts, pending=tuple(o for o in to_come[index + 1 :] if o is not None))
         if factor is not None and factor.share == 0:
-            refused.append(_without_its_pair(intent, index, factor, known, limits))
+            refused.append(partial(_without_its_pair, intent, index, factor, known, limits))
             continue
         order, verdict = _judge(_scaled(intent, facts, factors), known, limits, whole=pair is not None)
         if pair and not isinstance(verdict, Allow):
@@ -123,7 +125,7 @@ def _pass(
             share = Fraction(0) if whole else Fraction(order.quantity) / Fraction(intent.quantity)
             return pair, _Factor(share, index, verdict)
         if isinstance(verdict, Refuse):
-            refused.append(Refused(intent, verdict.reason, verdict.detail))
+            refused.append(partial(Refused, intent, verdict.reason, verdict.detail))
             continue
         if factor is not None:
             reason, detail = factor.told(index)
@@ -132,7 +134,7 @@ def _pass(
             shrunk.append(Shrunk(intent, order.quantity, verdict.reason, verdict.detail))
         approved.append(ApprovedIntent(order, order.client_id(account), GateSeal()))
         facts = facts.after(order, limits)
-    return Review(tuple(approved), tuple(refused), tuple(shrunk))
+    return Review(tuple(approved), tuple(told() for told in refused), tuple(shrunk))
 
 
 def _without_its_pair(

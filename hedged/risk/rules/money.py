@@ -4,7 +4,7 @@ What the daemon holds on Injective is a part of the trader's own position, so le
 divergence trades, which are a position of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from hedged.domain.book import Position
@@ -26,14 +26,20 @@ def equity_at_risk(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
     not what is going to be held.
     """
     most = limits.of(order.purpose.strategy).equity_at_risk * facts.equity_usd
-    to_come = [one for one in facts.pending if is_hedge(one) is is_hedge(order) and one.key != order.key]
+    hedges, symbol = is_hedge(order), order.key.symbol
+    to_come = [one for one in facts.pending if is_hedge(one) is hedges and one.key != order.key]
+    elsewhere = NOTHING
+    if hedges:  # all together; a divergence trade is judged by itself
+        change = _changes((one, Decimal(1)) for one in to_come)
+        symbols = {key.symbol for key in (*facts.attributed, *change)} - {symbol}
+        elsewhere = sum((_at_risk_usd(other, facts, change, hedges=True) for other in symbols), NOTHING)
+    legs = [one for one in to_come if one.key.symbol == symbol]
 
     def fits(coins: Decimal) -> bool:
-        change = {order.key: order.side.sign * coins}
-        for one in to_come:
-            share = coins / order.quantity if _are_a_pair(one, order) else Decimal(1)
-            change[one.key] = change.get(one.key, NOTHING) + one.signed_quantity * share
-        return _at_risk_usd(order, facts, change) <= most
+        share = coins / order.quantity
+        change = _changes((one, share if one.purpose is order.purpose else Decimal(1)) for one in legs)
+        change[order.key] = order.side.sign * coins
+        return elsewhere + _at_risk_usd(symbol, facts, change, hedges=hedges) <= most
 
     return to_fit(order, facts, fits, Refuse(Reason.AT_RISK, f"at most {most:,.2f} USD may be at risk"))
 
@@ -145,35 +151,35 @@ def _told_distance(order: Intent, facts: GateFacts) -> Decimal | None:
     return (1 if told.quantity > 0 else -1) * (mark - told.liquidation_price) / mark
 
 
-def _at_risk_usd(order: Intent, facts: GateFacts, change: Mapping[SeriesKey, Decimal]) -> Decimal:
-    hedges = is_hedge(order)
+def _changes(orders: Iterable[tuple[Intent, Decimal]]) -> dict[SeriesKey, Decimal]:
+    """Add up the signed coins of some orders, each at a share of its size."""
+    total: dict[SeriesKey, Decimal] = {}
+    for one, share in orders:
+        total[one.key] = total.get(one.key, NOTHING) + one.signed_quantity * share
+    return total
+
+
+def _at_risk_usd(
+    symbol: str, facts: GateFacts, change: Mapping[SeriesKey, Decimal], *, hedges: bool
+) -> Decimal:
+    """Return what one symbol's hedges, or its divergence trade, put at risk after a change."""
     book = {
         key: facts.held(key) + change.get(key, NOTHING)
         for key in {*facts.attributed, *change}
-        if hedges is (facts.owner(key) is not Strategy.DIVERGENCE) or key in change
+        if key.symbol == symbol and (key in change or hedges is (facts.owner(key) is not Strategy.DIVERGENCE))
     }
-    total = NOTHING
-    for symbol in sorted({key.symbol for key in book}) if hedges else [order.key.symbol]:
-        basis = {key: known(facts.basis_sigma.get(key)) for key in book}
-        sigma = known(facts.sigma.get(symbol))
-        own = facts.own.get(symbol, NOTHING)
-        coins = (
-            hedge_at_risk(symbol, own, book, sigma, basis)
-            if hedges
-            else pair_at_risk(symbol, book, sigma, basis)
-        )
-        total += facts.usd(_priced_by(symbol, facts), coins)
-    return total
+    sigma, basis = known(facts.sigma.get(symbol)), {k: known(facts.basis_sigma.get(k)) for k in book}
+    if hedges:
+        coins = hedge_at_risk(symbol, facts.own.get(symbol, NOTHING), book, sigma, basis)
+    else:
+        coins = pair_at_risk(symbol, book, sigma, basis)
+    return facts.usd(_priced_by(symbol, facts), coins)
 
 
 def _priced_by(symbol: str, facts: GateFacts) -> SeriesKey:
     """Return the market whose mark values a coin: Injective's, or another where that is not fresh."""
     here = SeriesKey(INJECTIVE, symbol)
     return here if here in facts.marks else min((k for k in facts.marks if k.symbol == symbol), default=here)
-
-
-def _are_a_pair(one: Intent, other: Intent) -> bool:
-    return one.purpose is other.purpose and one.key.symbol == other.key.symbol
 
 
 def _maintenance(key: SeriesKey, facts: GateFacts) -> Decimal:

@@ -7,7 +7,7 @@ from fakes import HERE, OTHER, THERE
 
 from hedged.domain.market import SeriesKey
 from hedged.risk.at_risk import Z_95, hedge_at_risk, known, pair_at_risk
-from hedged.strategy import kelly
+from hedged.strategy import programme
 
 SIGMA, BASIS = Decimal("0.02"), {THERE: Decimal("0.001"), OTHER: Decimal("0.003")}
 
@@ -35,7 +35,7 @@ def test_hedges(side: int, book: dict[SeriesKey, int], price: int, there: int, o
 
 def test_the_quantile_is_the_planners() -> None:
     """If this fails, plan and gate mean different things by the same share of equity."""
-    assert float(Z_95) == kelly.Z_95
+    assert float(Z_95) == programme.Z_95
 
 
 def test_a_pair_risks_its_net_and_its_basis() -> None:

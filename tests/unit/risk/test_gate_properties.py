@@ -120,7 +120,7 @@ def test_giving_back_is_held_up_by_the_own_liquidation_alone(side: int) -> None:
     assert refused.reason.binds is Binds.GIVING_BACK
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(worlds(), st.lists(orders, max_size=8))
 def test_limits_hold_and_orders_only_shrink(known: GateFacts, wanted: list[Intent]) -> None:
     """If this fails, some row of orders takes the daemon over a limit, or the gate sends what nobody asked for."""
@@ -159,7 +159,7 @@ def test_limits_hold_and_orders_only_shrink(known: GateFacts, wanted: list[Inten
     assert known.orders_last_hour + opened <= max(10, known.orders_last_hour)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(worlds(), st.lists(orders, max_size=8))
 def test_reviewing_what_was_approved_changes_nothing(known: GateFacts, wanted: list[Intent]) -> None:
     """If this fails, the gate's own answer breaks a rule of the gate."""
@@ -170,7 +170,7 @@ def test_reviewing_what_was_approved_changes_nothing(known: GateFacts, wanted: l
     assert not again.shrunk
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(worlds(), st.lists(orders, max_size=6))
 def test_long_and_short_are_alike(known: GateFacts, wanted: list[Intent]) -> None:
     """If this fails, shorts are protected by other limits than longs."""
