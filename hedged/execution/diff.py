@@ -31,22 +31,20 @@ def intents_for(
         w.key: _change(w, attributed.get(w.key, Decimal(0)), marks[w.key], markets[w.key]) for w in tradable
     }
     closing = [w for w in tradable if reduces(attributed.get(w.key, Decimal(0)), changes[w.key])]
-    shares = {
-        w.key: min(Decimal(1), _largest(marks[w.key], markets[w.key], risk) / abs(changes[w.key]))
-        for w in closing
-    }
-    # the legs of a relocation are cut by the same factor, or one of them would stand alone till the next cycle
+    # what moves from one venue to another is cut by the same factor out and in, or one leg would stand alone
+    moved = {w.key.symbol for w in closing if w.purpose is Purpose.RELOCATE}
     together: dict[str, Decimal] = {}
-    for want in closing:
-        if want.purpose is Purpose.RELOCATE:
-            symbol = want.key.symbol
-            together[symbol] = min(together.get(symbol, Decimal(1)), shares[want.key])
+    for want in tradable:
+        if want.purpose is Purpose.RELOCATE and want.key.symbol in moved and changes[want.key]:
+            part = _share(changes[want.key], marks[want.key], markets[want.key], risk)
+            together[want.key.symbol] = min(together.get(want.key.symbol, Decimal(1)), part)
     intents = []
     for want in tradable:
         key, change = want.key, changes[want.key]
-        if key in shares:
-            back = want.purpose is Purpose.RELOCATE
-            change *= together[key.symbol] if back else shares[key]
+        if want.purpose is Purpose.RELOCATE:
+            change *= together.get(key.symbol, Decimal(1))
+        elif want in closing:
+            change *= _share(change, marks[key], markets[key], risk)
         intent = _intent(
             want, change, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
         )
@@ -61,8 +59,9 @@ def _change(want: DesiredPosition, held: Decimal, mark: Decimal, market: Market)
     return -held if stops_at_zero else want.quantity - held
 
 
-def _largest(mark: Decimal, market: Market, risk: RiskConfig) -> Decimal:
-    return risk.depth_share * market.costs.depth_usd / mark
+def _share(change: Decimal, mark: Decimal, market: Market, risk: RiskConfig) -> Decimal:
+    """Return the share of a change (not zero) that takes no more than what may be taken of the book."""
+    return min(Decimal(1), risk.depth_share * market.costs.depth_usd / mark / abs(change))
 
 
 def _intent(

@@ -97,6 +97,15 @@ def test_a_reduction_takes_only_its_share_of_the_book() -> None:
     assert signed(diff({THERE: -6}, {}, thin)) == [(THERE, -6)]
 
 
+def test_a_leg_moves_to_another_venue_in_step() -> None:
+    """If this fails, a thin book at one venue leaves a relocation twice as large, or a bare cut, for a cycle."""
+    thin = MARKETS | {THERE: market(THERE, depth_usd=Decimal(1_000))}  # a quarter of it: 2.5 coins at 100
+    there_to_other = diff({THERE: 0, OTHER: 6}, {HERE: -6, THERE: 6}, thin)
+    assert signed(there_to_other) == [(THERE, Decimal("-2.5")), (OTHER, Decimal("2.5"))]
+    other_to_there = diff({THERE: 6, OTHER: 0}, {HERE: -6, OTHER: 6}, thin)
+    assert signed(other_to_there) == [(OTHER, Decimal("-2.5")), (THERE, Decimal("2.5"))]
+
+
 @pytest.mark.parametrize("missing", ["mark", "market"])
 def test_an_unknown_market_gets_no_order(missing: str) -> None:
     """If this fails, an order is priced without a price or sent where the daemon knows no rules."""
@@ -126,7 +135,7 @@ def test_orders_are_well_formed(
         assert abs(order.worst_price - mark) <= collar
         assert (order.worst_price - mark) * order.side.sign >= -rules.price_tick
         assert order.quantity * mark >= rules.min_notional_usd
-        if reduces(held[order.key], order.signed_quantity):
+        if reduces(held[order.key], order.signed_quantity):  # the gate cuts the others
             assert order.quantity * mark <= RISK.depth_share * rules.costs.depth_usd
 
 
