@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hedged.domain.book import Position
-from hedged.domain.market import Market, SeriesKey
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes, Intent, Strategy
 from hedged.risk.exposure import reducing_part
 from hedged.risk.kill import KillLevel
@@ -106,7 +106,10 @@ class GateFacts:
         key, usd = order.key, self.usd(order.key, order.quantity)
         held, strategy = self.held(key), order.purpose.strategy
         opened = order.quantity - reducing_part(held, order.signed_quantity)
-        margin = self.usd(key, opened) / limits.of(strategy).max_leverage
+        frees = (
+            key.venue == INJECTIVE and strategy is not Strategy.DIVERGENCE
+        )  # a cut of the trader's own position
+        margin = NOTHING if frees else self.usd(key, opened) / limits.of(strategy).max_leverage
         owners = self.owners
         if held * (held + order.signed_quantity) <= 0:  # opened, or turned over
             owners = {**owners, key: strategy}

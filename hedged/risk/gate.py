@@ -120,6 +120,8 @@ def _pass(
             refused.append(partial(_without_its_pair, intent, index, factor, known, limits))
             continue
         order, verdict = _judge(_scaled(intent, facts, factors), known, limits, whole=pair is not None)
+        if factor is not None and order.key in facts.markets and _too_little(order, facts):
+            verdict = Refuse(Reason.BELOW_MINIMUM, f"left by {said(*factor.told(index))}")
         if pair and not isinstance(verdict, Allow):
             whole = isinstance(verdict, Refuse)
             share = Fraction(0) if whole else Fraction(order.quantity) / Fraction(intent.quantity)
@@ -158,14 +160,19 @@ def _judge(order: Intent, facts: GateFacts, limits: Limits, *, whole: bool) -> t
         if isinstance(verdict, Refuse):
             return order, verdict
         if isinstance(verdict, Shrink):
-            market, mark = facts.markets[order.key], facts.marks[order.key]
-            quantity = min(order.quantity, market.quantise_quantity(verdict.quantity))
-            if quantity <= 0 or quantity * mark < market.min_notional_usd:
+            most = facts.markets[order.key].quantise_quantity(verdict.quantity)
+            order, decided = replace(order, quantity=min(order.quantity, most)), verdict
+            if _too_little(order, facts):
                 return order, Refuse(Reason.BELOW_MINIMUM, f"left by {said(verdict.reason, verdict.detail)}")
-            order, decided = replace(order, quantity=quantity), verdict
             if whole:
                 break
     return order, decided
+
+
+def _too_little(order: Intent, facts: GateFacts) -> bool:
+    """Tell whether what is left of an order is less than the venue takes."""
+    market = facts.markets[order.key]
+    return order.quantity <= 0 or facts.usd(order.key, order.quantity) < market.min_notional_usd
 
 
 def _ask(rule: Rule, order: Intent, facts: GateFacts, limits: Limits) -> Verdict:

@@ -307,6 +307,10 @@ def test_a_pair_is_shrunk_together(purpose: Purpose) -> None:
     assert [one.intent.quantity for one in lone.approved] == [5]
     nothing = judge(legs, facts(markets=thin | {OTHER: market(OTHER, depth_usd=Decimal(19))}))
     assert [one.reason for one in nothing.refused] == [Reason.OTHER_LEG, Reason.BELOW_MINIMUM]
+    uneven = [intent(THERE, -15, purpose=purpose), intent(OTHER, 3_000, purpose=purpose)]
+    small = judge(uneven, facts(markets=thin))  # 5 of 3,000 coins there are 0.025 coins here
+    assert [one.reason for one in small.refused] == [Reason.BELOW_MINIMUM, Reason.OTHER_LEG]
+    assert small.refused[0].detail.startswith("left by other_leg (too_deep")
 
 
 def test_a_relocation_risks_its_basis_alone() -> None:
