@@ -121,10 +121,8 @@ def own_liquidation(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
     if own.quantity * order.signed_quantity <= 0:
         return ALLOW
     mark, ratio = facts.marks[order.key], _maintenance(order.key, facts)
-    factor, now = (
-        limits.of(order.purpose.strategy).max_leverage,
-        _distance(own, NOTHING, mark, ratio, UNBOUNDED),
-    )
+    now = _distance(own, NOTHING, mark, ratio, UNBOUNDED)
+    factor = limits.of(order.purpose.strategy).max_leverage
 
     def fits(coins: Decimal) -> bool:
         return _distance(own, coins, mark, ratio, factor) >= min(limits.liquidation_distance, now)
