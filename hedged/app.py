@@ -29,6 +29,7 @@ from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
+from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.features.resample import FEATURE_HASH
@@ -122,6 +123,9 @@ class App:
         await executor.load()
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
+        hashes = Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash)
+        gate_facts = GateFactsKeeper.of(config, parts.equity_usd, hashes)
+        await gate_facts.load(parts.journal)
         self._cycle = Cycle(
             config=config,
             equity_usd=parts.equity_usd,
@@ -133,7 +137,8 @@ class App:
             executor=executor,
             journal=parts.journal,
             markets=markets,
-            hashes=Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash),
+            hashes=hashes,
+            gate_facts=gate_facts,
             venue_events=parts.venue_events,
             signals=parts.signals,
             kill=KillLevel(level),

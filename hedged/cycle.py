@@ -28,13 +28,15 @@ from hedged.execution.accounts import Accounts, AccountState
 from hedged.execution.decisions import decision_rows
 from hedged.execution.diff import intents_for
 from hedged.execution.executor import Executor
+from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
 from hedged.risk.exposure import gross
-from hedged.risk.gate import GateFacts, KillLevel, Review, review
+from hedged.risk.gate import KillLevel, Review, review
+from hedged.risk.pnl import HedgePnl
 from hedged.risk.stop import Episode, advance, charge
 from hedged.strategy.funding_hedge import decide
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
@@ -47,7 +49,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class CycleReport:
     """What one cycle saw and did, for telemetry. `decisions`: by symbol, as journalled; `closed`: as announced or
-    asked for, without the `quarantined`.
+    asked for, without the `quarantined`; `pnl`: of all hedges, `loss_limit`: which limit on it is reached, if any.
     """
 
     now_ms: int
@@ -62,6 +64,8 @@ class CycleReport:
     signals: Mapping[str, SignalEffect]
     quarantined: Mapping[SeriesKey, Quarantine]
     newly_quarantined: Sequence[SeriesKey]
+    pnl: HedgePnl
+    loss_limit: str
 
 
 @dataclass(slots=True)
@@ -79,6 +83,7 @@ class Cycle:
     journal: Journal
     markets: dict[SeriesKey, Market]
     hashes: Hashes
+    gate_facts: GateFactsKeeper
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
     kill: KillLevel = KillLevel.NONE
@@ -94,7 +99,14 @@ class Cycle:
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
 
         forecasts, moved = await self._forecast(now_ms)
-        snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
+        signals = self._signals(now_ms)
+        closed = self._not_believed() | self._closed(now_ms, signals, account)
+        facts = self.gate_facts.facts(
+            self.clock.now_ms(), account, marks, self.markets, forecasts, moved, self.poller, self.executor, self.kill,
+            closed,
+        )  # fmt: skip
+        closed = self.gate_facts.held_back(facts) | closed
+        snapshot = self._snapshot(now_ms, account, marks, forecasts, moved, signals, closed)
         plans, desired, unplanned = await self._decide(snapshot, account)
         stopped = self._stops(snapshot, account)
         desired = unwind(desired, stopped, account.attributed, marks)
@@ -102,8 +114,9 @@ class Cycle:
         intents = intents_for(
             desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
         )
-        facts = self._facts(account, marks, snapshot.closed)
-        reviewed = review(intents, facts, self.config.risk, self.config.account)
+        reviewed: Review = await self._off_loop(
+            review, intents, facts, self.gate_facts.limits, self.config.account
+        )
         before = account
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
@@ -111,6 +124,7 @@ class Cycle:
         seen = [before] if account is before else [before, account]
         fills = [fill for state in seen for fill in state.fills]
         self._charge(fills, before, account, plans)
+        self.gate_facts.traded(fills, [] if account is before else account.payments)
         decisions = decision_rows(
             snapshot, plans, unplanned, stopped, reviewed, before, account, self.executor.failed
         )
@@ -124,10 +138,12 @@ class Cycle:
             review=reviewed,
             fills=fills,
             payments=[payment for state in seen for payment in state.payments],
-            closed=self._closed(now_ms, snapshot.signals),
+            closed=self._closed(now_ms, snapshot.signals, account),
             signals=snapshot.signals,
             quarantined=self.poller.quarantined,
             newly_quarantined=self.poller.newly_quarantined,
+            pnl=self.gate_facts.pnl,
+            loss_limit=self.gate_facts.loss_limit,
         )
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
@@ -152,8 +168,9 @@ class Cycle:
         marks: dict[SeriesKey, Decimal],
         forecasts: ForecastSet,
         moved: Moments,
+        signals: dict[str, SignalEffect],
+        closed: Mapping[SeriesKey, str],
     ) -> Snapshot:
-        signals = self._signals(now_ms)
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
@@ -166,7 +183,7 @@ class Cycle:
             markets=self.markets,
             collateral_usd=account.collateral_usd,
             equity_usd=self.equity_usd,
-            closed=self._not_believed() | self._closed(now_ms, signals),
+            closed=closed,
             signals=signals,
             owners=account.owners,
             quarantined=frozenset(self.poller.quarantined),
@@ -179,10 +196,17 @@ class Cycle:
             symbol: effect(held, symbol, now_ms, bounds) for symbol in {key.symbol for key in self.markets}
         }
 
-    def _closed(self, now_ms: int, signals: Mapping[str, SignalEffect]) -> dict[SeriesKey, str]:
-        """Say on which markets nothing may be opened: by what venues announce, else because a signal asks for it."""
+    def _closed(
+        self, now_ms: int, signals: Mapping[str, SignalEffect], account: AccountState
+    ) -> dict[SeriesKey, str]:
+        """Say on which markets nothing may be opened: by what venues announce or say, else as a signal asks for it."""
         events, lead = self.venue_events(now_ms), self.config.outside.status.lead
-        why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.markets}
+        why = {
+            key: events.veto(key, now_ms, lead)
+            or account.restricted.get(key.venue)
+            or signals[key.symbol].pause
+            for key in self.markets
+        }
         return {key: reason for key, reason in why.items() if reason}
 
     def _not_believed(self) -> dict[SeriesKey, str]:
@@ -234,28 +258,6 @@ class Cycle:
             self.episodes[symbol] = episode
         return stopped
 
-    def _facts(
-        self, account: AccountState, marks: dict[SeriesKey, Decimal], closed: Mapping[SeriesKey, str]
-    ) -> GateFacts:
-        orders, notional = self.executor.sent_last_hour()
-        return GateFacts(
-            loaded=self.hashes,
-            kill=self.kill,
-            reconciled=account.reconciled,
-            own=account.own,
-            attributed=account.attributed,
-            marks=marks,
-            markets=self.markets,
-            collateral_usd=account.collateral_usd,
-            cap=self.config.hedge.cap,
-            max_notional_per_hour_usd=self.config.risk.max_notional_per_hour_usd
-            or _gross_usd(account, marks),
-            orders_last_hour=orders,
-            notional_last_hour_usd=notional,
-            closed=closed,
-            owners=account.owners,
-        )
-
     async def _after_trading(self, before: AccountState) -> AccountState:
         """Ask the venues again, so that the decision says what was really filled."""
         account = await self.accounts.refresh(self.clock.now_ms())
@@ -281,6 +283,7 @@ class Cycle:
         own = {SeriesKey(INJECTIVE, symbol): quantity for symbol, quantity in account.own.items()}
         episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
         await self.journal(JournalStore.record_cycle, now_ms, decisions, own, episodes)
+        await self.gate_facts.save(self.journal)
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, function, *args)
@@ -303,11 +306,3 @@ def _grid_mark(window: BarWindow) -> bytes:
     ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
-
-
-def _gross_usd(account: AccountState, marks: Mapping[SeriesKey, Decimal]) -> Decimal:
-    """Gross notional of the own book at today's marks; what cannot be priced counts as nothing."""
-    sizes = (
-        abs(q) * marks.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) for symbol, q in account.own.items()
-    )
-    return sum(sizes, Decimal(0))

@@ -95,6 +95,8 @@ class Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
         }
+        if last and last.loss_limit:
+            about["only reductions"] = last.loss_limit
         if self.app and self.venue_events:
             about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
         return about

@@ -62,6 +62,11 @@ class Poller:
             self._buffer.append(now_ms, judged.bars)
             self._on_bar(now_ms, judged.received)
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """Venues whose data could not be had at the last poll."""
+        return frozenset(self._bad)
+
     def fresh_marks(self, now_ms: int, stale_after_ms: int) -> dict[SeriesKey, Decimal]:
         """Return the mark price of every series whose mark is known, positive and young enough.
 

@@ -102,6 +102,33 @@ class RiskConfig(Section):
     max_notional_per_hour_usd: Decimal | None = Field(
         None, gt=0, description="default: the book's gross notional"
     )
+    max_market_usd: Decimal | None = Field(
+        None, gt=0, description="largest position of the daemon's own in one market"
+    )
+    max_venue_usd: Decimal | None = Field(None, gt=0, description="the same at one venue, gross")
+    max_total_usd: Decimal | None = Field(None, gt=0, description="the same at all venues together, gross")
+    max_daily_loss: Decimal = Field(
+        Decimal("0.02"),
+        gt=0,
+        le=1,
+        description="loss of the hedges since 00:00 UTC ÷ equity: then reductions only",
+    )
+    max_drawdown: Decimal = Field(
+        Decimal("0.05"), gt=0, le=1, description="the same since their best moment of the last 30 days"
+    )
+    max_forecast_age_s: int = Field(7_200, ge=60, description="an older forecast opens nothing")
+    open_on_stand_in: bool = Field(
+        False, description="may anything be opened on the word of the stand-in forecaster?"
+    )
+    max_venue_failures: int = Field(
+        2, ge=0, description="more failures of a venue within an hour: nothing is opened there"
+    )
+    max_clock_skew_s: float = Field(
+        5.0, gt=0, description="a clock further from a venue's opens nothing there"
+    )
+    settlement_guard_s: float = Field(
+        10.0, ge=0, description="nothing is opened so shortly before a settlement of the market"
+    )
     depth_share: Decimal = Field(Decimal("0.25"), gt=0, le=1, description="largest order ÷ resting depth")
     price_collar_bp: Decimal = Field(
         Decimal(30), gt=0, description="worst price of a taker order from the mark"

@@ -8,11 +8,17 @@ from hedged.domain.market import SeriesKey
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A venue's statement of one position. `quantity` is signed, in coins: > 0 long."""
+    """A venue's statement of one position. `quantity` is signed, in coins: > 0 long.
+
+    `margin_usd`: what backs this position alone, before unrealised profit; `liquidation_price`: the mark at which it is
+    liquidated. None where the venue does not tell.
+    """
 
     key: SeriesKey
     quantity: Decimal
     entry_price: Decimal
+    margin_usd: Decimal | None = None
+    liquidation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Ports: what the daemon needs of a venue. Adapters implement them; tests replace them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.bars import Observation
@@ -74,4 +74,24 @@ class Trading(Protocol):
 
     async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
         """Return funding paid or received on the account with ts > since, oldest first."""
+        ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A venue that has a clock of its own, and knows how far this machine's is from it."""
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the venue's, ms, as last measured; None before that."""
+        ...
+
+
+@runtime_checkable
+class TellsMode(Protocol):
+    """A venue that may be in a mode in which it fills no order of ours."""
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now, as last heard; empty while they can."""
         ...

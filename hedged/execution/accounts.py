@@ -11,12 +11,12 @@ from decimal import Decimal
 
 import structlog
 
-from hedged.domain.book import own_quantity
+from hedged.domain.book import Balance, Position, own_quantity
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Strategy
-from hedged.domain.ports import Trading
+from hedged.domain.ports import TellsMode, TellsTime, Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
@@ -29,7 +29,8 @@ OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: v
 @dataclass(frozen=True, slots=True)
 class AccountState:
     """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
-    them; `unknown`: venue → what went wrong.
+    them; `unknown`: venue → what went wrong; `positions`: as the venues tell them; `collateral_usd`, `free_usd`,
+    `clock_offsets_ms`: by venue, where they are known; `restricted`: venues that fill no order now, and why.
 
     `payments` and `fills` are those that were new in this refresh.
     """
@@ -41,6 +42,10 @@ class AccountState:
     payments: Sequence[FundingPayment] = ()
     fills: Sequence[Fill] = ()
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
+    free_usd: Mapping[str, Decimal] = field(default_factory=dict)
+    positions: Mapping[SeriesKey, Position] = field(default_factory=dict)
+    clock_offsets_ms: Mapping[str, int] = field(default_factory=dict)
+    restricted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reconciled(self) -> bool:
@@ -50,8 +55,8 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    positions: Mapping[str, Decimal]
-    collateral_usd: Decimal
+    positions: Mapping[str, Position]
+    balance: Balance
     executions: Sequence[Execution]
     payments: Sequence[FundingPayment]
 
@@ -143,9 +148,28 @@ class Accounts:
             self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
-        collateral = {venue: answer.collateral_usd for venue, answer in known.items()}
-        owners = {key: owner for key, owner in self._owners.items() if self._attributed.get(key)}
-        return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills, owners)
+        return AccountState(
+            own=own,
+            attributed=dict(self._attributed),
+            collateral_usd={venue: answer.balance.total_usd for venue, answer in known.items()},
+            unknown=unknown,
+            payments=payments,
+            fills=fills,
+            owners={key: owner for key, owner in self._owners.items() if self._attributed.get(key)},
+            free_usd={venue: answer.balance.free_usd for venue, answer in known.items()},
+            positions={p.key: p for answer in known.values() for p in answer.positions.values()},
+            clock_offsets_ms=self._clock_offsets_ms(),
+            restricted={
+                v: t.restriction
+                for v, t in self._trading.items()
+                if isinstance(t, TellsMode) and t.restriction
+            },
+        )
+
+    def _clock_offsets_ms(self) -> dict[str, int]:
+        """Return this machine's clock − the venue's, of the venues that have measured it."""
+        told = {v: t.clock_offset_ms for v, t in self._trading.items() if isinstance(t, TellsTime)}
+        return {venue: offset_ms for venue, offset_ms in told.items() if offset_ms is not None}
 
     async def _ask(self, venue: str) -> _Answer | str:
         trading = self._trading[venue]
@@ -158,8 +182,7 @@ class Accounts:
                 payments = await trading.funding_payments(self._funding_from_ms[venue])
         except (Retryable, OutcomeUnknown, TimeoutError) as error:
             return str(error) or type(error).__name__
-        quantities = {symbol: p.quantity for symbol, p in positions.items()}
-        return _Answer(quantities, balance.total_usd, executions, payments)
+        return _Answer(positions, balance, executions, payments)
 
     def _fill(self, execution: Execution) -> Fill | None:
         """Count an execution if it is the daemon's own and new; return it as a fill then."""
@@ -229,11 +252,11 @@ class Accounts:
             oldest_ms = min(self._funding_from_ms.values())
             self._booked = {key: ts for key, ts in self._booked.items() if ts > oldest_ms}
 
-    def _own(self, positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    def _own(self, positions: Mapping[str, Position]) -> dict[str, Decimal]:
         symbols = set(positions) | {key.symbol for key in self._attributed}
         return {
             symbol: own_quantity(
-                positions.get(symbol, Decimal(0)),
+                positions[symbol].quantity if symbol in positions else Decimal(0),
                 self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0)),
             )
             for symbol in sorted(symbols)

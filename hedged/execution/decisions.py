@@ -57,6 +57,9 @@ def _row(
     reason += forecasters(plan.symbol, snapshot.forecasts, snapshot.markets)
     if refused:
         reason += f"; the gate refused: {', '.join(sorted(set(refused)))}"
+    for one in review.shrunk:
+        if one.intent.key.symbol == plan.symbol:
+            reason += f"; the gate: {one.intent.key.venue} {one.text}"
     if failed:
         reason += f"; {failed}"
     rule = rule_of(

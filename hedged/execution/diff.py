@@ -23,26 +23,28 @@ def intents_for(
 
     Reductions come first, then the thinnest book first: the leg most likely to fail goes before the one that would be
     left naked. Changes below the venue's minimum are left for later. A change of sign stops at zero unless what
-    is held is dust; the next cycle opens the other side. An order that would take too much of the book is cut to
-    size; the next cycle goes on.
+    is held is dust; the next cycle opens the other side. A reduction that would take too much of the book is cut to
+    size, as the gate does with openings; the next cycle goes on.
     """
     tradable = [w for w in desired if w.key in marks and w.key in markets]
     changes = {
         w.key: _change(w, attributed.get(w.key, Decimal(0)), marks[w.key], markets[w.key]) for w in tradable
     }
-    # the legs of a relocation are cut by the same factor, or one of them would stand alone till the next cycle
-    share: dict[str, Decimal] = {}
+    closing = [w for w in tradable if reduces(attributed.get(w.key, Decimal(0)), changes[w.key])]
+    # what moves from one venue to another is cut by the same factor out and in, or one leg would stand alone
+    moved = {w.key.symbol for w in closing if w.purpose is Purpose.RELOCATE}
+    together: dict[str, Decimal] = {}
     for want in tradable:
-        if want.purpose is Purpose.RELOCATE and changes[want.key]:
-            part = min(
-                Decimal(1), _largest(marks[want.key], markets[want.key], risk) / abs(changes[want.key])
-            )
-            share[want.key.symbol] = min(share.get(want.key.symbol, Decimal(1)), part)
+        if want.purpose is Purpose.RELOCATE and want.key.symbol in moved and changes[want.key]:
+            part = _share(changes[want.key], marks[want.key], markets[want.key], risk)
+            together[want.key.symbol] = min(together.get(want.key.symbol, Decimal(1)), part)
     intents = []
     for want in tradable:
         key, change = want.key, changes[want.key]
         if want.purpose is Purpose.RELOCATE:
-            change *= share.get(key.symbol, Decimal(1))
+            change *= together.get(key.symbol, Decimal(1))
+        elif want in closing:
+            change *= _share(change, marks[key], markets[key], risk)
         intent = _intent(
             want, change, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
         )
@@ -57,8 +59,9 @@ def _change(want: DesiredPosition, held: Decimal, mark: Decimal, market: Market)
     return -held if stops_at_zero else want.quantity - held
 
 
-def _largest(mark: Decimal, market: Market, risk: RiskConfig) -> Decimal:
-    return risk.depth_share * market.costs.depth_usd / mark
+def _share(change: Decimal, mark: Decimal, market: Market, risk: RiskConfig) -> Decimal:
+    """Return the share of a change (not zero) that takes no more than what may be taken of the book."""
+    return min(Decimal(1), risk.depth_share * market.costs.depth_usd / mark / abs(change))
 
 
 def _intent(
@@ -71,7 +74,7 @@ def _intent(
     hashes: Hashes,
     now_ms: int,
 ) -> Intent | None:
-    quantity = market.quantise_quantity(min(abs(change), _largest(mark, market, risk)))
+    quantity = market.quantise_quantity(abs(change))
     if quantity == 0 or quantity * mark < market.min_notional_usd:
         return None
     side = Side.BUY if change > 0 else Side.SELL

@@ -16,12 +16,15 @@ from hedged.domain.ports import Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
-from hedged.risk.gate import KillLevel, killed
+from hedged.risk.facts import OpenOrder
+from hedged.risk.kill import KillLevel, killed
 
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0
 DEADLINE_S = 20.0  # an order that is not answered by then has an unknown outcome
-ENLARGES = (Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT)
+ENLARGES = (
+    Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT, Purpose.CASCADE_OPEN, Purpose.DIVERGENCE_OPEN,
+)  # fmt: skip
 """What is not continued after an earlier order of its market failed: the gate judged it as if that one had filled."""
 
 log = structlog.get_logger(__name__)
@@ -41,6 +44,7 @@ class Executor:
         self._accounts = accounts
         self._clock = clock
         self._recent: deque[tuple[int, Decimal]] = deque(maxlen=10_000)
+        self._coins: dict[str, Decimal] = {}  # signed, of the attempts in `unresolved`
         self.unresolved: dict[str, SeriesKey] = {}
         self.failed: dict[str, str] = {}
 
@@ -52,6 +56,7 @@ class Executor:
         since_ms = self._clock.now_ms() - HOUR_MS
         self._recent.extend(await self._journal(JournalStore.sent_since, since_ms))
         self.unresolved = dict(await self._journal(JournalStore.unresolved))
+        self._coins = await self._journal(JournalStore.unresolved_coins)
         strange = {key.venue for key in self.unresolved.values()} - set(self._trading)
         if strange:
             raise Fatal(
@@ -65,6 +70,10 @@ class Executor:
         while self._recent and self._recent[0][0] < since_ms:
             self._recent.popleft()
         return len(self._recent), sum((usd for _, usd in self._recent), Decimal(0))
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        """Return what may still fill: attempts of unknown outcome and resting orders, as if wholly open."""
+        return tuple(OpenOrder(key, self._coins[client_id]) for client_id, key in self.unresolved.items())
 
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
@@ -115,7 +124,7 @@ class Executor:
         await self._journal(JournalStore.record_attempt, approved, now_ms)
         self._accounts.claim(client_id, intent.purpose, intent.reference_price)
         self._recent.append((now_ms, intent.notional_usd))
-        self.unresolved[client_id] = intent.key
+        self.unresolved[client_id], self._coins[client_id] = intent.key, intent.signed_quantity
         try:
             async with asyncio.timeout(DEADLINE_S):
                 state = await self._trading[intent.key.venue].place(approved)
@@ -176,3 +185,4 @@ class Executor:
     async def _note(self, client_id: str, event: str, detail: str) -> None:
         await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)
         self.unresolved.pop(client_id, None)
+        self._coins.pop(client_id, None)

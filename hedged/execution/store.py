@@ -88,6 +88,12 @@ class JournalStore:
         )
         return [(client_id, SeriesKey(venue, symbol)) for client_id, venue, symbol in rows]
 
+    def unresolved_coins(self) -> dict[str, Decimal]:
+        """Return by client id the signed coins of every attempt whose outcome is not known."""
+        ids = {client_id for client_id, _ in self.unresolved()}
+        rows = self._db.execute("SELECT client_id, side, quantity FROM intents")
+        return {cid: Side(side).sign * Decimal(quantity) for cid, side, quantity in rows if cid in ids}
+
     def intents(self) -> list[tuple[str, Purpose, Decimal]]:
         """Return client id, purpose and reference price of every intent ever attempted."""
         rows = self._db.execute("SELECT client_id, purpose, reference_price FROM intents")

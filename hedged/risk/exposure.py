@@ -1,7 +1,8 @@
 """Exposure in base quantity: how much of the cap a set of hedge positions uses, and what an order does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import product
 
 from hedged.domain.market import INJECTIVE, SeriesKey
 
@@ -25,9 +26,37 @@ def cap_usage(symbol: str, own: Decimal, attributed: Mapping[SeriesKey, Decimal]
     return max(here, same, Decimal(0)) + opposite + enlarged
 
 
+def worst_cap_usage(
+    symbol: str,
+    own: Decimal,
+    attributed: Mapping[SeriesKey, Decimal],
+    open_orders: Iterable[tuple[SeriesKey, Decimal]],
+) -> Decimal:
+    """Return the largest `cap_usage` that there can be, whichever of the open orders (signed coins) fill, and how far.
+
+    Usage is convex in every position, so it is largest where each market has all of its buys or all of its sells.
+    """
+    span: dict[SeriesKey, list[Decimal]] = {}
+    for key, signed in open_orders:
+        low, high = span.get(key, [Decimal(0), Decimal(0)])
+        span[key] = [low + min(signed, Decimal(0)), high + max(signed, Decimal(0))]
+    corners = product(*([(key, change) for change in changes] for key, changes in span.items()))
+    return max(
+        cap_usage(
+            symbol, own, {**attributed, **{key: attributed.get(key, Decimal(0)) + c for key, c in corner}}
+        )
+        for corner in corners
+    )
+
+
 def reduces(attributed: Decimal, change: Decimal) -> bool:
     """Tell whether a change takes the daemon's own part of a market towards zero without crossing it."""
     return attributed * change < 0 and abs(change) <= abs(attributed)
+
+
+def reducing_part(attributed: Decimal, change: Decimal) -> Decimal:
+    """Return how many coins of a change take the own part towards zero; what goes beyond zero opens."""
+    return min(abs(attributed), abs(change)) if attributed * change < 0 else Decimal(0)
 
 
 def gross(symbol: str, attributed: Mapping[SeriesKey, Decimal]) -> Decimal:

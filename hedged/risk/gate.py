@@ -1,228 +1,201 @@
 """The risk gate: every order passes here or is not sent. The only maker of `ApprovedIntent`.
 
-Rules are checked in the order of `Refusal`; the first that fails names the refusal. Orders that only reduce what the
-daemon itself holds are exempt from the limits on size and rate, and from what venues announce: reducing risk is never
-blocked by them.
+The rules (`hedged.risk.rules`) are asked one after another: one that refuses ends it, one that shrinks hands the
+smaller order to the next. What only reduces the daemon's own part is asked by none that is meant for openings.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import IntEnum, StrEnum
+from fractions import Fraction
+from functools import partial
 
-from hedged.config import RiskConfig
 from hedged.domain.approved import ApprovedIntent, GateSeal
-from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.domain.orders import Hashes, Intent, Purpose, Strategy
-from hedged.risk.exposure import cap_usage, reduces
+from hedged.domain.orders import Intent, Purpose
+from hedged.risk.exposure import reduces
+from hedged.risk.facts import GateFacts
+from hedged.risk.kill import KillLevel, killed
+from hedged.risk.limits import Limits
+from hedged.risk.rules import RULES, Rule
+from hedged.risk.verdict import ALLOW, Allow, Reason, Refuse, Shrink, Verdict, said
 
+__all__ = ["GateFacts", "KillLevel", "Refused", "Review", "Shrunk", "killed", "review"]
 
-class KillLevel(IntEnum):
-    """What the kill latch still lets through."""
+PAIRED = (Purpose.RELOCATE, Purpose.DIVERGENCE_OPEN)
+"""What is approved with all legs and by the same factor, or not at all."""
+PASSES = 16
+"""A pair that shrinks more often is refused: a few times are enough unless something is strange."""
 
-    NONE = 0
-    REDUCE_ONLY = 1  # only orders that reduce a hedge leg at its venue
-    PAUSE = 2  # nothing
-
-    @property
-    def label(self) -> str:
-        """The level as it is written on the command line."""
-        return self.name.lower().replace("_", "-")
-
-
-class Refusal(StrEnum):
-    """Why the gate said no."""
-
-    KILLED = "killed"  # the kill latch is set
-    HASH_MISMATCH = (
-        "hash_mismatch"  # decided with another model, feature schema or configuration than is loaded
-    )
-    NOT_RECONCILED = "not_reconciled"  # positions or orders of some venue are unknown
-    UNKNOWN_MARKET = "unknown_market"
-    STALE_PRICE = "stale_price"  # no fresh mark to judge the order by
-    BAD_NUMBER = "bad_number"  # not finite, not positive, or off the venue's ticks
-    BELOW_MINIMUM = "below_minimum"  # less than the venue's minimum notional
-    PRICE_COLLAR = "price_collar"  # worst price too far from the mark
-    VENUE_CLOSED = "venue_closed"  # maintenance, a halt or a delisting; or a signal asks to open nothing
-    TOO_DEEP = "too_deep"  # larger than the share of the resting depth that may be taken
-    OVER_CAP = "over_cap"  # the hedge would exceed its share of the own position
-    OVER_LEVERAGE = "over_leverage"  # hedge legs at the venue would exceed leverage × collateral
-    ORDER_RATE = "order_rate"  # too many orders within an hour
-    NOTIONAL_RATE = "notional_rate"  # too much notional within an hour
-    OTHER_LEG = (
-        "other_leg"  # the other leg of the same relocation was refused: half of one is a different hedge
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market, `owners`: for which
-    strategy they are held; `closed`: markets on which nothing may be opened, and why.
-    """
-
-    loaded: Hashes
-    kill: KillLevel
-    reconciled: bool
-    own: Mapping[str, Decimal]
-    attributed: Mapping[SeriesKey, Decimal]
-    marks: Mapping[SeriesKey, Decimal]
-    markets: Mapping[SeriesKey, Market]
-    collateral_usd: Mapping[str, Decimal]
-    cap: Decimal
-    max_notional_per_hour_usd: Decimal
-    orders_last_hour: int
-    notional_last_hour_usd: Decimal
-    closed: Mapping[SeriesKey, str] = field(default_factory=dict)
-    owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
+Pair = tuple[str, Purpose]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An intent the gate did not approve. `detail`: what there is to say beyond the refusal's name."""
+    """An intent the gate did not approve. `detail`: the figures."""
 
     intent: Intent
-    refusal: Refusal
+    reason: Reason
     detail: str = ""
 
     @property
     def text(self) -> str:
-        """The refusal with its detail."""
-        return f"{self.refusal} ({self.detail})" if self.detail else str(self.refusal)
+        """The reason with its figures."""
+        return said(self.reason, self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """An intent that was approved smaller than it was asked for: `quantity` of the intent's coins."""
+
+    intent: Intent
+    quantity: Decimal
+    reason: Reason
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """From how much to how much, and why."""
+        price = self.intent.reference_price
+        return (
+            f"shrunk from {self.intent.quantity * price:,.0f} to {self.quantity * price:,.0f} USD: "
+            f"{said(self.reason, self.detail)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The gate's answer to one cycle's intents."""
+    """The gate's answer to one cycle's intents. `shrunk` says which of the approved are smaller than asked for."""
 
     approved: tuple[ApprovedIntent, ...] = field(default=())
     refused: tuple[Refused, ...] = field(default=())
+    shrunk: tuple[Shrunk, ...] = field(default=())
 
 
-def review(intents: Iterable[Intent], facts: GateFacts, config: RiskConfig, account: str) -> Review:
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """So much of every leg of a pair may be traded: by the leg at `index` of the intents, and why."""
+
+    share: Fraction
+    index: int
+    why: Shrink | Refuse
+
+    def told(self, index: int) -> tuple[Reason, str]:
+        """Return reason and figures as they are told of the leg at an index: its own, or those of the other leg."""
+        if index == self.index:
+            return self.why.reason, self.why.detail
+        return Reason.OTHER_LEG, said(self.why.reason, self.why.detail)
+
+
+def review(intents: Iterable[Intent], facts: GateFacts, limits: Limits, account: str) -> Review:
     """Judge the intents in their order; each is judged as if all approved before it had been filled.
 
-    A relocation is approved with both legs or not at all.
+    The legs of a pair are approved at the same share of their sizes or not at all; what closes one is never held up.
+    Reviewing what was approved once more, with the same facts, changes nothing.
     """
     wanted = list(intents)
-    first = _review(wanted, facts, config, account, frozenset())
-    halves = frozenset(r.intent.key.symbol for r in first.refused if r.intent.purpose is Purpose.RELOCATE)
-    return _review(wanted, facts, config, account, halves) if halves else first
+    factors: dict[Pair, _Factor] = {}
+    passes: Counter[Pair] = Counter()
+    while True:
+        answer = _pass(wanted, facts, limits, account, factors)
+        if isinstance(answer, Review):
+            return answer
+        pair, factor = answer
+        passes[pair] += 1
+        factors[pair] = replace(factor, share=Fraction(0)) if passes[pair] > PASSES else factor
 
 
-def _review(
-    intents: Iterable[Intent], facts: GateFacts, config: RiskConfig, account: str, halves: frozenset[str]
-) -> Review:
-    """`halves`: symbols of which a relocation leg is refused; what would open the other leg is refused too."""
-    attributed = dict(facts.attributed)
-    orders, notional = facts.orders_last_hour, facts.notional_last_hour_usd
-    approved, refused = [], []
-    for intent in intents:
-        refusal = _refusal(intent, facts, config, attributed, orders, notional)
-        if refusal is None and intent.purpose is Purpose.RELOCATE and intent.key.symbol in halves:
-            opens = not reduces(attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
-            refusal = Refusal.OTHER_LEG if opens else None
-        if refusal is not None:
-            why = facts.closed[intent.key] if refusal is Refusal.VENUE_CLOSED else ""
-            refused.append(Refused(intent, refusal, why))
+def _pass(
+    wanted: Sequence[Intent], facts: GateFacts, limits: Limits, account: str, factors: dict[Pair, _Factor]
+) -> Review | tuple[Pair, _Factor]:
+    """Judge all intents, pairs at their factors, up to the first leg that shows that its pair must be smaller still."""
+    approved, shrunk = [], []
+    refused: list[Callable[[], Refused]] = []  # said at the end, when the pass stands
+    to_come = [_scaled(i, facts, factors) if _pair(i, facts) else None for i in wanted]
+    for index, intent in enumerate(wanted):
+        pair = _pair(intent, facts)
+        factor = factors.get(pair) if pair else None
+        known = replace(facts, pending=tuple(o for o in to_come[index + 1 :] if o is not None))
+        if factor is not None and factor.share == 0:
+            refused.append(partial(_without_its_pair, intent, index, factor, known, limits))
             continue
-        approved.append(ApprovedIntent(intent, intent.client_id(account), GateSeal()))
-        attributed[intent.key] = attributed.get(intent.key, Decimal(0)) + intent.signed_quantity
-        orders += 1
-        notional += intent.quantity * facts.marks[intent.key]
-    return Review(tuple(approved), tuple(refused))
+        order, verdict = _judge(_scaled(intent, facts, factors), known, limits, whole=pair is not None)
+        if factor is not None and order.key in facts.markets and _too_little(order, facts):
+            verdict = Refuse(Reason.BELOW_MINIMUM, f"left by {said(*factor.told(index))}")
+        if pair and not isinstance(verdict, Allow):
+            whole = isinstance(verdict, Refuse)
+            share = Fraction(0) if whole else Fraction(order.quantity) / Fraction(intent.quantity)
+            return pair, _Factor(share, index, verdict)
+        if isinstance(verdict, Refuse):
+            refused.append(partial(Refused, intent, verdict.reason, verdict.detail))
+            continue
+        if factor is not None:
+            reason, detail = factor.told(index)
+            shrunk.append(Shrunk(intent, order.quantity, reason, detail))
+        elif isinstance(verdict, Shrink):
+            shrunk.append(Shrunk(intent, order.quantity, verdict.reason, verdict.detail))
+        approved.append(ApprovedIntent(order, order.client_id(account), GateSeal()))
+        facts = facts.after(order, limits)
+    return Review(tuple(approved), tuple(told() for told in refused), tuple(shrunk))
 
 
-def _refusal(
-    intent: Intent,
-    facts: GateFacts,
-    config: RiskConfig,
-    attributed: Mapping[SeriesKey, Decimal],
-    orders: int,
-    notional_usd: Decimal,
-) -> Refusal | None:
-    return (
-        _refusal_of_state(intent, facts)
-        or _refusal_of_form(intent, facts.markets[intent.key], facts.marks[intent.key], config)
-        or _refusal_of_size(intent, facts, config, attributed, orders, notional_usd)
-    )
+def _without_its_pair(
+    intent: Intent, index: int, factor: _Factor, facts: GateFacts, limits: Limits
+) -> Refused:
+    """Refuse a leg of a pair that may not be traded: for its own reason where it has one, else for the other leg's."""
+    _, verdict = _judge(intent, facts, limits, whole=True)
+    if isinstance(verdict, Refuse) and factor.index != index:
+        return Refused(intent, verdict.reason, verdict.detail)
+    return Refused(intent, *factor.told(index))
 
 
-def killed(intent: Intent, level: KillLevel) -> bool:
-    """Tell whether a kill level forbids an intent. Reduce-only never trades the trader's own position."""
-    if level is KillLevel.REDUCE_ONLY:
-        return not intent.reduce_only or intent.key.venue == INJECTIVE
-    return level is KillLevel.PAUSE
+def _judge(order: Intent, facts: GateFacts, limits: Limits, *, whole: bool) -> tuple[Intent, Verdict]:
+    """Ask every rule; return the order as it may be sent, and the verdict that decided on it.
+
+    `whole`: stop at the first rule that shrinks it, as its other legs must shrink before the next is asked.
+    """
+    decided: Verdict = ALLOW
+    for rule in RULES:
+        verdict = _ask(rule, order, facts, limits)
+        if isinstance(verdict, Refuse):
+            return order, verdict
+        if isinstance(verdict, Shrink):
+            most = facts.markets[order.key].quantise_quantity(verdict.quantity)
+            order, decided = replace(order, quantity=min(order.quantity, most)), verdict
+            if _too_little(order, facts):
+                return order, Refuse(Reason.BELOW_MINIMUM, f"left by {said(verdict.reason, verdict.detail)}")
+            if whole:
+                break
+    return order, decided
 
 
-def _refusal_of_state(intent: Intent, facts: GateFacts) -> Refusal | None:
-    """Is the daemon in a state to send anything, and is this market known?"""
-    if killed(intent, facts.kill):
-        return Refusal.KILLED
-    if intent.hashes != facts.loaded:
-        return Refusal.HASH_MISMATCH
-    if not facts.reconciled:
-        return Refusal.NOT_RECONCILED
-    if intent.key not in facts.markets:
-        return Refusal.UNKNOWN_MARKET
-    if intent.key not in facts.marks:
-        return Refusal.STALE_PRICE
-    return None
+def _too_little(order: Intent, facts: GateFacts) -> bool:
+    """Tell whether what is left of an order is less than the venue takes."""
+    market = facts.markets[order.key]
+    return order.quantity <= 0 or facts.usd(order.key, order.quantity) < market.min_notional_usd
 
 
-def _refusal_of_form(intent: Intent, market: Market, mark: Decimal, config: RiskConfig) -> Refusal | None:
-    """Is the order well formed for its venue and near the market?"""
-    numbers = (intent.quantity, intent.worst_price, intent.reference_price, mark)
-    if not all(n.is_finite() and n > 0 for n in numbers):
-        return Refusal.BAD_NUMBER
-    if intent.quantity % market.quantity_step or intent.worst_price % market.price_tick:
-        return Refusal.BAD_NUMBER
-    if intent.quantity * mark < market.min_notional_usd:
-        return Refusal.BELOW_MINIMUM
-    collar = config.price_collar_bp / 10_000 * mark + market.price_tick
-    if (intent.worst_price - mark) * intent.side.sign > collar:
-        return Refusal.PRICE_COLLAR
-    return None
+def _ask(rule: Rule, order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
+    """Ask one rule; what cannot be computed (a NaN, an overflow) never passes."""
+    try:
+        return rule(order, facts, limits)
+    except ArithmeticError:
+        return Refuse(Reason.BAD_NUMBER, f"{rule.__name__} cannot be computed")
 
 
-def _refusal_of_size(
-    intent: Intent,
-    facts: GateFacts,
-    config: RiskConfig,
-    attributed: Mapping[SeriesKey, Decimal],
-    orders: int,
-    notional_usd: Decimal,
-) -> Refusal | None:
-    """Is the market open, the order within the limits? Not asked where the daemon's own part only goes towards zero."""
-    held = attributed.get(intent.key, Decimal(0))
-    if reduces(held, intent.signed_quantity):
+def _pair(intent: Intent, facts: GateFacts) -> Pair | None:
+    """Return the pair of which an order opens a leg; None for one that stands alone or closes."""
+    held = facts.held(intent.key)
+    if intent.purpose not in PAIRED or not held.is_finite() or not intent.quantity.is_finite():
         return None
-    if intent.key in facts.closed:
-        return Refusal.VENUE_CLOSED
-    usd = intent.quantity * facts.marks[intent.key]  # at the mark, whatever price the plan refers to
-    if usd > config.depth_share * facts.markets[intent.key].costs.depth_usd:
-        return Refusal.TOO_DEEP
-    symbol = intent.key.symbol
-    after = dict(attributed) | {intent.key: held + intent.signed_quantity}
-    own = facts.own.get(symbol, Decimal(0))
-    if cap_usage(symbol, own, after) > facts.cap * abs(own):
-        return Refusal.OVER_CAP
-    if intent.key.venue != INJECTIVE and _venue_usd(intent.key.venue, after, facts.marks) > (
-        config.max_leverage * facts.collateral_usd.get(intent.key.venue, Decimal(0))
-    ):
-        return Refusal.OVER_LEVERAGE
-    if orders >= config.max_orders_per_hour:
-        return Refusal.ORDER_RATE
-    if notional_usd + usd > facts.max_notional_per_hour_usd:
-        return Refusal.NOTIONAL_RATE
-    return None
+    return None if reduces(held, intent.signed_quantity) else (intent.key.symbol, intent.purpose)
 
 
-def _venue_usd(
-    venue: str, attributed: Mapping[SeriesKey, Decimal], marks: Mapping[SeriesKey, Decimal]
-) -> Decimal:
-    """Gross notional of the daemon's legs at a venue; infinite when one of them cannot be priced."""
-    total = Decimal(0)
-    for key, quantity in attributed.items():
-        if key.venue == venue and quantity != 0:
-            total += abs(quantity) * marks.get(key, Decimal("Infinity"))
-    return total
+def _scaled(intent: Intent, facts: GateFacts, factors: dict[Pair, _Factor]) -> Intent:
+    """Return an order at its pair's factor, rounded towards zero to the market's step."""
+    pair, market = _pair(intent, facts), facts.markets.get(intent.key)
+    factor = factors.get(pair) if pair else None
+    if factor is None or market is None:
+        return intent
+    steps = Fraction(intent.quantity) * factor.share // Fraction(market.quantity_step)
+    return replace(intent, quantity=steps * market.quantity_step)

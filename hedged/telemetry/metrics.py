@@ -86,6 +86,19 @@ class Metrics:
         self.refusals = Counter(
             "hedged_refusals", "intents the gate refused, by reason", ["reason"], registry=r
         )
+        self.shrinks = Counter(
+            "hedged_shrinks", "intents the gate approved smaller, by reason", ["reason"], registry=r
+        )
+        self.hedge_pnl = Gauge(
+            "hedged_hedge_pnl_usd", "hedges all told: basis, funding, costs; > 0 earned", registry=r
+        )
+        self.hedge_loss = Gauge(
+            "hedged_hedge_loss_usd", "lost since 00:00 UTC (day) or since the best moment of 30 days (drawdown)",
+            ["since"], registry=r,
+        )  # fmt: skip
+        self.loss_limit = Gauge(
+            "hedged_loss_limit_reached", "1 while only reductions are sent, as too much was lost", registry=r
+        )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
 

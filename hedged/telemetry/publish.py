@@ -55,11 +55,18 @@ def publish(
         if "expected_funding_usd" in body:
             metrics.expected_funding.labels(symbol).set(body["expected_funding_usd"])
     for refused in report.review.refused:
-        metrics.refusals.labels(refused.refusal).inc()
+        metrics.refusals.labels(refused.reason).inc()
+    for shrunk in report.review.shrunk:
+        metrics.shrinks.labels(shrunk.reason).inc()
     for approved in report.review.approved:
         metrics.orders.labels(approved.intent.key.venue, approved.intent.purpose).inc()
     for fill in report.fills:
         metrics.fees.inc(max(0.0, float(fill.execution.fee_usd)))
+    losses = report.pnl.losses
+    metrics.hedge_pnl.set(report.pnl.total_usd)
+    metrics.hedge_loss.labels("day").set(losses.day_usd)
+    metrics.hedge_loss.labels("drawdown").set(losses.drawdown_usd)
+    metrics.loss_limit.set(bool(report.loss_limit))
     _publish_funding(report, metrics)
 
 

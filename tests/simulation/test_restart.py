@@ -71,7 +71,7 @@ def test_a_kill_latch_outlives_the_restart(tmp_path: Path, monkeypatch: pytest.M
     app = live(settings, START_MS, START_MS + DAY_MS, monkeypatch)
     assert app.cycle.kill is KillLevel.PAUSE
     assert not store.fills()
-    assert {r.refusal for r in app.progress.last.review.refused} <= {"killed"} if app.progress.last else False
+    assert {r.reason for r in app.progress.last.review.refused} <= {"killed"} if app.progress.last else False
 
 
 def test_a_changed_configuration_changes_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,26 @@ def test_a_key_that_may_withdraw_and_an_empty_account_are_pointed_out(venue: str
     on(venue, script, prepare=prepare)
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_position_says_where_it_is_liquidated(venue: str) -> None:
+    """If this fails, the gate adds to a leg that is about to be liquidated, or trusts a clock nobody compared."""
+
+    async def script(rigged: Rig) -> None:
+        rigged.hold("-1")
+        told = (await rigged.trading.positions())["BTC"]
+        assert told.liquidation_price is not None
+        assert float(told.liquidation_price) == pytest.approx(
+            float(rigged.engine.liquidation("BTC")), rel=1e-3
+        )
+        assert told.liquidation_price > told.entry_price
+        assert rigged.trading.clock_offset_ms is not None
+        assert abs(rigged.trading.clock_offset_ms) < 5_000
+        rigged.trading.offset.doubt()
+        assert rigged.trading.clock_offset_ms is None
+
+    on(venue, script)
+
+
 @pytest.mark.parametrize("venue", EVERY)
 def test_a_wrong_key_is_named_and_never_shown(venue: str) -> None:
     """If this fails, the operator does not learn which key is wrong, or the log learns the key."""

@@ -1,6 +1,7 @@
 """What the adapter reads of the sandbox over real gRPC: markets, funding, the account; by polls and by the stream."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +52,30 @@ def test_the_rules_of_a_market_are_the_chains() -> None:
     asyncio.run(main())
 
 
+def test_post_only_mode_and_the_clock_are_known() -> None:
+    """If this fails, hedges are planned on a chain that fills none, or by a clock that nobody compared with its own."""
+
+    async def main() -> None:
+        async with InjectiveSandbox(STILL) as sandbox, reading(sandbox) as reader:
+            assert reader.data.clock_offset_ms is None
+            await sandbox.chain.next_block()
+            await reader.data.snapshot()
+            await reader.data.details()
+            assert reader.data.restriction == ""
+            assert reader.data.clock_offset_ms is not None
+            assert abs(reader.data.clock_offset_ms) < 5_000
+            sandbox.faults.post_only_mode = True
+            await sandbox.chain.next_block()
+            await reader.data.details()
+            assert "post-only mode" in reader.data.restriction
+            sandbox.faults.post_only_mode = False
+            await sandbox.chain.next_block()
+            await reader.data.snapshot()
+            assert reader.data.restriction == ""
+
+    asyncio.run(main())
+
+
 def test_open_interest_is_told_once_not_twice() -> None:
     """If this fails, Injective looks twice as large as every other venue."""
 
@@ -80,10 +105,20 @@ def test_the_account_is_read_without_a_key() -> None:
             chain.seed_position(SUBACCOUNT, "INJ", Decimal("-100"), sandbox.markets["INJ"].mark)
             await chain.next_block()
             positions = await reader.account.positions()
-            assert positions == {
-                "BTC": Position(BTC, Decimal("0.5"), mark),
-                "INJ": Position(INJ, Decimal("-100"), sandbox.markets["INJ"].mark),
-            }
+            ratio = sandbox.markets["BTC"].rules.maintenance_margin_ratio
+            liquidated = (
+                mark * (1 - Decimal(1) / 3) / (1 - ratio)
+            )  # a sixth of a coin's price behind half a coin
+            margin, told = positions["BTC"].margin_usd, positions["BTC"].liquidation_price
+            assert margin == pytest.approx(mark / 6)
+            assert told == pytest.approx(liquidated)
+            assert replace(positions["BTC"], margin_usd=None, liquidation_price=None) == (
+                Position(BTC, Decimal("0.5"), mark)
+            )
+            assert (positions["INJ"].quantity, positions["INJ"].entry_price) == (
+                -100,
+                sandbox.markets["INJ"].mark,
+            )
             balance = await reader.account.balance()
             margins = sum(m.positions[SUBACCOUNT].margin for m in sandbox.markets.values())
             assert balance.total_usd == pytest.approx(10_000 + margins)

@@ -44,7 +44,13 @@ class Account:
                 sign = {"long": 1, "short": -1}[row["side"]]
                 quantity = perpetual.coins(row["contracts"]) * sign
                 entry = decimal_of(float(row["entryPrice"]))
-                found[perpetual.symbol] = Position(SeriesKey(self._venue, perpetual.symbol), quantity, entry)
+                liquidated = row.get("liquidationPrice")  # a venue that sees none tells nothing, or 0
+                found[perpetual.symbol] = Position(
+                    SeriesKey(self._venue, perpetual.symbol),
+                    quantity,
+                    entry,
+                    liquidation_price=decimal_of(float(liquidated)) if liquidated else None,
+                )
         if foreign - self._said:
             self._said = frozenset(foreign)
             log.warning("positions_not_protected", venue=self._venue, markets=sorted(foreign))

@@ -99,6 +99,11 @@ class CexTrading:
         self._sent: dict[str, _Sent] = {}
         self._touched: set[str] = set()
 
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the exchange's, ms; None while it is not known."""
+        return None if self.offset.doubted else self.offset.offset_ms
+
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
         await self._ready()

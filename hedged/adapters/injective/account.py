@@ -5,7 +5,7 @@ as collateral too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -80,10 +80,20 @@ class InjectiveAccount:
             self._said = frozenset(self.foreign)
             log.warning("positions_not_protected", markets=self.foreign)
         self.holdings = {known[i]: holding for i, holding in held.items() if i in known}
-        return {
-            symbol: Position(SeriesKey(INJECTIVE, symbol), h.quantity, h.entry_price)
-            for symbol, h in sorted(self.holdings.items())
-        }
+        return {symbol: self._position(symbol, holding) for symbol, holding in sorted(self.holdings.items())}
+
+    def _position(self, symbol: str, holding: Holding) -> Position:
+        """Tell a holding, with margin and liquidation price where the market's cumulative funding is known."""
+        plainly = Position(SeriesKey(INJECTIVE, symbol), holding.quantity, holding.entry_price)
+        ticker = self._data.tickers[symbol]
+        if ticker.state is None:
+            return plainly
+        ratio, funding = ticker.perpetual.market.maintenance_margin_ratio, ticker.state.cumulative_funding
+        return replace(
+            plainly,
+            margin_usd=holding.adjusted_margin(funding),
+            liquidation_price=holding.liquidation_price(ratio, funding),
+        )
 
     async def balance(self) -> Balance:
         """Return the collateral: coins, plus what all positions would give back at their marks."""

@@ -1,6 +1,7 @@
 """The `MarketData` port on Injective: a board kept current by polls and the stream, its past filled in once."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -27,6 +28,8 @@ FRESH_MS = 1_000
 """A state younger than this is not asked for again."""
 LAG_MS = 30 * SECOND_MS
 """A node whose latest block is older than this lags, or its chain stands still: what it says is not the present."""
+HEADS = 8
+"""So many of the latest blocks are looked at to tell how far this machine's clock is from the chain's."""
 SILENT_MS = 60 * SECOND_MS
 """Once nobody has answered for so long, what is remembered is not told as the present any more."""
 
@@ -55,8 +58,25 @@ class InjectiveData:
         self._strange: set[str] = set()  # market ids that could not be read
         self._lock = asyncio.Lock()
         self._polled_ms = 0
+        self._behind_ms: deque[int] = deque(maxlen=HEADS)
+        self._height, self._post_only_until = 0, 0
         self._fed = False
         self.tickers: dict[str, Ticker] = {}
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the chain's, ms; None before the first answer.
+
+        A block's age and the way to the node only add to it, so the smallest of the last answers is nearest to it.
+        """
+        return min(self._behind_ms, default=None)
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now: post-only mode, as after an upgrade; empty while they can."""
+        if self._height >= self._post_only_until:
+            return ""
+        return f"Injective takes only orders that rest, until block {self._post_only_until} (post-only mode)"
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Tell only these symbols from now on: what nobody holds needs no depth and no history."""
@@ -163,6 +183,8 @@ class InjectiveData:
                 f"Injective, a node has changed to chain {head.chain_id!r}: the next one is asked"
             )
         behind_ms = self._clock.now_ms() - head.ts_ms
+        self._behind_ms.append(behind_ms)
+        self._height = head.height
         if behind_ms > self._lag_ms:
             why = f"its latest block {head.height} is {behind_ms / SECOND_MS:.0f} s old"
             self.chain.channel.blame(why)
@@ -203,8 +225,11 @@ class InjectiveData:
             log.warning("market_unreadable", ticker=full.market.ticker, error=str(error))
 
     async def details(self) -> None:
-        """Ask for depth and open interest of the markets that are told. Raises Retryable."""
-        await asyncio.gather(*(self._detail(self.tickers[symbol]) for symbol in self.symbols))
+        """Ask for depth and open interest of the markets that are told, and for the mode. Raises Retryable."""
+        await asyncio.gather(self._mode(), *(self._detail(self.tickers[symbol]) for symbol in self.symbols))
+
+    async def _mode(self) -> None:
+        self._post_only_until = await self.chain.post_only_until()
 
     async def _detail(self, ticker: Ticker) -> None:
         state, perpetual = ticker.state, ticker.perpetual

@@ -5,6 +5,7 @@ is filled by the paper venue. Positions, money and funding are the sum of both.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hedged.adapters.injective.account import InjectiveAccount
@@ -45,8 +46,21 @@ class PaperBook:
         self._funded: dict[Moment, int] = {}
         self._funded_usd, self._funded_to_ms = Decimal(0), 0
 
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the chain's, ms; None before the first answer."""
+        return self._data.clock_offset_ms
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now; empty while they can."""
+        return self._data.restriction
+
     async def positions(self) -> Mapping[str, Position]:
-        """Return the sum of both by symbol, in markets that are watched; the paper venue follows the real book."""
+        """Return the sum of both by symbol, in markets that are watched; the paper venue follows the real book.
+
+        The liquidation price is the real position's, and so is the margin, less what a simulated cut would have freed.
+        """
         real = await self._account.positions()
         now_ms = self._clock.now_ms()
         for symbol in sorted({*real, *self._real}):
@@ -57,7 +71,8 @@ class PaperBook:
                 entry = real[symbol].entry_price if symbol in real else price
                 self._paper.seed(symbol, change, entry, now_ms)
                 self._real[symbol] = held
-        return await self._paper.positions()
+        both = await self._paper.positions()
+        return {s: _margined(position, real[s]) if s in real else position for s, position in both.items()}
 
     async def balance(self) -> Balance:
         """Return the real collateral with the profit of the simulated trades."""
@@ -146,6 +161,12 @@ class PaperBook:
         if found is None:
             raise Retryable(f"Injective shows no market for {symbol}, in which the account has traded")
         return found[1]
+
+
+def _margined(both: Position, real: Position) -> Position:
+    share = min(Decimal(1), abs(both.quantity / real.quantity))
+    margin = None if real.margin_usd is None else real.margin_usd * share
+    return replace(both, margin_usd=margin, liquidation_price=real.liquidation_price)
 
 
 def _moment(settlement: Settlement) -> Moment:

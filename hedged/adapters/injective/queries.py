@@ -41,6 +41,12 @@ class ChainQueries:
         with asking("derivative markets"):
             return list((await self._exchange.DerivativeMarkets(request)).markets)
 
+    async def post_only_until(self) -> int:
+        """Return the height below which the exchange takes only orders that rest; 0 where it was never in that mode."""
+        with asking("exchange parameters"):
+            answer = await self._exchange.QueryExchangeParams(query_pb2.QueryExchangeParamsRequest())
+            return int(answer.params.post_only_mode_height_threshold)
+
     async def depth_usd(self, perpetual: Perpetual, mid: Decimal) -> tuple[Decimal, Decimal]:
         """Return the notional resting within 50 bp of `mid`, bids and asks."""
         request = query_pb2.QueryDerivativeOrderbookRequest(market_id=perpetual.market_id, limit=LEVELS)

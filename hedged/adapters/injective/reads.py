@@ -33,6 +33,16 @@ class AccountReader(Protocol):
 class Rules(Protocol):
     """The markets as they are now."""
 
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the chain's, ms; None before that is known."""
+        ...
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now; empty while they can."""
+        ...
+
     async def perpetual(self, symbol: str) -> tuple[Perpetual, Decimal] | None:
         """Return a market and its mark; None where there is none."""
         ...

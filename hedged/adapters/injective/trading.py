@@ -57,6 +57,16 @@ class InjectiveTrading:
         self._leverage = leverage
         self._outcomes = Outcomes(reader, orders, fills, transactions, past, clock, patience)
 
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """This machine's clock − the chain's, ms; None before that is known."""
+        return self._rules.clock_offset_ms
+
+    @property
+    def restriction(self) -> str:
+        """Why no order of ours can fill now; empty while they can."""
+        return self._rules.restriction
+
     async def positions(self) -> Mapping[str, Position]:
         """Return all open positions by symbol. Raises Retryable when unknown."""
         return await self._outcomes.positions()

@@ -12,6 +12,7 @@ from hedged.config import RiskConfig
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.execution.diff import intents_for
+from hedged.risk.exposure import reduces
 from hedged.strategy.snapshot import DesiredPosition
 
 RISK = RiskConfig()
@@ -84,15 +85,25 @@ def test_a_change_of_sign_stops_at_zero() -> None:
     assert signed(diff({THERE: 4}, {THERE: 0})) == [(THERE, 4)]
 
 
-def test_an_order_takes_only_its_share_of_the_book() -> None:
-    """If this fails, a large change sweeps the book, or the gate refuses it for ever and nothing is ever done."""
+def test_a_reduction_takes_only_its_share_of_the_book() -> None:
+    """If this fails, closing a large leg sweeps a thin book; openings are the gate's to cut."""
     thin = {THERE: market(THERE, depth_usd=Decimal(1_000))}  # a quarter of it: 2.5 coins at 100
-    held, steps = Decimal(0), []
+    held, steps = Decimal(-6), []
     for _ in range(5):
-        orders = diff({THERE: -6}, {THERE: held}, thin)
+        orders = diff({THERE: 0}, {THERE: held}, thin)
         steps += [order.signed_quantity for order in orders]
         held += sum((order.signed_quantity for order in orders), Decimal(0))
-    assert steps == [Decimal("-2.5"), Decimal("-2.5"), Decimal("-1")]
+    assert steps == [Decimal("2.5"), Decimal("2.5"), Decimal("1")]
+    assert signed(diff({THERE: -6}, {}, thin)) == [(THERE, -6)]
+
+
+def test_a_leg_moves_to_another_venue_in_step() -> None:
+    """If this fails, a thin book at one venue leaves a relocation twice as large, or a bare cut, for a cycle."""
+    thin = MARKETS | {THERE: market(THERE, depth_usd=Decimal(1_000))}  # a quarter of it: 2.5 coins at 100
+    there_to_other = diff({THERE: 0, OTHER: 6}, {HERE: -6, THERE: 6}, thin)
+    assert signed(there_to_other) == [(THERE, Decimal("-2.5")), (OTHER, Decimal("2.5"))]
+    other_to_there = diff({THERE: 6, OTHER: 0}, {HERE: -6, OTHER: 6}, thin)
+    assert signed(other_to_there) == [(OTHER, Decimal("-2.5")), (THERE, Decimal("2.5"))]
 
 
 @pytest.mark.parametrize("missing", ["mark", "market"])
@@ -124,7 +135,8 @@ def test_orders_are_well_formed(
         assert abs(order.worst_price - mark) <= collar
         assert (order.worst_price - mark) * order.side.sign >= -rules.price_tick
         assert order.quantity * mark >= rules.min_notional_usd
-        assert order.quantity * mark <= RISK.depth_share * rules.costs.depth_usd
+        if reduces(held[order.key], order.signed_quantity):  # the gate cuts the others
+            assert order.quantity * mark <= RISK.depth_share * rules.costs.depth_usd
 
 
 @given(desired=books, held=books)

@@ -19,6 +19,7 @@ from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
+from hedged.risk.facts import OpenOrder
 
 
 @dataclass
@@ -483,4 +484,40 @@ def test_the_traders_own_trades_on_injective_leave_the_cut_alone(rig: Rig) -> No
         assert state.attributed == {HERE: Decimal(-4)}
         assert state.own == {"BTC": Decimal(13)}
 
+    rig.life(script)
+
+
+def test_what_may_still_fill_is_told_with_its_size(rig: Rig) -> None:
+    """If this fails, the gate does not count an order of unknown outcome, and the cap is exceeded when it fills."""
+
+    async def script(desk: Desk) -> None:
+        rig.there.place_errors, rig.there.broken = [OutcomeUnknown("timeout")], {"lookup": Retryable("503")}
+        await desk.send(intent(THERE, -3))
+        assert desk.executor.open_orders() == (OpenOrder(THERE, Decimal(-3)),)
+
+    async def again(desk: Desk) -> None:
+        assert desk.executor.open_orders() == (OpenOrder(THERE, Decimal(-3)),), "a restart knows it too"
+        rig.there.broken.clear()
+        await desk.executor.resolve()
+        assert desk.executor.open_orders() == ()
+
+    rig.life(script)
+    rig.life(again)
+
+
+def test_the_account_is_told_with_what_backs_it(rig: Rig) -> None:
+    """If this fails, the gate does not know free collateral, positions, clocks or modes, and allows too much."""
+
+    class Telling(FakeVenue):
+        clock_offset_ms = 1_234
+        restriction = "post-only mode"
+
+    async def script(desk: Desk) -> None:
+        state = await desk.look()
+        assert state.free_usd == dict.fromkeys(rig.venues, Decimal(10_000))
+        assert state.positions[HERE].quantity == 10
+        assert state.clock_offsets_ms == {"bybit": 1_234}
+        assert state.restricted == {"bybit": "post-only mode"}
+
+    rig.venues["bybit"] = Telling("bybit")
     rig.life(script)

@@ -1,0 +1,26 @@
+"""The kill latch: what each of its levels still lets through."""
+
+from enum import IntEnum
+
+from hedged.domain.market import INJECTIVE
+from hedged.domain.orders import Intent
+
+
+class KillLevel(IntEnum):
+    """What the kill latch still lets through."""
+
+    NONE = 0
+    REDUCE_ONLY = 1  # only orders that reduce a hedge leg at its venue
+    PAUSE = 2  # nothing
+
+    @property
+    def label(self) -> str:
+        """The level as it is written on the command line."""
+        return self.name.lower().replace("_", "-")
+
+
+def killed(intent: Intent, level: KillLevel) -> bool:
+    """Tell whether a kill level forbids an intent. Reduce-only never trades the trader's own position."""
+    if level is KillLevel.REDUCE_ONLY:
+        return not intent.reduce_only or intent.key.venue == INJECTIVE
+    return level is KillLevel.PAUSE
