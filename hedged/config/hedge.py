@@ -118,7 +118,7 @@ class RiskConfig(Section):
     )
     max_forecast_age_s: int = Field(7_200, ge=60, description="an older forecast opens nothing")
     open_on_stand_in: bool = Field(
-        False, description="may anything be opened on the word of the stand-in forecaster?"
+        True, description="may anything be opened on the word of the stand-in forecaster?"
     )
     max_venue_failures: int = Field(
         2, ge=0, description="more failures of a venue within an hour: nothing is opened there"

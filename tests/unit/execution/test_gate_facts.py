@@ -83,7 +83,8 @@ def test_failures_count_for_an_hour() -> None:
 
 def test_the_plan_knows_where_nothing_can_be_opened() -> None:
     """If this fails, every cycle plans a leg that the gate refuses, instead of the next best one."""
-    kept = keeper()
+    strict = parse_config({"risk": {"open_on_stand_in": False}})
+    kept = GateFactsKeeper.of(strict, Decimal(1_000), HASHES)
     held_back = kept.held_back(told(kept))
     assert set(held_back) == {THERE, OTHER}
     assert held_back[THERE] == "model_unhealthy (binance:BTC was forecast by the stand-in, ewma)"

@@ -101,8 +101,8 @@ PERMISSION: list[Case] = [
     (Reason.STALE_FORECAST, intent(), facts(forecast_made_ms=NOW_MS + 1), LIMITS),  # of the future
     (Reason.MODEL_UNHEALTHY, intent(THERE, -1), facts(forecast_by={HERE: "ensemble"}), LIMITS),
     (Reason.MODEL_UNHEALTHY, intent(THERE, -1), facts(forecast_by={THERE: "ensemble"}), LIMITS),
-    (Reason.MODEL_UNHEALTHY, intent(), facts(forecast_by={HERE: "ewma"}), LIMITS),
-    (None, intent(), facts(forecast_by={HERE: "ewma"}), limits(open_on_stand_in=True)),
+    (Reason.MODEL_UNHEALTHY, intent(), facts(forecast_by={HERE: "ewma"}), limits(open_on_stand_in=False)),
+    (None, intent(), facts(forecast_by={HERE: "ewma"}), LIMITS),
     (Reason.NEAR_SETTLEMENT, intent(), facts(settles_ms={HERE: NOW_MS + 10_000}), LIMITS),
     (None, intent(), facts(settles_ms={HERE: NOW_MS + 10_001, THERE: NOW_MS + 1}), LIMITS),
     (None, intent(), facts(settles_ms={HERE: NOW_MS}), LIMITS),  # past: it cannot be filled before any more
