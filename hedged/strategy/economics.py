@@ -32,12 +32,11 @@ and .74 of 2025, unseen when they were chosen; without a worth at the horizon's 
 class Leg:
     """One possible leg of one market, per USD.
 
-    `saving`: (n_scenarios,) over the whole horizon, before costs; `mean_saving` is its mean. `value`: (n_scenarios,)
-    saving and the worth at the horizon's end; `mean_value` is its mean. `trade_cost`: fees and half-spreads of opening
-    or closing it; `capital_cost`: charge on the margin that opening ties up over the horizon; `impact_per_usd`: what a
-    change costs on top, per USD and per USD of the change. `protects`: funding that it is held against, over the
-    horizon and the time after it: what the own position is expected to pay or the leg to save or to be worth, whichever
-    is most.
+    `saving`: (n_scenarios,) over the whole horizon, less the charge on the margin that the leg ties up, before costs of
+    trading; `mean_saving` is its mean. `trade_cost`: fees and half-spreads of opening or closing it; `impact_per_usd`:
+    what a change costs on top, per USD and per USD of the change. `value`: (n_scenarios,) saving and the worth at the
+    horizon's end; `mean_value` is its mean. `protects`: funding that it is held against, over the horizon and the time
+    after it: what the own position is expected to pay or the leg to save or to be worth, whichever is most.
     """
 
     kind: str
@@ -45,17 +44,11 @@ class Leg:
     now_usd: float
     saving: NDArray[np.float64]
     trade_cost: float
-    capital_cost: float
     mean_saving: float
     impact_per_usd: float
     value: NDArray[np.float64]
     mean_value: float
     protects: float = 0.0
-
-    @property
-    def open_cost(self) -> float:
-        """Cost of one more USD of the leg."""
-        return self.trade_cost + self.capital_cost
 
 
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
@@ -77,16 +70,19 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
         rates[1 + 2 * i], usual[1 + 2 * i] = there, usual_there
         rates[2 + 2 * i], usual[2 + 2 * i] = here - there, usual[0] - usual_there
     rates *= state.side
+    # margin is tied up for as long as a leg is held: its charge comes off every hour that is saved
+    charge = np.where([kind == CUT for kind, _ in kinds], 0.0, settings.capital_rate_per_year / (365 * 24))
+    charge /= settings.max_leverage
+    rates -= charge[:, None]
     saving = hours * rates
-    after = settings.tail_h * (CARRY * rates + (1 - CARRY) * state.side * usual[:, None])
+    after = settings.tail_h * (CARRY * rates + (1 - CARRY) * (state.side * usual - charge)[:, None])
     value = saving + np.clip(after, -trade[:, None], trade[:, None])
     mean_saving, mean_value = saving.mean(axis=1), value.mean(axis=1)
     whole = mean_saving + after.mean(axis=1)
     protects = np.maximum.reduce([whole, np.full_like(whole, whole[0]), mean_value, np.zeros_like(whole)])
-    capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
     return [
         Leg(
-            kind, venue, _now_usd(state, kind, venue), saving[i], float(trade[i]), 0.0 if kind == CUT else capital,
+            kind, venue, _now_usd(state, kind, venue), saving[i], float(trade[i]),
             float(mean_saving[i]), sum(c.impact_per_usd2 for c in traded[i]), value[i], float(mean_value[i]),
             float(protects[i]),
         )
@@ -142,7 +138,6 @@ def confidences(legs: Sequence[Leg], sizes_usd: NDArray[np.float64]) -> NDArray[
     size = np.where(sizes_usd > 0, sizes_usd, 1.0)
     change = size - np.where(sizes_usd > 0, now, 0.0)
     per_usd = np.array([leg.trade_cost for leg in legs])
-    per_usd = np.where(change > 0, per_usd + np.array([leg.capital_cost for leg in legs]), per_usd)
     cost = per_usd * np.abs(change) + np.array([leg.impact_per_usd for leg in legs]) * change**2
     value = np.stack([leg.value for leg in legs])
     out: NDArray[np.float64] = (value * size[:, None] - cost[:, None] > 0).mean(axis=1)

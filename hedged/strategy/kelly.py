@@ -84,10 +84,8 @@ def _candidates(state: PlannerState, legs: tuple[tuple[Leg, ...], ...]) -> NDArr
         held = [leg for leg in of if leg.now_usd > 0 and leg.kind != OPPOSITE]
         worst = min((leg.mean_value + _beyond(leg, symbol) for leg in held), default=np.inf)
         for leg in of:
-            replaces = (
-                leg.kind != OPPOSITE and leg.mean_value - leg.capital_cost - _beyond(leg, symbol) > worst
-            )
-            pays = leg.mean_value > leg.open_cost or replaces
+            replaces = leg.kind != OPPOSITE and leg.mean_value - _beyond(leg, symbol) > worst
+            pays = leg.mean_value > leg.trade_cost or replaces
             out.append(leg.now_usd > 0 or (pays and may_grow(leg, symbol)))
     return np.array(out)
 

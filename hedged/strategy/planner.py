@@ -46,7 +46,7 @@ def _plan_symbol(
     plans = [
         LegPlan(
             leg.kind, leg.venue, leg.now_usd, full, target, sure, leg.mean_saving * target,
-            leg.open_cost, leg.mean_saving, leg.mean_value - leg.mean_saving, leg.protects,
+            leg.trade_cost, leg.mean_saving, leg.mean_value - leg.mean_saving, leg.protects,
         )
         for leg, full, sure, target in zip(
             legs,

@@ -4,10 +4,9 @@ minimise  cost(h − h_now) − E[value(h)] + ½·λ·Var[PnL(h) − PnL(unchang
 subject to the cap, the delta band, collateral × leverage per venue and the equity at risk.
 
 Variables: leg sizes; for each position that is held an up (what it grows by), which its absolute-value cost is made
-of; for each leg that is held a growth, on which the charge on tied-up margin is paid. Where nothing is held a leg's
-costs are linear in its size and need neither. Everything is in units of `scale` USD and basis points, so that the
-programme is well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point method), whose dense form
-takes these few hundred variables faster than a sparse one can order them.
+of. Where nothing is held a leg's cost is linear in its size and needs none. Everything is in units of `scale` USD and
+basis points, so that the programme is well conditioned. Solved by PIQP (Schwan et al. 2023, a proximal interior-point
+method), whose dense form takes these few hundred variables faster than a sparse one can order them.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ Array = NDArray[np.float64]
 class Programme:
     """`variance` (legs, legs): λ·Var; `impact` (legs, legs) and `linear` (legs,): costs less value; `rows` (limits,
     legs) · sizes ≤ `limits`; `books` (held, legs): positions that are held, `today` (held,) what they are, `per_change`
-    (held,) what a change of them costs; `growing`: indices of held legs, `capital` what their growth costs.
+    (held,) what a change of them costs.
     """
 
     scale: float
@@ -52,8 +51,6 @@ class Programme:
     books: Array
     today: Array
     per_change: Array
-    growing: NDArray[np.int64]
-    capital: Array
 
     def most(self) -> Array:
         """Return the size that each leg alone could have within the limits, 0 where that is next to nothing."""
@@ -74,28 +71,21 @@ class Programme:
         p = self.variance * root[:, None] * root + self.impact
         fixed = sizes.copy()
         fixed[free] = 0.0
-        held = [i for i, leg in enumerate(self.growing) if high[leg] > low[leg] + LEAST]
-        n, k, g = len(free), len(self.today), len(held)
-        at = {int(leg): i for i, leg in enumerate(free)}
-        quadratic = np.zeros((n + k + g, n + k + g))
+        n, k = len(free), len(self.today)
+        quadratic = np.zeros((n + k, n + k))
         quadratic[:n, :n] = p[np.ix_(free, free)]
-        linear = np.concatenate(
-            (self.linear[free] + p[free] @ fixed, 2 * self.per_change, self.capital[held])
-        )
+        linear = np.concatenate((self.linear[free] + p[free] @ fixed, 2 * self.per_change))
         linear[:n] -= self.books[:, free].T @ self.per_change
-        growth = np.zeros((g, n))
-        for i, leg in enumerate(self.growing[held]):
-            growth[i, at[int(leg)]] = 1.0
         bind = (self.rows[:, free] > 0).any(axis=1)
-        rows = np.zeros((bind.sum() + k + g, n + k + g))
+        rows = np.zeros((bind.sum() + k, n + k))
         rows[: bind.sum(), :n] = self.rows[np.ix_(bind, free)]
-        rows[bind.sum() :, :n] = np.concatenate((self.books[:, free], growth))
-        rows[bind.sum() :, n:] = -np.eye(k + g)
+        rows[bind.sum() :, :n] = self.books[:, free]
+        rows[bind.sum() :, n:] = -np.eye(k)
         # a limit that today's sizes already fill to the last digit must not make the programme infeasible
         room = np.maximum((self.limits - self.rows @ fixed)[bind], rows[: bind.sum(), :n] @ low[free] + LEAST)
-        limits = np.concatenate((room, self.today - self.books @ fixed, self.now[self.growing[held]]))
-        lows = np.concatenate((low[free], np.zeros(k + g)))
-        highs = np.concatenate((high[free], np.full(k + g, np.inf)))
+        limits = np.concatenate((room, self.today - self.books @ fixed))
+        lows = np.concatenate((low[free], np.zeros(k)))
+        highs = np.concatenate((high[free], np.full(k, np.inf)))
         found = _solved(quadratic * IN_BP, linear * IN_BP, rows, limits, lows, highs)
         if found is None:
             return None
@@ -127,13 +117,12 @@ def programme(state: PlannerState, legs: Sequence[Sequence[Leg]]) -> Programme:
     flat = [(i, leg) for i, of in enumerate(legs) for leg in of]
     scale = max(symbol.own_usd for symbol in state.symbols)
     books, today, per_change, linear, impact = _books(state, legs, scale)
-    linear += np.array([(leg.capital_cost if leg.now_usd == 0 else 0.0) - leg.mean_value for _, leg in flat])
+    linear -= np.array([leg.mean_value for _, leg in flat])
     now = np.array([leg.now_usd for _, leg in flat]) / scale
-    growing = np.flatnonzero(now > 0)
     rows, limits = _limits(state, flat)
     return Programme(
         scale, now, _variance(state, flat) * scale / state.settings.equity_usd, impact, linear, rows, limits / scale,
-        books, today, per_change, growing, np.array([flat[j][1].capital_cost for j in growing]),
+        books, today, per_change,
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def _told(
     rule = _rule_of(leg, plan, symbol, settings, bound, plans)
     return replace(
         plan, rule=rule, why=_why(rule, leg, plan, symbol, settings),
-        break_even_h=leg.open_cost / saving * settings.horizon_h if saving > 0 else float("inf"),
+        break_even_h=leg.trade_cost / saving * settings.horizon_h if saving > 0 else float("inf"),
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def _rule_of(
         return Rule.PLAN  # held: it stays or shrinks by what that is worth
     if leg.mean_value <= 0:
         return Rule.NO_SAVING
-    if not wanted and leg.mean_value <= leg.open_cost:
+    if not wanted and leg.mean_value <= leg.trade_cost:
         return Rule.COST
     if not may_grow(leg, symbol):
         return Rule.VENUE_CLOSED

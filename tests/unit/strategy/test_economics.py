@@ -26,10 +26,10 @@ KNOTS = ((0.50, 0.25), (0.80, 0.60))
 
 
 def leg(saving: list[float], now: float = 0.0) -> Leg:
-    """A leg that costs 10 bp to open, 5 of them for the margin, and 5 bp to close."""
+    """A leg that costs 10 bp to open or close."""
     array = np.array(saving)
     mean = float(array.mean())
-    return Leg(CUT, INJECTIVE, now, array, 0.0005, 0.0005, mean, 0.0, array, mean)
+    return Leg(CUT, INJECTIVE, now, array, 0.001, mean, 0.0, array, mean)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_more_confidence_is_never_less_hedge(a: float, b: float) -> None:
         ([0.001] * 4, 0, 100, 0.0),  # exactly its cost is not a saving
         ([0.0001, 0.0001, -0.0001, -0.0001], 100, 100, 0.5),  # holding costs nothing
         ([0.0001, -0.0001, -1, -1], 200, 100, 0.0),  # shrinking pays its closing cost
-        ([0.0007] * 4, 200, 100, 1.0),  # ... but no charge on margin that it sets free
+        ([0.0011] * 4, 200, 100, 1.0),  # ... which what is left may earn
         ([0.002, 0.002, 0.0005, -1], 0, 0, 0.5),  # of nothing, the first dollar is judged
         ([0.002, 0.002, 0.0005, -1], 100, 0, 0.5),
         ([0.0007, 0.0004, -1, -1], 100, 200, 0.25),  # half of the size is new: half of the cost
@@ -73,11 +73,9 @@ def test_what_the_legs_save(side: int) -> None:
     cut, opposite, relocate = legs_of(given_, SETTINGS)
     assert [one.kind for one in (cut, opposite, relocate)] == [CUT, OPPOSITE, RELOCATE]
     assert cut.mean_saving == pytest.approx(24 * 4_400 * BP_A_YEAR)
-    assert opposite.mean_saving == pytest.approx(24 * 900 * BP_A_YEAR)
-    assert relocate.mean_saving == pytest.approx(24 * 3_500 * BP_A_YEAR)
-    capital = 0.05 / (365 * 24) * 24 / 3
-    costs = [6e-4, 5e-4 + capital, 11e-4 + capital]
-    assert [one.open_cost for one in (cut, opposite, relocate)] == pytest.approx(costs)
+    margin = 0.05 / (365 * 24) * 24 / 3  # the charge on it, for as long as a leg is held elsewhere
+    assert opposite.mean_saving == pytest.approx(24 * 900 * BP_A_YEAR - margin)
+    assert relocate.mean_saving == pytest.approx(24 * 3_500 * BP_A_YEAR - margin)
     assert [one.trade_cost for one in (cut, opposite, relocate)] == pytest.approx([6e-4, 5e-4, 11e-4])
 
 
@@ -138,6 +136,6 @@ def test_a_spike_is_not_what_is_usual(side: int) -> None:
     *_, passing = legs_of(symbol(side=side, rates=spike, usual=calm), settings)
     *_, lasting = legs_of(symbol(side=side, rates=spike), settings)
     assert passing.mean_saving == lasting.mean_saving
-    after = 168 * (0.3 * 8_900 + 0.7 * 50) * BP_A_YEAR
+    after = 168 * ((0.3 * 8_900 + 0.7 * 50) * BP_A_YEAR - 0.05 / (365 * 24) / 3)
     assert passing.mean_value - passing.mean_saving == pytest.approx(min(after, passing.trade_cost))
     assert lasting.mean_value - lasting.mean_saving == pytest.approx(lasting.trade_cost)

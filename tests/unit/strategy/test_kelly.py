@@ -132,11 +132,6 @@ def objective(given_: PlannerState, legs: tuple[Leg, ...], sizes: np.ndarray) ->
                 then += sizes[:, j] * (1 if leg.kind == RELOCATE else -1)
         change = np.abs(then - today)
         cost += s.costs[venue].per_usd * change + s.costs[venue].impact_per_usd2 * change**2
-    hours = settings.horizon_h
-    capital = settings.capital_rate_per_year / (365 * 24) * hours / settings.max_leverage
-    for j, leg in enumerate(legs):
-        if leg.kind != CUT:
-            cost += capital * np.maximum(0.0, sizes[:, j] - leg.now_usd)
     delta = sizes @ np.array([float(leg.kind != RELOCATE) for leg in legs])
     variance = (delta * s.sigma) ** 2
     for j, leg in enumerate(legs):

@@ -76,5 +76,6 @@ def test_a_closed_venue_says_why() -> None:
 def test_what_a_leg_saves_costs_and_when_it_has_earned_that() -> None:
     """If this fails, the break-even that is shown is of another leg or horizon."""
     told = leg(state(), "relocate")
-    assert told.saving_per_usd == pytest.approx((4_400 - 900) * 1e-4 * 24 / (365 * 24))
+    margin = 0.05 / 3 * 24 / (365 * 24)
+    assert told.saving_per_usd == pytest.approx((4_400 - 900) * 1e-4 * 24 / (365 * 24) - margin)
     assert told.break_even_h == pytest.approx(24 * told.open_cost / told.saving_per_usd)
