@@ -60,7 +60,7 @@ def _plan_symbol(
         room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values()) - symbol.taken_usd
         plans = _within_cap(_without_round_trip(plans), room)
         plans = [
-            replace(p, expected_saving_usd=p.saving_per_usd * p.target_usd) if p.target_usd else p
+            p._replace(expected_saving_usd=p.saving_per_usd * p.target_usd) if p.target_usd else p
             for p in plans
         ]
     cut, positions = _positions(plans, symbol)
@@ -149,7 +149,7 @@ def _without_round_trip(plans: list[LegPlan]) -> list[LegPlan]:
     if short <= 0:
         return plans
     return [
-        replace(p, target_usd=max(p.target_usd, min(p.now_usd, p.target_usd + short))) if p.kind == CUT else p
+        p._replace(target_usd=max(p.target_usd, min(p.now_usd, p.target_usd + short))) if p.kind == CUT else p
         for p in plans
     ]
 
@@ -162,7 +162,7 @@ def _within_cap(plans: list[LegPlan], cap_usd: float) -> list[LegPlan]:
         return plans
     keep = max(0.0, 1.0 - excess / growth)
     return [
-        replace(p, target_usd=p.now_usd + keep * (p.target_usd - p.now_usd))
+        p._replace(target_usd=p.now_usd + keep * (p.target_usd - p.now_usd))
         if p.target_usd > p.now_usd
         else p
         for p in plans

@@ -139,28 +139,25 @@ def _books(
     held_rows, today, per_change = [], [], []
     linear, impact = np.zeros(n), np.zeros((n, n))
 
-    def book(row: Array, held_usd: float, costs: LegCosts) -> None:
-        nonlocal linear, impact
-        here = np.flatnonzero(row)
+    def book(members: list[int], held_usd: float, costs: LegCosts) -> None:
         weight = 2 * costs.impact_per_usd2 * scale
-        impact[np.ix_(here, here)] += weight
-        linear[here] -= weight * held_usd / scale
-        if held_usd == 0:
-            linear[here] += costs.per_usd
-        else:
+        for k in members:
+            impact[k, members] += weight
+            linear[k] += costs.per_usd * (held_usd == 0) - weight * held_usd / scale
+        if held_usd:
+            row = np.zeros(n)
+            row[members] = 1.0
             held_rows.append(row)
             today.append(held_usd / scale)
             per_change.append(costs.per_usd)
 
     for start, of, symbol in zip(_starts(legs), legs, state.symbols, strict=True):
-        near = np.zeros(n)
-        near[start : start + len(of)] = [leg.kind != OPPOSITE for leg in of]
-        book(near, symbol.cut_usd - frozen_cut_usd(symbol) if of else 0.0, symbol.costs[INJECTIVE])
+        near = [k for k, leg in enumerate(of, start=start) if leg.kind != OPPOSITE]
+        if near:
+            book(near, symbol.cut_usd - frozen_cut_usd(symbol), symbol.costs[INJECTIVE])
         for k, leg in enumerate(of, start=start):
             if leg.kind != CUT:
-                far = np.zeros(n)
-                far[k] = 1.0
-                book(far, leg.now_usd, symbol.costs[leg.venue])
+                book([k], leg.now_usd, symbol.costs[leg.venue])
     return np.array(held_rows).reshape(-1, n), np.array(today), np.array(per_change), linear, impact
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,7 @@ class PlannerState:
     settings: PlannerSettings
 
 
-@dataclass(frozen=True, slots=True)
-class LegPlan:
+class LegPlan(NamedTuple):
     """One leg: `kind` is cut, opposite or relocate; sizes in USD ≥ 0. `confidence` = P(its value less its cost > 0) at
     its full-Kelly size. Per USD: `open_cost`, `saving_per_usd` expected over the horizon, `later_per_usd` what it is
     then still worth, `protects_per_usd` the funding that it is held against.

@@ -1,7 +1,7 @@
 """Why each leg is as large as it is, and which rule had the last word: what a decision tells about its alternatives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, may_grow
@@ -60,8 +60,8 @@ def _told(
 ) -> LegPlan:  # fmt: skip
     saving = leg.mean_saving
     rule = _rule_of(leg, plan, symbol, settings, bound, plans)
-    return replace(
-        plan, rule=rule, why=_why(rule, leg, plan, symbol, settings),
+    return plan._replace(
+        rule=rule, why=_why(rule, leg, plan, symbol, settings),
         break_even_h=leg.trade_cost / saving * settings.horizon_h if saving > 0 else float("inf"),
     )  # fmt: skip
 

@@ -180,7 +180,7 @@ def test_a_cut_that_becomes_a_relocation_is_not_given_back_in_between() -> None:
     opposite = LegPlan("opposite", "binance", 0.0, 0.0, 0.0, 0.5, 0.0)
     kept = {p.kind: p.target_usd for p in _without_round_trip([cut, opposite, moved])}
     assert kept == {"cut": 600.0, "opposite": 0.0, "relocate": 400.0}
-    smaller = replace(moved, full_kelly_usd=700.0, target_usd=400.0)
+    smaller = moved._replace(full_kelly_usd=700.0, target_usd=400.0)
     kept = {p.kind: p.target_usd for p in _without_round_trip([cut, opposite, smaller])}
     assert kept["cut"] == 300.0, "what full Kelly itself gives back is given back"
 
