@@ -36,7 +36,9 @@ from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.risk.gate import KillLevel
 from hedged.risk.stop import Episode
+from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.outlook import SpanOutlook, outlook
+from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
 
@@ -86,6 +88,7 @@ class App:
         self._stop = asyncio.Event()
         self._cycle: Cycle | None = None
         self._actions: dict[str, str] = {}
+        self._deviations = Deviations(parts.config.alerts)
 
     @property
     def cycle(self) -> Cycle:
@@ -143,6 +146,7 @@ class App:
             signals=parts.signals,
             kill=KillLevel(level),
             episodes={symbol: Episode(**body) for symbol, body in states.items()},
+            memory=StrategyMemory.from_json(await parts.journal(JournalStore.load_state, STATE)),
         )
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
@@ -185,10 +189,24 @@ class App:
         )  # fmt: skip
         self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
+        self._tell_deviations(report)
         self._log_payments(report)
         self._log_decisions(report)
         self.parts.on_cycle(report)
         return report
+
+    def _tell_deviations(self, report: CycleReport) -> None:
+        """Say which settlements were far from their forecast (requirement A8)."""
+        latest = self.cycle.poller.latest.values()
+        for found in self._deviations.look(report.now_ms, latest, report.forecasts.coming):
+            self.metrics.deviation.labels(*found.key).set(found.bands)
+            if found.alarming:
+                self.metrics.deviated.labels(*found.key).set(self.parts.clock.now_ms() / SECOND_MS)
+                log.warning(
+                    "funding_deviates", market=str(found.key), settled=iso(found.ts_ms),
+                    rate_8h=f"{found.realised:+.6f}", forecast_8h=f"{found.forecast:+.6f}",
+                    bands=f"{found.bands:.1f}",
+                )  # fmt: skip
 
     def _log_payments(self, report: CycleReport) -> None:
         """Log what the venues booked: the money that all of this is about."""
@@ -294,7 +312,11 @@ class App:
             for symbol, market in (await self.parts.sources[venue].markets()).items():
                 if symbol in wanted:
                     found[SeriesKey(venue, symbol)] = market
-        missing = sorted(wanted - {key.symbol for key in found if key.venue == INJECTIVE})
+        # what exchanges list is enough for a coin that is only traded beside the book, or was while that was on
+        elsewhere = {*config.strategies.beside_the_book, *(key.symbol for key in found)} - {
+            *config.book.positions
+        }
+        missing = sorted(wanted - elsewhere - {key.symbol for key in found if key.venue == INJECTIVE})
         if missing:
             raise ConfigError(f"Injective has no market for {', '.join(missing)}")
         return found

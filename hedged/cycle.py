@@ -20,7 +20,7 @@ from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.domain.orders import Fill, Hashes
+from hedged.domain.orders import Fill, Hashes, Strategy
 from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal, SignalEffect, effect
 from hedged.domain.venue_events import VenueEvents
@@ -31,6 +31,7 @@ from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
+from hedged.features.market_now import MarketsNow, completed, markets_now
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
@@ -38,8 +39,9 @@ from hedged.risk.exposure import gross
 from hedged.risk.gate import KillLevel, Review, review
 from hedged.risk.pnl import HedgePnl
 from hedged.risk.stop import Episode, advance, charge
-from hedged.strategy.funding_hedge import decide
-from hedged.strategy.snapshot import DesiredPosition, Snapshot
+from hedged.strategy.memory import STATE, StrategyMemory
+from hedged.strategy.portfolio import Decided, Settings, decide
+from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.state import SymbolPlan
 from hedged.strategy.stopped import protected_usd, unwind
 
@@ -88,7 +90,9 @@ class Cycle:
     signals: Callable[[], Sequence[Signal]] = tuple
     kill: KillLevel = KillLevel.NONE
     episodes: dict[str, Episode] = field(default_factory=dict)
+    memory: StrategyMemory = field(default_factory=StrategyMemory)
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
+    _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
     _unvalued: list[FundingPayment] = field(default_factory=list)  # payments that the stops have not seen yet
 
     async def run(self, now_ms: int) -> CycleReport:
@@ -101,15 +105,20 @@ class Cycle:
         forecasts, moved = await self._forecast(now_ms)
         signals = self._signals(now_ms)
         closed = self._not_believed() | self._closed(now_ms, signals, account)
+        now = markets_now(self.buffer.window(), self._looked_at(account), self.config.hedge.horizon_h)
+        moved = completed(moved, now)
         facts = self.gate_facts.facts(
             self.clock.now_ms(), account, marks, self.markets, forecasts, moved, self.poller, self.executor, self.kill,
             closed,
         )  # fmt: skip
         closed = self.gate_facts.held_back(facts) | closed
-        snapshot = self._snapshot(now_ms, account, marks, forecasts, moved, signals, closed)
-        plans, desired, unplanned = await self._decide(snapshot, account)
+        snapshot = self._snapshot(now_ms, account, marks, forecasts, moved, signals, closed, now)
+        self.memory = self.memory.book(account.fills, account.payments)
+        self.memory = self.memory.advance(snapshot.part_of(Strategy.DIVERGENCE), marks)
+        decided = await self._decide(snapshot, account)
+        plans, self.memory = decided.plans, decided.memory
         stopped = self._stops(snapshot, account)
-        desired = unwind(desired, stopped, account.attributed, marks)
+        desired = unwind(decided.desired, stopped, snapshot.part_of(Strategy.FUNDING_HEDGE), marks)
 
         intents = intents_for(
             desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
@@ -121,12 +130,21 @@ class Cycle:
         if await self.executor.execute(reviewed.approved):
             account = await self._after_trading(before)
             self._unvalued.extend(account.payments)
+            self.memory = self.memory.book(account.fills, account.payments)
         seen = [before] if account is before else [before, account]
         fills = [fill for state in seen for fill in state.fills]
         self._charge(fills, before, account, plans)
         self.gate_facts.traded(fills, [] if account is before else account.payments)
         decisions = decision_rows(
-            snapshot, plans, unplanned, stopped, reviewed, before, account, self.executor.failed
+            snapshot,
+            plans,
+            decided.unplanned,
+            stopped,
+            reviewed,
+            before,
+            account,
+            self.executor.failed,
+            decided.notes,
         )
         await self._remember(now_ms, account, decisions)
         return CycleReport(
@@ -170,6 +188,7 @@ class Cycle:
         moved: Moments,
         signals: dict[str, SignalEffect],
         closed: Mapping[SeriesKey, str],
+        now: MarketsNow,
     ) -> Snapshot:
         return Snapshot(
             now_ms=now_ms,
@@ -187,7 +206,17 @@ class Cycle:
             signals=signals,
             owners=account.owners,
             quarantined=frozenset(self.poller.quarantined),
+            now=now,
         )
+
+    def _looked_at(self, account: AccountState) -> set[str]:
+        """Return the symbols whose running rates a strategy asks for."""
+        wanted = self.config.strategies
+        looked = {key.symbol for key, owner in account.owners.items() if owner is Strategy.DIVERGENCE}
+        looked |= set(wanted.beside_the_book)
+        if wanted.cascade_hedge.enabled:
+            looked |= {key.symbol for key in self.markets if key.venue == INJECTIVE}
+        return looked
 
     def _signals(self, now_ms: int) -> dict[str, SignalEffect]:
         """Say what the signals in force mean for each symbol."""
@@ -222,18 +251,16 @@ class Cycle:
             if (reason := here.get(key.symbol) or why.get(key)) is not None
         }
 
-    async def _decide(
-        self, snapshot: Snapshot, account: AccountState
-    ) -> tuple[list[SymbolPlan], list[DesiredPosition], dict[str, str]]:
+    async def _decide(self, snapshot: Snapshot, account: AccountState) -> Decided:
         """Plan, off the loop. While Injective does not say what is held there is nothing to plan for: all stays."""
+        config = self.config
         if INJECTIVE in account.unknown:
             why = f"Injective does not say what is held: {account.unknown[INJECTIVE]}"
-            return [], [], dict.fromkeys(self.config.book.positions or self.episodes, why)
-        hedge, risk = self.config.hedge, self.config.risk
-        plans, desired, unplanned = await self._off_loop(
-            decide, snapshot, hedge, risk, self.config.book.protect
-        )
-        return plans, desired, unplanned
+            unplanned = dict.fromkeys(config.book.positions or self.episodes, why)
+            return Decided([], [], unplanned, {}, self.memory)
+        settings = Settings(config.strategies, config.hedge, config.risk, config.book.protect)
+        decided: Decided = await self._off_loop(decide, snapshot, settings, self.memory)
+        return decided
 
     def _stops(self, snapshot: Snapshot, account: AccountState) -> dict[str, str]:
         """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
@@ -241,10 +268,13 @@ class Cycle:
         if INJECTIVE in account.unknown:
             return {}  # N is unknown: what was paid is valued once it is known again
         payments, self._unvalued = self._unvalued, []
+        mine = snapshot.part_of(Strategy.FUNDING_HEDGE)
+        others = snapshot.owners.keys() - mine
+        payments = [payment for payment in payments if payment.settlement.key not in others]
         stopped: dict[str, str] = {}
         for symbol, own in account.own.items():
             episode = self.episodes.get(symbol, Episode())
-            episode = advance(episode, symbol, own, account.attributed, snapshot.marks, payments)
+            episode = advance(episode, symbol, own, mine, snapshot.marks, payments)
             if episode.must_stop:
                 stopped[symbol] = (
                     f"stop: the hedge has lost {episode.loss_usd:,.2f} USD, more than the "
@@ -270,9 +300,10 @@ class Cycle:
     ) -> None:
         """Book the cost of every new fill; a hedge that grew may lose as much as it now protects."""
         protected = {plan.symbol: protected_usd(plan) for plan in plans}
+        fills = [fill for fill in fills if fill.purpose.strategy is Strategy.FUNDING_HEDGE]
         for symbol in sorted({fill.key.symbol for fill in fills}):
             mine = [fill for fill in fills if fill.key.symbol == symbol]
-            grew = gross(symbol, after.attributed) > gross(symbol, before.attributed)
+            grew = gross(symbol, _hedge(after)) > gross(symbol, _hedge(before))
             episode = self.episodes.get(symbol, Episode())
             self.episodes[symbol] = charge(episode, mine, protected.get(symbol) if grew else None)
 
@@ -284,6 +315,9 @@ class Cycle:
         episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
         await self.journal(JournalStore.record_cycle, now_ms, decisions, own, episodes)
         await self.gate_facts.save(self.journal)
+        if self.memory != self._kept:
+            await self.journal(JournalStore.save_state, STATE, self.memory.to_json())
+            self._kept = self.memory
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, function, *args)
@@ -306,3 +340,9 @@ def _grid_mark(window: BarWindow) -> bytes:
     ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
+
+
+def _hedge(account: AccountState) -> dict[SeriesKey, Decimal]:
+    """Return what is held for the funding hedge."""
+    mine = Strategy.FUNDING_HEDGE
+    return {k: q for k, q in account.attributed.items() if account.owners.get(k, mine) is mine}

@@ -117,8 +117,9 @@ async def run_daemon(
         if process.stopping:
             return
         forecaster = make_forecaster(
-            config.hedge.forecaster, config.hedge.model, real.coming if real else None
-        )
+            config.hedge.forecaster, config.hedge.model, real.coming if real else None,
+            config.strategies.crowded_share,
+        )  # fmt: skip
         parts = Parts(
             config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd, held=held
         )  # fmt: skip

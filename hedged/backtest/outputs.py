@@ -13,7 +13,8 @@ from hedged.backtest.runner import RunResult
 TS = pl.Datetime("ms", "UTC")
 _TEXT, _NUMBER = pl.String(), pl.Float64()
 DECISIONS: dict[str, Any] = {
-    "ts": TS, "symbol": _TEXT, "action": _TEXT, "reason": _TEXT, "own_quantity": _NUMBER, "price": _NUMBER,
+    "ts": TS, "symbol": _TEXT, "strategy": _TEXT, "action": _TEXT, "reason": _TEXT, "own_quantity": _NUMBER,
+    "price": _NUMBER,
     "expected_funding_usd": _NUMBER, "funding_p10_usd": _NUMBER, "funding_p90_usd": _NUMBER,
     "rate_mean_per_hour": _NUMBER, "rate_p10_per_hour": _NUMBER, "rate_p90_per_hour": _NUMBER,
     "direction_confidence": _NUMBER, "horizon_h": _NUMBER, "expected_saving_usd": _NUMBER, "cost_usd": _NUMBER,

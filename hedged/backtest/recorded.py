@@ -46,7 +46,7 @@ def run_backtest(
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
     make_forecaster(
-        config.hedge.forecaster, config.hedge.model
+        config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
     )  # all that can be wrong is found before the work
     make_directory(options.out)
     result = run_window(config, sources, book, options.window, on_cycle)
@@ -69,16 +69,17 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
         raise ConfigError(f"there is a --position but no --symbol for {', '.join(unheld)}")
     stale = max(config.cycle.stale_after_s, RECORDED_STALE_AFTER_S)
     config = config.model_copy(update={"cycle": config.cycle.model_copy(update={"stale_after_s": stale})})
+    beside = config.strategies.beside_the_book
     world = recorded_world(
         options.data,
-        options.symbols,
+        list(dict.fromkeys([*options.symbols, *beside])),
         config.hedge.venues,
         options.proxy,
         options.proxy_rule,
         config,
         window.from_ms,
     )
-    for symbol in options.symbols:
+    for symbol in sorted({*options.symbols} - ({*beside} - {*config.book.positions})):
         prints = world.series[SeriesKey(INJECTIVE, symbol)].funding_ts
         if not ((prints > window.from_ms) & (prints < window.to_ms)).any():
             raise DataError(

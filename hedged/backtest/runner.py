@@ -108,14 +108,16 @@ def run_window(
 ) -> RunResult:
     """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal."""
     equity = equity_usd(config, book)
-    forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
+    forecaster = make_forecaster(
+        config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
+    )
 
     async def main() -> RunResult:
         clock = LoopClock(window.from_ms)
         journal = Journal.open(None, durable=False)
         try:
             trading = paper_venues(config, sources, clock, book, equity, window.from_ms)
-            symbols = tuple(book)
+            symbols = tuple(dict.fromkeys([*book, *config.strategies.beside_the_book]))
             app = App(Parts(config, clock, sources, trading, journal, forecaster, symbols, equity, on_cycle))
             on_prepare(app)
             await app.prepare()

@@ -1,7 +1,7 @@
 """What a run amounted to: funding with and without the daemon, costs, and whether it paid."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from hedged.adapters.replay.prices import PriceSource, prices_at
+from hedged.backtest.by_strategy import by_strategy
+from hedged.backtest.by_strategy import price_pnl as price_of
 from hedged.backtest.gaps import find_gaps
 from hedged.backtest.runner import RunResult
 from hedged.backtest.world import World
 from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.funding import Settlement, funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Fill
+from hedged.domain.orders import Strategy
 
 DEFINITIONS = {
     "unhedged_funding_usd": "funding of the trader's own positions had the daemon done nothing; > 0 received, < 0 paid",
@@ -26,6 +28,7 @@ DEFINITIONS = {
     "net_saving_usd": "hedged funding − unhedged funding − fees − spread",
     "net_pnl_vs_unhedged_usd": "net saving + price PnL against the unhedged book",
     "turnover_usd": "notional of all hedge orders",
+    "per_strategy": "the same money by who traded; net_pnl_usd of all adds up to net_pnl_vs_unhedged_usd",
 }
 
 
@@ -36,13 +39,18 @@ def summarise(
     config, window = result.config, result.window
     own = {symbol: quantity for _, _, symbol, quantity in reversed(result.book)}
     finals = {key: world.last_price(key, window.to_ms - 1) for key in world.markets}
-    per_symbol = {s: _of_symbol(s, own[s], result, settlements, finals, world) for s in sorted(own)}
+    traded = sorted({*own, *(fill.key.symbol for fill in result.fills)})
+    per_symbol = {
+        s: _of_symbol(s, own.get(s, Decimal(0)), result, settlements, finals, world) for s in traded
+    }
     summed = (
         "unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "spread_usd", "price_pnl_vs_unhedged_usd",
         "net_saving_usd", "net_pnl_vs_unhedged_usd", "turnover_usd",
     )  # fmt: skip
     totals = {name: sum(row[name] for row in per_symbol.values()) for name in summed}
-    used = [SeriesKey(v, s) for v in (INJECTIVE, *config.hedge.venues) for s in sorted(own)]
+    used = [SeriesKey(INJECTIVE, s) for s in sorted(own)]
+    used += [SeriesKey(v, s) for v in config.hedge.venues for s in traded]
+    strategies = by_strategy(result.fills, result.payments, own, settlements, finals)
     return {
         "command": command,
         "from": iso(window.from_ms),
@@ -53,6 +61,7 @@ def summarise(
         "proxy_rule": world.proxy.rule if world.proxy else None,
         **totals,
         "per_symbol": per_symbol,
+        "per_strategy": strategies,
         "model": f"{config.hedge.forecaster}: forecast of the mean rate over {config.hedge.horizon_h} h",
         "model_hash": result.model_hash,
         "feature_hash": result.feature_hash,
@@ -60,7 +69,8 @@ def summarise(
         "data_gaps": [gap.to_json() for gap in find_gaps(world, used, window)],
         "price_sources": price_sources(result, world, settlements),
         "definitions": DEFINITIONS,
-        "pays": verdict(totals, (window.to_ms - window.from_ms) / DAY_MS, len(result.fills)),
+        "pays": verdict(totals, (window.to_ms - window.from_ms) / DAY_MS, len(result.fills))
+        + beside_the_book(strategies),
         **extra,
     }
 
@@ -81,7 +91,7 @@ def _of_symbol(
     )
     fees = float(sum((f.execution.fee_usd for f in fills), Decimal(0)))
     spread = float(sum((f.spread_usd for f in fills), Decimal(0)))
-    price_pnl = float(sum((_price_pnl(f, finals) for f in fills), Decimal(0)))
+    price_pnl = float(sum((price_of(f, finals) for f in fills), Decimal(0)))
     first = world.price(SeriesKey(INJECTIVE, symbol), result.window.from_ms) or Decimal(0)
     decisions = [d for d in result.decisions if d["symbol"] == symbol]
     hedged_hours = sum(d["current"] != "{}" for d in decisions) * result.config.cycle.interval_s / 3_600
@@ -100,11 +110,6 @@ def _of_symbol(
         "hedged_hours": hedged_hours,
         "why": _why(decisions, len(fills), hedged_hours, result.config.hedge.horizon_h),
     }
-
-
-def _price_pnl(fill: Fill, finals: dict[SeriesKey, Decimal | None]) -> Decimal:
-    final = finals.get(fill.key)
-    return Decimal(0) if final is None else fill.signed_quantity * (final - fill.reference_price)
 
 
 def _why(decisions: Sequence[dict[str, Any]], fills: int, hedged_hours: float, horizon_h: int) -> str:
@@ -140,6 +145,14 @@ def verdict(totals: dict[str, float], days: float, fills: int) -> str:
     if net > 0:
         return f"{book}; hedging improved that by {net:,.0f} USD after {costs:,.0f} USD of fees and spread.{moved}"
     return f"{book}; hedging did not pay: it cost {-net:,.0f} USD net, of which fees and spread {costs:,.0f}.{moved}"
+
+
+def beside_the_book(strategies: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say what of the result is no saving, because it came from trades that protect nothing."""
+    trades = strategies[Strategy.DIVERGENCE]
+    if not trades["fills"]:
+        return ""
+    return f" Divergence trades made {trades['net_pnl_usd']:+,.0f} USD of this, price and costs included."
 
 
 def assumptions(result: RunResult, world: World) -> dict[str, Any]:

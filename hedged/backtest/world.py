@@ -98,9 +98,10 @@ def build_world(
     """Cut tables into series and give every market assumed trading rules (the recording holds none)."""
     series = series_of(tables)
     whom = f"{INJECTIVE} (stood in for by {proxy.venue})" if proxy else INJECTIVE
+    beside = set(config.strategies.beside_the_book) - set(config.book.positions)
     for symbol in symbols:
         here = series.get(SeriesKey(INJECTIVE, symbol))
-        if here is None or not len(here.funding_ts):
+        if (here is None or not len(here.funding_ts)) and symbol not in beside:
             raise DataError(f"unknown symbol {symbol}: funding.parquet has none of it on {whom}")
     markets: dict[SeriesKey, Market] = {}
     for venue in (INJECTIVE, *venues):
@@ -109,7 +110,7 @@ def build_world(
             if key not in series or not len(series[key].funding_ts):
                 continue
             price = _first_price(series, key, at_ms)
-            if price is None and venue == INJECTIVE:
+            if price is None and venue == INJECTIVE and symbol not in beside:
                 raise DataError(f"no price of {symbol} is known at {iso(at_ms)}: {_recorded(series, symbol)}")
             if price is not None:
                 markets[key] = assumed_market(key, price, _template(key, config))

@@ -32,7 +32,9 @@ def check(
 
     loaded = load_config(config)
     read_secrets(loaded)
-    model = make_forecaster(loaded.hedge.forecaster, loaded.hedge.model).model_hash
+    model = make_forecaster(
+        loaded.hedge.forecaster, loaded.hedge.model, crowded_share=loaded.strategies.crowded_share
+    ).model_hash
     held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
     has_key = loaded.injective.key_file is not None or loaded.injective.key_env is not None
     if loaded.book.source == "injective" or has_key:

@@ -1,5 +1,6 @@
 """The configuration: sections in files of their own, the whole tree and how it is read in `whole.py`."""
 
+from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig, PositionConfig
 from hedged.config.cex import CexLoopbackConfig, CexVenueConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
@@ -8,6 +9,7 @@ from hedged.config.injective import InjectiveConfig, NodeConfig
 from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig, WebhookConfig
 from hedged.config.quality import QualityConfig
 from hedged.config.recorder import RecorderConfig
+from hedged.config.strategies import CascadeHedgeConfig, DivergenceConfig, StrategiesConfig
 from hedged.config.whole import (
     LIVE_ACKNOWLEDGEMENT,
     Config,
@@ -18,8 +20,9 @@ from hedged.config.whole import (
 )
 
 __all__ = [
-    "LIVE_ACKNOWLEDGEMENT", "BookConfig", "CexLoopbackConfig", "CexVenueConfig", "ClockConfig", "CoinGeckoConfig",
-    "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig", "HedgeConfig", "InjectiveConfig",
-    "NodeConfig", "OutsideConfig", "PaperConfig", "PositionConfig", "QualityConfig", "RecorderConfig", "RiskConfig",
-    "StatusConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
+    "LIVE_ACKNOWLEDGEMENT", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig", "CexVenueConfig",
+    "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig",
+    "DivergenceConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig", "OutsideConfig", "PaperConfig",
+    "PositionConfig", "QualityConfig", "RecorderConfig", "RiskConfig", "StatusConfig", "StrategiesConfig",
+    "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

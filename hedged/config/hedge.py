@@ -100,7 +100,7 @@ class RiskConfig(Section):
     liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
     max_orders_per_hour: int = Field(60, ge=1)
     max_notional_per_hour_usd: Decimal | None = Field(
-        None, gt=0, description="default: the book's gross notional"
+        None, gt=0, description="default: the book's gross notional, and what divergence may hold"
     )
     max_market_usd: Decimal | None = Field(
         None, gt=0, description="largest position of the daemon's own in one market"

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig
 from hedged.config.cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
@@ -23,6 +24,7 @@ from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig,
 from hedged.config.quality import QualityConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.section import Section, explain_fault
+from hedged.config.strategies import StrategiesConfig
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -58,6 +60,7 @@ class Config(Section):
     clock: ClockConfig = ClockConfig()
     cycle: CycleConfig = CycleConfig()
     hedge: HedgeConfig = HedgeConfig()
+    strategies: StrategiesConfig = StrategiesConfig()
     risk: RiskConfig = RiskConfig()
     quality: QualityConfig = QualityConfig()
     paper: PaperConfig = PaperConfig()
@@ -72,6 +75,7 @@ class Config(Section):
     )
     outside: OutsideConfig = OutsideConfig()
     webhook: WebhookConfig = WebhookConfig()
+    alerts: AlertsConfig = AlertsConfig()
     recorder: RecorderConfig = RecorderConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
@@ -92,6 +96,27 @@ class Config(Section):
     def _exchanges_are_others(self) -> Self:
         if "injective" in self.cex:
             raise ValueError("cex: Injective is none; it has a section of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _strategies_have_venues(self) -> Self:
+        wanted = self.strategies
+        need = 1 if wanted.divergence.single_leg else 2
+        if wanted.divergence.enabled and len(self.hedge.venues) < need:
+            raise ValueError(
+                "strategies.divergence holds a leg at each of two exchanges: name two in hedge.venues, or set "
+                "single_leg: true"
+            )
+        if wanted.cascade_hedge.enabled and not self.hedge.venues:
+            raise ValueError(
+                "strategies.cascade_hedge needs an exchange to hedge on: name one in hedge.venues"
+            )
+        held = set(self.book.positions)
+        strange = sorted(set(wanted.cascade_hedge.symbols or ()) - held)
+        if wanted.cascade_hedge.enabled and self.book.source == "static" and strange:
+            raise ValueError(
+                f"strategies.cascade_hedge.symbols names {', '.join(strange)}, which book.positions does not hold"
+            )
         return self
 
     @model_validator(mode="after")
@@ -128,6 +153,7 @@ class Config(Section):
                 "clock",
                 "cex_loopback",
                 "webhook",
+                "alerts",
                 "recorder",
             ),
             True,

@@ -69,13 +69,35 @@ SPANS_H = (1, 8, 168)
 
 
 @dataclass(frozen=True, slots=True)
+class CascadeView:
+    """How near a coin is to a liquidation cascade within `horizon_h` hours.
+
+    `probability`: of a forced move either way, calibrated; NaN where the past is too short. `down_share`: share of such
+    moves that go down. `crowd`: the side on which open interest is one-sided, +1 longs, −1 shorts, 0 neither, None
+    unknown; `evidence` says what showed it.
+    """
+
+    horizon_h: float
+    probability: float
+    down_share: float
+    crowd: int | None = None
+    evidence: str = ""
+
+    def against(self, side: int) -> float:
+        """Return the probability of a cascade against a side: down for a long (+1), up for a short (−1)."""
+        return self.probability * (self.down_share if side > 0 else 1.0 - self.down_share)
+
+
+@dataclass(frozen=True, slots=True)
 class ForecastSet:
     """All forecasts of one cycle, with the dependence between them.
 
     `scenarios`: (n_scenarios, n_series) equally likely joint draws of the mean rates per hour, columns in the order
     of `keys`. `model_hash` and `feature_hash` say what made them; `made_by` names the forecaster of each series where
-    there are several. `spans`: the same over the hours of SPANS_H; `drivers`: what moved the forecasts on Injective.
-    Both are for people: nothing is decided by them.
+    there are several. `coming`: quantiles (len(LEVELS),) of the rate per hour of the coming settlement, of those series
+    whose forecaster tells it; `cascades`: by coin, empty where no model tells them. `spans`: the same over the hours of
+    SPANS_H; `drivers`: what moved the forecasts on Injective. Spans and drivers are for people: nothing is decided by
+    them.
     """
 
     made_at_ms: int
@@ -88,6 +110,8 @@ class ForecastSet:
     made_by: Mapping[SeriesKey, str] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     drivers: Mapping[SeriesKey, Drivers] = field(default_factory=dict)
+    coming: Mapping[SeriesKey, NDArray[np.float64]] = field(default_factory=dict)
+    cascades: Mapping[str, CascadeView] = field(default_factory=dict)
 
     def column(self, key: SeriesKey) -> NDArray[np.float64]:
         """Return the scenarios (n_scenarios,) of one market."""

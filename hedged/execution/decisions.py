@@ -3,15 +3,19 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
 from hedged.execution.details import details, rule_of
 from hedged.risk.exposure import gross
-from hedged.risk.gate import Review
+from hedged.risk.gate import Refused, Review, Shrunk
+from hedged.strategy.portfolio import FUNDING_OFF, Note
+from hedged.strategy.rules import Rule
 from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.state import SymbolPlan
 
@@ -25,8 +29,13 @@ def decision_rows(
     before: AccountState,
     after: AccountState,
     failed: Mapping[str, str],
+    notes: Mapping[Strategy, Mapping[str, Note]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return one plain row per protected symbol. `failed`: by symbol what went wrong with its orders."""
+    """Return one plain row per symbol. `failed`: by symbol what went wrong with its orders.
+
+    `notes`: what the strategies beside the funding hedge say. On a protected symbol they join its row, as `strategies`
+    and in the reason; a symbol that only they trade has a row of their own. `strategy` names whose row it is.
+    """
     rows: dict[str, dict[str, Any]] = {}
     for plan in plans:
         rows[plan.symbol] = _row(plan, snapshot, stopped, review, before, after, failed.get(plan.symbol))
@@ -37,10 +46,62 @@ def decision_rows(
         rule = rule_of(
             symbol, snapshot, None, silent=silent, stopped=False, refused=False, failed=symbol in failed
         )
+        if why == FUNDING_OFF:
+            rule = Rule.SWITCHED_OFF
         rows[symbol] = _common(symbol, snapshot, before, after) | {
             "action": action, "reason": why, "rule": str(rule), "detail": details(symbol, snapshot, None),
         }  # fmt: skip
+    for row in rows.values():
+        row["strategy"] = Strategy.FUNDING_HEDGE
+    for strategy, by_symbol in (notes or {}).items():
+        for symbol, note in by_symbol.items():
+            told = _told(strategy, symbol, note, review, before, after)
+            if symbol not in rows:
+                rows[symbol] = _common(symbol, snapshot, before, after) | _alone(
+                    strategy, symbol, told, failed.get(symbol), snapshot
+                )
+            else:
+                rows[symbol]["reason"] += f"; {strategy}: {told['reason']}"
+            rows[symbol].setdefault("strategies", {})[strategy] = told
     return rows
+
+
+def _told(
+    strategy: Strategy,
+    symbol: str,
+    note: Note,
+    review: Review,
+    before: AccountState,
+    after: AccountState,
+) -> dict[str, Any]:
+    """Tell what a strategy beside the funding hedge decided on a symbol, and what came of it, by its own part."""
+    judged: list[Refused | Shrunk] = [*review.refused, *review.shrunk]
+    mine = [
+        one for one in judged if one.intent.key.symbol == symbol and one.intent.purpose.strategy is strategy
+    ]
+    reason = note.reason + "".join(f"; the gate: {one.intent.key.venue} {one.text}" for one in mine)
+    refused = [one for one in mine if isinstance(one, Refused)]
+    was, now = (replace(one, attributed=_part(one, strategy)) for one in (before, after))
+    action = _action(symbol, was, now, refused=bool(refused), stopped=False)
+    return {"action": action, "reason": reason, **note.figures}
+
+
+def _alone(
+    strategy: Strategy, symbol: str, told: Mapping[str, Any], failed: str | None, snapshot: Snapshot
+) -> dict[str, Any]:
+    """Return what makes a row of a symbol that the funding hedge does not look at."""
+    rule = Rule.GATE if told["action"] == "refused" else Rule.ORDER_FAILED if failed else Rule.STRATEGY
+    return {
+        "strategy": strategy,
+        "action": told["action"],
+        "reason": f"{told['reason']}; {failed}" if failed else told["reason"],
+        "rule": str(rule),
+        "detail": details(symbol, snapshot, None),
+    }
+
+
+def _part(account: AccountState, strategy: Strategy) -> dict[SeriesKey, Decimal]:
+    return {k: q for k, q in account.attributed.items() if account.owners.get(k) is strategy}
 
 
 def _row(

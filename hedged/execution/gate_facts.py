@@ -41,6 +41,7 @@ class GateFactsKeeper:
     equity_usd: Decimal
     loaded: Hashes
     forecaster: str
+    beside_usd: Decimal = Decimal(0)  # what strategies that protect nothing may hold, all legs together
     pnl: HedgePnl = field(default_factory=HedgePnl)
     loss_limit: str = ""
     _failures: dict[str, deque[int]] = field(default_factory=dict)
@@ -49,7 +50,8 @@ class GateFactsKeeper:
     @classmethod
     def of(cls, config: Config, equity_usd: Decimal, loaded: Hashes) -> Self:
         """Make one for a configuration; it knows of no past yet."""
-        return cls(limits_of(config), equity_usd, loaded, config.hedge.forecaster)
+        beside_usd = config.strategies.beside_usd
+        return cls(limits_of(config), equity_usd, loaded, config.hedge.forecaster, beside_usd)
 
     async def load(self, journal: Journal) -> None:
         """Go on with the PnL that an earlier life had: its costs and funding are what the journal says."""
@@ -94,7 +96,7 @@ class GateFactsKeeper:
             basis_sigma=moved.basis_sigma,
             forecast_by={key: forecasts.made_by.get(key, self.forecaster) for key in forecasts.keys},
             forecast_made_ms=forecasts.made_at_ms,
-            book_usd=_gross_usd(account, marks),
+            book_usd=_gross_usd(account, marks) + self.beside_usd,
             orders_last_hour=orders,
             notional_last_hour_usd=notional,
             owners=account.owners,

@@ -35,30 +35,38 @@ class OneSided:
     pressure: NDArray[np.int64]
 
 
-def one_sided(grid: HourlyGrid, at: Points) -> OneSided:
-    """Tell where the long/short ratio *and* the premium both lie beyond 95 % of their own last 30 days, one way.
+def one_sided(grid: HourlyGrid, at: Points, share: float = SIDED_SHARE) -> OneSided:
+    """Tell where the long/short ratio *and* the premium both lie beyond `share` of their own last 30 days, one way.
 
     Without a premium the basis is read, without a basis the settled rate. Unknown where either has fewer than seven
     days of past.
     """
-    accounts = rank_of_past(grid.field(Field.LONG_SHORT_RATIO), at)
+    accounts = rank_of_past(grid.field(Field.LONG_SHORT_RATIO), at, share)
     rank, pressure = np.full(len(at), np.nan), np.zeros(len(at), np.int64)
-    known = ~np.isnan(accounts)  # without positions the price says nothing of sides: spare the work
+    # without positions the price says nothing of sides: spare the work
+    known = np.flatnonzero(~np.isnan(accounts))
+    rank[known], pressure[known] = pressure_at(grid, Points(at.rows[known], at.cols[known]), share)
+    both = np.sign(accounts) * ((accounts == rank) & (accounts != 0))
+    return OneSided(np.where(np.isnan(rank) | np.isnan(accounts), np.nan, both), pressure)
+
+
+def pressure_at(grid: HourlyGrid, at: Points, share: float = SIDED_SHARE) -> tuple[Array, NDArray[np.int64]]:
+    """Return the rank of the price that the crowd pays, as of `rank_of_past`, and which it is (a Pressure). (n,)."""
+    rank, pressure = np.full(len(at), np.nan), np.zeros(len(at), np.int64)
     sources = (
         (Pressure.PREMIUM, grid.field(Field.PREMIUM)),
         (Pressure.BASIS, grid.field(Field.BASIS)),
         (Pressure.SETTLED_RATE, grid.level),
     )
     for source, x in sources:
-        open_ = np.flatnonzero(known & np.isnan(rank))
-        rank[open_] = rank_of_past(x, Points(at.rows[open_], at.cols[open_]))
+        open_ = np.flatnonzero(np.isnan(rank))
+        rank[open_] = rank_of_past(x, Points(at.rows[open_], at.cols[open_]), share)
         pressure[open_[~np.isnan(rank[open_])]] = source
-    both = np.sign(accounts) * ((accounts == rank) & (accounts != 0))
-    return OneSided(np.where(np.isnan(rank) | np.isnan(accounts), np.nan, both), pressure)
+    return rank, pressure
 
 
-def rank_of_past(x: Array, at: Points) -> Array:
-    """Return +1 where x stands above 95 % of its past 30 days, −1 where below 95 %, 0 between; NaN unknown. (n,)."""
+def rank_of_past(x: Array, at: Points, share: float = SIDED_SHARE) -> Array:
+    """Return +1 where x stands above `share` of its past 30 days, −1 where below it, 0 between; NaN unknown. (n,)."""
     out = np.full(len(at), np.nan)
     for row in np.unique(at.rows):
         if np.isnan(x[row]).all():
@@ -68,7 +76,7 @@ def rank_of_past(x: Array, at: Points) -> Array:
         window, now = past[at.cols[here]], x[row, at.cols[here], None]  # the hours before, without this one
         count = np.count_nonzero(~np.isnan(window), axis=1)
         enough = (count >= SIDED_MIN_H) & ~np.isnan(now[:, 0])
-        above = np.count_nonzero(now > window, axis=1) >= SIDED_SHARE * count
-        beneath = np.count_nonzero(now < window, axis=1) >= SIDED_SHARE * count
+        above = np.count_nonzero(now > window, axis=1) >= share * count
+        beneath = np.count_nonzero(now < window, axis=1) >= share * count
         out[here] = np.where(enough, above.astype(float) - beneath, np.nan)
     return out

@@ -202,8 +202,9 @@ class EnsembleForecaster:
             )
             for i, key in enumerate(law.keys)
         }
+        coming = {key: law.quantiles[i, 0] for i, key in enumerate(law.keys)}
         return ForecastSet(
-            now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash,
+            now_ms, horizon_h, law.keys, marginals, scenarios, self.model_hash, self.feature_hash, coming=coming,
             spans=spans_of(law.draws, law.interval_h), drivers=law.drivers[h],
         )  # fmt: skip
 

@@ -77,6 +77,7 @@ class NowcastForecaster:
         shown = {key: f for key, f in firsts.items() if evidence.get(key, Evidence.NONE) is not Evidence.NONE}
         made = replace(
             base, marginals=marginals, scenarios=scenarios, model_hash=self.model_hash,
+            coming={key: first.quantiles for key, first in firsts.items()},
             spans=tuple(_with_first(span, base.keys, shown) for span in base.spans),
             drivers={key: _drivers(why, shown.get(key), marginals[key], now_ms) for key, why in base.drivers.items()},
         )  # fmt: skip

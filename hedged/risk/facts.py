@@ -39,7 +39,8 @@ class GateFacts:
     part included; `sigma`: standard deviation of a symbol's log price over the horizon, `basis_sigma`: of a market's
     against Injective's; `forecast_by`: who forecast a market, missing: nobody; `closed`: markets on which nothing may
     be opened, and why; `failures`: of a venue within the last hour; `clock_offsets_ms`: this machine's clock − the
-    venue's, where it is measured; `settles_ms`: next settlement of a market; `book_usd`: the own book, gross.
+    venue's, where it is measured; `settles_ms`: next settlement of a market; `book_usd`: the own book, gross, and what
+    may stand beside it.
 
     The last three are kept by `review`: `taken_usd` of a book's depth and `committed_usd` of a venue's free collateral
     by the orders approved so far; `pending`: the legs of pairs that are still to be judged.

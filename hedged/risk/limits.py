@@ -51,11 +51,20 @@ class Limits:
 def limits_of(config: Config) -> Limits:
     """Read the limits out of the configuration. The distance from liquidation includes its cushion (E10)."""
     hedge, risk = config.hedge, config.risk
-    usual = StrategyLimits(risk.max_leverage, hedge.equity_at_risk)
+    cascade, trades = config.strategies.cascade_hedge, config.strategies.divergence
+    by_strategy = {
+        Strategy.FUNDING_HEDGE: StrategyLimits(risk.max_leverage, hedge.equity_at_risk),
+        Strategy.CASCADE_HEDGE: StrategyLimits(
+            min(cascade.max_leverage, risk.max_leverage), hedge.equity_at_risk
+        ),
+        Strategy.DIVERGENCE: StrategyLimits(
+            min(trades.max_leverage, risk.max_leverage), trades.risk_per_trade
+        ),
+    }
     speed = config.clock.speed
     return Limits(
         cap=hedge.cap,
-        by_strategy=dict.fromkeys(Strategy, usual),
+        by_strategy=by_strategy,
         max_orders_per_hour=risk.max_orders_per_hour,
         max_notional_per_hour_usd=risk.max_notional_per_hour_usd,
         max_market_usd=risk.max_market_usd,

@@ -30,6 +30,8 @@ class Rule(StrEnum):
     STOP = "stop"
     GATE = "gate"
     ORDER_FAILED = "order_failed"
+    SWITCHED_OFF = "switched_off"
+    STRATEGY = "strategy"
 
 
 TEXTS = {
@@ -57,4 +59,6 @@ TEXTS = {
     Rule.STOP: "the stop: the hedge lost more than it protects",
     Rule.GATE: "the risk gate refused",
     Rule.ORDER_FAILED: "an order failed",
+    Rule.SWITCHED_OFF: "the funding hedge is switched off",
+    Rule.STRATEGY: "a strategy beside the funding hedge decides",
 }

@@ -8,6 +8,7 @@ from hedged.domain.forecast import ForecastSet
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose, Strategy
 from hedged.domain.signals import SignalEffect
+from hedged.features.market_now import MarketsNow
 from hedged.features.moments import Moments
 
 
@@ -16,7 +17,8 @@ class Snapshot:
     """`own`: N by symbol, signed coins; `attributed`: the daemon's own signed coins by market, `owners`: for which
     strategy they are held; `marks`: fresh marks only, so a market that is missing is stale or unknown;
     `collateral_usd`: by hedge venue, unknown ones missing; `closed`: markets on which nothing may be opened, and why;
-    `signals`: what signals mean, by symbol; `quarantined`: series whose data are not believed.
+    `signals`: what signals mean, by symbol; `quarantined`: series whose data are not believed; `now`: running rates and
+    the like, of markets that a strategy asks for.
     """
 
     now_ms: int
@@ -33,6 +35,7 @@ class Snapshot:
     signals: Mapping[str, SignalEffect] = field(default_factory=dict)
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
     quarantined: frozenset[SeriesKey] = frozenset()
+    now: MarketsNow = field(default_factory=MarketsNow)
 
     def part_of(self, strategy: Strategy) -> dict[SeriesKey, Decimal]:
         """Return the signed coins that are held for one strategy, by market, without zeros."""

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Purpose
+from hedged.domain.orders import Purpose, Strategy
 from hedged.strategy.snapshot import DesiredPosition
 from hedged.strategy.state import SymbolPlan
 
@@ -15,11 +15,14 @@ def unwind(
     attributed: Mapping[SeriesKey, Decimal],
     tradable: Container[SeriesKey],
 ) -> list[DesiredPosition]:
-    """Replace the desired positions of stopped symbols: the daemon's own part of each market goes to zero.
+    """Replace the funding hedge's desired positions of stopped symbols: its part of each market goes to zero.
 
+    `attributed`: that part alone; what other strategies want stands.
     A cut whose far leg cannot be traded now stays with it: giving it back alone would double the position.
     """
-    kept = [d for d in desired if d.key.symbol not in stopped]
+    kept = [
+        d for d in desired if d.key.symbol not in stopped or d.purpose.strategy is not Strategy.FUNDING_HEDGE
+    ]
     held = {key: q for key, q in sorted(attributed.items()) if key.symbol in stopped and q != 0}
     flat = []
     for key, quantity in held.items():

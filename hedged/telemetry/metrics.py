@@ -53,6 +53,16 @@ class Metrics:
             "hedged_forecast_series", "series by who forecast them; none: history too short, or a print overdue",
             ["forecaster"], registry=r,
         )  # fmt: skip
+        self.deviation = Gauge(
+            "hedged_forecast_deviation_bands",
+            "distance of the last settlement from its forecast, in half-widths of the 80 % band",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.deviated = Gauge(
+            "hedged_forecast_deviated_timestamp_seconds",
+            "when a settlement last was alarmingly far from its forecast, Unix time",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
         self.backfilled = Gauge(
             "hedged_backfilled_ratio", "share of the window that is filled, 1 once it is prepared", registry=r
         )

@@ -20,7 +20,7 @@ from hedged.adapters.injective.transactions import Patience
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
-from hedged.domain.market import INJECTIVE
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.ports import Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
@@ -80,10 +80,10 @@ async def open_live_account(
     """
     if real.book is None:
         raise ConfigError("mode: live needs book: {source: injective, address: inj1…}")
-    net: dict[str, Decimal] = {}
+    net: dict[SeriesKey, Decimal] = {}  # by market: two legs of one coin cancel, and are held all the same
     for fill in await journal(JournalStore.fills):
-        net[fill.key.symbol] = net.get(fill.key.symbol, Decimal(0)) + fill.signed_quantity
-    hedged = {symbol for symbol, quantity in net.items() if quantity}
+        net[fill.key] = net.get(fill.key, Decimal(0)) + fill.signed_quantity
+    hedged = {key.symbol for key, quantity in net.items() if quantity}
     equity = await real.book.open(hedged, config.book.equity_usd)
     trader, clearance = await clear_key(config, real, key, clock)
     for line in clearance.lines:
@@ -94,7 +94,7 @@ async def open_live_account(
     desk = _desk(config, real, key, trader, journal, clock, on_inj)
     real.feed.listen(desk.see)
     await desk.trading.recover()
-    symbols = tuple(sorted({*real.book.symbols, *hedged}))
+    symbols = tuple(sorted({*real.book.symbols, *hedged, *config.strategies.beside_the_book}))
     venues: dict[str, Trading] = {INJECTIVE: desk.trading}
     await real.watch(symbols)
     if real.exchanges is not None:

@@ -77,7 +77,8 @@ async def open_paper_account(
         here = [fill for fill in fills if fill.key.venue == INJECTIVE]
         venues[INJECTIVE] = real.on_paper(papers[INJECTIVE], [fill.execution for fill in here])
         held = set(real.symbols)
-    return PaperAccount(venues, tuple(sorted(held | hedged)), equity)
+    followed = held | hedged | set(config.strategies.beside_the_book)
+    return PaperAccount(venues, tuple(sorted(followed)), equity)
 
 
 async def _check_names(config: Config, sources: Mapping[str, MarketData]) -> None:

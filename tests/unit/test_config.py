@@ -291,3 +291,50 @@ def test_the_hash_is_the_same_for_another_place_of_the_same_secret():
 def test_outside_settings_that_cannot_work_are_explained(raw, says):
     """A key in two places, a source beside simulated prices or a boundless signal would start and do harm."""
     assert says in refused(raw)
+
+
+ETH = {"book": {"positions": {"ETH": {"usd": 1_000}}}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (
+            {"hedge": {"venues": ["okx"]}, "strategies": {"divergence": {"enabled": True}}},
+            "two exchanges: name two in hedge.venues",
+        ),
+        ({"strategies": {"divergence": {"exit_below": 0.001}}}, "exit_below lies below threshold"),
+        ({"strategies": {"divergence": {"risk_per_trade": 0.03}}}, "less than or equal to 0.02"),
+        ({"strategies": {"divergence": {"max_leverage": 11}}}, "less than or equal to 10"),
+        ({"strategies": {"divergence": {"symbols": ["IMX", "IMX"]}}}, "each once"),
+        ({"strategies": {"cascade_hedge": {"max_leverage": 6}}}, "less than or equal to 5"),
+        ({"strategies": {"cascade_hedge": {"knots": [[0.8, 0.6], [0.5, 0.25]]}}}, "knots must ascend"),
+        ({"strategies": {"cascade_hedge": {"close_below": 0.6}}}, "below the first knot"),
+        (
+            {"book": {"positions": {"INJ": {"usd": 1}}}, "strategies": {"cascade_hedge": {"enabled": True}}},
+            "symbols names ETH, which book.positions does not hold",
+        ),
+        (
+            ETH | {"hedge": {"venues": []}, "strategies": {"cascade_hedge": {"enabled": True}}},
+            "needs an exchange",
+        ),
+        ({"strategies": {"divergense": {}}}, "did you mean 'divergence'"),
+    ],
+)
+def test_strategies_that_cannot_work_are_refused(raw, why):
+    """If this fails, a strategy is switched on that never can trade, or trades beyond the seeds' limits."""
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        parse_config(raw)
+
+
+def test_strategies_are_off_until_they_are_asked_for():
+    """If this fails, an upgrade starts trades that nobody wanted."""
+    plain = Config().strategies
+    assert plain.funding_hedge.enabled
+    assert not plain.cascade_hedge.enabled
+    assert not plain.divergence.enabled
+    assert plain.beside_the_book == ()
+    on = parse_config({"strategies": {"divergence": {"enabled": True}}})
+    assert on.strategies.beside_the_book == ("IMX",)
+    assert on.hash != Config().hash
+    assert parse_config({"alerts": {"deviation_bands": 9}}).hash == Config().hash

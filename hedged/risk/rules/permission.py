@@ -10,7 +10,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.risk.facts import GateFacts
 from hedged.risk.limits import Limits
-from hedged.risk.rules.openings import openings_only
+from hedged.risk.rules.openings import is_hedge, openings_only
 from hedged.risk.verdict import ALLOW, Reason, Refuse, Verdict, said
 
 
@@ -76,8 +76,9 @@ def forecast_fresh(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
 
 @openings_only
 def model_health(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
-    """The forecaster that was asked for has a word on this market and on the coin's on Injective."""
-    for key in (order.key, SeriesKey(INJECTIVE, order.key.symbol)):
+    """The forecaster that was asked for has a word on this market and, for a hedge, on the coin's on Injective."""
+    here = [SeriesKey(INJECTIVE, order.key.symbol)] if is_hedge(order) else []
+    for key in (order.key, *here):
         who = facts.forecast_by.get(key)
         if who is None:
             return Refuse(Reason.MODEL_UNHEALTHY, f"{key} was not forecast")
@@ -129,8 +130,11 @@ def standing(key: SeriesKey, facts: GateFacts, limits: Limits) -> str:
 
     What the facts call closed is left out: whoever passed it in knows.
     """
+    # a coin that is not followed on Injective is not hedged, only traded
+    hedged = SeriesKey(INJECTIVE, key.symbol) in facts.markets
+    purpose = Purpose.HEDGE_OPEN if hedged else Purpose.DIVERGENCE_OPEN
     probe = Intent(
-        facts.now_ms, key, Side.BUY, Decimal(1), Decimal(1), Decimal(1), Purpose.HEDGE_OPEN, False, facts.loaded
+        facts.now_ms, key, Side.BUY, Decimal(1), Decimal(1), Decimal(1), purpose, False, facts.loaded
     )  # fmt: skip
     flat = replace(facts, attributed={})
     for rule in (venue_health, clock_skew, forecast_fresh, model_health, daily_loss, drawdown):
