@@ -93,8 +93,11 @@ class HedgeConfig(Section):
 class RiskConfig(Section):
     """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
 
+    min_leverage: Decimal = Field(
+        Decimal(2), gt=0, le=10, description="of a hedge leg whose saving is uncertain (C8: 2 to 5)"
+    )
     max_leverage: Decimal = Field(
-        Decimal(3), gt=0, le=10, description="of hedge legs (2–5 by requirement C8)"
+        Decimal(5), gt=0, le=10, description="of a hedge leg whose saving is sure; the ceiling of all"
     )
     min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
     liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")

@@ -51,6 +51,14 @@ class Market:
     maintenance_margin_ratio: Decimal
     costs: Costs
 
+    def most_leverage(self, distance: Decimal) -> Decimal:
+        """Return the leverage at which an adverse move of `distance` just does not liquidate.
+
+        Margin E behind notional Q is liquidated by a move d where E − d·Q = m·(1 + d)·Q, m the maintenance ratio.
+        """
+        ratio = self.maintenance_margin_ratio
+        return 1 / (distance * (1 + ratio) + ratio)
+
     def quantise_quantity(self, quantity: Decimal) -> Decimal:
         """Round a quantity towards zero to the step: never more than was asked for."""
         return (quantity / self.quantity_step).to_integral_value(ROUND_DOWN) * self.quantity_step

@@ -37,6 +37,7 @@ class Leg:
     what a change costs on top, per USD and per USD of the change. `value`: (n_scenarios,) saving and the worth at the
     horizon's end; `mean_value` is its mean. `protects`: funding that it is held against, over the horizon and the time
     after it: what the own position is expected to pay or the leg to save or to be worth, whichever is most.
+    `leverage`: notional that a dollar of collateral may back while the leg grows.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Leg:
     value: NDArray[np.float64]
     mean_value: float
     protects: float = 0.0
+    leverage: float = np.inf
 
 
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
@@ -70,9 +72,10 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
         rates[1 + 2 * i], usual[1 + 2 * i] = there, usual_there
         rates[2 + 2 * i], usual[2 + 2 * i] = here - there, usual[0] - usual_there
     rates *= state.side
+    factor = leverage_of(rates, [_most_leverage(state, settings, v) for _, v in kinds], settings)
     # margin is tied up for as long as a leg is held: its charge comes off every hour that is saved
     charge = np.where([kind == CUT for kind, _ in kinds], 0.0, settings.capital_rate_per_year / (365 * 24))
-    charge /= settings.max_leverage
+    charge /= factor
     rates -= charge[:, None]
     saving = hours * rates
     after = settings.tail_h * (CARRY * rates + (1 - CARRY) * (state.side * usual - charge)[:, None])
@@ -84,10 +87,27 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
         Leg(
             kind, venue, _now_usd(state, kind, venue), saving[i], float(trade[i]),
             float(mean_saving[i]), sum(c.impact_per_usd2 for c in traded[i]), value[i], float(mean_value[i]),
-            float(protects[i]),
+            float(protects[i]), float(factor[i]),
         )
         for i, (kind, venue) in enumerate(kinds)
     ]  # fmt: skip
+
+
+def leverage_of(
+    saving: NDArray[np.float64], most: Sequence[float], settings: PlannerSettings
+) -> NDArray[np.float64]:
+    """Return the leverage of legs by how sure their saving is (requirement B5): from `min_leverage` for a coin toss or
+    worse, rising linearly to `most` for a saving in every scenario. saving (legs, scenarios) → (legs,).
+    """
+    sure = np.clip(2.0 * (saving > 0).mean(axis=1) - 1.0, 0.0, 1.0)
+    high = np.asarray(most)
+    low = np.minimum(settings.min_leverage, high)
+    out: NDArray[np.float64] = low + sure * (high - low)
+    return out
+
+
+def _most_leverage(state: SymbolState, settings: PlannerSettings, venue: str) -> float:
+    return min(settings.max_leverage, state.leverage.get(venue, np.inf))
 
 
 def _usual(state: SymbolState, venue: str) -> float:

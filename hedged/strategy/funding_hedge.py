@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from hedged.config import HedgeConfig, RiskConfig
-from hedged.domain.market import INJECTIVE, Costs, SeriesKey, decimal_of
+from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.signals import SignalEffect
 from hedged.strategy.economics import RELOCATE
@@ -40,7 +40,7 @@ def decide(
             held_back = snapshot.closed.get(SeriesKey(INJECTIVE, symbol))
             unplanned[symbol] = f"{why}; {held_back}" if held_back else why
         else:
-            states.append(_symbol_state(snapshot, symbol, hedge))
+            states.append(_symbol_state(snapshot, symbol, hedge, risk))
     if not states:
         return [], desired, unplanned
     state = PlannerState(
@@ -81,6 +81,7 @@ def planner_settings(hedge: HedgeConfig, risk: RiskConfig, equity_usd: Decimal) 
         capital_rate_per_year=float(hedge.capital_rate_per_year),
         knots=tuple(hedge.confidence_knots),
         tail_h=float(hedge.tail_h),
+        min_leverage=min(float(risk.min_leverage), float(risk.max_leverage), 1.0 / distance),
     )
 
 
@@ -97,7 +98,7 @@ def _unplannable(snapshot: Snapshot, symbol: str) -> str | None:
     return None
 
 
-def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> SymbolState:
+def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig, risk: RiskConfig) -> SymbolState:
     here = SeriesKey(INJECTIVE, symbol)
     mark = float(snapshot.marks[here])
     own = snapshot.own[symbol]
@@ -126,9 +127,18 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig) -> Symbol
         closed={k.venue: snapshot.closed[k] for k in keys if k in snapshot.closed},
         increase_factor=signal.factor,
         note=signal.note,
+        leverage={
+            k.venue: _leverage(snapshot.markets[k], snapshot.moments.sigma[symbol], risk) for k in tradable
+        },
         usual={k.venue: snapshot.moments.usual[k] for k in tradable if k in snapshot.moments.usual},
         taken_usd=sum(float(abs(snapshot.attributed.get(k, Decimal(0)))) * mark for k in hedging),
     )
+
+
+def _leverage(market: Market, sigma: float, risk: RiskConfig) -> float:
+    """Return the leverage that outlives the distance asked for, and three standard deviations of the horizon."""
+    distance = float(risk.min_liquidation_distance + risk.liquidation_cushion)
+    return float(market.most_leverage(decimal_of(max(distance, 3 * sigma))))
 
 
 def _leg_costs(costs: Costs) -> LegCosts:

@@ -196,10 +196,14 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
             rows.append(mine & (kind != OPPOSITE))
             limits.append(0.0)
     now = np.array([leg.now_usd for _, leg in flat])
+    factor = np.array([leg.leverage for _, leg in flat])
     for name, collateral in sorted(state.collateral_usd.items()):
-        rows.append(venue == name)
-        held = sum(frozen_legs(symbol).get(name, 0.0) for symbol in state.symbols)
-        limits.append(_standing(settings.max_leverage * collateral - held, now[rows[-1]].sum()))
+        rows.append(np.where(venue == name, 1.0 / factor, 0.0))
+        held = sum(frozen_legs(symbol).get(name, 0.0) for symbol in state.symbols) / settings.max_leverage
+        used = float(rows[-1] @ now)
+        # a forecast that became less sure stops what is held from growing; only the ceiling makes it shrink
+        within = now[venue == name].sum() <= settings.max_leverage * (collateral - held)
+        limits.append(max(_standing(collateral - held, used), used if within else 0.0))
     rows.append(np.array([Z_95 * sigma_of(leg, state.symbols[i]) for i, leg in flat]))
     at_risk = sum(Z_95 * symbol.sigma * frozen_opposite(symbol) for symbol in state.symbols)
     limits.append(_standing(settings.equity_at_risk * settings.equity_usd - at_risk, rows[-1] @ now))

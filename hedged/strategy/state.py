@@ -29,7 +29,8 @@ class SymbolState:
     unknown is absent and is neither opened nor enlarged. `sigma`: standard deviation of the price's relative move
     over the horizon; `basis_sigma`: the same of the venue's price against Injective's. `closed`: venues on which no leg
     may grow, and why; `increase_factor`: what signals scale increases by; `note`: what they say. `usual`: the rate per
-    hour that each venue's returns to; `taken_usd`: what other strategies take of the cap and of the delta band.
+    hour that each venue's returns to; `taken_usd`: what other strategies take of the cap and of the delta band;
+    `leverage`: most by venue, as far as liquidation allows.
     """
 
     symbol: str
@@ -46,12 +47,14 @@ class SymbolState:
     note: str = ""
     usual: Mapping[str, float] = field(default_factory=dict)
     taken_usd: float = 0.0
+    leverage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannerSettings:
     """The operator's choices, as floats. `knots`: (confidence, share of full Kelly), ascending; `tail_h`: hours after
-    the horizon for which a leg may still be worth something.
+    the horizon for which a leg may still be worth something; `min_leverage`: of a leg whose saving is uncertain (inf:
+    as of any other).
     """
 
     horizon_h: float
@@ -65,6 +68,7 @@ class PlannerSettings:
     capital_rate_per_year: float
     knots: tuple[tuple[float, float], ...]
     tail_h: float = 0.0
+    min_leverage: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

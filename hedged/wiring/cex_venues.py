@@ -141,6 +141,7 @@ class CexVenues:
                 told.quote,
                 symbol_of=symbol_of,
                 speed=self.config.clock.speed,
+                distance=self.config.risk.min_liquidation_distance + self.config.risk.liquidation_cushion,
             )
         return found
 

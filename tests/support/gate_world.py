@@ -17,7 +17,8 @@ from hedged.risk.limits import Limits, limits_of
 
 MARK = Decimal(100)
 KEYS = (HERE, THERE, OTHER)
-LIMITS = limits_of(parse_config({"risk": {"max_orders_per_hour": 10, "max_notional_per_hour_usd": 100_000}}))
+RISK = {"max_orders_per_hour": 10, "max_notional_per_hour_usd": 100_000, "max_leverage": 3}
+LIMITS = limits_of(parse_config({"risk": RISK}))
 
 
 def facts(**changes: Any) -> GateFacts:

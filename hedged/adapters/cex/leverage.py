@@ -1,6 +1,7 @@
 """Margin mode and leverage of a market, set before its first order: isolated, and no more than the risk allows."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -22,9 +23,11 @@ BYBIT_ISOLATED = "ISOLATED_MARGIN"
 class Leverage:
     """Sets each market once. Settings that someone changes meanwhile show when an order needs more margin."""
 
-    def __init__(self, venue: str, exchange: Any, profile: Profile, key: ApiKey, leverage: int) -> None:
+    def __init__(
+        self, venue: str, exchange: Any, profile: Profile, key: ApiKey, leverage: int, distance: Decimal
+    ) -> None:
         self._venue, self._exchange, self._profile, self._key = venue, exchange, profile, key
-        self._leverage = leverage
+        self._leverage, self._distance = leverage, distance
         self._done: set[str] = set()
         self._account_done = False
         self._lock = asyncio.Lock()
@@ -47,7 +50,8 @@ class Leverage:
                     perpetual, "margin mode", self._exchange.set_margin_mode("isolated", perpetual.name)
                 )
             highest = int(1 / perpetual.market.initial_margin_ratio)
-            leverage = max(1, min(self._leverage, highest))
+            safe = int(perpetual.market.most_leverage(self._distance)) if self._distance else highest
+            leverage = max(1, min(self._leverage, highest, safe))
             params = dict(self._profile.leverage_params)
             await self._set(
                 perpetual, "leverage", self._exchange.set_leverage(leverage, perpetual.name, params)

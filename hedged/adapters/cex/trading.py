@@ -82,8 +82,11 @@ class CexTrading:
         patience: Patience | None = None,
         symbol_of: SymbolOf = _unknown,
         speed: float = 1.0,
+        distance: Decimal = Decimal(0),
     ) -> None:
-        """`speed`: of the clock; what networks take is told in wall time."""
+        """`speed`: of the clock; what networks take is told in wall time. `leverage`: the most that is set for a
+        market; it is less where a position would be liquidated within an adverse move of `distance`.
+        """
         self.venue, self.data, self.exchange, self.reader, self.key = data.venue, data, exchange, reader, key
         self.patience = patience or Patience()
         self.offset = ClockOffset(self.venue, (exchange, reader), clock, round(MOST_MS * speed))
@@ -92,7 +95,7 @@ class CexTrading:
         self.orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
         self._fills = Fills(data, reader, self.orders, key, quote, clock)
         self._payments = Payments(data, reader, key, clock)
-        self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage)
+        self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage, distance)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
         self._touch_ms = round(TOUCH_MS * speed)
         self._listed_ms = -1

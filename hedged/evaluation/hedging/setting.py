@@ -19,6 +19,8 @@ from hedged.strategy.state import LegCosts, PlannerSettings
 Floats = NDArray[np.float64]
 BP = 1e-4
 HOURS_A_YEAR = 24 * 365
+LEVERAGE = 3.0
+"""Of legs elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ def preset(
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}: there are {', '.join(PRESETS)}")
     planner = planner_settings(config.hedge, config.risk, Decimal(repr(notional_usd / 3)))
+    # one leverage for all that is compared, or the charge on margin would differ between them
+    planner = replace(planner, min_leverage=LEVERAGE, max_leverage=LEVERAGE)
     if name in ("relocation", "all"):
         kinds = (RELOCATE,) if name == "relocation" else (CUT, OPPOSITE, RELOCATE)
         band = 0.0 if name == "relocation" else planner.delta_band

@@ -17,6 +17,7 @@ from hedged.strategy.economics import (
     confidences,
     kelly_share,
     legs_of,
+    leverage_of,
     own_funding_usd,
     pure_cut_usd,
     usable_venues,
@@ -139,3 +140,18 @@ def test_a_spike_is_not_what_is_usual(side: int) -> None:
     after = 168 * ((0.3 * 8_900 + 0.7 * 50) * BP_A_YEAR - 0.05 / (365 * 24) / 3)
     assert passing.mean_value - passing.mean_saving == pytest.approx(min(after, passing.trade_cost))
     assert lasting.mean_value - lasting.mean_saving == pytest.approx(lasting.trade_cost)
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.floats(2, 8))
+def test_leverage_follows_how_sure_the_saving_is(a: float, b: float, most: float) -> None:
+    """If this fails, requirement B5 is turned round: what is uncertain is backed by less collateral than what is sure."""
+    settings = replace(SETTINGS, min_leverage=2.0, max_leverage=5.0)
+    grid = (np.arange(1, 201) - 0.5) / 200
+    low, high = (
+        float(leverage_of(np.where(grid < p, 1.0, -1.0)[None], [min(most, 5.0)], settings)[0])
+        for p in sorted((a, b))
+    )
+    assert 2.0 <= low <= high <= min(most, 5.0)
+    sure, toss = (float(leverage_of(np.full((1, 200), x), [5.0], settings)[0]) for x in (1.0, -1.0))
+    assert (sure, toss) == (5.0, 2.0)
+    assert leverage_of(np.ones((1, 200)), [1.5], settings)[0] == 1.5, "liquidation allows no more"

@@ -129,7 +129,7 @@ def test_the_own_position_that_turned_around_gets_its_cut_back() -> None:
 
 def test_leverage_keeps_its_distance_from_liquidation() -> None:
     """If this fails, legs are opened so large that the required distance to liquidation cannot be kept."""
-    assert planner_settings(HEDGE, RISK, Decimal(1)).max_leverage == 3
+    assert planner_settings(HEDGE, RISK, Decimal(1)).max_leverage == 5
     far = RISK.model_copy(update={"min_liquidation_distance": Decimal("0.47")})
     assert planner_settings(HEDGE, far, Decimal(1)).max_leverage == pytest.approx(2)
 
