@@ -13,7 +13,7 @@ WINDOW_H = 30 * 24  # hours of price moves that are looked at
 MIN_SIGMA_PER_HOUR = 0.001  # a frozen price must not look riskless
 MIN_BASIS_SIGMA = 0.0005
 USUAL_H = 120
-"""Half-life of what a rate's usual level is; see `strategy.economics.CARRY` for how it was chosen."""
+"""Half-life of what a rate's usual level is; how it was chosen: docs/adr/0011."""
 MIN_USUAL_H = 24
 """Hours that must be known."""
 

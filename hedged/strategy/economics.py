@@ -6,8 +6,8 @@ cut: the own position is smaller here; opposite: an opposite perpetual there; re
 **What a leg is worth when the horizon ends.** A hedge is held for weeks and paid for once, so its cost is not to be
 earned within one horizon. Who holds the leg then has what others would have to open, if it still pays, or has to close
 it, if it does not: it is worth the funding that it saves over the `tail_h` hours that follow, but never more than
-opening it would cost then, and never less than the cost of closing it. Funding returns to its usual level, so of a
-rate's distance from it `CARRY` is expected to be left.
+opening it would cost then, and never less than the cost of closing it. Funding returns to its usual level, so these
+hours are reckoned at the usual rates (`features.moments`), whatever the horizon brings.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,6 @@ from hedged.domain.market import INJECTIVE
 from hedged.strategy.state import PlannerSettings, SymbolState
 
 CUT, OPPOSITE, RELOCATE = "cut", "opposite", "relocate"
-
-CARRY = 0.3
-"""Share of the horizon's distance from the usual rate that is expected for the time after it. With it, 24 h, a usual
-rate of half-life 120 h (`features.moments`) and `tail_h` 168 a bang-bang hedge by EWMA keeps .70 and .91 of the
-perfect-foresight relocation value of five coins from 2023-07 to 2024-12 (Injective by chain and level rule), and .46
-and .74 of 2025, unseen when they were chosen; without a worth at the horizon's end, .08 and .76 of all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +72,10 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     charge /= factor
     rates -= charge[:, None]
     saving = hours * rates
-    after = settings.tail_h * (CARRY * rates + (1 - CARRY) * (state.side * usual - charge)[:, None])
-    value = saving + np.clip(after, -trade[:, None], trade[:, None])
+    after = settings.tail_h * (state.side * usual - charge)
+    value = saving + np.clip(after, -trade, trade)[:, None]
     mean_saving, mean_value = saving.mean(axis=1), value.mean(axis=1)
-    whole = mean_saving + after.mean(axis=1)
+    whole = mean_saving + after
     protects = np.maximum.reduce([whole, np.full_like(whole, whole[0]), mean_value, np.zeros_like(whole)])
     return [
         Leg(
