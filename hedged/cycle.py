@@ -5,7 +5,7 @@ Every step is a call of a pure function or of one port; this file is the order i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,26 +16,23 @@ from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.collectors.poller import Poller
 from hedged.config import Config
 from hedged.domain.bars import Field
-from hedged.domain.clock import HOUR_MS, Clock
+from hedged.domain.clock import HOUR_MS
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import FundingPayment
-from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, Hashes
 from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal, SignalEffect, effect
 from hedged.domain.venue_events import VenueEvents
-from hedged.execution.accounts import Accounts, AccountState
+from hedged.execution.accounts import AccountState
 from hedged.execution.decisions import decision_rows
-from hedged.execution.diff import intents_for
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
+from hedged.execution.desk import Desk, Traded
 from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
-from hedged.risk.exposure import gross
-from hedged.risk.gate import GateFacts, KillLevel, Review, review
-from hedged.risk.stop import Episode, advance, charge
+from hedged.risk.gate import Review
+from hedged.risk.margin import liquidation_distances, near_liquidation
 from hedged.strategy.funding_hedge import decide
 from hedged.strategy.snapshot import DesiredPosition, Snapshot
 from hedged.strategy.state import SymbolPlan
@@ -70,65 +67,80 @@ class Cycle:
 
     config: Config
     equity_usd: Decimal
-    clock: Clock
     poller: Poller
     buffer: RingBuffer
     forecaster: Forecaster
-    accounts: Accounts
-    executor: Executor
-    journal: Journal
-    markets: dict[SeriesKey, Market]
-    hashes: Hashes
+    desk: Desk
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
-    kill: KillLevel = KillLevel.NONE
-    episodes: dict[str, Episode] = field(default_factory=dict)
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
-    _unvalued: list[FundingPayment] = field(default_factory=list)  # payments that the stops have not seen yet
 
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
+        async with self.desk.busy:
+            return await self._run(now_ms)
+
+    async def _run(self, now_ms: int) -> CycleReport:
         await self.poller.poll(now_ms)
-        await self.executor.resolve()
-        account = await self.accounts.refresh(now_ms)
+        await self.desk.executor.resolve()
+        account = await self.desk.accounts.refresh(now_ms)
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
 
         forecasts, moved = await self._forecast(now_ms)
         snapshot = self._snapshot(now_ms, account, marks, forecasts, moved)
         plans, desired, unplanned = await self._decide(snapshot, account)
-        stopped = self._stops(snapshot, account)
-        desired = unwind(desired, stopped, account.attributed, marks)
+        stopped = self._stops(now_ms, account)
+        desired = unwind(desired, stopped, self.desk.stops.part(account), self.desk.tradable(account, marks))
 
-        intents = intents_for(
-            desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
-        )
-        facts = self._facts(account, marks, snapshot.closed)
-        reviewed = review(intents, facts, self.config.risk, self.config.account)
-        before = account
-        if await self.executor.execute(reviewed.approved):
-            account = await self._after_trading(before)
-            self._unvalued.extend(account.payments)
-        seen = [before] if account is before else [before, account]
-        fills = [fill for state in seen for fill in state.fills]
-        self._charge(fills, before, account, plans)
+        self.desk.stops.plan({plan.symbol: protected_usd(plan) for plan in plans})
+        traded = await self.desk.trade(now_ms, desired, account, marks, snapshot.hashes, snapshot.closed)
         decisions = decision_rows(
-            snapshot, plans, unplanned, stopped, reviewed, before, account, self.executor.failed
+            snapshot,
+            plans,
+            unplanned,
+            stopped,
+            traded.review,
+            account,
+            traded.account,
+            self.desk.executor.failed,
         )
         await self._remember(now_ms, account, decisions)
+        return self._report(snapshot, traded, decisions)
+
+    def _report(
+        self, snapshot: Snapshot, traded: Traded, decisions: dict[str, dict[str, Any]]
+    ) -> CycleReport:
+        """Say what was done since the last report, between the cycles too."""
+        done, self.desk.between = [*self.desk.between, traded], []
+        seen = [state for one in done for state in one.seen]
         return CycleReport(
-            now_ms=now_ms,
-            account=account,
-            marks=marks,
-            forecasts=forecasts,
+            now_ms=snapshot.now_ms,
+            account=traded.account,
+            marks=dict(snapshot.marks),
+            forecasts=snapshot.forecasts,
             decisions=decisions,
-            review=reviewed,
-            fills=fills,
+            review=Review(
+                tuple(approved for one in done for approved in one.review.approved),
+                tuple(refused for one in done for refused in one.review.refused),
+            ),
+            fills=[fill for state in seen for fill in state.fills],
             payments=[payment for state in seen for payment in state.payments],
-            closed=self._closed(now_ms, snapshot.signals),
+            closed=self._closed(snapshot.now_ms, snapshot.signals),
             signals=snapshot.signals,
             quarantined=self.poller.quarantined,
             newly_quarantined=self.poller.newly_quarantined,
         )
+
+    def _stops(self, now_ms: int, account: AccountState) -> dict[str, str]:
+        """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
+        believed = self.poller.believed(now_ms)
+        self.desk.stops.see(account, believed)
+        far = liquidation_distances(account, account.collateral_usd, believed.marks, self.desk.markets)
+        held = self.desk.stops.part(account)
+        stopped, _ = self.desk.stops.decide(
+            now_ms, held, near_liquidation(held, far, self.config.risk.margin_stop)
+        )
+        return stopped
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
         """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then.
@@ -157,13 +169,13 @@ class Cycle:
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
-            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.hashes.config),
+            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.desk.hashes.config),
             forecasts=forecasts,
             moments=moved,
             own=account.own,
             attributed=account.attributed,
             marks=marks,
-            markets=self.markets,
+            markets=self.desk.markets,
             collateral_usd=account.collateral_usd,
             equity_usd=self.equity_usd,
             closed=self._not_believed() | self._closed(now_ms, signals),
@@ -176,13 +188,14 @@ class Cycle:
         """Say what the signals in force mean for each symbol."""
         held, bounds = self.signals(), self.config.webhook.bounds
         return {
-            symbol: effect(held, symbol, now_ms, bounds) for symbol in {key.symbol for key in self.markets}
+            symbol: effect(held, symbol, now_ms, bounds)
+            for symbol in {key.symbol for key in self.desk.markets}
         }
 
     def _closed(self, now_ms: int, signals: Mapping[str, SignalEffect]) -> dict[SeriesKey, str]:
         """Say on which markets nothing may be opened: by what venues announce, else because a signal asks for it."""
         events, lead = self.venue_events(now_ms), self.config.outside.status.lead
-        why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.markets}
+        why = {key: events.veto(key, now_ms, lead) or signals[key.symbol].pause for key in self.desk.markets}
         return {key: reason for key, reason in why.items() if reason}
 
     def _not_believed(self) -> dict[SeriesKey, str]:
@@ -194,7 +207,7 @@ class Cycle:
         here = {key.symbol: reason for key, reason in why.items() if key.venue == INJECTIVE}
         return {
             key: reason
-            for key in self.markets
+            for key in self.desk.markets
             if (reason := here.get(key.symbol) or why.get(key)) is not None
         }
 
@@ -204,83 +217,19 @@ class Cycle:
         """Plan, off the loop. While Injective does not say what is held there is nothing to plan for: all stays."""
         if INJECTIVE in account.unknown:
             why = f"Injective does not say what is held: {account.unknown[INJECTIVE]}"
-            return [], [], dict.fromkeys(self.config.book.positions or self.episodes, why)
+            return [], [], dict.fromkeys(self.config.book.positions or self.desk.stops.episodes, why)
         hedge, risk = self.config.hedge, self.config.risk
         plans, desired, unplanned = await self._off_loop(
             decide, snapshot, hedge, risk, self.config.book.protect
         )
         return plans, desired, unplanned
 
-    def _stops(self, snapshot: Snapshot, account: AccountState) -> dict[str, str]:
-        """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
-        self._unvalued.extend(account.payments)
-        if INJECTIVE in account.unknown:
-            return {}  # N is unknown: what was paid is valued once it is known again
-        payments, self._unvalued = self._unvalued, []
-        stopped: dict[str, str] = {}
-        for symbol, own in account.own.items():
-            episode = self.episodes.get(symbol, Episode())
-            episode = advance(episode, symbol, own, account.attributed, snapshot.marks, payments)
-            if episode.must_stop:
-                stopped[symbol] = (
-                    f"stop: the hedge has lost {episode.loss_usd:,.2f} USD, more than the "
-                    f"{episode.allowance_usd:,.2f} USD of funding it protects against"
-                )
-                until_ms = snapshot.now_ms + self.config.hedge.horizon_h * HOUR_MS
-                episode = Episode(marks=episode.marks, stopped_until_ms=until_ms)
-                log.warning("hedge_stopped", symbol=symbol, reason=stopped[symbol])
-            elif snapshot.now_ms < episode.stopped_until_ms:
-                stopped[symbol] = "stopped earlier: no new hedge within the horizon of a stop"
-            self.episodes[symbol] = episode
-        return stopped
-
-    def _facts(
-        self, account: AccountState, marks: dict[SeriesKey, Decimal], closed: Mapping[SeriesKey, str]
-    ) -> GateFacts:
-        orders, notional = self.executor.sent_last_hour()
-        return GateFacts(
-            loaded=self.hashes,
-            kill=self.kill,
-            reconciled=account.reconciled,
-            own=account.own,
-            attributed=account.attributed,
-            marks=marks,
-            markets=self.markets,
-            collateral_usd=account.collateral_usd,
-            cap=self.config.hedge.cap,
-            max_notional_per_hour_usd=self.config.risk.max_notional_per_hour_usd
-            or _gross_usd(account, marks),
-            orders_last_hour=orders,
-            notional_last_hour_usd=notional,
-            closed=closed,
-            owners=account.owners,
-        )
-
-    async def _after_trading(self, before: AccountState) -> AccountState:
-        """Ask the venues again, so that the decision says what was really filled."""
-        account = await self.accounts.refresh(self.clock.now_ms())
-        return (
-            account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
-        )
-
-    def _charge(
-        self, fills: Sequence[Fill], before: AccountState, after: AccountState, plans: Sequence[SymbolPlan]
-    ) -> None:
-        """Book the cost of every new fill; a hedge that grew may lose as much as it now protects."""
-        protected = {plan.symbol: protected_usd(plan) for plan in plans}
-        for symbol in sorted({fill.key.symbol for fill in fills}):
-            mine = [fill for fill in fills if fill.key.symbol == symbol]
-            grew = gross(symbol, after.attributed) > gross(symbol, before.attributed)
-            episode = self.episodes.get(symbol, Episode())
-            self.episodes[symbol] = charge(episode, mine, protected.get(symbol) if grew else None)
-
     async def _remember(
         self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]
     ) -> None:
         """Write decisions, the trader's own book and the stops' state to the journal."""
         own = {SeriesKey(INJECTIVE, symbol): quantity for symbol, quantity in account.own.items()}
-        episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
-        await self.journal(JournalStore.record_cycle, now_ms, decisions, own, episodes)
+        await self.desk.journal(JournalStore.record_cycle, now_ms, decisions, own, self.desk.stops.to_json())
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, function, *args)
@@ -303,11 +252,3 @@ def _grid_mark(window: BarWindow) -> bytes:
     ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
-
-
-def _gross_usd(account: AccountState, marks: Mapping[SeriesKey, Decimal]) -> Decimal:
-    """Gross notional of the own book at today's marks; what cannot be priced counts as nothing."""
-    sizes = (
-        abs(q) * marks.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) for symbol, q in account.own.items()
-    )
-    return sum(sizes, Decimal(0))

@@ -8,11 +8,15 @@ from hedged.domain.market import SeriesKey
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A venue's statement of one position. `quantity` is signed, in coins: > 0 long."""
+    """A venue's statement of one position. `quantity` is signed, in coins: > 0 long.
+
+    `liquidation_price`: where the venue tells it, or it can be computed from what the venue tells; else None.
+    """
 
     key: SeriesKey
     quantity: Decimal
     entry_price: Decimal
+    liquidation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

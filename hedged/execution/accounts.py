@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 
-from hedged.domain.book import own_quantity
+from hedged.domain.book import Position, own_quantity
 from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -27,11 +27,23 @@ OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: v
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What an execution that is not the daemon's took of a hedge (liquidation, deleveraging, a trade by hand).
+
+    `quantity`: signed change of the hedge, in coins.
+    """
+
+    execution: Execution
+    quantity: Decimal
+    owner: Strategy
+
+
+@dataclass(frozen=True, slots=True)
 class AccountState:
     """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
-    them; `unknown`: venue → what went wrong.
+    them; `unknown`: venue → what went wrong; `liquidation_prices`: of whole positions, where venues tell them.
 
-    `payments` and `fills` are those that were new in this refresh.
+    `payments`, `fills` and `taken` are those that were new in this refresh.
     """
 
     own: Mapping[str, Decimal] = field(default_factory=dict)
@@ -41,6 +53,8 @@ class AccountState:
     payments: Sequence[FundingPayment] = ()
     fills: Sequence[Fill] = ()
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
+    taken: Sequence[Taken] = ()
+    liquidation_prices: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
 
     @property
     def reconciled(self) -> bool:
@@ -50,14 +64,17 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    positions: Mapping[str, Decimal]
+    positions: Mapping[str, Position]
     collateral_usd: Decimal
     executions: Sequence[Execution]
     payments: Sequence[FundingPayment]
 
 
 class Accounts:
-    """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete."""
+    """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete.
+
+    `latest`: what the last refresh found, `asked_ms`: when that was.
+    """
 
     def __init__(
         self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20
@@ -70,9 +87,12 @@ class Accounts:
         self._attributed: dict[SeriesKey, Decimal] = {}
         self._owners: dict[SeriesKey, Strategy] = {}
         self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
+        self._taken: list[Taken] = []  # since the last refresh
         self._counted: dict[tuple[str, str], int] = {}
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
         self._executed: dict[str, Decimal] = {}  # client id → quantity reported as executed
+        self.latest = AccountState()
+        self.asked_ms = 0
         self._awaited: dict[
             str, tuple[str, Decimal]
         ] = {}  # client id → venue, quantity acknowledged as filled
@@ -92,6 +112,7 @@ class Accounts:
                 self._count(execution)
             else:
                 self._take_away(execution)
+        self._taken = []
         for venue in self._trading:
             executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
             if executions_ms is not None:
@@ -103,6 +124,16 @@ class Accounts:
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
         self._forget()
+
+    @property
+    def attributed(self) -> Mapping[SeriesKey, Decimal]:
+        """The daemon's signed coins by market, as far as the venues have told by the last refresh."""
+        return self._attributed
+
+    @property
+    def owners(self) -> Mapping[SeriesKey, Strategy]:
+        """For which strategy each of those markets is, or was last, held."""
+        return self._owners
 
     def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
         """Note that executions under this client id are the daemon's own, and what they are for."""
@@ -145,7 +176,18 @@ class Accounts:
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
         collateral = {venue: answer.collateral_usd for venue, answer in known.items()}
         owners = {key: owner for key, owner in self._owners.items() if self._attributed.get(key)}
-        return AccountState(own, dict(self._attributed), collateral, unknown, payments, fills, owners)
+        taken, self._taken = self._taken, []
+        liquidation = {
+            position.key: position.liquidation_price
+            for answer in known.values()
+            for position in answer.positions.values()
+            if position.liquidation_price is not None
+        }
+        self.latest = AccountState(
+            own, dict(self._attributed), collateral, unknown, payments, fills, owners, taken, liquidation
+        )
+        self.asked_ms = now_ms
+        return self.latest
 
     async def _ask(self, venue: str) -> _Answer | str:
         trading = self._trading[venue]
@@ -158,8 +200,7 @@ class Accounts:
                 payments = await trading.funding_payments(self._funding_from_ms[venue])
         except (Retryable, OutcomeUnknown, TimeoutError) as error:
             return str(error) or type(error).__name__
-        quantities = {symbol: p.quantity for symbol, p in positions.items()}
-        return _Answer(quantities, balance.total_usd, executions, payments)
+        return _Answer(positions, balance.total_usd, executions, payments)
 
     def _fill(self, execution: Execution) -> Fill | None:
         """Count an execution if it is the daemon's own and new; return it as a fill then."""
@@ -198,6 +239,8 @@ class Accounts:
             return Decimal(0)
         taken = change if abs(change) < abs(held) else -held
         self._attributed[execution.key] = held + taken
+        owner = self._owners.get(execution.key, Strategy.FUNDING_HEDGE)
+        self._taken.append(Taken(execution, taken, owner))
         return taken
 
     def _behind(self) -> set[str]:
@@ -229,11 +272,11 @@ class Accounts:
             oldest_ms = min(self._funding_from_ms.values())
             self._booked = {key: ts for key, ts in self._booked.items() if ts > oldest_ms}
 
-    def _own(self, positions: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    def _own(self, positions: Mapping[str, Position]) -> dict[str, Decimal]:
         symbols = set(positions) | {key.symbol for key in self._attributed}
         return {
             symbol: own_quantity(
-                positions.get(symbol, Decimal(0)),
+                positions[symbol].quantity if symbol in positions else Decimal(0),
                 self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0)),
             )
             for symbol in sorted(symbols)

@@ -57,7 +57,7 @@ class Refusal(StrEnum):
 @dataclass(frozen=True, slots=True)
 class GateFacts:
     """What the gate judges by, as known now. `attributed`: the daemon's signed coins by market, `owners`: for which
-    strategy they are held; `closed`: markets on which nothing may be opened, and why.
+    strategy they are held; `closed`: markets on which nothing may be opened, and why; `unknown`: venues not reconciled.
     """
 
     loaded: Hashes
@@ -73,6 +73,7 @@ class GateFacts:
     orders_last_hour: int
     notional_last_hour_usd: Decimal
     closed: Mapping[SeriesKey, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
 
 
@@ -160,13 +161,23 @@ def _refusal_of_state(intent: Intent, facts: GateFacts) -> Refusal | None:
         return Refusal.KILLED
     if intent.hashes != facts.loaded:
         return Refusal.HASH_MISMATCH
-    if not facts.reconciled:
+    if not facts.reconciled and not _stop_can_go_on(intent, facts):
         return Refusal.NOT_RECONCILED
     if intent.key not in facts.markets:
         return Refusal.UNKNOWN_MARKET
     if intent.key not in facts.marks:
         return Refusal.STALE_PRICE
     return None
+
+
+def _stop_can_go_on(intent: Intent, facts: GateFacts) -> bool:
+    """Tell whether a stop takes off risk at a venue that is known while another is not: it does not wait for that one.
+
+    Whether the other half of what is held there may stay behind is for `strategy.stopped` to say.
+    """
+    held = facts.attributed.get(intent.key, Decimal(0))
+    known = bool(facts.unknown) and intent.key.venue not in facts.unknown
+    return known and intent.purpose is Purpose.STOP and reduces(held, intent.signed_quantity)
 
 
 def _refusal_of_form(intent: Intent, market: Market, mark: Decimal, config: RiskConfig) -> Refusal | None:

@@ -120,7 +120,7 @@ def test_a_latched_kill_lets_nothing_open() -> None:
     apps: list[App] = []
 
     def latch(report: CycleReport) -> None:
-        apps[0].cycle.kill = KillLevel.REDUCE_ONLY
+        apps[0].cycle.desk.kill = KillLevel.REDUCE_ONLY
 
     result = run(world_of(tables(2)), config(), 2, on_prepare=apps.append, on_cycle=latch)
     first_ms = START_MS + 15 * 60_000

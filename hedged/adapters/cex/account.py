@@ -44,7 +44,13 @@ class Account:
                 sign = {"long": 1, "short": -1}[row["side"]]
                 quantity = perpetual.coins(row["contracts"]) * sign
                 entry = decimal_of(float(row["entryPrice"]))
-                found[perpetual.symbol] = Position(SeriesKey(self._venue, perpetual.symbol), quantity, entry)
+                far = float(row.get("liquidationPrice") or 0)  # none or 0: the venue sees none
+                found[perpetual.symbol] = Position(
+                    SeriesKey(self._venue, perpetual.symbol),
+                    quantity,
+                    entry,
+                    decimal_of(far) if far > 0 else None,
+                )
         if foreign - self._said:
             self._said = frozenset(foreign)
             log.warning("positions_not_protected", venue=self._venue, markets=sorted(foreign))

@@ -81,9 +81,19 @@ class InjectiveAccount:
             log.warning("positions_not_protected", markets=self.foreign)
         self.holdings = {known[i]: holding for i, holding in held.items() if i in known}
         return {
-            symbol: Position(SeriesKey(INJECTIVE, symbol), h.quantity, h.entry_price)
+            symbol: Position(
+                SeriesKey(INJECTIVE, symbol), h.quantity, h.entry_price, self._liquidation(symbol, h)
+            )
             for symbol, h in sorted(self.holdings.items())
         }
+
+    def _liquidation(self, symbol: str, holding: Holding) -> Decimal | None:
+        """Return the mark at which a position is liquidated; None while the market's funding is not known."""
+        ticker = self._data.tickers[symbol]
+        if ticker.state is None:
+            return None
+        ratio = ticker.perpetual.market.maintenance_margin_ratio
+        return holding.liquidation_price(ratio, ticker.state.cumulative_funding)
 
     async def balance(self) -> Balance:
         """Return the collateral: coins, plus what all positions would give back at their marks."""

@@ -5,6 +5,7 @@ is filled by the paper venue. Positions, money and funding are the sum of both.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hedged.adapters.injective.account import InjectiveAccount
@@ -57,7 +58,10 @@ class PaperBook:
                 entry = real[symbol].entry_price if symbol in real else price
                 self._paper.seed(symbol, change, entry, now_ms)
                 self._real[symbol] = held
-        return await self._paper.positions()
+        both = await self._paper.positions()
+        # as the chain has it: what is simulated on top ties up no real margin
+        told = {symbol: position.liquidation_price for symbol, position in real.items()}
+        return {s: replace(position, liquidation_price=told.get(s)) for s, position in both.items()}
 
     async def balance(self) -> Balance:
         """Return the real collateral with the profit of the simulated trades."""
@@ -145,7 +149,7 @@ class PaperBook:
         found = await self._data.perpetual(symbol)
         if found is None:
             raise Retryable(f"Injective shows no market for {symbol}, in which the account has traded")
-        return found[1]
+        return self._paper.believed(symbol, found[1]) or found[1]
 
 
 def _moment(settlement: Settlement) -> Moment:
