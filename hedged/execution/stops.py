@@ -112,7 +112,8 @@ class Stops:
 
     def count(self, account: AccountState) -> None:
         """Count the fills and the funding that are new in an account."""
-        before = _before(self.part(account), account)
+        held = self.part(account)
+        before = _before(held, account)
         trades: dict[str, list[Trade]] = defaultdict(list)
         for fill in account.fills:
             if fill.purpose.strategy not in NOT_HERE:
@@ -126,6 +127,8 @@ class Stops:
             own = float(self._own.get(symbol, 0))
             self.episodes[symbol] = book(self.episodes.get(symbol, Episode()), own, held_before, mine)
         self._credit([*self._unpaid, *account.payments], account.owners)
+        for symbol in sorted(set(self.episodes) - {key.symbol for key in held}):
+            self.settle(symbol)
 
     def decide(
         self, now_ms: int, held: Mapping[SeriesKey, Decimal], near: Mapping[str, str]
@@ -145,8 +148,6 @@ class Stops:
                 begun.append(symbol)
                 log.warning("hedge_stopped", symbol=symbol, reason=why, no_new_hedge_before=iso(until_ms))
             elif not holds:
-                if episode.unwinding:
-                    log.info("hedge_unwound", symbol=symbol, stopped_for=episode.why)
                 episode = flat(episode)
             self.episodes[symbol] = episode
             if episode.unwinding:
@@ -170,9 +171,9 @@ class Stops:
             self.episodes[symbol] = replace(self.episodes.get(symbol, Episode()), planned_usd=usd)
 
     def settle(self, symbol: str) -> None:
-        """Note that nothing more can be done to unwind: what is left is less than any order."""
+        """Note that a hedge that was being unwound is flat, or so little is left that no order can close it."""
         if self.episodes[symbol].unwinding:
-            log.info("hedge_unwound", symbol=symbol, stopped_for=self.episodes[symbol].why, left="dust")
+            log.info("hedge_unwound", symbol=symbol, stopped_for=self.episodes[symbol].why)
             self.episodes[symbol] = flat(self.episodes[symbol])
 
     def _triggers(self, symbol: str, now_ms: int, near: Mapping[str, str]) -> str:
