@@ -173,6 +173,8 @@ class App:
                 self.metrics.cycles_missed.inc(missed)
                 log.warning("cycles_missed", count=missed, next=iso(following_ms))
             due_ms = following_ms
+        if until_ms is not None:
+            await self._guard_till(until_ms)
         if until_ms is not None and await self._wait_until(until_ms - 1):
             # what was paid after the last cycle belongs to the run too
             await self.cycle.desk.accounts.refresh(until_ms - 1)
