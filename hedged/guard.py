@@ -116,7 +116,8 @@ class Guard:
                 desk.between.append(Traded.nothing(account))
                 await desk.journal(JournalStore.save_state, "episodes", stops.to_json())
             return
-        await self._record(now_ms, account, {symbol: stopped[symbol] for symbol in begun})
+        if begun:
+            await self._record(now_ms, account, {symbol: stopped[symbol] for symbol in begun})
         stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
         marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         desired = unwind([], going, held, desk.tradable(account, marks))

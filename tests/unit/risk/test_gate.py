@@ -82,6 +82,26 @@ CASES: list[tuple[Refusal | None, Intent, GateFacts]] = [
     (Refusal.HASH_MISMATCH, intent(hashes=replace(HASHES, features="other")), facts()),
     (Refusal.HASH_MISMATCH, intent(), facts(loaded=Hashes("model", "features", "other"))),
     (Refusal.NOT_RECONCILED, intent(), facts(reconciled=False)),
+    (
+        None,  # a stop takes off risk where it can, whoever else is silent
+        intent(THERE, 1, purpose=Purpose.STOP, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+    ),
+    (
+        Refusal.NOT_RECONCILED,
+        intent(THERE, 1, purpose=Purpose.STOP, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"binance"}), attributed={THERE: Decimal(-1)}),
+    ),
+    (
+        Refusal.NOT_RECONCILED,  # beyond what is held it opens
+        intent(THERE, 2, purpose=Purpose.STOP),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+    ),
+    (
+        Refusal.NOT_RECONCILED,
+        intent(THERE, 1, purpose=Purpose.HEDGE_CLOSE, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+    ),
     (Refusal.UNKNOWN_MARKET, intent(), facts(markets=without(facts().markets, HERE))),
     (Refusal.STALE_PRICE, intent(), facts(marks=without(facts().marks, HERE))),
     (Refusal.BAD_NUMBER, intent(quantity=Decimal(0)), facts()),
