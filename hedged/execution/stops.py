@@ -202,7 +202,7 @@ class Stops:
         elif not why and symbol in self.unvalued:
             log.info("hedge_valued_again", symbol=symbol)
         if why:
-            episode = self.episodes.get(symbol, Episode())
+            episode = self.episodes.setdefault(symbol, Episode())
             before = self.unvalued.get(symbol)
             self.unvalued[symbol] = Unvalued(why, before.since_ms if before else episode.valued_ms or now_ms)
         else:
