@@ -98,7 +98,7 @@ def test_a_blow_out_between_two_cycles_is_unwound_within_one_look(monkeypatch: p
     fills, decisions, app = daemon(config(), 12)
     opened = [f for f in fills if f.key.symbol == "INJ" and f.purpose.value != "stop"]
     stops = [f for f in fills if f.key.symbol == "INJ" and f.purpose.value == "stop"]
-    assert {f.key.venue for f in opened} == {INJECTIVE, FAR}
+    assert {f.key.venue for f in opened} >= {INJECTIVE, FAR}
     assert {f.key for f in stops} == {f.key for f in opened}
     assert all(SHOCK_MS < f.execution.ts_ms <= SHOCK_MS + 6 * SECOND_MS for f in stops)
     assert sum(f.signed_quantity for f in opened + stops) == 0

@@ -1,6 +1,7 @@
 """What the adapter reads of the sandbox over real gRPC: markets, funding, the account; by polls and by the stream."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_the_account_is_read_without_a_key() -> None:
             chain.seed_position(SUBACCOUNT, "INJ", Decimal("-100"), sandbox.markets["INJ"].mark)
             await chain.next_block()
             positions = await reader.account.positions()
-            assert positions == {
+            assert {s: replace(p, liquidation_price=None) for s, p in positions.items()} == {
                 "BTC": Position(BTC, Decimal("0.5"), mark),
                 "INJ": Position(INJ, Decimal("-100"), sandbox.markets["INJ"].mark),
             }
@@ -96,6 +97,9 @@ def test_the_account_is_read_without_a_key() -> None:
             assert float(held.liquidation_price(ratio, state.cumulative_funding)) == pytest.approx(
                 float(theirs)
             )
+            told = positions["BTC"].liquidation_price
+            assert told is not None, "the guard watches how far it is"
+            assert float(told) == pytest.approx(float(theirs))
 
     asyncio.run(main())
 
