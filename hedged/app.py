@@ -5,7 +5,7 @@ Backtest, demo, paper and live run this same class; they differ in the clock, th
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -24,23 +24,26 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
-from hedged.domain.quarantine import Quarantine
+from hedged.domain.quarantine import Doubted, Quarantine
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts
+from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
+from hedged.execution.stops import Stops
 from hedged.execution.store import JournalStore
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
+from hedged.guard import Guard
 from hedged.risk.gate import KillLevel
-from hedged.risk.stop import Episode
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.outlook import SpanOutlook, outlook
 from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
+from hedged.telemetry.stops import publish_guard, stop_rows
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,8 @@ log = structlog.get_logger(__name__)
 class Parts:
     """What differs between backtest, demo, paper and live.
 
-    `held`: bars of the window that an earlier run kept; `on_filled` takes over the buffer once it holds the window.
+    `held`: bars of the window that an earlier run kept; `on_filled` takes over the buffer once it holds the window;
+    `doubted`: prices that a simulated account does not go by, kept current by the poller.
     """
 
     config: Config
@@ -66,6 +70,7 @@ class Parts:
     signals: Callable[[], Sequence[Signal]] = tuple
     held: BarWindow | None = None
     on_filled: Callable[[RingBuffer], None] = lambda _: None
+    doubted: Doubted = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class App:
         self.progress = Progress()
         self._stop = asyncio.Event()
         self._cycle: Cycle | None = None
+        self._guard: Guard | None = None
         self._actions: dict[str, str] = {}
         self._deviations = Deviations(parts.config.alerts)
 
@@ -126,28 +132,27 @@ class App:
         await executor.load()
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
+        own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
         hashes = Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash)
         gate_facts = GateFactsKeeper.of(config, parts.equity_usd, hashes)
         await gate_facts.load(parts.journal)
+        desk = Desk(
+            config, parts.clock, accounts, executor, parts.journal, markets, hashes, gate_facts,
+            Stops(config, states, own), KillLevel(level),
+        )  # fmt: skip
+        poller = Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar, doubted=parts.doubted)
         self._cycle = Cycle(
             config=config,
             equity_usd=parts.equity_usd,
-            clock=parts.clock,
-            poller=Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar),
+            poller=poller,
             buffer=buffer,
             forecaster=parts.forecaster,
-            accounts=accounts,
-            executor=executor,
-            journal=parts.journal,
-            markets=markets,
-            hashes=hashes,
-            gate_facts=gate_facts,
+            desk=desk,
             venue_events=parts.venue_events,
             signals=parts.signals,
-            kill=KillLevel(level),
-            episodes={symbol: Episode(**body) for symbol, body in states.items()},
             memory=StrategyMemory.from_json(await parts.journal(JournalStore.load_state, STATE)),
         )
+        self._guard = Guard(desk, poller)
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
         self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
@@ -163,6 +168,8 @@ class App:
         last_ms = self.progress.last.now_ms if self.progress.last else 0
         due_ms = next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), interval_ms)
         while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
+            if until_ms is not None:
+                await self._guard_till(due_ms)
             if not await self._wait_until(due_ms):
                 break
             await self.step(due_ms)
@@ -173,9 +180,27 @@ class App:
                 self.metrics.cycles_missed.inc(missed)
                 log.warning("cycles_missed", count=missed, next=iso(following_ms))
             due_ms = following_ms
+        if until_ms is not None:
+            await self._guard_till(until_ms)
         if until_ms is not None and await self._wait_until(until_ms - 1):
             # what was paid after the last cycle belongs to the run too
-            await self.cycle.accounts.refresh(until_ms - 1)
+            await self.cycle.desk.accounts.refresh(until_ms - 1)
+
+    async def _guard_till(self, due_ms: int) -> None:
+        """Look at the stops at every bar until the next cycle: recorded data have no more to tell between them."""
+        bar_ms = self.parts.config.cycle.bar_s * SECOND_MS
+        at_ms = next_boundary_ms(self.parts.clock.now_ms(), bar_ms)
+        while at_ms < due_ms and await self._wait_until(at_ms):
+            await self.guard(at_ms)
+            at_ms = next_boundary_ms(max(at_ms, self.parts.clock.now_ms() - 1), bar_ms)
+
+    async def guard(self, now_ms: int) -> None:
+        """Look at the stops, unless a cycle is running, and publish what was seen."""
+        if self._guard is None:
+            return
+        before_ms, started_s = self._guard.last_ms, perf_s()
+        if await self._guard.look(now_ms):
+            publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
 
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle and publish what it did."""
@@ -187,7 +212,7 @@ class App:
             report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
-        self.metrics.unresolved.set(len(self.cycle.executor.unresolved))
+        self.metrics.unresolved.set(len(self.cycle.desk.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._tell_deviations(report)
         self._log_payments(report)
@@ -232,9 +257,10 @@ class App:
     async def follow_kill(self) -> None:
         """Take over the latched level from the journal; the command line writes there too."""
         level, reason = await self.parts.journal(JournalStore.kill)
-        if KillLevel(level) is not self.cycle.kill:
-            self.cycle.kill = KillLevel(level)
-            log.warning("kill_latch_changed", latch=self.cycle.kill.label, reason=reason)
+        desk = self.cycle.desk
+        if KillLevel(level) is not desk.kill:
+            desk.kill = KillLevel(level)
+            log.warning("kill_latch_changed", latch=desk.kill.label, reason=reason)
         self.metrics.kill.set(level)
 
     def not_ready(self) -> list[str]:
@@ -291,6 +317,10 @@ class App:
         """Rows of the status page: one per series in quarantine."""
         report = self.progress.last
         return [quarantine_row(key, held) for key, held in report.quarantined.items()] if report else []
+
+    def stops(self) -> list[dict[str, str]]:
+        """Rows of the status page: one per hedge that is held or rests after a stop."""
+        return stop_rows(self._guard, self.parts.clock.now_ms()) if self._guard else []
 
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""

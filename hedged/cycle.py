@@ -5,7 +5,7 @@ Every step is a call of a pure function or of one port; this file is the order i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -16,33 +16,28 @@ from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.collectors.poller import Poller
 from hedged.config import Config
 from hedged.domain.bars import Field
-from hedged.domain.clock import HOUR_MS, Clock
+from hedged.domain.clock import HOUR_MS
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import FundingPayment
-from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, Hashes, Strategy
 from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal, SignalEffect, effect
 from hedged.domain.venue_events import VenueEvents
-from hedged.execution.accounts import Accounts, AccountState
+from hedged.execution.accounts import AccountState
 from hedged.execution.decisions import decision_rows
-from hedged.execution.diff import intents_for
-from hedged.execution.executor import Executor
-from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal import Journal
+from hedged.execution.desk import Desk, Traded
 from hedged.execution.store import JournalStore
 from hedged.features.market_now import MarketsNow, completed, markets_now
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
 from hedged.forecast.port import Forecaster
-from hedged.risk.exposure import gross
-from hedged.risk.gate import KillLevel, Review, review
+from hedged.risk.gate import Review
+from hedged.risk.margin import liquidation_distances, near_liquidation
 from hedged.risk.pnl import HedgePnl
-from hedged.risk.stop import Episode, advance, charge
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.portfolio import Decided, Settings, decide
 from hedged.strategy.snapshot import Snapshot
-from hedged.strategy.state import SymbolPlan
 from hedged.strategy.stopped import protected_usd, unwind
 
 log = structlog.get_logger(__name__)
@@ -76,30 +71,25 @@ class Cycle:
 
     config: Config
     equity_usd: Decimal
-    clock: Clock
     poller: Poller
     buffer: RingBuffer
     forecaster: Forecaster
-    accounts: Accounts
-    executor: Executor
-    journal: Journal
-    markets: dict[SeriesKey, Market]
-    hashes: Hashes
-    gate_facts: GateFactsKeeper
+    desk: Desk
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
-    kill: KillLevel = KillLevel.NONE
-    episodes: dict[str, Episode] = field(default_factory=dict)
     memory: StrategyMemory = field(default_factory=StrategyMemory)
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
-    _unvalued: list[FundingPayment] = field(default_factory=list)  # payments that the stops have not seen yet
 
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
+        async with self.desk.busy:
+            return await self._run(now_ms)
+
+    async def _run(self, now_ms: int) -> CycleReport:
         await self.poller.poll(now_ms)
-        await self.executor.resolve()
-        account = await self.accounts.refresh(now_ms)
+        await self.desk.executor.resolve()
+        account = await self.desk.accounts.refresh(now_ms)
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
 
         forecasts, moved = await self._forecast(now_ms)
@@ -107,62 +97,74 @@ class Cycle:
         closed = self._not_believed() | self._closed(now_ms, signals, account)
         now = markets_now(self.buffer.window(), self._looked_at(account), self.config.hedge.horizon_h)
         moved = completed(moved, now)
-        facts = self.gate_facts.facts(
-            self.clock.now_ms(), account, marks, self.markets, forecasts, moved, self.poller, self.executor, self.kill,
+        desk = self.desk
+        facts = desk.gate_facts.facts(
+            desk.clock.now_ms(), account, marks, desk.markets, forecasts, moved, self.poller, desk.executor, desk.kill,
             closed,
         )  # fmt: skip
-        closed = self.gate_facts.held_back(facts) | closed
+        closed = desk.gate_facts.held_back(facts) | closed
         snapshot = self._snapshot(now_ms, account, marks, forecasts, moved, signals, closed, now)
-        self.memory = self.memory.book(account.fills, account.payments)
+        self._book([state for one in desk.between for state in one.seen])
+        self._book([account])
         self.memory = self.memory.advance(snapshot.part_of(Strategy.DIVERGENCE), marks)
         decided = await self._decide(snapshot, account)
-        plans, self.memory = decided.plans, decided.memory
-        stopped = self._stops(snapshot, account)
-        desired = unwind(decided.desired, stopped, snapshot.part_of(Strategy.FUNDING_HEDGE), marks)
+        self.memory = decided.memory
+        stopped = self._stops(now_ms, account)
+        desired = unwind(decided.desired, stopped, desk.stops.part(account), desk.tradable(account, marks))
 
-        intents = intents_for(
-            desired, account.attributed, marks, self.markets, self.config.risk, snapshot.hashes, now_ms
-        )
-        reviewed: Review = await self._off_loop(
-            review, intents, facts, self.gate_facts.limits, self.config.account
-        )
-        before = account
-        if await self.executor.execute(reviewed.approved):
-            account = await self._after_trading(before)
-            self._unvalued.extend(account.payments)
-            self.memory = self.memory.book(account.fills, account.payments)
-        seen = [before] if account is before else [before, account]
-        fills = [fill for state in seen for fill in state.fills]
-        self._charge(fills, before, account, plans)
-        self.gate_facts.traded(fills, [] if account is before else account.payments)
+        desk.stops.plan({plan.symbol: protected_usd(plan) for plan in decided.plans})
+        traded = await desk.trade(now_ms, desired, account, facts, snapshot.hashes)
+        self._book(traded.seen[1:])
         decisions = decision_rows(
             snapshot,
-            plans,
+            decided.plans,
             decided.unplanned,
             stopped,
-            reviewed,
-            before,
+            traded.review,
             account,
-            self.executor.failed,
+            traded.account,
+            desk.executor.failed,
             decided.notes,
         )
         await self._remember(now_ms, account, decisions)
+        return self._report(snapshot, traded, decisions)
+
+    def _report(
+        self, snapshot: Snapshot, traded: Traded, decisions: dict[str, dict[str, Any]]
+    ) -> CycleReport:
+        """Say what was done since the last report, between the cycles too."""
+        done, self.desk.between = [*self.desk.between, traded], []
+        seen = [state for one in done for state in one.seen]
         return CycleReport(
-            now_ms=now_ms,
-            account=account,
-            marks=marks,
-            forecasts=forecasts,
+            now_ms=snapshot.now_ms,
+            account=traded.account,
+            marks=dict(snapshot.marks),
+            forecasts=snapshot.forecasts,
             decisions=decisions,
-            review=reviewed,
-            fills=fills,
+            review=Review(
+                tuple(approved for one in done for approved in one.review.approved),
+                tuple(refused for one in done for refused in one.review.refused),
+            ),
+            fills=[fill for state in seen for fill in state.fills],
             payments=[payment for state in seen for payment in state.payments],
-            closed=self._closed(now_ms, snapshot.signals, account),
+            closed=self._closed(snapshot.now_ms, snapshot.signals, traded.account),
             signals=snapshot.signals,
             quarantined=self.poller.quarantined,
             newly_quarantined=self.poller.newly_quarantined,
-            pnl=self.gate_facts.pnl,
-            loss_limit=self.gate_facts.loss_limit,
+            pnl=self.desk.gate_facts.pnl,
+            loss_limit=self.desk.gate_facts.loss_limit,
         )
+
+    def _stops(self, now_ms: int, account: AccountState) -> dict[str, str]:
+        """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
+        believed = self.poller.believed(now_ms)
+        self.desk.stops.see(account, believed)
+        far = liquidation_distances(account, account.collateral_usd, believed.marks, self.desk.markets)
+        held = self.desk.stops.part(account)
+        stopped, _ = self.desk.stops.decide(
+            now_ms, held, near_liquidation(held, far, self.config.risk.margin_stop)
+        )
+        return stopped
 
     async def _forecast(self, now_ms: int) -> tuple[ForecastSet, Moments]:
         """Forecast, off the loop. The hourly grid changes only with a new hour or print, so it is kept till then.
@@ -193,13 +195,13 @@ class Cycle:
         return Snapshot(
             now_ms=now_ms,
             # what the forecast was made with; the gate compares it with what is loaded
-            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.hashes.config),
+            hashes=Hashes(forecasts.model_hash, forecasts.feature_hash, self.desk.hashes.config),
             forecasts=forecasts,
             moments=moved,
             own=account.own,
             attributed=account.attributed,
             marks=marks,
-            markets=self.markets,
+            markets=self.desk.markets,
             collateral_usd=account.collateral_usd,
             equity_usd=self.equity_usd,
             closed=closed,
@@ -215,14 +217,15 @@ class Cycle:
         looked = {key.symbol for key, owner in account.owners.items() if owner is Strategy.DIVERGENCE}
         looked |= set(wanted.beside_the_book)
         if wanted.cascade_hedge.enabled:
-            looked |= {key.symbol for key in self.markets if key.venue == INJECTIVE}
+            looked |= {key.symbol for key in self.desk.markets if key.venue == INJECTIVE}
         return looked
 
     def _signals(self, now_ms: int) -> dict[str, SignalEffect]:
         """Say what the signals in force mean for each symbol."""
         held, bounds = self.signals(), self.config.webhook.bounds
         return {
-            symbol: effect(held, symbol, now_ms, bounds) for symbol in {key.symbol for key in self.markets}
+            symbol: effect(held, symbol, now_ms, bounds)
+            for symbol in {key.symbol for key in self.desk.markets}
         }
 
     def _closed(
@@ -234,7 +237,7 @@ class Cycle:
             key: events.veto(key, now_ms, lead)
             or account.restricted.get(key.venue)
             or signals[key.symbol].pause
-            for key in self.markets
+            for key in self.desk.markets
         }
         return {key: reason for key, reason in why.items() if reason}
 
@@ -247,7 +250,7 @@ class Cycle:
         here = {key.symbol: reason for key, reason in why.items() if key.venue == INJECTIVE}
         return {
             key: reason
-            for key in self.markets
+            for key in self.desk.markets
             if (reason := here.get(key.symbol) or why.get(key)) is not None
         }
 
@@ -256,67 +259,27 @@ class Cycle:
         config = self.config
         if INJECTIVE in account.unknown:
             why = f"Injective does not say what is held: {account.unknown[INJECTIVE]}"
-            unplanned = dict.fromkeys(config.book.positions or self.episodes, why)
+            unplanned = dict.fromkeys(config.book.positions or self.desk.stops.episodes, why)
             return Decided([], [], unplanned, {}, self.memory)
         settings = Settings(config.strategies, config.hedge, config.risk, config.book.protect)
         decided: Decided = await self._off_loop(decide, snapshot, settings, self.memory)
         return decided
 
-    def _stops(self, snapshot: Snapshot, account: AccountState) -> dict[str, str]:
-        """Value every hedge; return the symbols that must be (or stay) flat, with the reason."""
-        self._unvalued.extend(account.payments)
-        if INJECTIVE in account.unknown:
-            return {}  # N is unknown: what was paid is valued once it is known again
-        payments, self._unvalued = self._unvalued, []
-        mine = snapshot.part_of(Strategy.FUNDING_HEDGE)
-        others = snapshot.owners.keys() - mine
-        payments = [payment for payment in payments if payment.settlement.key not in others]
-        stopped: dict[str, str] = {}
-        for symbol, own in account.own.items():
-            episode = self.episodes.get(symbol, Episode())
-            episode = advance(episode, symbol, own, mine, snapshot.marks, payments)
-            if episode.must_stop:
-                stopped[symbol] = (
-                    f"stop: the hedge has lost {episode.loss_usd:,.2f} USD, more than the "
-                    f"{episode.allowance_usd:,.2f} USD of funding it protects against"
-                )
-                until_ms = snapshot.now_ms + self.config.hedge.horizon_h * HOUR_MS
-                episode = Episode(marks=episode.marks, stopped_until_ms=until_ms)
-                log.warning("hedge_stopped", symbol=symbol, reason=stopped[symbol])
-            elif snapshot.now_ms < episode.stopped_until_ms:
-                stopped[symbol] = "stopped earlier: no new hedge within the horizon of a stop"
-            self.episodes[symbol] = episode
-        return stopped
-
-    async def _after_trading(self, before: AccountState) -> AccountState:
-        """Ask the venues again, so that the decision says what was really filled."""
-        account = await self.accounts.refresh(self.clock.now_ms())
-        return (
-            account if account.reconciled else replace(before, fills=account.fills, payments=account.payments)
-        )
-
-    def _charge(
-        self, fills: Sequence[Fill], before: AccountState, after: AccountState, plans: Sequence[SymbolPlan]
-    ) -> None:
-        """Book the cost of every new fill; a hedge that grew may lose as much as it now protects."""
-        protected = {plan.symbol: protected_usd(plan) for plan in plans}
-        fills = [fill for fill in fills if fill.purpose.strategy is Strategy.FUNDING_HEDGE]
-        for symbol in sorted({fill.key.symbol for fill in fills}):
-            mine = [fill for fill in fills if fill.key.symbol == symbol]
-            grew = gross(symbol, _hedge(after)) > gross(symbol, _hedge(before))
-            episode = self.episodes.get(symbol, Episode())
-            self.episodes[symbol] = charge(episode, mine, protected.get(symbol) if grew else None)
+    def _book(self, states: Sequence[AccountState]) -> None:
+        """Book what is new in an account on the divergence trades."""
+        for state in states:
+            self.memory = self.memory.book(state.fills, state.payments)
 
     async def _remember(
         self, now_ms: int, account: AccountState, decisions: dict[str, dict[str, Any]]
     ) -> None:
         """Write decisions, the trader's own book and the stops' state to the journal."""
         own = {SeriesKey(INJECTIVE, symbol): quantity for symbol, quantity in account.own.items()}
-        episodes = {symbol: episode.to_json() for symbol, episode in self.episodes.items()}
-        await self.journal(JournalStore.record_cycle, now_ms, decisions, own, episodes)
-        await self.gate_facts.save(self.journal)
+        journal = self.desk.journal
+        await journal(JournalStore.record_cycle, now_ms, decisions, own, self.desk.stops.to_json())
+        await self.desk.gate_facts.save(journal)
         if self.memory != self._kept:
-            await self.journal(JournalStore.save_state, STATE, self.memory.to_json())
+            await journal(JournalStore.save_state, STATE, self.memory.to_json())
             self._kept = self.memory
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
@@ -340,9 +303,3 @@ def _grid_mark(window: BarWindow) -> bytes:
     ago_s = window.values[:, -1, Field.SETTLED_AGO_S].astype(np.float64)
     settled_s = int(window.times_ms[-1]) / 1_000 - ago_s
     return b"".join((hour.to_bytes(8, "big"), rates.tobytes(), settled_s.tobytes()))
-
-
-def _hedge(account: AccountState) -> dict[SeriesKey, Decimal]:
-    """Return what is held for the funding hedge."""
-    mine = Strategy.FUNDING_HEDGE
-    return {k: q for k, q in account.attributed.items() if account.owners.get(k, mine) is mine}

@@ -24,6 +24,7 @@ from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.quarantine import Doubted
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from hedged.wiring.real_venues import RealVenues
 
 JOURNAL_FILE = "journal.sqlite"
+LEAST_WATCH_S = 0.5
+"""However fast the clock runs, the fast loop comes round no more often, wall time."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -109,11 +112,12 @@ async def run_daemon(
         elif sources is None:
             sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
         account: Account
+        doubted: Doubted = {}
         async with process.starting():
             if key is not None and real is not None:
                 account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
             else:
-                account = await _open_paper(config, real, sources, journal, clock)
+                account = await _open_paper(config, real, sources, journal, clock, doubted)
         if process.stopping:
             return
         forecaster = make_forecaster(
@@ -121,7 +125,8 @@ async def run_daemon(
             config.strategies.crowded_share,
         )  # fmt: skip
         parts = Parts(
-            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd, held=held
+            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
+            held=held, doubted=doubted,
         )  # fmt: skip
         if secret is not None:
             await add_webhook(parts, secret, metrics, cleanup)
@@ -154,9 +159,10 @@ async def _open_paper(
     sources: Mapping[str, MarketData],
     journal: Journal,
     clock: Clock,
+    doubted: Doubted,
 ) -> Account:
     """Open the simulated account, and follow its markets where they are real."""
-    account = await open_paper_account(config, sources, journal, clock, real.book if real else None)
+    account = await open_paper_account(config, sources, journal, clock, real.book if real else None, doubted)
     if real is not None:
         await real.watch(account.symbols)
     return account
@@ -257,7 +263,7 @@ async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
     where = process.config.telemetry
     source = StatusSource(
         process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
-        process.quarantined, process.ahead,
+        process.quarantined, process.ahead, process.stops,
     )  # fmt: skip
     try:
         runner, port = await start_http(source, where.host, where.port)
@@ -296,7 +302,7 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
 
 
 async def _serve(process: Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
-    loop, config = asyncio.get_running_loop(), process.config
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as group:
             lasting = [group.create_task(one.run(), name=type(one).__name__) for one in beside]
@@ -305,9 +311,7 @@ async def _serve(process: Process, app: App, until_ms: int | None, beside: Seque
             loop.add_signal_handler(
                 signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
             )
-            # virtual time has no need to be watched more often than it is acted on
-            every_s = config.cycle.guard_interval_s if until_ms is None else config.cycle.interval_s
-            lasting.append(group.create_task(_watch(app, every_s), name="watch"))
+            lasting.append(group.create_task(_watch(app, guarding=until_ms is None), name="watch"))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.step(app.parts.clock.now_ms())
@@ -318,12 +322,20 @@ async def _serve(process: Process, app: App, until_ms: int | None, beside: Seque
         loop.remove_signal_handler(signal.SIGUSR1)
 
 
-async def _watch(app: App, interval_s: float) -> None:
-    """Between cycles: measure how late the loop wakes up, follow the kill latch, keep readiness current."""
-    loop = asyncio.get_running_loop()
+async def _watch(app: App, *, guarding: bool) -> None:
+    """The fast loop: measure how late it wakes up, follow the kill latch, look at the stops, keep readiness current.
+
+    Over recorded data, not `guarding`, the app looks at the stops by itself, with every bar.
+    """
+    loop, config = asyncio.get_running_loop(), app.parts.config
+    # virtual time has no need to be watched more often than it is acted on
+    every_s = config.cycle.guard_interval_s if guarding else config.cycle.interval_s
+    interval_s = max(LEAST_WATCH_S, every_s / config.clock.speed)
     while True:
         due_s = loop.time() + interval_s
         await asyncio.sleep(interval_s)
         app.metrics.loop_lag.set(max(0.0, loop.time() - due_s))
         await app.follow_kill()
+        if guarding:
+            await app.guard(app.parts.clock.now_ms())
         app.metrics.ready.set(0 if app.not_ready() else 1)

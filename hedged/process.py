@@ -84,6 +84,10 @@ class Process:
         """Rows of the status page: one per series in quarantine."""
         return self.app.quarantined() if self.app else []
 
+    def stops(self) -> list[dict[str, str]]:
+        """Rows of the status page: one per hedge that is held or rests after a stop."""
+        return self.app.stops() if self.app else []
+
     def about(self) -> dict[str, str]:
         """What runs, in words."""
         last = self.app.progress.last if self.app else None
@@ -93,7 +97,7 @@ class Process:
             "forecaster": self.config.hedge.forecaster,
             "config": self.config.hash,
             "last cycle": iso(last.now_ms) if last else "none yet",
-            "kill latch": self.app.cycle.kill.label if last and self.app else "unknown",
+            "kill latch": self.app.cycle.desk.kill.label if last and self.app else "unknown",
         }
         if last and last.loss_limit:
             about["only reductions"] = last.loss_limit

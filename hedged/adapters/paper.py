@@ -7,7 +7,7 @@ settlement is paid by the quantity held strictly before its instant.
 import asyncio
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hedged.domain.approved import ApprovedIntent
@@ -19,6 +19,7 @@ from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
 from hedged.domain.orders import Execution, Fill, Intent, OrderState, OrderStatus
 from hedged.domain.ports import MarketData
+from hedged.domain.quarantine import Doubted
 
 LATE_MS = 2 * HOUR_MS
 """Prints are asked for again over this span: a live venue tells them some time after they were due."""
@@ -59,8 +60,17 @@ class _Holding:
 class PaperVenue:
     """A `Trading` port over any `MarketData` of the same venue."""
 
-    def __init__(self, data: MarketData, clock: Clock, collateral_usd: Decimal, latency_ms: int) -> None:
+    def __init__(
+        self,
+        data: MarketData,
+        clock: Clock,
+        collateral_usd: Decimal,
+        latency_ms: int,
+        doubted: Doubted | None = None,
+    ) -> None:
+        """`doubted`: prices that are not gone by; whoever judges them keeps it current."""
         self.venue = data.venue
+        self._doubted = {} if doubted is None else doubted
         self._data = data
         self._clock = clock
         self._latency_s = latency_ms / 1_000
@@ -160,7 +170,8 @@ class PaperVenue:
             holding = self._holdings.get(settlement.key.symbol)
             quantity = holding.strictly_before(settlement.ts_ms) if holding else Decimal(0)
             if quantity:
-                payment = funding_payment(quantity, settlement)
+                price = self.believed(settlement.key.symbol, settlement.price) or settlement.price
+                payment = funding_payment(quantity, replace(settlement, price=price))
                 self._cash_usd += payment.payment_usd
                 insort(self._payments, payment, key=lambda p: p.settlement.ts_ms)
                 self._mark_settled(settlement)
@@ -174,8 +185,13 @@ class PaperVenue:
 
     async def _marks(self) -> dict[str, Decimal]:
         seen = await self._data.observe(self._clock.now_ms())
-        marks = {o.key.symbol: float(o.values[Field.MARK]) for o in seen}
-        return {symbol: decimal_of(mark) for symbol, mark in marks.items() if mark > 0}
+        told = {o.key.symbol: float(o.values[Field.MARK]) for o in seen}
+        marks = {s: self.believed(s, decimal_of(mark)) for s, mark in told.items() if mark > 0}
+        return {symbol: mark for symbol, mark in marks.items() if mark is not None}
+
+    def believed(self, symbol: str, price: Decimal) -> Decimal | None:
+        """Return a price that the venue tells, or the one to go by where it is in doubt; None where there is none."""
+        return self._doubted.get(SeriesKey(self.venue, symbol), price)
 
     def _fill_price(self, intent: Intent, market: Market, mark: Decimal) -> Decimal:
         if intent.quantity % market.quantity_step or intent.quantity * mark < market.min_notional_usd:

@@ -15,6 +15,7 @@ from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Fill
 from hedged.domain.ports import MarketData
+from hedged.domain.quarantine import Doubted
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.forecast.registry import make_forecaster
@@ -87,12 +88,13 @@ def paper_venues(
     book: Mapping[str, tuple[Decimal, Decimal]],
     equity: Decimal,
     at_ms: int,
+    doubted: Doubted | None = None,
 ) -> dict[str, PaperVenue]:
     """Make a paper venue on every source; the book lies on Injective, idle margin on each hedge venue."""
     venues = {}
     for name, source in sources.items():
         share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
-        venues[name] = PaperVenue(source, clock, equity * share, config.paper.latency_ms)
+        venues[name] = PaperVenue(source, clock, equity * share, config.paper.latency_ms, doubted)
     for symbol, (quantity, price) in book.items():
         venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
     return venues
@@ -116,9 +118,22 @@ def run_window(
         clock = LoopClock(window.from_ms)
         journal = Journal.open(None, durable=False)
         try:
-            trading = paper_venues(config, sources, clock, book, equity, window.from_ms)
+            doubted: Doubted = {}
+            trading = paper_venues(config, sources, clock, book, equity, window.from_ms, doubted)
             symbols = tuple(dict.fromkeys([*book, *config.strategies.beside_the_book]))
-            app = App(Parts(config, clock, sources, trading, journal, forecaster, symbols, equity, on_cycle))
+            parts = Parts(
+                config,
+                clock,
+                sources,
+                trading,
+                journal,
+                forecaster,
+                symbols,
+                equity,
+                on_cycle,
+                doubted=doubted,
+            )
+            app = App(parts)
             on_prepare(app)
             await app.prepare()
             await app.run(window.to_ms)

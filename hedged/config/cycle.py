@@ -30,7 +30,15 @@ class CycleConfig(Section):
     interval_s: int = Field(900, ge=30, le=3_600, description="a decision every 15 minutes, aligned to UTC")
     bar_s: int = Field(900, ge=60, le=3_600)
     history_days: int = Field(90, ge=7, le=400)
-    guard_interval_s: float = Field(5.0, gt=0)
+    guard_interval_s: float = Field(
+        5.0,
+        ge=0.5,
+        le=60,
+        description="between decisions, stops, margin and the kill latch are looked at so often",
+    )
+    guard_accounts_s: int = Field(
+        60, ge=5, le=900, description="while a hedge is held, venues are asked for the account so often"
+    )
     stale_after_s: int = Field(1_800, ge=60, description="a mark older than this decides nothing")
 
     @model_validator(mode="after")

@@ -101,6 +101,27 @@ class RiskConfig(Section):
     )
     min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
     liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
+    margin_stop: Decimal = Field(
+        Decimal("0.05"),
+        ge=0,
+        lt=1,
+        description="a hedge nearer than this to its liquidation is unwound; 0: never",
+    )
+    leg_stop: bool = Field(
+        False,
+        description="stop a hedge also by what its legs lose by themselves, whatever the position gains",
+    )
+    valued_within_s: int = Field(
+        30,
+        ge=1,
+        le=900,
+        description="prices that a hedge is valued by were known within so long of each other",
+    )
+    unvalued_alert_s: int = Field(
+        300,
+        ge=10,
+        description="alert when a hedge could not be valued for so long, as a price of it is not believed",
+    )
     max_orders_per_hour: int = Field(60, ge=1)
     max_notional_per_hour_usd: Decimal | None = Field(
         None, gt=0, description="default: the book's gross notional, and what divergence may hold"
@@ -136,3 +157,11 @@ class RiskConfig(Section):
     price_collar_bp: Decimal = Field(
         Decimal(30), gt=0, description="worst price of a taker order from the mark"
     )
+
+    @model_validator(mode="after")
+    def _stop_is_nearer(self) -> Self:
+        if self.margin_stop >= self.min_liquidation_distance:
+            raise ValueError(
+                "margin_stop must be below min_liquidation_distance, or what is opened is stopped at once"
+            )
+        return self

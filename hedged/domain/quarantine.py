@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
+
+from hedged.domain.market import SeriesKey
+
+Doubted = dict[SeriesKey, Decimal | None]
+"""Markets whose price is in doubt, with the one to go by instead; None: there is none. One writer, many readers."""
 
 
 class Fault(StrEnum):

@@ -27,12 +27,24 @@ OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: v
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What an execution that is not the daemon's took of a hedge (liquidation, deleveraging, a trade by hand).
+
+    `quantity`: signed change of the hedge, in coins.
+    """
+
+    execution: Execution
+    quantity: Decimal
+    owner: Strategy
+
+
+@dataclass(frozen=True, slots=True)
 class AccountState:
     """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
     them; `unknown`: venue → what went wrong; `positions`: as the venues tell them; `collateral_usd`, `free_usd`,
     `clock_offsets_ms`: by venue, where they are known; `restricted`: venues that fill no order now, and why.
 
-    `payments` and `fills` are those that were new in this refresh.
+    `payments`, `fills` and `taken` are those that were new in this refresh.
     """
 
     own: Mapping[str, Decimal] = field(default_factory=dict)
@@ -46,6 +58,13 @@ class AccountState:
     positions: Mapping[SeriesKey, Position] = field(default_factory=dict)
     clock_offsets_ms: Mapping[str, int] = field(default_factory=dict)
     restricted: Mapping[str, str] = field(default_factory=dict)
+    taken: Sequence[Taken] = ()
+
+    @property
+    def liquidation_prices(self) -> dict[SeriesKey, Decimal]:
+        """Marks at which whole positions are liquidated, where venues tell them."""
+        told = {key: p.liquidation_price for key, p in self.positions.items()}
+        return {key: price for key, price in told.items() if price is not None}
 
     @property
     def reconciled(self) -> bool:
@@ -62,7 +81,10 @@ class _Answer:
 
 
 class Accounts:
-    """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete."""
+    """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete.
+
+    `latest`: what the last refresh found, `asked_ms`: when that was.
+    """
 
     def __init__(
         self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20
@@ -75,9 +97,12 @@ class Accounts:
         self._attributed: dict[SeriesKey, Decimal] = {}
         self._owners: dict[SeriesKey, Strategy] = {}
         self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
+        self._taken: list[Taken] = []  # since the last refresh
         self._counted: dict[tuple[str, str], int] = {}
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
         self._executed: dict[str, Decimal] = {}  # client id → quantity reported as executed
+        self.latest = AccountState()
+        self.asked_ms = 0
         self._awaited: dict[
             str, tuple[str, Decimal]
         ] = {}  # client id → venue, quantity acknowledged as filled
@@ -97,6 +122,7 @@ class Accounts:
                 self._count(execution)
             else:
                 self._take_away(execution)
+        self._taken = []
         for venue in self._trading:
             executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
             if executions_ms is not None:
@@ -108,6 +134,16 @@ class Accounts:
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
         self._forget()
+
+    @property
+    def attributed(self) -> Mapping[SeriesKey, Decimal]:
+        """The daemon's signed coins by market, as far as the venues have told by the last refresh."""
+        return self._attributed
+
+    @property
+    def owners(self) -> Mapping[SeriesKey, Strategy]:
+        """For which strategy each of those markets is, or was last, held."""
+        return self._owners
 
     def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
         """Note that executions under this client id are the daemon's own, and what they are for."""
@@ -148,7 +184,8 @@ class Accounts:
             self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
         own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
-        return AccountState(
+        taken, self._taken = self._taken, []
+        self.latest = AccountState(
             own=own,
             attributed=dict(self._attributed),
             collateral_usd={venue: answer.balance.total_usd for venue, answer in known.items()},
@@ -164,7 +201,10 @@ class Accounts:
                 for v, t in self._trading.items()
                 if isinstance(t, TellsMode) and t.restriction
             },
+            taken=taken,
         )
+        self.asked_ms = now_ms
+        return self.latest
 
     def _clock_offsets_ms(self) -> dict[str, int]:
         """Return this machine's clock − the venue's, of the venues that have measured it."""
@@ -221,6 +261,8 @@ class Accounts:
             return Decimal(0)
         taken = change if abs(change) < abs(held) else -held
         self._attributed[execution.key] = held + taken
+        owner = self._owners.get(execution.key, Strategy.FUNDING_HEDGE)
+        self._taken.append(Taken(execution, taken, owner))
         return taken
 
     def _behind(self) -> set[str]:

@@ -10,7 +10,7 @@ import structlog
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
-from hedged.domain.market import SeriesKey
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.domain.ports import Trading
 from hedged.execution.accounts import Accounts
@@ -78,6 +78,7 @@ class Executor:
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
         broken: set[str] = set()
+        failed_legs: list[Intent] = []
         self.failed = {}
         sent = 0
         for one in approved:
@@ -90,13 +91,17 @@ class Executor:
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
                 self.failed[intent.key.symbol] = "not sent while the outcome of an earlier order is unknown"
                 broken.add(intent.key.symbol)
+                failed_legs.append(intent)
                 continue
-            if intent.purpose in ENLARGES and intent.key.symbol in broken:
+            if _goes_with(intent, failed_legs) or (
+                intent.purpose in ENLARGES and intent.key.symbol in broken
+            ):
                 log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
                 continue
             sent += 1
             if not await self._send(one):
                 broken.add(intent.key.symbol)
+                failed_legs.append(intent)
         return sent
 
     def _blocked(self, intent: Intent) -> bool:
@@ -186,3 +191,12 @@ class Executor:
         await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)
         self.unresolved.pop(client_id, None)
         self._coins.pop(client_id, None)
+
+
+def _goes_with(intent: Intent, failed: Sequence[Intent]) -> bool:
+    """Tell whether an order gives back a cut whose far side could not be closed: alone it would double the position."""
+    return (
+        intent.key.venue == INJECTIVE
+        and not intent.reduce_only
+        and any(one.key.symbol == intent.key.symbol and one.side is not intent.side for one in failed)
+    )

@@ -85,6 +85,7 @@ class GateFactsKeeper:
             loaded=self.loaded,
             kill=kill,
             reconciled=account.reconciled,
+            unknown=frozenset(account.unknown),
             own=account.own,
             attributed=account.attributed,
             marks=marks,
@@ -110,6 +111,45 @@ class GateFactsKeeper:
         )
         self._tell_loss_limit(facts)
         return facts
+
+    def reductions(
+        self,
+        now_ms: int,
+        account: AccountState,
+        marks: Mapping[SeriesKey, Decimal],
+        markets: Mapping[SeriesKey, Market],
+        executor: Executor,
+        kill: KillLevel,
+    ) -> GateFacts:
+        """Put together what the gate judges reductions by, between two cycles: nothing can be opened on these facts."""
+        self._value(now_ms, account, marks)
+        orders, notional = executor.sent_last_hour()
+        return GateFacts(
+            now_ms=now_ms,
+            loaded=self.loaded,
+            kill=kill,
+            reconciled=account.reconciled,
+            unknown=frozenset(account.unknown),
+            own=account.own,
+            attributed=account.attributed,
+            marks=marks,
+            markets=markets,
+            equity_usd=self.equity_usd,
+            collateral_usd=account.collateral_usd,
+            free_usd=account.free_usd,
+            sigma={},
+            basis_sigma={},
+            forecast_by={},
+            forecast_made_ms=0,
+            book_usd=_gross_usd(account, marks) + self.beside_usd,
+            orders_last_hour=orders,
+            notional_last_hour_usd=notional,
+            owners=account.owners,
+            positions=account.positions,
+            open_orders=executor.open_orders(),
+            closed=dict.fromkeys(markets, "between two cycles nothing is opened"),
+            losses=self.pnl.losses,
+        )
 
     def held_back(self, facts: GateFacts) -> dict[SeriesKey, str]:
         """Say on which markets the gate would let nothing be opened now, so that nothing is planned there."""

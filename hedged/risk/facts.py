@@ -33,7 +33,8 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """`attributed`: the daemon's signed coins by market, `owners`: for whom they are held; `own`: N by symbol.
+    """`attributed`: the daemon's signed coins by market, `owners`: for whom they are held; `own`: N by symbol;
+    `unknown`: venues that do not say what is held.
 
     `collateral_usd`, `free_usd`: by venue, unknown ones missing; `positions`: as the venues tell them, the trader's own
     part included; `sigma`: standard deviation of a symbol's log price over the horizon, `basis_sigma`: of a market's
@@ -75,6 +76,7 @@ class GateFacts:
     taken_usd: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
     committed_usd: Mapping[str, Decimal] = field(default_factory=dict)
     pending: tuple[Intent, ...] = ()
+    unknown: frozenset[str] = frozenset()
 
     def held(self, key: SeriesKey) -> Decimal:
         """Return the daemon's own part of a market, signed coins."""

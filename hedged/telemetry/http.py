@@ -17,7 +17,7 @@ class StatusSource:
 
     `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
     `book`: rows of the status page; `feeds`: how each venue's data stand; `quarantined`: series that are not believed;
-    `ahead`: the book's funding over the coming spans.
+    `ahead`: the book's funding over the coming spans; `stops`: how far each hedge is from its stop.
     """
 
     registry: CollectorRegistry
@@ -28,6 +28,7 @@ class StatusSource:
     feeds: Callable[[], Sequence[Mapping[str, str]]] = tuple
     quarantined: Callable[[], Sequence[Mapping[str, str]]] = tuple
     ahead: Callable[[], Sequence[Mapping[str, str]]] = tuple
+    stops: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -83,6 +84,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
             "feeds": [dict(r) for r in source.feeds()],
             "quarantined": [dict(r) for r in source.quarantined()],
             "ahead": [dict(r) for r in source.ahead()],
+            "stops": [dict(r) for r in source.stops()],
         }
     )
 
@@ -102,6 +104,7 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
         .replace("{{ahead}}", _table("Funding of the whole book", source.ahead()))
+        .replace("{{stops}}", _table("Stops", source.stops()))
         .replace("{{quarantined}}", _table("Not believed", source.quarantined()))
         .replace("{{feeds}}", _table("Data", source.feeds()))
     )

@@ -13,6 +13,7 @@ class Metrics:
         self._of_process(self.registry)
         self._of_series(self.registry)
         self._of_book(self.registry)
+        self._of_stops(self.registry)
         self._of_feeds(self.registry)
         self._of_doubts(self.registry)
         self._of_upkeep(self.registry)
@@ -111,6 +112,48 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+
+    def _of_stops(self, r: CollectorRegistry) -> None:
+        """The fast loop, and how far every hedge is from its stop."""
+        self.guard_last = Gauge(
+            "hedged_guard_last_look_timestamp_seconds",
+            "when the stops were last looked at, Unix time",
+            registry=r,
+        )
+        self.guard_duration = Histogram(
+            "hedged_guard_duration_seconds", "one look at the stops, what is done about them included", registry=r,
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 15, 60),
+        )  # fmt: skip
+        self.guard_late = Gauge(
+            "hedged_guard_late_seconds",
+            "how much later than due the last look was; a cycle holds it up",
+            registry=r,
+        )
+        self.stop_loss = Gauge(
+            "hedged_stop_loss_usd",
+            "what a hedge has lost as its stop counts it, > 0 a loss",
+            ["symbol"],
+            registry=r,
+        )
+        self.stop_allowance = Gauge(
+            "hedged_stop_allowance_usd", "the loss at which it is unwound", ["symbol"], registry=r
+        )
+        self.stop_unwinding = Gauge(
+            "hedged_stop_unwinding", "1 while a stopped hedge is not flat yet", ["symbol"], registry=r
+        )
+        self.stop_until = Gauge(
+            "hedged_stop_no_new_hedge_before_timestamp_seconds",
+            "until when nothing is opened after a stop, Unix time; 0: there was none",
+            ["symbol"], registry=r,
+        )  # fmt: skip
+        self.hedge_not_valued = Gauge(
+            "hedged_hedge_not_valued", "1 once a hedge could not be valued for risk.unvalued_alert_s", ["symbol"],
+            registry=r,
+        )  # fmt: skip
+        self.liquidation_distance = Gauge(
+            "hedged_liquidation_distance_ratio", "adverse move to liquidation, of a leg or of the own position",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
 
     def _of_feeds(self, r: CollectorRegistry) -> None:
         """Live data, by venue and kind of value."""

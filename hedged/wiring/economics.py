@@ -128,7 +128,7 @@ async def read_economics(
             source=config.book.source,
             own_usd=own_usd,
             spans=outlook(report.forecasts, own_usd, {}),
-            past=_past(config, account.equity_usd, grid, app.cycle.markets, own_usd),
+            past=_past(config, account.equity_usd, grid, app.cycle.desk.markets, own_usd),
             charged=charged,
             legs={s: detail.get("legs", []) for s, detail in details.items()},
             reasons={s: str(body["reason"]) for s, body in report.decisions.items()},

@@ -14,6 +14,7 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.ports import MarketData, Trading
+from hedged.domain.quarantine import Doubted
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
@@ -38,6 +39,7 @@ async def open_paper_account(
     journal: Journal,
     clock: Clock,
     real: "RealBook | None" = None,
+    doubted: Doubted | None = None,
 ) -> PaperAccount:
     """Open the account: new at today's prices, else as the journal knows it, so that a restart goes on.
 
@@ -66,7 +68,7 @@ async def open_paper_account(
     told = [f.execution.ts_ms for f in fills] + [p.settlement.ts_ms for p in payments]
     at_ms = max(told, default=clock.now_ms())
     wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
-    papers = paper_venues(config, wanted, clock, book, equity, at_ms)
+    papers = paper_venues(config, wanted, clock, book, equity, at_ms, doubted)
     for name, paper in papers.items():
         here = [fill for fill in fills if fill.key.venue == name]
         paid = [payment for payment in payments if payment.settlement.key.venue == name]

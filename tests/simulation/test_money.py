@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from worlds import START_MS, config, run, tables, world_of
+from worlds import START_MS, config, dear, run, tables, world_of
 
 from hedged.app import App
 from hedged.backtest.runner import RunResult
@@ -121,7 +121,7 @@ def test_a_latched_kill_lets_nothing_open() -> None:
     apps: list[App] = []
 
     def latch(report: CycleReport) -> None:
-        apps[0].cycle.kill = KillLevel.REDUCE_ONLY
+        apps[0].cycle.desk.kill = KillLevel.REDUCE_ONLY
 
     result = run(world_of(tables(2)), config(), 2, on_prepare=apps.append, on_cycle=latch)
     first_ms = START_MS + 15 * 60_000
@@ -179,8 +179,8 @@ def test_a_silent_venue_freezes_and_then_the_daemon_converges(monkeypatch: pytes
 
 def test_a_hedge_whose_basis_runs_away_is_unwound_and_stays_flat() -> None:
     """If this fails, a hedge may lose without bound against the funding it was to save (requirement A10)."""
-    frames = tables(3)
-    shock_ms = START_MS + HOUR_MS
+    frames = dear(tables(3))
+    shock_ms = START_MS + 20 * HOUR_MS
     late = (pl.col("venue") == "binance") & (pl.col("ts").dt.epoch("ms") > shock_ms)
     fallen = [
         pl.when(late).then(pl.col(c) * 0.95).otherwise(pl.col(c)) for c in ("open", "high", "low", "close")
@@ -202,7 +202,7 @@ def test_a_hedge_whose_basis_runs_away_is_unwound_and_stays_flat() -> None:
 
 def test_a_relocation_stays_whole_when_its_far_venue_goes_dark() -> None:
     """If this fails, the cut is bought back while the far leg stays: the trader holds more than he wanted, for good."""
-    frames = tables(3)
+    frames = dear(tables(3))
     dark = (pl.col("venue") == "binance") & (pl.col("ts").dt.epoch("ms") > START_MS + 6 * HOUR_MS)
     frames["funding"] = frames["funding"].filter(~dark)
     reports: list[CycleReport] = []

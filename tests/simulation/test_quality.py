@@ -76,18 +76,24 @@ def test_nothing_is_opened_where_the_data_are_not_believed(key: SeriesKey) -> No
     assert all("in quarantine since" in reason for reason in planned)
 
 
-def test_how_wrong_a_value_is_changes_no_decision() -> None:
-    """If this fails, a bad value has reached a decision: of its own coin, or of another."""
-    key = SeriesKey("bybit", "BTC")
+@pytest.mark.parametrize(
+    ("key", "held"),
+    [
+        (SeriesKey("bybit", "BTC"), False),
+        (HURT, True),
+        (SeriesKey(INJECTIVE, "BTC"), True),
+    ],
+)
+def test_how_wrong_a_value_is_changes_no_decision(key: SeriesKey, held: bool) -> None:
+    """If this fails, a bad value has reached a decision or a stop: of its own coin, or of another."""
     (thousandfold, seen), (threefold, _) = (watched(factor, key) for factor in (1_000, 3))
-    # the paper account itself is simulated on what the venue tells: where it holds nothing, only the judge can fail
     first = next(report for report in seen if report.quarantined)
-    assert not first.account.attributed.get(key), "choose a series that is not held when it goes bad"
+    assert bool(first.account.attributed.get(key)) is held
+    assert not [fill for fill in thousandfold.fills if fill.purpose.value == "stop"]
 
     def decided(result: RunResult) -> list[dict[str, object]]:
-        return [
-            {k: v for k, v in row.items() if k not in ("reason", "config_hash")} for row in result.decisions
-        ]
+        said = ("reason", "config_hash", "detail")  # they tell the wrong value, so that somebody can look
+        return [{k: v for k, v in row.items() if k not in said} for row in result.decisions]
 
     assert decided(thousandfold) == decided(threefold)
 

@@ -69,7 +69,7 @@ def test_a_kill_latch_outlives_the_restart(tmp_path: Path, monkeypatch: pytest.M
     store = JournalStore(str(tmp_path / "journal.sqlite"), durable=True)
     store.set_kill(START_MS, int(KillLevel.PAUSE), "drill")
     app = live(settings, START_MS, START_MS + DAY_MS, monkeypatch)
-    assert app.cycle.kill is KillLevel.PAUSE
+    assert app.cycle.desk.kill is KillLevel.PAUSE
     assert not store.fills()
     assert {r.reason for r in app.progress.last.review.refused} <= {"killed"} if app.progress.last else False
 
@@ -107,8 +107,8 @@ def test_a_restart_is_the_same_account(tmp_path: Path, monkeypatch: pytest.Monke
     cash = {name: venue._cash_usd for name, venue in first.parts.trading.items()}  # type: ignore[attr-defined]
     second = live(settings, START_MS + DAY_MS, START_MS + DAY_MS + 900_000, monkeypatch)
     assert second.parts.equity_usd == first.parts.equity_usd
-    assert second.cycle.hashes == first.cycle.hashes
-    assert second.cycle.hashes.config == settings.hash
+    assert second.cycle.desk.hashes == first.cycle.desk.hashes
+    assert second.cycle.desk.hashes.config == settings.hash
     for name, venue in second.parts.trading.items():
         fills = [f for f in second.progress.last.fills if f.key.venue == name] if second.progress.last else []
         if not fills:

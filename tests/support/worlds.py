@@ -40,6 +40,13 @@ def _tables(days: int, seed: int) -> dict[str, pl.DataFrame]:
     return simulate(seed, START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)
 
 
+def dear(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The same tables with three times the funding on Injective: both coins are relocated at once."""
+    rate = pl.col("funding_rate")
+    here = pl.when(pl.col("venue") == INJECTIVE).then(3 * rate).otherwise(rate)
+    return frames | {"funding": frames["funding"].with_columns(here.alias("funding_rate"))}
+
+
 def world_of(frames: dict[str, pl.DataFrame]) -> World:
     return World(series_of(frames), simulated_markets(), None)
 

@@ -131,6 +131,9 @@ def test_the_account_is_read_without_a_key() -> None:
             assert float(held.liquidation_price(ratio, state.cumulative_funding)) == pytest.approx(
                 float(theirs)
             )
+            told = positions["BTC"].liquidation_price
+            assert told is not None, "the guard watches how far it is"
+            assert float(told) == pytest.approx(float(theirs))
 
     asyncio.run(main())
 

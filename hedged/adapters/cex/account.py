@@ -44,12 +44,12 @@ class Account:
                 sign = {"long": 1, "short": -1}[row["side"]]
                 quantity = perpetual.coins(row["contracts"]) * sign
                 entry = decimal_of(float(row["entryPrice"]))
-                liquidated = row.get("liquidationPrice")  # a venue that sees none tells nothing, or 0
+                far = float(row.get("liquidationPrice") or 0)  # none or 0: the venue sees none
                 found[perpetual.symbol] = Position(
                     SeriesKey(self._venue, perpetual.symbol),
                     quantity,
                     entry,
-                    liquidation_price=decimal_of(float(liquidated)) if liquidated else None,
+                    liquidation_price=decimal_of(far) if far > 0 else None,
                 )
         if foreign - self._said:
             self._said = frozenset(foreign)

@@ -160,7 +160,7 @@ class PaperBook:
         found = await self._data.perpetual(symbol)
         if found is None:
             raise Retryable(f"Injective shows no market for {symbol}, in which the account has traded")
-        return found[1]
+        return self._paper.believed(symbol, found[1]) or found[1]
 
 
 def _margined(both: Position, real: Position) -> Position:

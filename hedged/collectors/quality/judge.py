@@ -84,15 +84,7 @@ class Judge:
         """
         latest_ms = max(now_ms, received_ms or now_ms) + self._skew_ms
         received = [as_known(one, now_ms) for one in observations]
-        readings = {one.key: Reading.of(one, now_ms) for one in received}
-        findings = {
-            raw.key: found
-            for raw in observations
-            if (found := _absurd(raw, readings[raw.key], latest_ms, self._limits)) is not None
-        }
-        by_symbol: dict[str, list[Reading]] = defaultdict(list)
-        for reading in readings.values():
-            by_symbol[reading.key.symbol].append(reading)
+        readings, findings, by_symbol = self._read(observations, received, now_ms, latest_ms)
         # everyone is measured by those that were believed until now: the order of the venues does not matter
         believed = {key for key in readings if key not in findings and key not in self._held}
         marks = {key: self._marks(seen, by_symbol[key.symbol], believed) for key, seen in readings.items()}
@@ -111,6 +103,45 @@ class Judge:
             bars.append(blank_observation(one.key, now_ms) if quarantined else one)
             latest.append(self._reducible(one, by_symbol[one.key.symbol], now_ms) if quarantined else one)
         return Judged(received, bars, latest)
+
+    def glance(
+        self, now_ms: int, observations: Sequence[Observation], received_ms: int | None = None
+    ) -> dict[SeriesKey, str]:
+        """Say whose marks are not to be believed at an instant between two looks, and why. Nothing is remembered.
+
+        What is in quarantine for its price stays in doubt until `look` releases it.
+        """
+        latest_ms = max(now_ms, received_ms or now_ms) + self._skew_ms
+        received = [as_known(one, now_ms) for one in observations]
+        readings, findings, by_symbol = self._read(observations, received, now_ms, latest_ms)
+        held = {key: one.quarantine for key, one in self._held.items() if one.quarantine.fault.doubts_price}
+        believed = {key for key in readings if key not in findings and key not in held}
+        for key in sorted(believed):
+            marks = self._marks(readings[key], by_symbol[key.symbol], believed)
+            found = doubt_mark(readings[key], self._memory[key], marks, self._config)
+            if found is not None:
+                findings[key] = found
+        told = {key: f"{found.fault}: {found.figures}" for key, found in findings.items()}
+        return told | {key: quarantine.text for key, quarantine in held.items() if key in readings}
+
+    def _read(
+        self,
+        observations: Sequence[Observation],
+        received: Sequence[Observation],
+        now_ms: int,
+        latest_ms: float,
+    ) -> tuple[dict[SeriesKey, Reading], dict[SeriesKey, Finding], dict[str, list[Reading]]]:
+        """Read what was received, find what no market can be, and put the venues of each coin side by side."""
+        readings = {one.key: Reading.of(one, now_ms) for one in received}
+        findings = {
+            raw.key: found
+            for raw in observations
+            if (found := _absurd(raw, readings[raw.key], latest_ms, self._limits)) is not None
+        }
+        by_symbol: dict[str, list[Reading]] = defaultdict(list)
+        for reading in readings.values():
+            by_symbol[reading.key.symbol].append(reading)
+        return readings, findings, by_symbol
 
     def _doubt(self, seen: Reading, others: Mapping[str, float], peers: Peers) -> Finding | None:
         memory, config = self._memory[seen.key], self._config

@@ -1,6 +1,7 @@
 """Is the daemon in a state to send anything, and is this market known? These bind every order."""
 
-from hedged.domain.orders import Intent
+from hedged.domain.orders import Intent, Purpose
+from hedged.risk.exposure import reduces
 from hedged.risk.facts import GateFacts
 from hedged.risk.kill import killed
 from hedged.risk.limits import Limits
@@ -20,8 +21,17 @@ def hashes(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
 
 
 def reconciled(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
-    """No order before every venue has said what is held there."""
-    return ALLOW if facts.reconciled else Refuse(Reason.NOT_RECONCILED)
+    """No order before every venue has said what is held there; a stop does not wait for one that is silent."""
+    return ALLOW if facts.reconciled or _stop_can_go_on(order, facts) else Refuse(Reason.NOT_RECONCILED)
+
+
+def _stop_can_go_on(order: Intent, facts: GateFacts) -> bool:
+    """Tell whether a stop takes off risk at a venue that is known while another is not.
+
+    Whether the other half of what is held there may stay behind is for `strategy.stopped` to say.
+    """
+    known = bool(facts.unknown) and order.key.venue not in facts.unknown
+    return known and order.purpose is Purpose.STOP and reduces(facts.held(order.key), order.signed_quantity)
 
 
 def market_known(order: Intent, facts: GateFacts, _: Limits) -> Verdict:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hedged.adapters.paper import LATE_MS, PaperVenue
@@ -9,6 +10,7 @@ from hedged.domain.bars import Observation
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.funding import FundingRate, Settlement
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.quarantine import Doubted
 
 START_MS = 490_000 * HOUR_MS
 BTC = SeriesKey(INJECTIVE, "BTC")
@@ -77,5 +79,25 @@ def test_what_is_later_than_all_patience_is_not_paid_any_more() -> None:
         assert list(await venue.funding_payments(0)) == []
         live.heard = [printed(1)]
         assert list(await venue.funding_payments(0)) == []
+
+    asyncio.run(main())
+
+
+def test_funding_is_paid_at_a_price_that_is_believed() -> None:
+    """If this fails, a wrong unit of a venue's price makes a fortune of a payment, and stops the hedge for it."""
+
+    async def main() -> None:
+        live = Live()
+        doubted: Doubted = {BTC: Decimal(90)}
+        venue = PaperVenue(live, live, Decimal(0), 0, doubted)
+        venue.seed("BTC", Decimal(2), Decimal(100), START_MS + 1)
+        live.ms = START_MS + HOUR_MS
+        live.heard = [replace(printed(1), price=Decimal(100_000))]
+        (paid,) = await venue.funding_payments(0)
+        assert paid.payment_usd == Decimal("-0.0180")
+        doubted.clear()
+        live.ms += HOUR_MS
+        live.heard.append(printed(2))
+        assert (await venue.funding_payments(0))[-1].payment_usd == Decimal("-0.02")
 
     asyncio.run(main())

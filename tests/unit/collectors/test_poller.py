@@ -13,6 +13,7 @@ from hedged.collectors.quality.judge import Judge
 from hedged.config import QualityConfig
 from hedged.domain.bars import BAR_MS, Field, Observation
 from hedged.domain.market import SeriesKey
+from hedged.domain.quarantine import Doubted
 
 BAD = SeriesKey("bybit", "BTC")
 SYMBOLS = ("BTC", "INJ")
@@ -38,14 +39,21 @@ class Late:
         return self.at_ms
 
 
-def polled(planted: dict[int, Planted], bars: int) -> tuple[Poller, RingBuffer, list[Sequence[Observation]]]:
+def polled(
+    planted: dict[int, Planted], bars: int, doubted: Doubted | None = None
+) -> tuple[Poller, RingBuffer, list[Sequence[Observation]]]:
     """Poll so many bars of all venues."""
     keys = [SeriesKey(venue, symbol) for venue in VENUES for symbol in SYMBOLS]
     buffer, recorded = RingBuffer(keys, 64, BAR_MS), list[Sequence[Observation]]()
     clock = Late()
     sources: dict[str, Any] = {venue: Telling(venue, planted) for venue in VENUES}
     poller = Poller(
-        sources, buffer, Judge(QualityConfig()), clock, on_bar=lambda _, seen: recorded.append(seen)
+        sources,
+        buffer,
+        Judge(QualityConfig()),
+        clock,
+        on_bar=lambda _, seen: recorded.append(seen),
+        doubted=doubted,
     )
 
     async def main() -> None:
@@ -81,3 +89,32 @@ def test_a_quarantine_is_logged_once_and_its_end_once(logs: list[dict[str, Any]]
         ("series_released", *BAD, "price_unit"),
     ]
     assert "mark 6e+07" in logs[0]["figures"]
+
+
+def test_a_glance_doubts_what_a_poll_would_and_remembers_nothing() -> None:
+    """If this fails, the fast loop believes a wrong price, or looking often releases a series from quarantine."""
+    planted: dict[int, Planted] = {4: {BAD: {Field.MARK: 60e6}}}
+    doubted: Doubted = {}
+    poller, buffer, recorded = polled(planted, 4, doubted)
+    at_ms = START_MS + 4 * BAR_MS
+    believed = asyncio.run(poller.glance(at_ms, {"BTC"}))
+    assert set(believed.marks) == {SeriesKey("injective", "BTC"), SeriesKey("binance", "BTC")}
+    assert believed.doubts[BAD].startswith("price_unit: mark 6e+07")
+    assert set(believed.known_ms.values()) == {at_ms}
+    assert 59_000 < (doubted[BAD] or 0) < 61_000, "who fills on paper goes by the last good price"
+    assert poller.quarantined == {}
+    assert (len(recorded), buffer.last_ms) == (4, START_MS + 3 * BAR_MS)
+    sound = asyncio.run(poller.glance(at_ms + BAR_MS, {"BTC"}))
+    assert BAD in sound.marks
+    assert doubted == {}
+
+
+def test_many_glances_release_nothing() -> None:
+    """If this fails, a price in quarantine is a stop's measure again after some seconds."""
+    planted: dict[int, Planted] = {3: {BAD: {Field.MARK: 60e6}}}
+    poller, _, _ = polled(planted, 4)
+    for bar in range(4, 14):
+        believed = asyncio.run(poller.glance(START_MS + bar * BAR_MS, {"BTC"}))
+        assert BAD not in believed.marks
+        assert "in quarantine since" in believed.doubts[BAD]
+    assert BAD not in poller.believed(START_MS + 3 * BAR_MS).marks

@@ -44,6 +44,30 @@ STATE: list[Case] = [
     (Reason.HASH_MISMATCH, intent(hashes=replace(HASHES, features="other")), facts(), LIMITS),
     (Reason.HASH_MISMATCH, intent(), facts(loaded=Hashes("model", "features", "other")), LIMITS),
     (Reason.NOT_RECONCILED, intent(), facts(reconciled=False), LIMITS),
+    (
+        None,  # a stop takes off risk where it can, whoever else is silent
+        intent(THERE, 1, purpose=Purpose.STOP, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+        LIMITS,
+    ),
+    (
+        Reason.NOT_RECONCILED,
+        intent(THERE, 1, purpose=Purpose.STOP, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"binance"}), attributed={THERE: Decimal(-1)}),
+        LIMITS,
+    ),
+    (
+        Reason.NOT_RECONCILED,  # beyond what is held it opens
+        intent(THERE, 2, purpose=Purpose.STOP),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+        LIMITS,
+    ),
+    (
+        Reason.NOT_RECONCILED,
+        intent(THERE, 1, purpose=Purpose.HEDGE_CLOSE, reduce_only=True),
+        facts(reconciled=False, unknown=frozenset({"bybit"}), attributed={THERE: Decimal(-1)}),
+        LIMITS,
+    ),
     (Reason.UNKNOWN_MARKET, intent(), facts(markets=without(facts().markets, HERE)), LIMITS),
     (Reason.STALE_PRICE, intent(), facts(marks=without(facts().marks, HERE)), LIMITS),
 ]

@@ -144,5 +144,39 @@ def test_a_stop_takes_every_part_to_zero() -> None:
     assert found[eth].quantity == 7
     for key in (HERE, THERE):
         assert found[key] == DesiredPosition(key, Decimal(0), Purpose.STOP, "stop: lost")
-    stuck = {d.key: d.quantity for d in unwind(planned, {"BTC": "stop: lost"}, held, {HERE})}
-    assert stuck[HERE] == -4, "a cut stays with the far leg that cannot be traded"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(
+    ("held", "tradable", "stays"),
+    [
+        ({HERE: -4, THERE: 4}, {HERE}, {HERE: -4}),  # giving the cut back alone would double the position
+        (
+            {HERE: -4, THERE: 4},
+            {THERE},
+            {THERE: 4},
+        ),  # closing the far leg alone would leave less than is held
+        ({HERE: -4, THERE: 3}, {HERE}, {HERE: -3}),  # the rest of the cut stands for itself
+        ({HERE: -3, THERE: 4}, {THERE}, {THERE: 3}),
+        ({HERE: -4, THERE: 2, OTHER: 2}, {HERE, OTHER}, {HERE: -2}),
+        (
+            {HERE: -2, THERE: 2, OTHER: 2},
+            {OTHER},
+            {THERE: 2},
+        ),  # the half that cannot be traded anyway is the one
+        ({HERE: -2, THERE: 2, OTHER: -2}, {HERE, OTHER}, {HERE: -2}),  # an opposite leg goes by itself
+        ({HERE: -2, THERE: -2}, {THERE}, {}),
+        ({THERE: -4, OTHER: -4}, {THERE}, {}),
+    ],
+)
+def test_the_halves_of_a_relocation_stay_or_go_together(
+    held: dict[SeriesKey, int], tradable: set[SeriesKey], stays: dict[SeriesKey, int], side: int
+) -> None:
+    """If this fails, a stop with one venue unreachable leaves the trader with twice what he holds, or with less."""
+    coins = {key: Decimal(side * q) for key, q in held.items()}
+    found = {d.key: d.quantity for d in unwind([], {"BTC": "stop: lost"}, coins, tradable)}
+    assert set(found) == set(held)
+    wanted = {key: side * q for key, q in stays.items()}
+    assert {key: q for key, q in found.items() if q and key in tradable} == {
+        key: q for key, q in wanted.items() if key in tradable
+    }

@@ -1,0 +1,136 @@
+"""What the operator is told of the stops: as metrics, and on the status page."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from fakes import THERE
+from guarded import RELOCATION, Life, Rig
+from prometheus_client import CollectorRegistry
+
+from hedged.domain.errors import Rejected
+from hedged.telemetry.http import StatusSource, start_http
+from hedged.telemetry.metrics import Metrics
+from hedged.telemetry.stops import publish_guard, stop_rows
+
+
+class Told:
+    """Publishes each look as the app does."""
+
+    def __init__(self, life: Life) -> None:
+        self.life, self.metrics = life, Metrics()
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            before_ms = self.life.guard.last_ms
+            await self.life.look()
+            publish_guard(self.life.guard, self.metrics, before_ms, 0.002)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"hedged_{name}", labels)
+
+    def row(self) -> dict[str, str]:
+        rows = stop_rows(self.life.guard, self.life.clock.now_ms())
+        return rows[0] if rows else {}
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path / "journal.sqlite")
+
+
+def test_a_stop_is_told_from_its_loss_to_its_end(rig: Rig) -> None:
+    """If this fails, the operator learns of a stop from his account, or an alert on it never ends."""
+
+    async def script(life: Life) -> None:
+        told = Told(life)
+        await told.look()
+        assert told.row() == {}
+        await life.open(RELOCATION)
+        rig.prices.marks[THERE] = 99.0
+        await told.look()
+        assert told.value("stop_loss_usd", symbol="BTC") == pytest.approx(4.1)
+        assert told.value("stop_allowance_usd", symbol="BTC") == pytest.approx(5.0)
+        assert told.row() | {"liquidation": ""} == {
+            "symbol": "BTC", "lost": "+4.10 USD", "stop at": "5.00 USD", "liquidation": "", "state": "watched",
+        }  # fmt: skip
+        assert "away on binance" in told.row()["liquidation"]
+        distance = told.value("liquidation_distance_ratio", venue="binance", symbol="BTC")
+        assert distance is not None
+        assert distance > 1
+        rig.venues["binance"].place_errors = [Rejected("maintenance")]
+        rig.prices.marks[THERE] = 98.0
+        await told.look()
+        assert told.value("stop_unwinding", symbol="BTC") == 1
+        assert told.row()["state"].startswith("being unwound\nstop: the hedge has lost 8.10 USD")
+        await told.look(2)
+        assert told.value("stop_unwinding", symbol="BTC") == 0
+        assert told.value("stop_loss_usd", symbol="BTC") == 0
+        until_s = told.value("stop_no_new_hedge_before_timestamp_seconds", symbol="BTC")
+        assert until_s is not None
+        assert until_s > life.clock.now_ms() / 1_000 + 23 * 3_600
+        assert told.row()["state"].startswith("stopped, nothing is opened before 2025-06-1")
+        await told.look()
+        assert told.value("liquidation_distance_ratio", venue="binance", symbol="BTC") is None
+
+    rig.life(script)
+
+
+def test_a_hedge_without_a_stop_is_told(rig: Rig) -> None:
+    """If this fails, a hedge whose price nobody believes looks watched."""
+
+    async def script(life: Life) -> None:
+        told = Told(life)
+        await life.open(RELOCATION)
+        await told.look()
+        rig.prices.doubted[THERE] = 100.0
+        await told.look(59)
+        assert told.value("hedge_not_valued", symbol="BTC") == 0
+        await told.look()
+        assert told.value("hedge_not_valued", symbol="BTC") == 1
+        assert told.row()["state"].startswith(
+            "cannot be valued for 300 s\nthe price of binance:BTC is not believed"
+        )
+        rig.prices.doubted.clear()
+        await told.look()
+        assert told.value("hedge_not_valued", symbol="BTC") == 0
+
+    rig.life(script)
+
+
+def test_how_late_the_fast_loop_is_can_be_seen(rig: Rig) -> None:
+    """If this fails, a fast loop that comes round once a minute looks like one that is on time."""
+
+    async def script(life: Life) -> None:
+        told = Told(life)
+        await told.look(2)
+        assert told.value("guard_late_seconds") == 0
+        life.step_s = 65.0
+        await told.look()
+        assert told.value("guard_late_seconds") == pytest.approx(60)
+        assert told.value("guard_last_look_timestamp_seconds") == life.guard.last_ms / 1_000
+        assert told.value("guard_duration_seconds_count") == 3
+
+    rig.life(script)
+
+
+def test_the_page_and_its_json_show_the_stops() -> None:
+    """If this fails, who looks at three in the morning does not find how far a hedge is from its stop."""
+    rows = [{"symbol": "BTC", "lost": "+4.10 USD", "stop at": "5.00 USD", "state": "watched"}]
+
+    async def main() -> dict[str, Any]:
+        source = StatusSource(CollectorRegistry(), list, list, list, dict, stops=lambda: rows)
+        runner, port = await start_http(source, "127.0.0.1", 0)
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+                page = await (await session.get("/")).text()
+                return {"page": page, **await (await session.get("/status.json")).json()}
+        finally:
+            await runner.cleanup()
+
+    told = asyncio.run(main())
+    assert told["stops"] == rows
+    assert "<h2>Stops</h2>" in told["page"]
+    assert "+4.10 USD" in told["page"]
