@@ -112,7 +112,10 @@ class Cycle:
         stopped = self._stops(now_ms, account)
         desired = unwind(decided.desired, stopped, desk.stops.part(account), desk.tradable(account, marks))
 
-        desk.stops.plan({plan.symbol: protected_usd(plan) for plan in decided.plans})
+        protected = {plan.symbol: protected_usd(plan) for plan in decided.plans}
+        for symbol, usd in decided.insured_usd.items():
+            protected[symbol] = protected.get(symbol, 0.0) + usd
+        desk.stops.plan(protected)
         traded = await desk.trade(now_ms, desired, account, facts, snapshot.hashes)
         self._book(traded.seen[1:])
         decisions = decision_rows(

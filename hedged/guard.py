@@ -17,11 +17,13 @@ from hedged.collectors.believed import BelievedMarks
 from hedged.collectors.poller import Poller
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.store import JournalStore
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
+from hedged.strategy.rules import Rule
 from hedged.strategy.stopped import unwind
 
 LONGEST_WAIT_S = 60.0
@@ -147,6 +149,8 @@ class Guard:
             "config_hash": self.desk.hashes.config,
             "action": "stop",
             "reason": why,
+            "strategy": Strategy.FUNDING_HEDGE,
+            "rule": str(Rule.STOP),
         }
 
     def _pace(self, now_ms: int, going: Mapping[str, str], account: AccountState, traded: Traded) -> None:

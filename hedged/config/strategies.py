@@ -91,6 +91,12 @@ class DivergenceConfig(Section):
         Decimal(5), ge=1, le=10, description="5–10 (E6); risk.max_leverage binds too"
     )
     max_notional_usd: Decimal = Field(Decimal(50_000), gt=0, description="of each leg")
+    collateral_share: Decimal = Field(
+        Decimal("0.5"),
+        gt=0,
+        le=1,
+        description="largest part of a venue's room that a trade takes; the hedges need it too",
+    )
 
     @model_validator(mode="after")
     def _exit_is_nearer(self) -> Self:

@@ -6,7 +6,7 @@ above the model (requirement C6): one-sided open interest on the position's side
 open interest on any side together with a funding spike reduces the exposure to the cap, whatever the model says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite, isnan
@@ -24,6 +24,10 @@ from hedged.strategy.snapshot import DesiredPosition, Snapshot
 PER_8H = 8
 GONE_H = 18
 """A hedge that no model watches any more is closed after the head's own horizon."""
+
+
+MOVE = 0.15
+"""Relative move of a cascade: open interest concentrated 15 to 20 % away is its signature (requirement C3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,34 @@ def decide(
         why = why if target == held else f"{why}; the change is too small for an order"
         target = held
     return _plan(state, snapshot, config, budget, target, why, view, wanted=wanted)
+
+
+def insured_usd(desired: Iterable[DesiredPosition], snapshot: Snapshot) -> dict[str, float]:
+    """Return by symbol the loss that its cascade hedges are held against, USD: what they may cost, their stop says.
+
+    A move to where the open interest lies (MOVE), at the probability that called for them, at least a half.
+    """
+    told: dict[str, float] = {}
+    for want in desired:
+        symbol, mark = want.key.symbol, snapshot.marks.get(want.key, Decimal(0))
+        view, own = snapshot.forecasts.cascades.get(symbol), snapshot.own.get(symbol, Decimal(0))
+        p = view.against(1 if own > 0 else -1) if view is not None else float("nan")
+        likely = p if p >= 0.5 else 0.5  # an override asks for it whatever the model says
+        told[symbol] = told.get(symbol, 0.0) + float(abs(want.quantity) * mark) * MOVE * likely
+    return told
+
+
+def asked_usd(symbol: str, snapshot: Snapshot, config: CascadeHedgeConfig, cap: Decimal) -> float:
+    """Return what the cascade hedge asks of a symbol's cap beyond all that takes price exposure away already, USD."""
+    view, own = snapshot.forecasts.cascades.get(symbol), snapshot.own.get(symbol, Decimal(0))
+    mark = snapshot.marks.get(SeriesKey(INJECTIVE, symbol))
+    if view is None or not own or mark is None:
+        return 0.0
+    share, _ = _share(view, 1 if own > 0 else -1, _spike(symbol, snapshot, config), config)
+    held = {k: q for k, q in snapshot.attributed.items() if k.symbol == symbol and q * own < 0}
+    far = sum((q for k, q in snapshot.attributed.items() if k.symbol == symbol and q * own > 0), Decimal(0))
+    away = sum((abs(q) for q in held.values()), Decimal(0)) - abs(far)  # what is relocated is not away
+    return float(max(Decimal(0), decimal_of(share) * cap * abs(own) - max(Decimal(0), away)) * mark)
 
 
 def _share(view: CascadeView, side: int, spike: str, config: CascadeHedgeConfig) -> tuple[float, str]:

@@ -110,6 +110,7 @@ def size_usd(pair: Pair, snapshot: Snapshot, config: DivergenceConfig, budget: B
         costs = snapshot.markets[key].costs
         impact += 2 * float(costs.impact(Decimal(1)))
         depth = float(budget.risk.depth_share * costs.depth_usd)
-        usd = min(usd, budget.room_usd(key.venue, config.max_leverage), depth)
+        room = float(config.collateral_share) * budget.room_usd(key.venue, config.max_leverage)
+        usd = min(usd, room, depth)
     # beyond this each further dollar costs more impact than it collects
     return min(usd, edge / (2 * impact)) * (float(config.spike_size) if pair.seen.volatile else 1.0)

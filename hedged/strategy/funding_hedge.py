@@ -131,6 +131,7 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig, risk: Ris
             k.venue: _leverage(snapshot.markets[k], snapshot.moments.sigma[symbol], risk) for k in tradable
         },
         usual={k.venue: snapshot.moments.usual[k] for k in tradable if k in snapshot.moments.usual},
+        reserved_usd=snapshot.reserved_usd.get(symbol, 0.0),
         taken_usd=sum(float(abs(snapshot.attributed.get(k, Decimal(0)))) * mark for k in hedging),
     )
 

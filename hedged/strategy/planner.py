@@ -57,7 +57,12 @@ def _plan_symbol(
         )
     ]  # fmt: skip
     if any(p.target_usd != p.now_usd for p in plans):
-        room = settings.cap * symbol.own_usd - sum(frozen_legs(symbol).values()) - symbol.taken_usd
+        room = (
+            settings.cap * symbol.own_usd
+            - sum(frozen_legs(symbol).values())
+            - symbol.taken_usd
+            - symbol.reserved_usd
+        )
         plans = _within_cap(_without_round_trip(plans), room)
         plans = [
             p._replace(expected_saving_usd=p.saving_per_usd * p.target_usd) if p.target_usd else p
@@ -112,7 +117,7 @@ def _over_a_limit(
     settings: PlannerSettings, symbol: SymbolState, legs: Sequence[Leg], crowded: frozenset[str]
 ) -> bool:
     """Tell whether what is held exceeds the cap, the delta band or a venue's margin: then every decrease counts."""
-    taken = sum(frozen_legs(symbol).values()) + symbol.taken_usd
+    taken = sum(frozen_legs(symbol).values()) + symbol.taken_usd + symbol.reserved_usd
     now = {kind: sum(leg.now_usd for leg in legs if leg.kind == kind) for kind in (CUT, OPPOSITE, RELOCATE)}
     if sum(now.values()) + taken > settings.cap * symbol.own_usd:
         return True

@@ -2,7 +2,8 @@
 
 A market belongs to one strategy at a time. What a strategy holds stays its own until it is flat; a free market goes to
 the first that wants it: funding hedge, cascade hedge, divergence. What the others hold already counts against the
-margin and the risk that the funding hedge plans with; what it wants then, the cascade hedge makes room for.
+margin and the risk that the funding hedge plans with. What the cascade hedge asks of a position's cap the funding hedge
+leaves free, and gives up where it holds it: protection from a cascade goes before funding (C6).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,13 +36,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What all strategies want. `plans` and `unplanned` are the funding hedge's, `notes` the others' by symbol."""
+    """What all strategies want. `plans` and `unplanned` are the funding hedge's, `notes` the others' by symbol;
+    `insured_usd`: by symbol the loss that its cascade hedge is held against.
+    """
 
     plans: list[SymbolPlan]
     desired: list[DesiredPosition]
     unplanned: dict[str, str]
     notes: dict[Strategy, dict[str, Note]]
     memory: StrategyMemory
+    insured_usd: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ def decide(snapshot: Snapshot, settings: Settings, memory: StrategyMemory) -> De
     budget = _budget(snapshot, settings, plans, desired)
     cascades, budget, since = _cascades(snapshot, settings, memory, desired, budget, notes)
     desired += cascades
+    insured = cascade_hedge.insured_usd(cascades, snapshot)
     trades, episodes = _divergence(snapshot, settings, memory, desired, budget, notes)
-    return Decided(plans, desired + trades, unplanned, notes, StrategyMemory(episodes, since))
+    return Decided(plans, desired + trades, unplanned, notes, StrategyMemory(episodes, since), insured)
 
 
 def _funding(
@@ -79,17 +84,42 @@ def _funding(
             desired,
             {symbol: FUNDING_OFF for symbol, own in snapshot.own.items() if own} | unplanned,
         )
-    others = {k: q for strategy in BESIDE for k, q in snapshot.part_of(strategy).items()}
-    if others:
-        collateral = dict(snapshot.collateral_usd)
-        for key, quantity in others.items():
+    reserved = _reserved(snapshot, settings)
+    left = dict(snapshot.collateral_usd)
+    for strategy in BESIDE:
+        for key, quantity in snapshot.part_of(strategy).items():
             usd = abs(quantity) * snapshot.marks.get(key, Decimal(0))
-            left = collateral.get(key.venue, Decimal(0)) - usd / risk.max_leverage
-            collateral[key.venue] = max(Decimal(0), left)
-        share = decimal_of(_held_risk_usd(snapshot)) / snapshot.equity_usd
-        hedge = hedge.model_copy(update={"equity_at_risk": max(Decimal(0), hedge.equity_at_risk - share)})
-        snapshot = replace(snapshot, collateral_usd=collateral)
+            left[key.venue] = left.get(key.venue, Decimal(0)) - usd / risk.max_leverage
+    # where the cascade hedge will go is not known yet: each venue keeps the margin for it
+    margin = decimal_of(sum(reserved.values())) / min(
+        settings.strategies.cascade_hedge.max_leverage, risk.max_leverage
+    )
+    left = {venue: max(Decimal(0), usd - margin) for venue, usd in left.items()}
+    share = decimal_of(_held_risk_usd(snapshot) + _asked_risk_usd(reserved, snapshot)) / snapshot.equity_usd
+    hedge = hedge.model_copy(update={"equity_at_risk": max(Decimal(0), hedge.equity_at_risk - share)})
+    snapshot = replace(snapshot, collateral_usd=left, reserved_usd=reserved)
     return funding_hedge.decide(snapshot, hedge, risk, settings.protect)
+
+
+def _reserved(snapshot: Snapshot, settings: Settings) -> dict[str, float]:
+    """Return by symbol what the cascade hedge asks of the cap: the funding hedge makes room for it (C6)."""
+    config = settings.strategies.cascade_hedge
+    if not config.enabled:
+        return {}
+    return {
+        symbol: cascade_hedge.asked_usd(symbol, snapshot, config, settings.hedge.cap)
+        for symbol in snapshot.own
+        if (config.symbols is None or symbol in config.symbols) and _protected(symbol, settings)
+    }
+
+
+def _asked_risk_usd(reserved: Mapping[str, float], snapshot: Snapshot) -> float:
+    """95 % loss of what the cascade hedge asks for: the basis of its worst venue."""
+    basis = snapshot.moments.basis_sigma
+    return sum(
+        Z_95 * usd * max((sigma for key, sigma in basis.items() if key.symbol == symbol), default=0.0)
+        for symbol, usd in reserved.items()
+    )
 
 
 def _budget(

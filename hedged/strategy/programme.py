@@ -186,7 +186,7 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
         mine = owner == i
         if not mine.any():
             continue
-        frozen = sum(frozen_legs(symbol).values()) + symbol.taken_usd
+        frozen = sum(frozen_legs(symbol).values()) + symbol.taken_usd + symbol.reserved_usd
         rows += [mine, mine & (kind != RELOCATE)]
         limits += [
             max(0.0, settings.cap * symbol.own_usd - frozen),

@@ -18,7 +18,8 @@ class Snapshot:
     strategy they are held; `marks`: fresh marks only, so a market that is missing is stale or unknown;
     `collateral_usd`: by hedge venue, unknown ones missing; `closed`: markets on which nothing may be opened, and why;
     `signals`: what signals mean, by symbol; `quarantined`: series whose data are not believed; `now`: running rates and
-    the like, of markets that a strategy asks for.
+    the like, of markets that a strategy asks for; `reserved_usd`: by symbol what the cascade hedge asks of the cap and
+    nobody gives yet.
     """
 
     now_ms: int
@@ -36,6 +37,7 @@ class Snapshot:
     owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
     quarantined: frozenset[SeriesKey] = frozenset()
     now: MarketsNow = field(default_factory=MarketsNow)
+    reserved_usd: Mapping[str, float] = field(default_factory=dict)
 
     def part_of(self, strategy: Strategy) -> dict[SeriesKey, Decimal]:
         """Return the signed coins that are held for one strategy, by market, without zeros."""

@@ -30,7 +30,8 @@ class SymbolState:
     over the horizon; `basis_sigma`: the same of the venue's price against Injective's. `closed`: venues on which no leg
     may grow, and why; `increase_factor`: what signals scale increases by; `note`: what they say. `usual`: the rate per
     hour that each venue's returns to; `taken_usd`: what other strategies take of the cap and of the delta band;
-    `leverage`: most by venue, as far as liquidation allows.
+    `leverage`: most by venue, as far as liquidation allows; `reserved_usd`: part of the cap that a stronger strategy
+    asks for and does not hold yet.
     """
 
     symbol: str
@@ -48,6 +49,7 @@ class SymbolState:
     usual: Mapping[str, float] = field(default_factory=dict)
     taken_usd: float = 0.0
     leverage: Mapping[str, float] = field(default_factory=dict)
+    reserved_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

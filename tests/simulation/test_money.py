@@ -203,13 +203,13 @@ def test_a_hedge_whose_basis_runs_away_is_unwound_and_stays_flat() -> None:
 def test_a_relocation_stays_whole_when_its_far_venue_goes_dark() -> None:
     """If this fails, the cut is bought back while the far leg stays: the trader holds more than he wanted, for good."""
     frames = dear(tables(3))
-    dark = (pl.col("venue") == "binance") & (pl.col("ts").dt.epoch("ms") > START_MS + 6 * HOUR_MS)
+    dark = (pl.col("venue") == "bybit") & (pl.col("ts").dt.epoch("ms") > START_MS + 6 * HOUR_MS)
     frames["funding"] = frames["funding"].filter(~dark)
     reports: list[CycleReport] = []
     run(world_of(frames), config(), 3, on_cycle=reports.append)
     inj = {k.venue: q for k, q in reports[-1].account.attributed.items() if k.symbol == "INJ"}
-    assert inj["binance"] > 0, "a relocation must be held, or nothing is shown"
-    assert -inj[INJECTIVE] >= inj["binance"]
+    assert inj["bybit"] > 0, "a relocation must be held, or nothing is shown"
+    assert -inj[INJECTIVE] >= inj["bybit"]
 
 
 def test_executions_that_lag_positions_are_not_the_traders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hedged.domain.orders import Purpose
 from hedged.execution.accounts import Accounts
 from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
+from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
 from hedged.execution.stops import Stops
 from hedged.execution.store import JournalStore
@@ -75,7 +76,14 @@ class Life:
             self.desk.stops.plan({"BTC": PROTECTED_USD})
             desired = [DesiredPosition(key, Decimal(q), why, "") for key, (q, why) in hedge.items()]
             marks = self.prices.fresh_marks(now_ms, 0)
-            traded = await self.desk.trade(now_ms, desired, account, marks, HASHES, {})
+            facts = self.desk.gate_facts.reductions(
+                now_ms, account, marks, self.desk.markets, self.desk.executor, self.desk.kill
+            )
+            open_ = replace(
+                facts, sigma={"BTC": 0.001}, basis_sigma=dict.fromkeys(self.desk.markets, 0.0001), closed={},
+                forecast_by=dict.fromkeys(self.desk.markets, "ewma"), forecast_made_ms=now_ms,
+            )  # fmt: skip
+            traded = await self.desk.trade(now_ms, desired, account, open_, HASHES)
             assert len(traded.review.approved) == len(hedge), traded.review.refused
         assert self.held() == {key: q for key, (q, _) in hedge.items()}
 
@@ -144,7 +152,7 @@ class Rig:
                 config = self.config()
                 desk = Desk(
                     config, clock, accounts, executor, journal, {k: market(k) for k in (HERE, THERE, OTHER)}, HASHES,
-                    Stops(config, states, own), KillLevel.NONE,
+                    GateFactsKeeper.of(config, Decimal(1_000_000), HASHES), Stops(config, states, own), KillLevel.NONE,
                 )  # fmt: skip
                 await script(Life(self.venues, self.prices, desk, Guard(desk, self.prices), clock))  # type: ignore[arg-type]
             finally:

@@ -228,7 +228,17 @@ def test_what_is_no_number_never_passes(name: str, bad: str) -> None:
 def test_every_fact_that_is_a_number_is_tried() -> None:
     """If this fails, a new figure among the facts can be NaN without anybody having looked."""
     whole = {"now_ms", "forecast_made_ms", "orders_last_hour", "failures", "clock_offsets_ms", "settles_ms"}
-    other = {"loaded", "kill", "reconciled", "markets", "forecast_by", "owners", "closed", "positions"}
+    other = {
+        "loaded",
+        "kill",
+        "reconciled",
+        "markets",
+        "forecast_by",
+        "owners",
+        "closed",
+        "positions",
+        "unknown",
+    }
     kept = {"taken_usd", "committed_usd", "pending"}
     assert {f.name for f in fields(GateFacts)} == {
         *NUMBERS, *BY_KEY, *FLOATS, "losses", "open_orders", *whole, *other, *kept

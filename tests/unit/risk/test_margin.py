@@ -7,6 +7,7 @@ from fakes import HERE, OTHER, THERE, market
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hedged.domain.book import Position
 from hedged.domain.market import SeriesKey
 from hedged.execution.accounts import AccountState
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
@@ -59,7 +60,10 @@ def test_the_venues_own_word_counts_where_it_gives_one() -> None:
     state = AccountState(
         attributed={THERE: Decimal(-4)},
         collateral_usd={"binance": Decimal(1)},
-        liquidation_prices={THERE: Decimal(108), HERE: Decimal(60)},
+        positions={
+            THERE: Position(THERE, Decimal(-4), Decimal(100), liquidation_price=Decimal(108)),
+            HERE: Position(HERE, Decimal(4), Decimal(100), liquidation_price=Decimal(60)),
+        },
     )
     found = distances(state, {THERE: 100.0, HERE: 100.0})
     assert found == {THERE: pytest.approx(0.08), HERE: pytest.approx(0.4)}
