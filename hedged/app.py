@@ -24,7 +24,7 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
-from hedged.domain.quarantine import Doubted, Quarantine
+from hedged.domain.quarantine import Doubted
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts
@@ -39,10 +39,11 @@ from hedged.forecast.port import Forecaster
 from hedged.guard import Guard
 from hedged.risk.gate import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory
-from hedged.strategy.outlook import SpanOutlook, outlook
+from hedged.strategy.outlook import outlook
 from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
+from hedged.telemetry.rows import ahead_row, quarantine_row, status_row
 from hedged.telemetry.stops import publish_guard, stop_rows
 
 log = structlog.get_logger(__name__)
@@ -370,41 +371,3 @@ class App:
         await backfill(buffer, times, self.parts.sources, self.parts.held, on_share, judged)
         if not self.stopping:
             self.parts.on_filled(buffer)
-
-
-def ahead_row(span: SpanOutlook) -> dict[str, str]:
-    """Format the book's funding over a span for the status page."""
-    row = {"within": f"{span.hours} h" if span.hours < 48 else f"{span.hours // 24} days"}
-    for name, amount in (("unhedged", span.own_book), ("as hedged now", span.held_book)):
-        row[name] = f"{amount.mean:+,.2f} USD\n80 %: {amount.low:+,.2f} … {amount.high:+,.2f}"
-    left_out = f"; without {', '.join(span.unknown)}, not forecast" if span.unknown else ""
-    return row | {"rests on": span.rests_on + left_out}
-
-
-def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:
-    """Format a series in quarantine for the status page."""
-    return {
-        "venue": key.venue, "symbol": key.symbol, "fault": held.fault, "since": iso(held.since_ms),
-        "why": held.figures,
-    }  # fmt: skip
-
-
-def status_row(symbol: str, body: Mapping[str, Any]) -> dict[str, str]:
-    """Format one decision for the status page."""
-    own = body["own_quantity"]
-    hedge = body["current"].strip("{}").replace('"', "").replace(", ", "\n") or "none"
-    if "expected_funding_usd" not in body:
-        return {
-            "symbol": symbol, "own": "unknown" if own is None else f"{own:+,.6g} coins", "funding": "unknown",
-            "band": "unknown", "hedge": hedge, "decision": body["action"], "why": body["reason"],
-        }  # fmt: skip
-    own_usd = Decimal(str(own)) * Decimal(str(body["price"]))
-    return {
-        "symbol": symbol,
-        "own": f"{own_usd:+,.0f} USD\n{own:+,.6g} coins",
-        "funding": f"{body['expected_funding_usd']:+,.2f} USD\nwithin {body['horizon_h']:g} h",
-        "band": f"{body['funding_p10_usd']:+,.2f} … {body['funding_p90_usd']:+,.2f}",
-        "hedge": hedge,
-        "decision": body["action"],
-        "why": body["reason"],
-    }

@@ -5,11 +5,11 @@ import asyncio
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from hedged.app import ahead_row, quarantine_row
 from hedged.domain.market import SeriesKey
 from hedged.domain.quarantine import Fault, Quarantine
 from hedged.strategy.outlook import Amount, SpanOutlook
 from hedged.telemetry.http import StatusSource, start_http
+from hedged.telemetry.rows import ahead_row, quarantine_row
 
 HELD = Quarantine(Fault.PRICE_UNIT, "mark 6e+07, <60000> by binance", 1_750_003_200_000)
 
