@@ -8,6 +8,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +103,13 @@ async def measure(directory: Path) -> dict[str, float]:
         for i in range(COINS)
     ]
     marks = app.cycle.poller.fresh_marks(now_ms, 10**6)
-    await desk.trade(now_ms, desired, account, marks, desk.hashes, {})
+    facts = replace(
+        desk.gate_facts.reductions(now_ms, account, marks, desk.markets, desk.executor, desk.kill),
+        closed={}, sigma=dict.fromkeys(symbols, 0.001), basis_sigma=dict.fromkeys(desk.markets, 1e-4),
+        forecast_by=dict.fromkeys(desk.markets, "ewma"), forecast_made_ms=now_ms,
+    )  # fmt: skip
+    traded = await desk.trade(now_ms, desired, account, facts, desk.hashes)
+    assert not traded.review.refused, traded.review.refused[0]
     held = sum(1 for q in desk.accounts.attributed.values() if q)
     look, ms = app.guard, []
     for tick in range(LOOKS):

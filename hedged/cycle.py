@@ -147,6 +147,7 @@ class Cycle:
             review=Review(
                 tuple(approved for one in done for approved in one.review.approved),
                 tuple(refused for one in done for refused in one.review.refused),
+                tuple(shrunk for one in done for shrunk in one.review.shrunk),
             ),
             fills=[fill for state in seen for fill in state.fills],
             payments=[payment for state in seen for payment in state.payments],

@@ -242,3 +242,10 @@ def test_every_payment_up_to_the_end_is_counted() -> None:
     result = run(world_of(tables(2)), hourly, 2)
     times = {p.settlement.ts_ms for p in result.payments if p.settlement.key == SeriesKey(INJECTIVE, "INJ")}
     assert times == {START_MS + h * HOUR_MS for h in range(1, 48)}
+
+
+def test_what_the_gate_made_smaller_is_reported() -> None:
+    """If this fails, an operator is never told that a limit, not the plan, decides how much is hedged."""
+    reports: list[CycleReport] = []
+    run(world_of(dear(tables(1))), config(risk={"max_market_usd": 3_000}), 1 / 48, on_cycle=reports.append)
+    assert reports[0].review.shrunk
