@@ -38,7 +38,7 @@ class Reason(StrEnum):
     NOT_RECONCILED = (
         "not_reconciled",
         Binds.EVERY_ORDER,
-        "Positions or orders of some venue are unknown, so no limit can be judged. A stop that only reduces where the "
+        "Positions or orders of some venue are unknown, so no limit can be judged; a stop that only reduces where the "
         "venue answers does not wait.",
     )
     UNKNOWN_MARKET = "unknown_market", Binds.EVERY_ORDER, "No rules are known of this market."
