@@ -78,7 +78,9 @@ def limits_of(config: Config) -> Limits:
         max_forecast_age_ms=risk.max_forecast_age_s * SECOND_MS,
         open_on_stand_in=risk.open_on_stand_in
         or hedge.forecaster == STAND_IN,  # then it is what was asked for
-        settlement_guard_ms=round(risk.settlement_guard_s * SECOND_MS * speed),
+        settlement_guard_ms=round(
+            risk.settlement_guard_s * SECOND_MS
+        ),  # of a fast clock too: an hour there is short
         max_daily_loss=risk.max_daily_loss,
         max_drawdown=risk.max_drawdown,
     )

@@ -135,7 +135,8 @@ def _worth_an_order(
     """
     now = np.array([leg.now_usd for leg in solution.legs[i]])
     full, target = solution.full_usd[i], solution.target_usd[i]
-    target = np.where(target > now, np.minimum(full, now + symbol.increase_factor * (target - now)), target)
+    # the size, not the step: a step halved each cycle would end at the same size
+    target = np.where(target > now, np.clip(symbol.increase_factor * target, now, full), target)
     small = np.abs(target - now) < settings.min_change * symbol.own_usd
     if not keep_small:
         small &= target > now
