@@ -44,7 +44,7 @@ def show_economics(console: Console, told: Economics) -> None:
     )
     console.print(_changes(told))
     console.print(
-        f"  saves: expected within {told.horizon_h} h; costs: to open it, with the margin it ties up; pays after: "
+        f"  saves: expected within {told.horizon_h} h, less the charge on its margin; costs: to open it; pays after: "
         "when it has earned that, if the forecast holds; a month: at the rates of these hours",
         style="dim", highlight=False,
     )  # fmt: skip

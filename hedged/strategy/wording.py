@@ -20,7 +20,7 @@ def explained(
         )
         return (
             f"{verb} {leg_name(main.kind, main.venue)} from {main.now_usd:,.0f} to {main.target_usd:,.0f} USD: "
-            f"{saves} {result.expected_saving_usd:,.2f} USD expected over {hours}, "
+            f"{saves} {result.expected_saving_usd:,.2f} USD expected over {hours}{_after(result)}, "
             f"change costs {result.cost_usd:,.2f}, confidence {main.confidence:.2f}"
         )
     if any(p.target_usd > 0 for p in result.legs):
@@ -45,6 +45,12 @@ def explained(
         f"no hedge: the best leg, {leg_name(best.kind, best.venue)}, saves {best.saving_per_usd * 1e4:.2f} bp over "
         f"{hours}{later} and costs {best.open_cost * 1e4:.2f} bp; {why}"
     )
+
+
+def _after(result: SymbolPlan) -> str:
+    """Say what the hedge that is wanted is still worth when the horizon ends."""
+    usd = sum(leg.later_per_usd * leg.target_usd for leg in result.legs)
+    return f" and is worth {usd:,.2f} after" if usd > 0 else ""
 
 
 def leg_name(kind: str, venue: str) -> str:
