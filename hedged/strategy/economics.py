@@ -49,27 +49,31 @@ class Leg:
 
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     """List the legs of a market whose rates are known: cut first, then by venue opposite and relocate."""
-    hours = settings.horizon_h
+    hours, cut = settings.horizon_h, state.costs[INJECTIVE]
     venues = usable_venues(state)
-    here = state.rates[INJECTIVE]
-    kinds = [(CUT, INJECTIVE), *((kind, v) for v in venues for kind in (OPPOSITE, RELOCATE))]
-    traded = [
-        [state.costs[v] for v in {CUT: [INJECTIVE], OPPOSITE: [venue]}.get(kind, [INJECTIVE, venue])]
-        for kind, venue in kinds
-    ]
-    trade = np.array([sum(c.per_usd for c in costs) for costs in traded])
-    rates = np.empty((len(kinds), len(here)))
-    usual = np.empty(len(kinds))
-    rates[0], usual[0] = here, _usual(state, INJECTIVE)
+    here, usual_here = state.rates[INJECTIVE], _usual(state, INJECTIVE)
+    kinds, trade_of, impact_of = [(CUT, INJECTIVE)], [cut.per_usd], [cut.impact_per_usd2]
+    now, most = [pure_cut_usd(state)], [_most_leverage(state, settings, INJECTIVE)]
+    rates = np.empty((1 + 2 * len(venues), len(here)))
+    usual = np.empty(len(rates))
+    rates[0], usual[0] = here, usual_here
     for i, venue in enumerate(venues):
-        there, usual_there = state.rates[venue], _usual(state, venue)
+        there, usual_there, far = state.rates[venue], _usual(state, venue), state.costs[venue]
         rates[1 + 2 * i], usual[1 + 2 * i] = there, usual_there
-        rates[2 + 2 * i], usual[2 + 2 * i] = here - there, usual[0] - usual_there
+        np.subtract(here, there, out=rates[2 + 2 * i])
+        usual[2 + 2 * i] = usual_here - usual_there
+        held = state.side * state.legs_usd.get(venue, 0.0)
+        kinds += [(OPPOSITE, venue), (RELOCATE, venue)]
+        trade_of += [far.per_usd, cut.per_usd + far.per_usd]
+        impact_of += [far.impact_per_usd2, cut.impact_per_usd2 + far.impact_per_usd2]
+        now += [max(0.0, -held), max(0.0, held)]
+        most += [_most_leverage(state, settings, venue)] * 2
+    trade = np.array(trade_of)
     rates *= state.side
-    factor = leverage_of(rates, [_most_leverage(state, settings, v) for _, v in kinds], settings)
+    factor = leverage_of(rates, most, settings)
     # margin is tied up for as long as a leg is held: its charge comes off every hour that is saved
-    charge = np.where([kind == CUT for kind, _ in kinds], 0.0, settings.capital_rate_per_year / (365 * 24))
-    charge /= factor
+    charge = settings.capital_rate_per_year / (365 * 24) / factor
+    charge[0] = 0.0  # a cut ties up none
     rates -= charge[:, None]
     saving = hours * rates
     after = settings.tail_h * (state.side * usual - charge)
@@ -77,14 +81,12 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     mean_saving, mean_value = saving.mean(axis=1), value.mean(axis=1)
     whole = mean_saving + after
     protects = np.maximum.reduce([whole, np.full_like(whole, whole[0]), mean_value, np.zeros_like(whole)])
+    columns = (trade, mean_saving, mean_value, protects, factor)
+    per_leg = zip(kinds, now, impact_of, saving, value, *(column.tolist() for column in columns), strict=True)
     return [
-        Leg(
-            kind, venue, _now_usd(state, kind, venue), saving[i], float(trade[i]),
-            float(mean_saving[i]), sum(c.impact_per_usd2 for c in traded[i]), value[i], float(mean_value[i]),
-            float(protects[i]), float(factor[i]),
-        )
-        for i, (kind, venue) in enumerate(kinds)
-    ]  # fmt: skip
+        Leg(kind, venue, now_usd, save, cost, mean, impact, worth, mean_worth, protect, leverage)
+        for (kind, venue), now_usd, impact, save, worth, cost, mean, mean_worth, protect, leverage in per_leg
+    ]
 
 
 def leverage_of(
@@ -108,13 +110,6 @@ def _usual(state: SymbolState, venue: str) -> float:
     """Usual rate per hour of a venue; where it is unknown, what is expected over the horizon."""
     usual = state.usual.get(venue)
     return float(state.rates[venue].mean()) if usual is None else usual
-
-
-def _now_usd(state: SymbolState, kind: str, venue: str) -> float:
-    if kind == CUT:
-        return pure_cut_usd(state)
-    held = state.side * state.legs_usd.get(venue, 0.0)
-    return max(0.0, -held if kind == OPPOSITE else held)
 
 
 def usable_venues(state: SymbolState) -> list[str]:

@@ -98,8 +98,9 @@ def _best(
 ) -> LegPlan:
     """Return the leg that one would open first, whether it pays or not."""
     allowed = [p for p in plans if settings.allow_own_cut or p.kind == OPPOSITE] or list(plans)
-    open_ = {(leg.kind, leg.venue) for leg in legs if may_grow(leg, symbol)}
-    allowed = [p for p in allowed if (p.kind, p.venue) in open_] or allowed
+    if symbol.closed:
+        open_ = {(leg.kind, leg.venue) for leg in legs if may_grow(leg, symbol)}
+        allowed = [p for p in allowed if (p.kind, p.venue) in open_] or allowed
     return max(allowed, key=lambda p: p.saving_per_usd + p.later_per_usd - p.open_cost)
 
 
