@@ -18,7 +18,7 @@ import piqp
 from numpy.typing import NDArray
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd, usable_venues
+from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd
 from hedged.strategy.state import LegCosts, PlannerState, SymbolState
 
 IN_BP = 1e4
@@ -182,14 +182,15 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
     kind = np.array([leg.kind for _, leg in flat])
     venue = np.array([leg.venue for _, leg in flat])
     rows, limits = [], []
+    frozen = [frozen_legs(symbol) for symbol in state.symbols]
     for i, symbol in enumerate(state.symbols):
         mine = owner == i
         if not mine.any():
             continue
-        frozen = sum(frozen_legs(symbol).values()) + symbol.taken_usd + symbol.reserved_usd
+        taken = sum(frozen[i].values()) + symbol.taken_usd + symbol.reserved_usd
         rows += [mine, mine & (kind != RELOCATE)]
         limits += [
-            max(0.0, settings.cap * symbol.own_usd - frozen),
+            max(0.0, settings.cap * symbol.own_usd - taken),
             max(0.0, settings.delta_band * symbol.own_usd - frozen_opposite(symbol) - symbol.taken_usd),
         ]
         if not settings.allow_own_cut:
@@ -199,7 +200,7 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
     factor = np.array([leg.leverage for _, leg in flat])
     for name, collateral in sorted(state.collateral_usd.items()):
         rows.append(np.where(venue == name, 1.0 / factor, 0.0))
-        held = sum(frozen_legs(symbol).get(name, 0.0) for symbol in state.symbols) / settings.max_leverage
+        held = sum(of.get(name, 0.0) for of in frozen) / settings.max_leverage
         used = float(rows[-1] @ now)
         # a forecast that became less sure stops what is held from growing; only the ceiling makes it shrink
         within = now[venue == name].sum() <= settings.max_leverage * (collateral - held)
@@ -227,10 +228,8 @@ def sigma_of(leg: Leg, symbol: SymbolState) -> float:
 
 def frozen_legs(symbol: SymbolState) -> dict[str, float]:
     """Return the size by venue of the legs whose venue's rate is unknown: they stay, and use up every limit."""
-    if not symbol.legs_usd:
-        return {}
-    usable = usable_venues(symbol)
-    return {venue: abs(usd) for venue, usd in symbol.legs_usd.items() if venue not in usable and usd}
+    known = symbol.rates.keys() & symbol.costs.keys()
+    return {venue: abs(usd) for venue, usd in symbol.legs_usd.items() if usd and venue not in known}
 
 
 def frozen_opposite(symbol: SymbolState) -> float:
