@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Self
 
@@ -77,37 +77,17 @@ class GateFactsKeeper:
         closed: Mapping[SeriesKey, str],
     ) -> GateFacts:
         """Value what is held, count the venues' failures, and put together all that the gate judges by."""
-        self._value(now_ms, account, marks)
         self._count_failures(now_ms, {*account.unknown, *poller.lost})
-        orders, notional = executor.sent_last_hour()
-        facts = GateFacts(
-            now_ms=now_ms,
-            loaded=self.loaded,
-            kill=kill,
-            reconciled=account.reconciled,
-            unknown=frozenset(account.unknown),
-            own=account.own,
-            attributed=account.attributed,
-            marks=marks,
-            markets=markets,
-            equity_usd=self.equity_usd,
-            collateral_usd=account.collateral_usd,
-            free_usd=account.free_usd,
+        facts = replace(
+            self.reductions(now_ms, account, marks, markets, executor, kill),
             sigma=moved.sigma,
             basis_sigma=moved.basis_sigma,
             forecast_by={key: forecasts.made_by.get(key, self.forecaster) for key in forecasts.keys},
             forecast_made_ms=forecasts.made_at_ms,
-            book_usd=_gross_usd(account, marks) + self.beside_usd,
-            orders_last_hour=orders,
-            notional_last_hour_usd=notional,
-            owners=account.owners,
-            positions=account.positions,
-            open_orders=executor.open_orders(),
             closed=closed,
             failures={venue: len(times) for venue, times in self._failures.items()},
             clock_offsets_ms=account.clock_offsets_ms,
             settles_ms=_settlements(poller),
-            losses=self.pnl.losses,
         )
         self._tell_loss_limit(facts)
         return facts
