@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.market import INJECTIVE
 from hedged.features.groups import GROUPS
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 from hedged.strategy.rules import TEXTS, Rule
 
-HOURS_A_YEAR = 24 * 365
 ACTIONS = {
     "none": "nothing", "hold": "hold the hedge as it is", "open": "open a hedge", "increase": "enlarge the hedge",
     "decrease": "reduce the hedge", "close": "close the hedge", "stop": "stop: close the hedge",

@@ -13,6 +13,7 @@ SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+HOURS_A_YEAR = 365 * 24
 
 
 class Clock(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.clock import HOUR_MS, HOURS_A_YEAR, MINUTE_MS
 from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast, Span, quantile_function
 from hedged.domain.market import SeriesKey
 from hedged.features.nowcast import Evidence
@@ -23,7 +23,6 @@ from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
 from hedged.forecast.port import parameter_hash
 
 VERSION = 1
-HOURS_A_YEAR = 365 * 24
 RESTS_ON = {
     Evidence.CHAIN: "the chain's accumulators",
     Evidence.ESTIMATE: "the venue's running estimate",

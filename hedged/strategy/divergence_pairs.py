@@ -6,6 +6,7 @@ from itertools import permutations
 from math import isfinite
 
 from hedged.config import DivergenceConfig, HedgeConfig
+from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.market import SeriesKey
 from hedged.strategy.budget import Budget
 from hedged.strategy.divergence_signals import Signals, signals
@@ -67,7 +68,7 @@ def pairs_of(
     if config.single_leg:
         ways = [way for key in known for way in ((key, None), (None, key))]
     hours = snapshot.forecasts.horizon_h
-    capital = float(hedge.capital_rate_per_year) / (365 * 24) * hours / budget.leverage(config.max_leverage)
+    capital = float(hedge.capital_rate_per_year) / HOURS_A_YEAR * hours / budget.leverage(config.max_leverage)
     pairs = []
     for long, short in ways:
         legs = [key for key in (long, short) if key is not None]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.state import PlannerSettings, SymbolState
 
@@ -72,7 +73,7 @@ def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     rates *= state.side
     factor = leverage_of(rates, most, settings)
     # margin is tied up for as long as a leg is held: its charge comes off every hour that is saved
-    charge = settings.capital_rate_per_year / (365 * 24) / factor
+    charge = settings.capital_rate_per_year / HOURS_A_YEAR / factor
     charge[0] = 0.0  # a cut ties up none
     rates -= charge[:, None]
     saving = hours * rates

@@ -2,7 +2,7 @@
 
 It knows every settlement, pays the costs that the planner pays, and uses one leg at a time, in quarters of what the cap
 (or for legs that change the price exposure the delta band) allows: a small dynamic programme. Price moves are nothing
-to it. The yardstick of evaluations (`hedged evaluate`) combines legs; this one needs nothing but a daemon's window.
+to it. The yardstick of evaluations (`hedged evaluate-hedge`) combines legs; this one needs but a daemon's window.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 from hedged.strategy.state import LegCosts, PlannerSettings
 
 Floats = NDArray[np.float64]
 STEPS = 4
-HOURS_A_YEAR = 24 * 365
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.clock import DAY_MS
+from hedged.domain.clock import DAY_MS, HOURS_A_YEAR
 from hedged.evaluation.bootstrap import total_interval
 from hedged.evaluation.hedging.history import HedgeHistory
-from hedged.evaluation.hedging.setting import HOURS_A_YEAR, Setting
+from hedged.evaluation.hedging.setting import Setting
 from hedged.evaluation.hedging.walk import Walked
 
 Floats = NDArray[np.float64]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hedged.adapters.replay.proxy import ProxyRule
 from hedged.config import Config
+from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
@@ -18,7 +19,6 @@ from hedged.strategy.state import LegCosts, PlannerSettings
 
 Floats = NDArray[np.float64]
 BP = 1e-4
-HOURS_A_YEAR = 24 * 365
 LEVERAGE = 3.0
 """Of legs elsewhere."""
 
