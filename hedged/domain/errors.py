@@ -4,6 +4,7 @@
 HedgedError
 ├── Retryable        the request had no effect; the same one may be made again later
 ├── Rejected         the venue or a rule said no; asking again in the same way is pointless
+│   └── WouldTake    a post-only order would have been filled at once: ask at another price, or take
 ├── OutcomeUnknown   it may have happened: look it up, never send it again
 └── Fatal            the daemon or command must stop; the message says what the operator should change
     ├── ConfigError  the configuration is wrong
@@ -22,6 +23,10 @@ class Retryable(HedgedError):
 
 class Rejected(HedgedError):
     """A venue or a rule refused. Repeating the same request is pointless."""
+
+
+class WouldTake(Rejected):
+    """A post-only order would have been filled at once, so it does not exist. Rest at another price, or take."""
 
 
 class OutcomeUnknown(HedgedError):

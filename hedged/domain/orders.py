@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from hedged.domain.market import SeriesKey
 
+ID_DIGITS = 32
+TAG_DIGITS = 6
+
 
 class Side(StrEnum):
     """Direction of an order."""
@@ -85,14 +88,31 @@ class Intent:
         """Size in USD at the reference price."""
         return self.quantity * self.reference_price
 
-    def client_id(self, account: str, attempt: int = 0) -> str:
-        """Derive the client order id: a function of the intent and the attempt, so a restart derives the same one.
+    def client_id(self, account: str) -> str:
+        """Derive the id of the first order of this intent: a function of it, so a restart derives the same one.
 
-        32 hex digits: within Injective's limit of 36 characters and every CEX's.
+        32 hex digits: within Injective's limit of 36 characters and every CEX's. They begin with the account's tag.
         """
         quantity = self.quantity.normalize()  # 1.0 and 1.00 are the same order
-        text = f"{account}|{self.cycle_ts_ms}|{self.key}|{self.side}|{quantity}|{self.purpose}|{attempt}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        text = f"{account}|{self.cycle_ts_ms}|{self.key}|{self.side}|{quantity}|{self.purpose}"
+        return _id(tag(account), text)
+
+
+def tag(account: str) -> str:
+    """Return what every client id of an account begins with: 6 hex digits.
+
+    By it a resting order is known to be a daemon's, even where the journal that it was written to is lost.
+    """
+    return hashlib.sha256(f"hedged|{account}".encode()).hexdigest()[:TAG_DIGITS]
+
+
+def attempt_id(client_id: str, attempt: int) -> str:
+    """Derive the id of a further order of the same intent from the id of its first; attempt 0 is that one itself."""
+    return _id(client_id[:TAG_DIGITS], f"{client_id}|{attempt}") if attempt else client_id
+
+
+def _id(prefix: str, text: str) -> str:
+    return prefix + hashlib.sha256(text.encode()).hexdigest()[: ID_DIGITS - len(prefix)]
 
 
 @dataclass(frozen=True, slots=True)

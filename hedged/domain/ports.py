@@ -1,6 +1,7 @@
 """Ports: what the daemon needs of a venue. Adapters implement them; tests replace them."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from hedged.domain.approved import ApprovedIntent
@@ -74,6 +75,22 @@ class Trading(Protocol):
 
     async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
         """Return funding paid or received on the account with ts > since, oldest first."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A venue at which an order can wait in the book, so that it pays the maker's fee."""
+
+    async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return best bid and best ask now. Raises Retryable where they cannot be told or are crossed."""
+        ...
+
+    async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
+        """Leave an order in the book at its worst price, post-only; the venue ends it after `lifetime_s` if it can.
+
+        Raises WouldTake where it would have been filled at once, else as `Trading.place` does.
+        """
         ...
 
 

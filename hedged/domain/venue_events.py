@@ -76,7 +76,8 @@ class VenueEvents:
     def veto(self, key: SeriesKey, now_ms: int, lead: Lead) -> str | None:
         """Say why nothing may be opened on a market now; None when no event speaks against it."""
         found = [e for e in self.events if e.concerns(key) and e.closes(now_ms, lead)]
-        return min(found, key=lambda event: (event.from_ms, event.kind)).text if found else None
+        # in an order of its own: of events that begin together, whichever came first must not decide what is said
+        return min(found, key=lambda event: (event.from_ms, event.kind, event.text)).text if found else None
 
     @property
     def text(self) -> str:

@@ -1,8 +1,9 @@
 -- The journal. Times are ms since the epoch, UTC; money and quantities are decimal text, exact.
 CREATE TABLE meta (version INTEGER NOT NULL);
-INSERT INTO meta VALUES (2);
+INSERT INTO meta VALUES (3);
 
--- One row per approved intent, written before anything is sent.
+-- One row per order, written before it is sent. An intent that the gate approved is sent as one order or several
+-- (resting first, then taking): parent is the id of its first, attempt counts them from 0.
 CREATE TABLE intents (
     client_id TEXT PRIMARY KEY,
     created_ms INTEGER NOT NULL,
@@ -17,7 +18,10 @@ CREATE TABLE intents (
     reduce_only INTEGER NOT NULL,
     model_hash TEXT NOT NULL,
     feature_hash TEXT NOT NULL,
-    config_hash TEXT NOT NULL
+    config_hash TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    kind TEXT NOT NULL -- rest | take
 );
 
 -- What happened to it: attempt | acknowledged | rejected | unknown | absent
@@ -71,10 +75,13 @@ CREATE TABLE book (
     quantity TEXT NOT NULL
 );
 
+-- Every turn of the kill switch; the last one is in force. source: cli | signal | file | http | daemon
 CREATE TABLE kill_latch (
     ts_ms INTEGER NOT NULL,
     level INTEGER NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    account TEXT NOT NULL,
+    source TEXT NOT NULL
 );
 
 -- Small states that must outlive a restart (stops), by name, as JSON.

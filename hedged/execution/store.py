@@ -14,8 +14,8 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.thinning import Told, thinned
 
-VERSION = 2
-MIGRATIONS = {1: "migrate_1_to_2.sql"}
+VERSION = 3
+MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql"}
 """The script that lifts a journal from each earlier version to the next; it sets the version itself."""
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
 
@@ -59,12 +59,18 @@ class JournalStore:
         """Close the file."""
         self._db.close()
 
-    def record_attempt(self, approved: ApprovedIntent, now_ms: int) -> None:
-        """Write intent and attempt in one transaction, before the send. Raises Fatal for an id already used."""
+    def record_attempt(
+        self, approved: ApprovedIntent, now_ms: int, parent: str = "", attempt: int = 0, kind: str = "take"
+    ) -> None:
+        """Write an order in one transaction, before the send. Raises Fatal for an id already used.
+
+        `parent`: id of the first order of its intent, by default its own; `kind`: rest or take.
+        """
         i = approved.intent
         row = (
             approved.client_id, now_ms, i.cycle_ts_ms, *i.key, i.side, str(i.quantity), str(i.worst_price),
             str(i.reference_price), i.purpose, int(i.reduce_only), i.hashes.model, i.hashes.features, i.hashes.config,
+            parent or approved.client_id, attempt, kind,
         )  # fmt: skip
         try:
             with self._transaction():
@@ -242,10 +248,14 @@ class JournalStore:
         rows = self._db.execute("SELECT ts_ms, venue, symbol, quantity FROM book ORDER BY ts_ms, rowid")
         return [(ts, venue, symbol, Decimal(quantity)) for ts, venue, symbol, quantity in rows]
 
-    def set_kill(self, ts_ms: int, level: int, reason: str) -> None:
+    def set_kill(
+        self, ts_ms: int, level: int, reason: str, account: str = "", source: str = "daemon"
+    ) -> None:
         """Latch a kill level; it holds across restarts until another is written."""
         with self._transaction():
-            self._db.execute("INSERT INTO kill_latch VALUES (?,?,?)", (ts_ms, level, reason))
+            self._db.execute(
+                "INSERT INTO kill_latch VALUES (?,?,?,?,?)", (ts_ms, level, reason, account, source)
+            )
 
     def kill(self) -> tuple[int, str]:
         """Return the latched level and its reason; (0, "") when never set."""

@@ -12,6 +12,8 @@ class KillLevel(IntEnum):
     NONE = 0
     REDUCE_ONLY = 1  # only orders that reduce a hedge leg at its venue
     PAUSE = 2  # nothing
+    CANCEL = 3  # nothing, and what rests is cancelled
+    FLATTEN = 4  # what rests is cancelled, hedge legs are closed reduce-only; the trader's own position is never traded
 
     @property
     def label(self) -> str:
@@ -21,6 +23,6 @@ class KillLevel(IntEnum):
 
 def killed(intent: Intent, level: KillLevel) -> bool:
     """Tell whether a kill level forbids an intent. Reduce-only never trades the trader's own position."""
-    if level is KillLevel.REDUCE_ONLY:
+    if level in (KillLevel.REDUCE_ONLY, KillLevel.FLATTEN):
         return not intent.reduce_only or intent.key.venue == INJECTIVE
-    return level is KillLevel.PAUSE
+    return level in (KillLevel.PAUSE, KillLevel.CANCEL)

@@ -36,3 +36,16 @@ def test_an_approval_cannot_be_changed_afterwards():
         approved.client_id = "other"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         approved.intent.quantity = Decimal(1_000)  # type: ignore[misc]
+
+
+def test_an_attempt_never_exceeds_what_was_approved():
+    """An order that rests or is sent again at another price could be larger or dearer than the gate allowed."""
+    whole = ApprovedIntent(INTENT, "ab" * 16, GateSeal())
+    part = whole.attempt(1, Decimal("0.5"), Decimal("24.5"))
+    assert (part.intent.quantity, part.intent.worst_price) == (Decimal("0.5"), Decimal("24.5"))
+    assert part.client_id != whole.client_id
+    assert whole.attempt(0, INTENT.quantity, INTENT.worst_price) == whole
+    with pytest.raises(ValueError, match=r"1\.5 of 1 coins"):
+        whole.attempt(1, Decimal("1.5"), Decimal(25))
+    with pytest.raises(ValueError, match="worse than the approved"):
+        whole.attempt(1, Decimal(1), Decimal("25.01"))

@@ -10,6 +10,7 @@ TREE = {
     "HedgedError": Exception,
     "Retryable": errors.HedgedError,
     "Rejected": errors.HedgedError,
+    "WouldTake": errors.Rejected,
     "OutcomeUnknown": errors.HedgedError,
     "Fatal": errors.HedgedError,
     "ConfigError": errors.Fatal,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, Fill, Hashes, Intent, Purpose, Side
+from hedged.domain.orders import Execution, Fill, Hashes, Intent, Purpose, Side, attempt_id, tag
 
 KEY = SeriesKey(INJECTIVE, "INJ")
 INTENT = Intent(
@@ -27,10 +27,10 @@ INTENT = Intent(
 ELSEWHERE = """
 from decimal import Decimal
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import Hashes, Intent, Purpose, Side
+from hedged.domain.orders import Hashes, Intent, Purpose, Side, attempt_id
 intent = Intent(1_756_684_800_000, SeriesKey("injective", "INJ"), Side.SELL, Decimal("1.5"), Decimal("24.9"),
                 Decimal(25), Purpose.OWN_CUT, True, Hashes("m", "f", "c"))
-print(intent.client_id("paper", 1))
+print(attempt_id(intent.client_id("paper"), 1))
 """
 
 
@@ -44,7 +44,7 @@ def test_another_process_derives_the_same_client_id(salt):
         check=True,
         env={"PYTHONHASHSEED": salt},
     )
-    assert run.stdout.strip() == INTENT.client_id("paper", 1)
+    assert run.stdout.strip() == attempt_id(INTENT.client_id("paper"), 1)
 
 
 def test_every_order_has_its_own_client_id():
@@ -57,7 +57,12 @@ def test_every_order_has_its_own_client_id():
         replace(INTENT, quantity=Decimal("1.6")),
         replace(INTENT, purpose=Purpose.STOP),
     ]
-    ids = [i.client_id(account, attempt) for i in intents for account in ("a", "b") for attempt in range(3)]
+    ids = [
+        attempt_id(i.client_id(account), attempt)
+        for i in intents
+        for account in ("a", "b")
+        for attempt in range(3)
+    ]
     assert len(set(ids)) == len(ids)
 
 
@@ -71,9 +76,10 @@ def test_equal_intents_have_equal_client_ids():
 @given(st.text(max_size=80), st.integers(0, 10_000))
 def test_a_client_id_fits_every_venue(account, attempt):
     """Injective refuses a cid of more than 36 characters, some CEXs anything but letters and digits."""
-    client_id = INTENT.client_id(account, attempt)
+    client_id = attempt_id(INTENT.client_id(account), attempt)
     assert len(client_id) <= 36
     assert client_id.isalnum()
+    assert client_id.startswith(tag(account))
 
 
 @pytest.mark.parametrize(

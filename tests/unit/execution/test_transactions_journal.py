@@ -102,7 +102,13 @@ def test_the_same_transaction_is_not_recorded_twice(tmp_path: Path) -> None:
 def as_version_1(path: Path) -> None:
     """Turn a new journal into one that an earlier program left."""
     db = sqlite3.connect(path)
-    db.executescript("DROP TABLE transaction_orders; DROP TABLE transactions; UPDATE meta SET version = 1;")
+    later = {"intents": ("parent", "attempt", "kind"), "kill_latch": ("account", "source")}
+    columns = "".join(
+        f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in later.items() for name in names
+    )
+    db.executescript(
+        f"DROP TABLE transaction_orders; DROP TABLE transactions; {columns} UPDATE meta SET version = 1;"
+    )
     db.execute("INSERT INTO kill_latch VALUES (1, 2, 'before')")
     db.commit()
     db.close()
