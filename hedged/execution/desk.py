@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Self
 
+import structlog
+
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.market import Market, SeriesKey
@@ -20,6 +22,8 @@ from hedged.execution.store import JournalStore
 from hedged.risk.facts import GateFacts
 from hedged.risk.gate import KillLevel, Review, review
 from hedged.strategy.snapshot import DesiredPosition
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,20 @@ class Desk:
         self.stops.count(after)
         self.gate_facts.traded(after.fills, after.payments)
         return Traded(reviewed, after, (account, after))
+
+    async def halt(self, reason: str) -> None:
+        """Let only reductions through until the operator resumes: what happened is not what may happen.
+
+        Latched like a kill by hand, journalled first; a level that the operator has set already stays as it is.
+        """
+        if self.kill is not KillLevel.NONE:
+            return
+        await self.journal(
+            JournalStore.set_kill, self.clock.now_ms(), int(KillLevel.REDUCE_ONLY), reason, self.config.account,
+            "daemon",
+        )  # fmt: skip
+        self.kill = KillLevel.REDUCE_ONLY
+        log.error("halted", reason=reason, remedy="look into it, then `hedged resume`")
 
     def tradable(self, account: AccountState, marks: Mapping[SeriesKey, Decimal]) -> set[SeriesKey]:
         """Return the markets on which an order can be sent now: priced, reachable, no outcome there unknown."""
