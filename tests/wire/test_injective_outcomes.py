@@ -215,7 +215,7 @@ def test_an_order_that_the_indexer_does_not_show_is_cancelled_all_the_same() -> 
     async def script() -> None:
         async with silent_indexer() as on:
             sent = on.order("0.5", slack="-0.02")
-            state = await on.trading.rest(sent, blocks=10_000)
+            state = await on.trading.rest(sent, lifetime_s=3_600)
             assert (state.status, state.remaining) == (OrderStatus.OPEN, HALF)
             assert [one.client_id for one in await on.trading.open_orders()] == [sent.client_id]
             assert (await on.trading.lookup(sent.client_id)).status is OrderStatus.OPEN
@@ -235,7 +235,7 @@ def test_a_cancellation_that_could_not_be_sent_is_no_silence() -> None:
     async def script() -> None:
         async with silent_indexer() as on:
             sent = on.order("0.5", slack="-0.02")
-            await on.trading.rest(sent, blocks=10_000)
+            await on.trading.rest(sent, lifetime_s=3_600)
             on.faults.included_but_failed = True
             with pytest.raises(Rejected, match="out of gas"):
                 await on.trading.cancel(sent.client_id)

@@ -98,10 +98,22 @@ class InjectiveTrading:
         """
         return await self._send(approved, Kind.MARKET, expires_at=0)
 
-    async def rest(self, approved: ApprovedIntent, blocks: int, *, post_only: bool = True) -> OrderState:
-        """Leave an order in the book at the worst price for so many blocks. Raises like `place`."""
-        expires_at = await self._transactions.height() + blocks
-        return await self._send(approved, Kind.POST_ONLY if post_only else Kind.LIMIT, expires_at)
+    async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return best bid and best ask, as the chain has them. Raises Retryable where one lacks, or both cross."""
+        found = await self._rules.perpetual(symbol)
+        if found is None:
+            raise Retryable(f"Injective has no market {symbol} now")
+        bid, ask = await self._orders.touch(found[0].market_id)
+        if not 0 < bid < ask:
+            raise Retryable(f"Injective, {symbol}: the book's best bid is {bid:f}, its best ask {ask:f}")
+        return bid, ask
+
+    async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
+        """Leave a post-only order in the book at the worst price; the chain ends it after about `lifetime_s`.
+
+        Possible in post-only mode too. Raises WouldTake where it would have been filled at once, else like `place`.
+        """
+        return await self._send(approved, Kind.POST_ONLY, await self._transactions.height_in(lifetime_s))
 
     async def batch(self, approved: Sequence[ApprovedIntent]) -> dict[str, OrderState | Rejected]:
         """Send several market orders, of different markets, in one transaction; each succeeds or fails on its own.
@@ -135,7 +147,7 @@ class InjectiveTrading:
         if state is not None or sent is None or self._outcomes.fills.failure(client_id):
             return state
         if not sent.is_market:
-            raise OutcomeUnknown(f"order {client_id} rests no more and the indexer does not know it")
+            return await self._outcomes.expired(key, client_id, included[-1], sent)
         return await self._outcomes.unfilled(key, client_id, included[-1], sent)
 
     async def open_orders(self) -> Sequence[OrderState]:
@@ -198,7 +210,8 @@ class InjectiveTrading:
         return await self._told(approved, ticket, tx)
 
     async def _told(self, approved: ApprovedIntent, ticket: Ticket, tx: SignedTx) -> OrderState:
-        sent = Sent(ticket.market_id, ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET)
+        quantity, is_market = ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET
+        sent = Sent(ticket.market_id, quantity, is_market, ticket.expires_at)
         return await self._outcomes.wait(approved.intent.key, approved.client_id, tx, sent)
 
     async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:

@@ -21,6 +21,8 @@ from hedged.sandbox.cex.refusals import Reason, Refusal
 EXPIRED_MS = 30_000
 CLIENT_ID = re.compile(r"^[0-9A-Za-z]{1,32}$")
 PAGE = 100
+WOULD_TAKE = "31"
+"""Why a post-only order was cancelled."""
 TIF = {
     "limit": "GTC", "market": "IOC", "ioc": "IOC", "fok": "FOK", "post_only": "PO", "optimal_limit_ioc": "IOC",
 }  # fmt: skip
@@ -157,8 +159,15 @@ class Okx(OkxMarkets):
             raise self._failed(Refusal(Reason.ORDER_GONE), client_id) from None
         return [{"clOrdId": client_id, "ordId": str(order.order_id), "sCode": "0", "sMsg": ""}]
 
-    async def _pending(self, _: Params) -> list[Any]:
-        return [self._told(order) for order in self.exchange.account.alive()][:PAGE]
+    async def _pending(self, params: Params) -> list[Any]:
+        """Newest first, a hundred at most; `after`: older than an order."""
+        after, only = int(params.get("after", 2**62)), params.get("instId")
+        rows = [
+            self._told(order)
+            for order in reversed(self.exchange.account.alive())
+            if order.order_id < after and only in (None, self.inst_id(order.ticket.coin))
+        ]
+        return rows[: min(int(params.get("limit", PAGE)), PAGE)]
 
     def _told(self, order: Order) -> dict[str, Any]:
         ticket, one = order.ticket, self.exchange.instruments[order.ticket.coin]
@@ -168,7 +177,7 @@ class Okx(OkxMarkets):
             "algoId": "",
             "avgPx": plain(order.average) if order.filled else "",
             "cTime": str(order.created_ms),
-            "cancelSource": "",
+            "cancelSource": WOULD_TAKE if order.would_take else "",
             "category": "normal",
             "ccy": "",
             "clOrdId": ticket.client_id,
