@@ -195,6 +195,8 @@ async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any
             on.sweep(order.worst_price, order.side.sign, Decimal(coins))
 
         async def leave(order: Intent) -> str:
+            chosen = on.engine.account.chosen("BTC")
+            chosen.leverage, chosen.isolated = cex_rig.LEVERAGE, True
             name = on.trading.orders.ids.theirs("0" * 32)[:-1] + "-"  # as long as ours, and not ours
             on.engine.place(
                 Ticket("BTC", order.side.sign, order.quantity, order.worst_price, "GTC", False, name)
@@ -206,6 +208,4 @@ async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any
             on.faults.add(Fault.LOST_ACK, on.protocol.order_path, "POST")
 
         refusal = OutcomeUnknown if venue == cex_rig.ANOTHER else Rejected
-        await script(
-            Bench(on.trading, on.data, market, on.clock, on.hold, wait, refusal, sweep, leave, mute)
-        )
+        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait, refusal, sweep, leave, mute))

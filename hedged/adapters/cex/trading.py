@@ -17,7 +17,6 @@ import ccxt
 import structlog
 
 from hedged.adapters.cex.account import Account
-from hedged.adapters.cex.client_ids import OURS
 from hedged.adapters.cex.clock_offset import MOST_MS, ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
@@ -32,7 +31,7 @@ from hedged.domain.book import Balance, Position
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.orders import CLIENT_ID, Execution, Intent, OrderState, OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +167,7 @@ class CexTrading:
 
         Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
         """
-        if not OURS.match(client_id):
+        if not CLIENT_ID.match(client_id):
             return None  # the daemon never makes such an id
         await self._ready()
         sent = self._sent.get(client_id)
@@ -217,7 +216,7 @@ class CexTrading:
         An acknowledgement is not the end of it, and may cross a fill: `lookup` tells afterwards what filled, for good.
         Raises Rejected or Retryable (it rests on), OutcomeUnknown (look it up): also for one that may still arrive.
         """
-        if not OURS.match(client_id):
+        if not CLIENT_ID.match(client_id):
             return
         await self._ready()
         refusals = [

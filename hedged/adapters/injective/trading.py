@@ -25,7 +25,7 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.orders import CLIENT_ID, Execution, Intent, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
 
@@ -168,8 +168,11 @@ class InjectiveTrading:
         """Cancel a resting order; one that is already gone is no error.
 
         Gone is what the indexer shows as ended, or what the chain refuses to cancel: that the indexer does not show an
-        order proves nothing, and the cancellation is sent. Raises like `place`.
+        order proves nothing, and the cancellation is sent. An order that is not the daemon's is left alone. Raises like
+        `place`.
         """
+        if not CLIENT_ID.match(client_id):
+            return
         market_id = await self._rests_in(client_id)
         if market_id is None:
             return
