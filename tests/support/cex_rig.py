@@ -22,6 +22,7 @@ from hedged.domain.market import Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.sandbox.cex.engine import LEVEL, LEVELS, Exchange
 from hedged.sandbox.cex.exchanges import CASH, Hall, serve_all
+from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import BINANCE
 from hedged.sandbox.cex.loopback import Loopback
 
@@ -34,6 +35,18 @@ ANOTHER = "bitget"
 """One more of them, for the contracts alone."""
 SETTINGS = {OTHER: {"client_id": "t-{base32}"}}
 EVERY = (*VENUES, OTHER)
+SENDS = {
+    "binance": "/fapi/v1/order",
+    "bybit": "/v5/order/create",
+    "okx": "/api/v5/trade/order",
+    "gate": "/api/v4/futures/usdt/orders",
+}
+"""Where orders are sent to."""
+DONE = (Fault.LOST_ACK, Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.HTML_AFTER, Fault.CUT)
+"""What goes wrong after an order was taken, and before."""
+NOT_DONE = (
+    Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.MAINTENANCE
+)  # fmt: skip
 LEVERAGE = 3
 PATIENCE = Patience(settle_s=1.0, visible_s=3.0)
 
@@ -72,6 +85,11 @@ class Rig:
     @property
     def protocol(self) -> Any:
         return self.hall.protocols[self.served]
+
+    @property
+    def proof_s(self) -> float:
+        """From when on "not found" is a proof: the receive window, and three seconds to show."""
+        return 63.0 if self.venue == OTHER else 8.0
 
     @property
     def engine(self) -> Any:
@@ -168,10 +186,13 @@ async def rig(
 
 
 __all__ = [
+    "DONE",
     "EVERY",
     "HOUR_MS",
     "LEVERAGE",
+    "NOT_DONE",
     "PATIENCE",
+    "SENDS",
     "START_MS",
     "VENUES",
     "Rig",

@@ -214,7 +214,7 @@ class CexTrading:
         """Cancel a resting order and see that it has ended; one that is already gone is no error.
 
         An acknowledgement is not the end of it, and may cross a fill: `lookup` tells afterwards what filled, for good.
-        Raises Rejected or Retryable (it rests on), OutcomeUnknown (look it up): also for one that may still arrive.
+        Raises Retryable (it rests on), OutcomeUnknown (look it up): also for one that may still arrive.
         """
         if not CLIENT_ID.match(client_id):
             return
@@ -226,12 +226,12 @@ class CexTrading:
         await self._ended(client_id, next((why for why in refusals if why is not None), None))
 
     async def _ended(self, client_id: str, refusal: HedgedError | None) -> None:
-        """Wait until an order rests no more. Raises `refusal`, why it was not cancelled, where it does."""
+        """Wait until an order rests no more. `refusal`: why the exchange did not cancel it."""
         try:
             async with asyncio.timeout(self.patience.settle_s):
                 while (state := await self.lookup(client_id)) and state.status is OrderStatus.OPEN:
                     if refusal is not None:
-                        raise refusal
+                        raise refusal if isinstance(refusal, OutcomeUnknown) else Retryable(str(refusal))
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise OutcomeUnknown(f"{self.venue}, cancellation of {client_id}: it is still open") from None

@@ -350,6 +350,12 @@ class Okx(OkxMarkets):
 
     async def _set_leverage(self, params: Params) -> list[Any]:
         coin, leverage = self.coin(params.get("instId")), int(params["lever"])
+        if any(order.ticket.coin == coin for order in self.exchange.account.alive()):
+            raise Complaint(
+                "59000",
+                "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
+                200,
+            )
         self.exchange.set_leverage(coin, leverage)
         return [
             {
