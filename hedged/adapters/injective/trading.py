@@ -105,7 +105,8 @@ class InjectiveTrading:
             raise Retryable(f"Injective has no market {symbol} now")
         bid, ask = await self._orders.touch(found[0].market_id)
         if not 0 < bid < ask:
-            raise Retryable(f"Injective, {symbol}: the book's best bid is {bid:f}, its best ask {ask:f}")
+            told = f"best bid is {bid.normalize():f}, its best ask {ask.normalize():f}"
+            raise Retryable(f"Injective, {symbol}: the book's {told}")
         return bid, ask
 
     async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
