@@ -95,22 +95,22 @@ class Outcomes:
 
     async def told(self, key: SeriesKey, client_id: str, sent: Sent | None) -> OrderState | None:
         """Return what stream, chain or indexer tell of an order; None where none does. Raises Retryable."""
-        if sent is not None and sent.is_market:
-            filled, quantity = self.fills.filled(client_id), abs(sent.quantity)
-            if filled >= quantity:
-                return OrderState(client_id, key, OrderStatus.FILLED, filled, Decimal(0))
-            if filled:
-                rest = quantity - filled
-                return OrderState(
-                    client_id, key, OrderStatus.CANCELLED, filled, rest, "the rest was cancelled"
-                )
-        if sent is None or sent.is_market:
+        if sent is None:
+            return await self._orders.state(client_id)
+        filled, quantity = self.fills.filled(client_id), abs(sent.quantity)
+        if filled >= quantity:
+            return OrderState(client_id, key, OrderStatus.FILLED, filled, Decimal(0))
+        if sent.is_market and filled:
+            rest = quantity - filled
+            return OrderState(client_id, key, OrderStatus.CANCELLED, filled, rest, "the rest was cancelled")
+        if sent.is_market:
             return await self._orders.state(client_id)
         if (resting := await self._resting(client_id, sent)) is not None:
             return resting
         told = await self._orders.state(client_id)
-        # the chain is ahead of an indexer to which the order still rests: how it has ended is not told yet
-        return None if told is not None and told.status is OrderStatus.OPEN else told
+        if told is None or told.status is OrderStatus.OPEN or told.filled < filled:
+            return None  # chain and stream are ahead of the indexer: how the order has ended is not told yet
+        return told
 
     async def _resting(self, client_id: str, sent: Sent) -> OrderState | None:
         found = await self._orders.resting(sent.market_id)
