@@ -301,6 +301,22 @@ def test_an_order_that_is_not_found_by_name_is_not_absent_while_it_rests(
 
 
 @pytest.mark.parametrize("venue", EVERY)
+def test_an_order_that_has_nothing_left_to_reduce_is_told_as_ended(venue: str) -> None:
+    """If this fails, an order that the exchange took away, because the position is gone, is waited for for ever."""
+
+    async def script(rigged: Rig) -> None:
+        rigged.hold("0.5")
+        sent = rigged.order("-0.5", slack="-0.01", reduce_only=True)
+        assert (await resting(rigged).rest(sent, LONG_S)).status is OrderStatus.OPEN
+        await rigged.trading.place(rigged.order("-0.5", reduce_only=True))
+        state = await rigged.trading.lookup(sent.client_id)
+        assert state is not None
+        assert (state.status, state.filled, rigged.held()) == (OrderStatus.CANCELLED, 0, 0)
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", EVERY)
 def test_open_orders_are_told_whole(venue: str) -> None:
     """If this fails, orders beyond the first page tie up margin and fill, and nobody has heard of them."""
 

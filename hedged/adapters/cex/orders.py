@@ -53,7 +53,7 @@ class Orders:
         """Send an order and return what became of it, with the exchange's id of it. `tif`: IOC or POST_ONLY.
 
         Raises Rejected or Retryable (it does not exist), OutcomeUnknown (look it up, never resend); ccxt.InvalidNonce
-        when the exchange refused it for its time alone. One that may rest alone raises WouldTake.
+        when the exchange refused it for its time alone; WouldTake for a post-only order that would be filled at once.
         """
         where = f"{self._venue}, order {client_id}"
         amount, price = self._exact(intent, perpetual)
@@ -126,11 +126,8 @@ class Orders:
         One that `rests` is left in the book once it is still there when asked again: what is going to be cancelled
         because it would take may show for a moment (OKX). `told`: what its acknowledgement said.
         """
-        where, why, was_open = (
-            f"{self._venue}, order {client_id}",
-            "it is still open",
-            rests and told is not None,
-        )
+        where, why = f"{self._venue}, order {client_id}", "it is still open"
+        was_open = rests and told is not None
         try:
             async with asyncio.timeout(self._settle_s):
                 while True:
@@ -158,9 +155,7 @@ class Orders:
                 return None
             state = self.read(order, client_id, perpetual) if order else None
             if state is None and order and old and not await self._in_book(client_id, perpetual):
-                order = await self.fetch(
-                    client_id, perpetual
-                )  # it has ended, so what this tells is all there is
+                order = await self.fetch(client_id, perpetual)  # what has ended by now tells all there is
                 state = self.read(order, client_id, perpetual, old=True) if order else None
             if state is None and order:
                 raise ValueError(f"no state in {sorted(order)}")
