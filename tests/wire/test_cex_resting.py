@@ -15,6 +15,7 @@ from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.orders import OrderStatus
 from hedged.domain.ports import Rests
 from hedged.sandbox.cex.account import Status, Ticket
+from hedged.sandbox.cex.binance import Binance
 from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.gate import Gate
 from hedged.sandbox.cex.okx import Okx
@@ -298,6 +299,23 @@ def test_an_order_that_is_not_found_by_name_is_not_absent_while_it_rests(
         assert (state.status, state.remaining) == (OrderStatus.OPEN, HALF)
 
     on(OTHER, script)
+
+
+def test_a_fee_in_a_coin_without_a_price_is_estimated_as_the_makers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, an order that waited for the maker's fee is booked at the taker's."""
+    told = Binance._trade
+    monkeypatch.setattr(Binance, "_trade", lambda self, one: told(self, one) | {"commissionAsset": "XYZ"})
+
+    async def script(rigged: Rig) -> None:
+        await rested(rigged)
+        rigged.sweep(alive(rigged)[0].ticket.price, 1, HALF)
+        await rigged.trading.place(rigged.order("-0.2"))
+        made, taken = await rigged.trading.executions(0)
+        costs = (await rigged.data.markets())["BTC"].costs
+        assert made.fee_usd == made.quantity * made.price * costs.maker_fee
+        assert taken.fee_usd == taken.quantity * taken.price * costs.taker_fee
+
+    on("binance", script)
 
 
 @pytest.mark.parametrize("venue", EVERY)
