@@ -1,6 +1,7 @@
 """Orders: what the daemon wants done, what a venue says it did."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +10,8 @@ from hedged.domain.market import SeriesKey
 
 ID_DIGITS = 32
 TAG_DIGITS = 6
+CLIENT_ID = re.compile(rf"^[0-9a-f]{{{ID_DIGITS}}}$")
+"""What every client id of the daemon looks like; an order called otherwise is somebody else's."""
 
 
 class Side(StrEnum):

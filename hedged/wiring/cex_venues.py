@@ -14,6 +14,7 @@ from hedged.adapters.cex.exchanges import Profile, at_speed, make_exchange, prof
 from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.pasts import all_of
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
+from hedged.adapters.cex.resting import kind_for
 from hedged.adapters.cex.trading import CexTrading
 from hedged.adapters.injective.retries import patiently
 from hedged.collectors.exchange_feed import ExchangeFeed
@@ -131,7 +132,7 @@ class CexVenues:
                 make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(2)
             )
             leverage = max(1, int(self.config.risk.max_leverage))
-            found[venue] = CexTrading(
+            found[venue] = kind_for(exchange)(
                 data,
                 exchange,
                 reader,

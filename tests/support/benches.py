@@ -25,7 +25,10 @@ from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.ports import MarketData, Trading
+from hedged.sandbox.cex.account import Ticket
+from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.injective.driver import ChainDriver
+from hedged.sandbox.injective.house import house_order
 
 HERE = SeriesKey(INJECTIVE, "BTC")
 COLLATERAL = Decimal(1_000_000)
@@ -65,6 +68,12 @@ class Bench:
     wait: Callable[[float], Coroutine[Any, Any, Any]] = asyncio.sleep
     refusal: type[HedgedError] = Rejected
     """What a refusal in the venue's own words means: unknown where ccxt has no class for the code."""
+    sweep: Callable[[Intent, str], Coroutine[Any, Any, None]] | None = None
+    """Let the market trade so many coins through an order's price, and then stand still."""
+    leave: Callable[[Intent], Coroutine[Any, Any, str]] | None = None
+    """Leave an order resting by hand, which is not ours; return what it is called."""
+    mute: Callable[[], None] | None = None
+    """Let the venue take the next order and not say so."""
 
     @property
     def now_ms(self) -> int:
@@ -83,7 +92,7 @@ class Bench:
         return held.quantity if held else Decimal(0)
 
     async def order(self, signed: str, *, slack: str = "0.05", reduce_only: bool = False) -> Intent:
-        """An order of `signed` coins, its worst price `slack` away from the mark."""
+        """An order of `signed` coins, its worst price `slack` away from the mark; < 0 where it would rest."""
         quantity, mark = Decimal(signed), await self.mark()
         side = Side.BUY if quantity > 0 else Side.SELL
         worst = self.market.quantise_price(mark * (1 + side.sign * Decimal(slack)))
@@ -122,6 +131,7 @@ PAPER = {f"paper on {name}": world for name, world in MARKET_DATA.items()}
 ON_CHAIN = "injective on the sandbox"
 EXCHANGES = {f"{venue} on the sandbox": venue for venue in (*cex_rig.EVERY, cex_rig.ANOTHER)}
 TRADING = (*PAPER, ON_CHAIN, *EXCHANGES)
+WIRED = (ON_CHAIN, *EXCHANGES)
 
 
 def trade(name: str, script: Callable[[Bench], Coroutine[Any, Any, None]], latency_ms: int = 0) -> None:
@@ -148,7 +158,30 @@ async def _trade_on_chain(script: Callable[[Bench], Coroutine[Any, Any, None]]) 
         def hold(quantity: str) -> None:
             on.chain.seed_position(SUBACCOUNT, "BTC", Decimal(quantity), on.mark())
 
-        await script(Bench(on.trading, on.data, market, on.clock, hold, on.chain.next_block))
+        async def sweep(order: Intent, coins: str) -> None:
+            sign, tick = order.side.sign, market.price_tick
+            beyond = order.worst_price - sign * tick
+            usd = (Decimal(coins) + market.quantity_step / 2) * beyond
+            on.sandbox.feed.trade("BTC", beyond / on.mark() - 1, -sign * usd)
+            await on.chain.next_block()
+
+        async def leave(order: Intent) -> str:
+            made = house_order(
+                on.chain.state.exchange, on.sandbox.markets["BTC"], SUBACCOUNT, order.side is Side.BUY,
+                order.worst_price, order.quantity,
+            )  # fmt: skip
+            made.by_house, made.cid = False, "by hand"
+            on.sandbox.markets["BTC"].book.rest([made])
+            return made.cid
+
+        def mute() -> None:
+            on.faults.lost_ack = True
+
+        await script(
+            Bench(
+                on.trading, on.data, market, on.clock, hold, on.chain.next_block, sweep=sweep, leave=leave, mute=mute
+            )
+        )  # fmt: skip
 
 
 async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
@@ -158,5 +191,21 @@ async def _trade_on_exchange(venue: str, script: Callable[[Bench], Coroutine[Any
         async def wait(seconds: float) -> None:
             on.clock.skip(seconds)
 
+        async def sweep(order: Intent, coins: str) -> None:
+            on.sweep(order.worst_price, order.side.sign, Decimal(coins))
+
+        async def leave(order: Intent) -> str:
+            chosen = on.engine.account.chosen("BTC")
+            chosen.leverage, chosen.isolated = cex_rig.LEVERAGE, True
+            name = on.trading.orders.ids.theirs("0" * 32)[:-1] + "-"  # as long as ours, and not ours
+            on.engine.place(
+                Ticket("BTC", order.side.sign, order.quantity, order.worst_price, "GTC", False, name)
+            )
+            return name
+
+        def mute() -> None:
+            on.trading.exchange.timeout = 300
+            on.faults.add(Fault.LOST_ACK, on.protocol.order_path, "POST")
+
         refusal = OutcomeUnknown if venue == cex_rig.ANOTHER else Rejected
-        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait, refusal))
+        await script(Bench(on.trading, on.data, market, on.clock, on.hold, wait, refusal, sweep, leave, mute))

@@ -283,7 +283,7 @@ class Bitget(CoinFirst):
             1 if params["side"] == "buy" else -1,
             Decimal(params["size"]),
             Decimal(params["price"]) if params["orderType"] == "limit" else None,
-            params.get("force", "GTC").upper(),
+            "PO" if params.get("force") == "post_only" else params.get("force", "GTC").upper(),
             params.get("reduceOnly") == "YES",
             params.get("clientOid", ""),
         )
@@ -320,7 +320,7 @@ class Bitget(CoinFirst):
             "state": STATES[order.status],
             "status": STATES[order.status],
             "side": "buy" if ticket.sign > 0 else "sell",
-            "force": ticket.tif.lower(),
+            "force": "post_only" if ticket.tif == "PO" else ticket.tif.lower(),
             "posSide": "net",
             "marginCoin": self.quote,
             "orderType": "market" if ticket.price is None else "limit",

@@ -13,14 +13,16 @@ from fakes import HASHES, approve
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import Profile, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.resting import kind_for
 from hedged.adapters.cex.trading import CexTrading, Patience
 from hedged.config.cex import CexVenueConfig
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
 from hedged.domain.market import Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.sandbox.cex.engine import Exchange
+from hedged.sandbox.cex.engine import LEVEL, LEVELS, Exchange
 from hedged.sandbox.cex.exchanges import CASH, Hall, serve_all
+from hedged.sandbox.cex.faults import Fault
 from hedged.sandbox.cex.instruments import BINANCE
 from hedged.sandbox.cex.loopback import Loopback
 
@@ -33,6 +35,18 @@ ANOTHER = "bitget"
 """One more of them, for the contracts alone."""
 SETTINGS = {OTHER: {"client_id": "t-{base32}"}}
 EVERY = (*VENUES, OTHER)
+SENDS = {
+    "binance": "/fapi/v1/order",
+    "bybit": "/v5/order/create",
+    "okx": "/api/v5/trade/order",
+    "gate": "/api/v4/futures/usdt/orders",
+}
+"""Where orders are sent to."""
+DONE = (Fault.LOST_ACK, Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.HTML_AFTER, Fault.CUT)
+"""What goes wrong after an order was taken, and before."""
+NOT_DONE = (
+    Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.MAINTENANCE
+)  # fmt: skip
 LEVERAGE = 3
 PATIENCE = Patience(settle_s=1.0, visible_s=3.0)
 
@@ -73,6 +87,11 @@ class Rig:
         return self.hall.protocols[self.served]
 
     @property
+    def proof_s(self) -> float:
+        """From when on "not found" is a proof: the receive window, and three seconds to show."""
+        return 63.0 if self.venue == OTHER else 8.0
+
+    @property
     def engine(self) -> Any:
         return self.protocol.exchange
 
@@ -86,6 +105,14 @@ class Rig:
         chosen = self.engine.account.chosen(coin)
         chosen.leverage, chosen.isolated = LEVERAGE, True
         self.engine.account.change(coin, Decimal(quantity), self.engine.mark(coin), self.engine.now_ms)
+
+    def sweep(self, price: Decimal, sign: int, coins: Decimal, coin: str = "BTC") -> None:
+        """Let the market go where its first level, of so many coins, meets a resting order at `price`, and no other."""
+        one = self.engine.instruments[coin]
+        mark = price / (1 + sign * (one.half_spread + LEVEL / 2))
+        self.engine.depth_share = (coins + one.step / 2) * price * LEVELS / one.depth_usd
+        self.engine.paths[coin].shock(self.engine.now_ms, mark / self.engine.mark(coin))
+        self.engine.advance()
 
     def held(self, coin: str = "BTC") -> Decimal:
         return self.engine.account.position(coin).quantity
@@ -127,7 +154,7 @@ async def rig(
     """
     clock = clock or StillClock()
     hall = Hall(clock)
-    hall.protocols[ANOTHER] = Bitget(Exchange(BINANCE, clock, CASH, seed=47))
+    hall.protocols[ANOTHER] = Bitget(Exchange(BINANCE, clock, CASH, seed=47, post_only_refused=False))
     if hourly:
         for one in hall.protocols.values():
             for path in one.exchange.paths.values():
@@ -149,7 +176,7 @@ async def rig(
             data.watch(symbols)
         own = ApiKey(venue, key.key, key.secret, key.passphrase if venue in ("okx", ANOTHER) else "")
         exchange, reader = (make_exchange(profile, fast, session, clock, own) for _ in range(2))
-        trading = CexTrading(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
+        trading = kind_for(exchange)(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
         trading._started_ms -= 60_000
         try:
             yield Rig(venue, hall, loopback, session, clock, told, data, trading, own, served)
@@ -159,10 +186,13 @@ async def rig(
 
 
 __all__ = [
+    "DONE",
     "EVERY",
     "HOUR_MS",
     "LEVERAGE",
+    "NOT_DONE",
     "PATIENCE",
+    "SENDS",
     "START_MS",
     "VENUES",
     "Rig",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cex_rig import EVERY, OTHER, VENUES, Rig, StillClock, rig
+from cex_rig import DONE, EVERY, NOT_DONE, SENDS, VENUES, Rig, StillClock, rig
 
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.execution import executor as executing
@@ -16,17 +16,6 @@ from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
 from hedged.sandbox.cex.faults import Fault
-
-SENDS = {
-    "binance": "/fapi/v1/order",
-    "bybit": "/v5/order/create",
-    "okx": "/api/v5/trade/order",
-    "gate": "/api/v4/futures/usdt/orders",
-}
-DONE = (Fault.LOST_ACK, Fault.RESET_AFTER, Fault.ERROR_AFTER, Fault.HTML_AFTER, Fault.CUT)
-NOT_DONE = (
-    Fault.BLACK_HOLE, Fault.RESET, Fault.ERROR, Fault.HTML, Fault.EMPTY, Fault.BARE, Fault.MAINTENANCE
-)  # fmt: skip
 
 DEADLINE_S = 2.0
 
@@ -58,11 +47,6 @@ def live(venue: str, path: Path, script: Script) -> list[str]:
     events = [event for (event,) in db.execute("SELECT event FROM order_events ORDER BY rowid")]
     db.close()
     return events
-
-
-def proof_s(on: Rig) -> float:
-    """From when on "not found" is a proof: the receive window, and three seconds to show."""
-    return 63.0 if on.venue == OTHER else 8.0
 
 
 def sends(on: Rig) -> int:
@@ -103,7 +87,7 @@ def test_an_order_that_never_arrived_stays_unknown_until_that_is_proven(
         sent = on.order("0.5")
         await executor.execute([sent])
         assert set(executor.unresolved) == {sent.client_id}
-        on.clock.skip(proof_s(on) - 1)
+        on.clock.skip(on.proof_s - 1)
         await executor.resolve()
         assert set(executor.unresolved) == {sent.client_id}  # it could still show
         on.clock.skip(2)
@@ -129,7 +113,7 @@ def test_a_request_that_was_turned_away_had_no_effect(venue: str, fault: Fault, 
         with pytest.raises(Retryable):
             await on.trading.place(on.order("0.5"))
         assert not on.engine.account.orders
-        on.clock.skip(proof_s(on))
+        on.clock.skip(on.proof_s)
         assert await on.trading.lookup(on.order("0.5").client_id) is None
 
     live(venue, tmp_path / "journal.sqlite", script)
@@ -159,9 +143,9 @@ def test_a_restart_does_not_take_not_found_for_a_proof_at_once(venue: str, tmp_p
     async def script(on: Rig, executor: Executor) -> None:
         on.trading._started_ms = on.clock.now_ms()
         unseen = on.order("0.5").client_id
-        with pytest.raises(OutcomeUnknown, match=rf"proof in {proof_s(on):.1f} s only"):
+        with pytest.raises(OutcomeUnknown, match=rf"proof in {on.proof_s:.1f} s only"):
             await on.trading.lookup(unseen)
-        on.clock.skip(proof_s(on) + 0.1)
+        on.clock.skip(on.proof_s + 0.1)
         assert await on.trading.lookup(unseen) is None
 
     live(venue, tmp_path / "journal.sqlite", script)
@@ -172,6 +156,7 @@ def test_a_cancelled_send_is_looked_up_and_not_repeated(venue: str, tmp_path: Pa
     """If this fails, the executor's deadline turns one order into two."""
 
     async def script(on: Rig, executor: Executor) -> None:
+        await on.trading.place(on.order("-0.1"))  # leverage set, so that the send comes at once
         on.faults.add(Fault.SLOW, SENDS[venue], "POST", seconds=0.3)
         sent = on.order("0.5")
         with pytest.raises(TimeoutError):
@@ -181,7 +166,7 @@ def test_a_cancelled_send_is_looked_up_and_not_repeated(venue: str, tmp_path: Pa
             await on.trading.place(sent)
         found = await on.trading.lookup(sent.client_id)
         assert found is not None
-        assert found.filled == on.held() == Decimal("0.5")
+        assert (found.filled, on.held()) == (Decimal("0.5"), Decimal("0.4"))
 
     live(venue, tmp_path / "journal.sqlite", script)
 

@@ -15,7 +15,7 @@ from injective_rig import GRANTEE, SUBACCOUNT, Rig, desk_on, rig
 
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.stream import Feed
-from hedged.domain.errors import OutcomeUnknown, Rejected
+from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.orders import OrderStatus
 from hedged.execution.journal import Journal
 
@@ -215,7 +215,7 @@ def test_an_order_that_the_indexer_does_not_show_is_cancelled_all_the_same() -> 
     async def script() -> None:
         async with silent_indexer() as on:
             sent = on.order("0.5", slack="-0.02")
-            state = await on.trading.rest(sent, blocks=10_000)
+            state = await on.trading.rest(sent, lifetime_s=3_600)
             assert (state.status, state.remaining) == (OrderStatus.OPEN, HALF)
             assert [one.client_id for one in await on.trading.open_orders()] == [sent.client_id]
             assert (await on.trading.lookup(sent.client_id)).status is OrderStatus.OPEN
@@ -235,9 +235,145 @@ def test_a_cancellation_that_could_not_be_sent_is_no_silence() -> None:
     async def script() -> None:
         async with silent_indexer() as on:
             sent = on.order("0.5", slack="-0.02")
-            await on.trading.rest(sent, blocks=10_000)
+            await on.trading.rest(sent, lifetime_s=3_600)
             on.faults.included_but_failed = True
             with pytest.raises(Rejected, match="out of gas"):
                 await on.trading.cancel(sent.client_id)
+
+    run(script)
+
+
+async def expired(on: Rig, client_id: str) -> None:
+    """Wait until a resting order's last block is well past."""
+    while any(one.cid == client_id for one in on.sandbox.markets["BTC"].book.resting()):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    for _ in range(15):  # more than its lifetime holds, where it has filled before
+        await on.chain.next_block()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("filled", ["0", "0.2", "0.5"])
+def test_an_order_that_expired_unheard_of_is_told_once_the_indexer_is_past_its_last_block(
+    tmp_path: Path, filled: str, restarted: bool
+) -> None:
+    """If this fails, an order whose end nobody told blocks its market for ever, or what it filled is lost."""
+
+    async def script() -> None:
+        async with silent_indexer(tmp_path / "journal.sqlite") as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, lifetime_s=5)
+            if Decimal(filled):
+                price = sent.intent.worst_price - 1
+                on.sandbox.feed.trade(
+                    "BTC", price / on.mark() - 1, -Decimal(filled) * sent.intent.worst_price
+                )
+            await expired(on, sent.client_id)
+            with pytest.raises(OutcomeUnknown, match="has not come to the block"):
+                await on.trading.lookup(sent.client_id)
+            history, on.faults.indexer_lag = on.chain.state.history, False
+            await on.chain.next_block()
+            history.orders.clear()  # it tells the trades, and of the order itself nothing
+            with pytest.raises(OutcomeUnknown, match="has not come to the block"):
+                await on.trading.lookup(sent.client_id)
+            on.sandbox.feed.trade("BTC", Decimal("0.0001"), Decimal(10_000))
+            await on.chain.next_block(after_s=3)
+            again = Journal.open(tmp_path / "journal.sqlite")
+            async with desk_on(on.sandbox, again, TradingKey(GRANTEE), make_clock=ChainClock) as after:
+                asked = after if restarted else on
+                if restarted:  # it takes a while, from when on it was seen to be past its last block
+                    with pytest.raises(OutcomeUnknown, match="has not come to the block"):
+                        await after.trading.lookup(sent.client_id)
+                    on.sandbox.feed.trade("BTC", Decimal("0.0001"), Decimal(10_000))
+                    await on.chain.next_block(after_s=3)
+                state = await asked.trading.lookup(sent.client_id)
+            again.close()
+            assert (state.filled, state.filled + state.remaining) == (on.held(), HALF)
+            assert abs(on.held() - Decimal(filled)) <= on.sandbox.markets["BTC"].rules.quantity_tick
+            full = state.filled == HALF
+            assert state.status is (OrderStatus.FILLED if full else OrderStatus.CANCELLED)
+
+    run(script)
+
+
+def test_an_order_that_never_expires_is_never_declared_over_by_silence() -> None:
+    """If this fails, an order is given up while a lagging node hides that it rests."""
+
+    async def script() -> None:
+        async with silent_indexer() as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, lifetime_s=3_600)
+            market = on.sandbox.markets["BTC"]
+            (hidden,) = [o for o in market.book.resting() if o.cid == sent.client_id]
+            market.book.remove(hidden)
+            on.faults.indexer_lag = False
+            await on.chain.next_block(after_s=200)
+            on.chain.state.history.orders.clear()
+            on.sandbox.feed.trade("BTC", Decimal("0.0001"), Decimal(10_000))
+            await on.chain.next_block(after_s=3)
+            with pytest.raises(OutcomeUnknown, match="does not know how it ended"):
+                await on.trading.lookup(sent.client_id)
+
+    run(script)
+
+
+def test_an_indexer_to_which_an_order_still_rests_is_behind_the_chain() -> None:
+    """If this fails, an order that filled is told as resting, and what is left of it is counted as still to come."""
+
+    async def script() -> None:
+        async with rig(make_clock=ChainClock) as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, lifetime_s=3_600)
+            on.faults.indexer_lag = True
+            await on.trading.cancel(sent.client_id)
+            with pytest.raises(OutcomeUnknown, match="rests no more"):
+                await on.trading.lookup(sent.client_id)
+            on.faults.indexer_lag = False
+            await on.chain.next_block()
+            assert (await on.trading.lookup(sent.client_id)).status is OrderStatus.CANCELLED
+
+    run(script)
+
+
+def test_a_cancellation_whose_answer_is_lost_is_sent_as_the_same_bytes() -> None:
+    """If this fails, a lost answer leaves an order in the book that was to be cancelled, or costs a second fee."""
+
+    async def script() -> None:
+        async with rig() as on:
+            sent = on.order("0.5", slack="-0.02")
+            await on.trading.rest(sent, lifetime_s=3_600)
+            on.faults.lost_ack = True
+            await on.trading.cancel(sent.client_id)
+            assert list(await on.trading.open_orders()) == []
+            on.faults.lost_ack = False
+            again = on.order("0.5", slack="-0.02")
+            await on.trading.rest(again, lifetime_s=3_600)
+            on.faults.mempool_drop = True
+            with pytest.raises((OutcomeUnknown, Retryable)):
+                await on.trading.cancel(again.client_id)
+            on.faults.mempool_drop = False
+            assert (await on.trading.lookup(again.client_id)).status is OrderStatus.OPEN
+
+    run(script)
+
+
+@pytest.mark.parametrize("gas", ["heuristics", "simulation"])
+def test_a_post_only_order_that_would_take_is_told_as_such(gas: str) -> None:
+    """If this fails, an order that only needs another price is given up, or made again at the same one for ever."""
+
+    async def script() -> None:
+        async with rig(gas=gas) as on:
+            sent = on.order("0.5", slack="0.02")
+            with pytest.raises(WouldTake):
+                await on.trading.rest(sent, lifetime_s=60)
+            assert await on.trading.lookup(sent.client_id) is None
+            assert on.held() == 0
+            bid, ask = await on.trading.touch("BTC")
+            assert 0 < bid < on.mark() < ask
+            with pytest.raises(Retryable, match="no market NOPE"):
+                await on.trading.touch("NOPE")
+            on.faults.halt = True  # every block quotes anew
+            on.sandbox.markets["BTC"].book.asks.clear()
+            with pytest.raises(Retryable, match=r"its best ask 0$"):
+                await on.trading.touch("BTC")
 
     run(script)

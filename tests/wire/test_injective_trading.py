@@ -11,7 +11,7 @@ from pyinjective.wallet import PrivateKey
 
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.messages import CANCEL_ORDER, TRADING_MESSAGES
-from hedged.domain.errors import ConfigError, Rejected
+from hedged.domain.errors import ConfigError, Rejected, WouldTake
 from hedged.domain.orders import OrderStatus
 from hedged.domain.transactions import TxOutcome
 from hedged.execution.journal import Journal
@@ -155,7 +155,7 @@ def test_a_post_only_order_rests_is_found_and_is_cancelled() -> None:
     async def script() -> None:
         async with rig() as on:
             sent = on.order("0.5", slack="-0.02")  # 2 % below the market
-            state = await on.trading.rest(sent, blocks=10_000)
+            state = await on.trading.rest(sent, lifetime_s=3_600)
             assert (state.status, state.remaining) == (OrderStatus.OPEN, Decimal("0.5"))
             assert [s.client_id for s in await on.trading.open_orders()] == [sent.client_id]
             await on.trading.cancel(sent.client_id)
@@ -168,27 +168,13 @@ def test_a_post_only_order_rests_is_found_and_is_cancelled() -> None:
     run(script)
 
 
-def test_a_limit_order_takes_what_crosses_and_rests_where_nothing_does() -> None:
-    """If this fails, a limit order that has filled is believed to rest, or the other way round."""
-
-    async def script() -> None:
-        async with rig() as on:
-            taken = await on.trading.rest(on.order("0.5", slack="0.02"), blocks=10_000, post_only=False)
-            assert (taken.status, taken.filled) == (OrderStatus.FILLED, Decimal("0.5"))
-            assert on.held() == Decimal("0.5")
-            resting = await on.trading.rest(on.order("0.5", slack="-0.02"), blocks=10_000, post_only=False)
-            assert (resting.status, resting.remaining) == (OrderStatus.OPEN, Decimal("0.5"))
-
-    run(script)
-
-
 def test_an_order_in_a_market_that_is_not_watched_is_an_open_order_too() -> None:
     """If this fails, what the trader left resting elsewhere ties up margin that nobody sees."""
 
     async def script() -> None:
         async with rig() as on:
             sent = on.order("0.5", slack="-0.02")
-            await on.trading.rest(sent, blocks=10_000)
+            await on.trading.rest(sent, lifetime_s=3_600)
             on.data.watch(("ETH",))
             (found,) = await on.trading.open_orders()
             assert (found.client_id, found.key.symbol) == (sent.client_id, "BTC")
@@ -203,8 +189,8 @@ def test_a_post_only_order_that_would_take_is_refused() -> None:
 
     async def script() -> None:
         async with rig() as on:
-            with pytest.raises(Rejected, match="post-only order that would have taken"):
-                await on.trading.rest(on.order("0.5", slack="0.02"), blocks=100)
+            with pytest.raises(WouldTake, match="post-only order that would have taken"):
+                await on.trading.rest(on.order("0.5", slack="0.02"), lifetime_s=60)
 
     run(script)
 
@@ -215,7 +201,7 @@ def test_a_resting_order_dies_at_its_block() -> None:
     async def script() -> None:
         async with rig() as on:
             sent = on.order("0.5", slack="-0.02")
-            await on.trading.rest(sent, blocks=8)
+            await on.trading.rest(sent, lifetime_s=5)
             while list(await on.trading.open_orders()):  # noqa: ASYNC110  (asks the venue, each time)
                 await asyncio.sleep(0.05)
             state = await on.trading.lookup(sent.client_id)

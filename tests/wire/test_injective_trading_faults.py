@@ -363,7 +363,7 @@ def test_post_only_mode_refuses_takers_says_where_to_go_and_lets_makers_rest() -
             with pytest.raises(Rejected, match=r"post-only mode.*hedge at another venue"):
                 await on.trading.place(sent)
             assert await on.trading.lookup(sent.client_id) is None
-            resting = await on.trading.rest(on.order("0.5", slack="-0.02"), blocks=10_000)
+            resting = await on.trading.rest(on.order("0.5", slack="-0.02"), lifetime_s=3_600)
             assert resting.status is OrderStatus.OPEN
             on.faults.post_only_mode = False
             await works_again(on)

@@ -1,8 +1,9 @@
 """Whether an exchange of which nothing is known but what ccxt says can be watched, and whether it can be traded safely.
 
-The rules about money rest on four things: an order that never rests, that closes no more than there is, that carries
-the daemon's client id, and that can be asked for by it. What ccxt has no method for is found before anything is asked;
-the rest by one order that is made and stopped on its way out, and by asking for an order that never was.
+The rules about money rest on four things: an order that takes and never rests, that closes no more than there is, that
+carries the daemon's client id, and that can be asked for by it. What ccxt has no method for is found before anything is
+asked; the rest by one order that is made and stopped on its way out, and by asking for an order that never was. One
+that is post-only is made too; where it would not be, no order rests there.
 """
 
 import re
@@ -15,6 +16,8 @@ import ccxt
 from hedged.adapters.cex.errors import explain, reading
 from hedged.adapters.cex.exchanges import Caught, Profile, described
 from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.orders import IOC, POST_ONLY
+from hedged.adapters.cex.resting import RestingCexTrading
 from hedged.adapters.cex.trading import CexTrading
 from hedged.domain.bars import Field
 from hedged.domain.errors import ConfigError
@@ -25,6 +28,8 @@ TRADED_BY = (
     "fetchMyTrades", "fetchFundingHistory", "setLeverage",
 )  # fmt: skip
 SIGNED_WITH: Mapping[str, str] = {"apiKey": "key", "secret": "secret", "password": "passphrase"}
+MAKERS = re.compile(r"post.?only|\bpoc\b|\bgtx\b|\bpo\b|\balo\b|maker", re.IGNORECASE)
+"""What exchanges call an order that may only make."""
 PROBE = "0" * 32
 """A client id that no order ever had."""
 
@@ -69,26 +74,25 @@ async def must_trade_safely(trading: CexTrading) -> list[str]:
     await trading.executions(now_ms)
     await trading.funding_payments(now_ms)
     await trading.open_orders()
-    return ["orders are IOC, reduce-only, and found by their client id"]
+    return ["orders are IOC, reduce-only, and found by their client id", await _whether_rests(trading)]
+
+
+async def _whether_rests(trading: CexTrading) -> str:
+    """Return, and note, whether post-only orders can be sent: one whose word is lost on the way would take."""
+    if not isinstance(trading, RestingCexTrading):
+        return f"no order rests there: ccxt knows no post-only orders of {trading.data.profile.ccxt_id}"
+    text, fault = await _as_sent(trading, POST_ONLY)
+    if fault is None and not MAKERS.search(text):
+        fault = "ccxt does not send post-only orders as such"
+    trading.cannot_rest = fault or ""
+    return f"no order rests there: {fault}" if fault else "orders that rest are post-only"
 
 
 async def _order_fault(trading: CexTrading) -> str | None:
     """Return what is wrong with an order as ccxt would send it."""
-    symbol = (trading.data.symbols or tuple(trading.data.perpetuals))[0]
-    perpetual = trading.data.perpetuals[symbol]
-    mark = trading.data.board.latest(symbol, Field.MARK, trading.exchange.milliseconds())
-    near, tick = Decimal(str(mark[1])) if mark else Decimal(1), perpetual.market.price_tick
-    amount = perpetual.contracts(max(perpetual.least, perpetual.market.quantity_step))
-    least, price = f"{amount.normalize():f}", f"{((near // tick + 1) * tick).normalize():f}"
-    with trading.exchange.hedged_catching():
-        try:
-            await trading.orders.create(perpetual, "sell", least, price, PROBE, reduce_only=True)
-        except Caught as caught:
-            text = caught.text
-        except ccxt.BaseError as error:
-            return f"ccxt makes no such order: {explain(error, trading.key.redact)}"
-        else:
-            return "ccxt says that it sent an order and did not"
+    text, fault = await _as_sent(trading, IOC)
+    if fault is not None:
+        return fault
     theirs = trading.orders.ids.theirs(PROBE)
     if not _names(text, theirs):
         return f"an order would not carry the client id {theirs} as it is (cex.{trading.venue}.client_id)"
@@ -97,6 +101,24 @@ async def _order_fault(trading: CexTrading) -> str | None:
     if "ioc" not in text.lower():
         return "an order could rest: ccxt does not send it as IOC"
     return None if "reduce" in text.lower() else "ccxt does not send reduce-only orders there"
+
+
+async def _as_sent(trading: CexTrading, tif: str) -> tuple[str, str | None]:
+    """Return address and body of a small reduce-only order, stopped on its way out, or why ccxt makes none."""
+    symbol = (trading.data.symbols or tuple(trading.data.perpetuals))[0]
+    perpetual = trading.data.perpetuals[symbol]
+    mark = trading.data.board.latest(symbol, Field.MARK, trading.exchange.milliseconds())
+    near, tick = Decimal(str(mark[1])) if mark else Decimal(1), perpetual.market.price_tick
+    amount = perpetual.contracts(max(perpetual.least, perpetual.market.quantity_step))
+    least, price = f"{amount.normalize():f}", f"{((near // tick + 1) * tick).normalize():f}"
+    with trading.exchange.hedged_catching():
+        try:
+            await trading.orders.create(perpetual, "sell", least, price, PROBE, tif, reduce_only=True)
+        except Caught as caught:
+            return caught.text, None
+        except ccxt.BaseError as error:
+            return "", f"ccxt makes no such order: {explain(error, trading.key.redact)}"
+    return "", "ccxt says that it sent an order and did not"
 
 
 async def _look_up_fault(trading: CexTrading) -> str | None:

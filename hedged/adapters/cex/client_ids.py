@@ -7,8 +7,8 @@ small letters and digits, where 32 are too many. `t-{base32}` is Gate's rule: 28
 import base64
 import re
 
-OURS = re.compile(r"^[0-9a-f]{32}$")
-"""Client ids of the daemon."""
+from hedged.domain.orders import CLIENT_ID
+
 SHORT = re.compile(r"^[a-z2-7]{26}$")
 PADDING = "======"
 
@@ -35,7 +35,7 @@ class ClientIds:
             return None
         code = text[len(self._before) : len(text) - len(self._after)]
         if not self._short:
-            return code if OURS.match(code) else None
+            return code if CLIENT_ID.match(code) else None
         if not SHORT.match(code):
             return None
         found = base64.b32decode(code.upper() + PADDING).hex()

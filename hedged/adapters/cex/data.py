@@ -142,11 +142,19 @@ class CexData:
 
     async def best(self, symbol: str, side: Side, max_age_ms: int) -> Decimal | None:
         """Return the best price that an order of `side` could meet; None where nobody rests. Raises Retryable."""
+        bid, ask = await self.touch(symbol, max_age_ms)
+        return (ask if side is Side.BUY else bid) or None
+
+    async def touch(self, symbol: str, max_age_ms: int) -> tuple[Decimal, Decimal]:
+        """Return best bid and ask, 0 where nobody rests: as last told, asked for where that is too old.
+
+        Raises Retryable.
+        """
         touch = self._touch.get(symbol)
         if touch is None or self._clock.now_ms() - touch[0] > max_age_ms:
             await self._look_at_book(self.perpetuals[symbol], limit=5)
         _, bid, ask = self._touch[symbol]
-        return (ask if side is Side.BUY else bid) or None
+        return bid, ask
 
     def put_touch(self, symbol: str, known_at_ms: int, bid: Decimal, ask: Decimal) -> None:
         """Take over best bid and ask, 0 where there is none; an older one than is there is dropped."""

@@ -69,10 +69,6 @@ def reading(what: str, redact: Callable[[str], str] = str) -> Iterator[None]:
         raise Retryable(f"{what}: the answer cannot be read: {explain(error, redact)}") from None
 
 
-@contextmanager
-def sending(what: str, redact: Callable[[str], str] = str) -> Iterator[None]:
-    """Turn whatever goes wrong with a send into what is proven by it."""
-    try:
-        yield
-    except Exception as error:  # a fault of ccxt's own after the send leaves the outcome unknown too
-        raise of_send(error, what, redact) from None
+def refused(error: Exception) -> bool:
+    """Tell whether the exchange itself said no, whatever its reason, to a request that it looked at."""
+    return isinstance(error, ccxt.ExchangeError) and not isinstance(error, NOT_LOOKED_AT)

@@ -160,4 +160,5 @@ class Fills:
         if not self._fee_said:
             self._fee_said = True
             log.warning("fee_estimated", venue=self._venue, currency=currency)
-        return notional_usd * perpetual.market.costs.taker_fee
+        costs = perpetual.market.costs
+        return notional_usd * (costs.maker_fee if row.get("takerOrMaker") == "maker" else costs.taker_fee)

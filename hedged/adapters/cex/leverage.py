@@ -53,9 +53,10 @@ class Leverage:
             safe = int(perpetual.market.most_leverage(self._distance)) if self._distance else highest
             leverage = max(1, min(self._leverage, highest, safe))
             params = dict(self._profile.leverage_params)
-            await self._set(
-                perpetual, "leverage", self._exchange.set_leverage(leverage, perpetual.name, params)
-            )
+            if not await self._is_set(perpetual, leverage, params):
+                await self._set(
+                    perpetual, "leverage", self._exchange.set_leverage(leverage, perpetual.name, params)
+                )
             if by_leverage and await self._modes(perpetual) != {"isolated"}:
                 raise Rejected(
                     f"{self._venue}: it does not say that {perpetual.symbol} is in isolated margin, and ccxt cannot "
@@ -84,6 +85,14 @@ class Leverage:
             rows = await self._exchange.fetch_positions([perpetual.name])
             mine = [row for row in rows if row["symbol"] == perpetual.name and (row["contracts"] or not held)]
             return {str(row.get("marginMode")) for row in mine}
+
+    async def _is_set(self, perpetual: Perpetual, leverage: int, params: dict[str, Any]) -> bool:
+        """Tell whether a leverage is set already, where setting it is refused while an order is open (OKX: 59000)."""
+        if self._profile.margin != "order":
+            return False
+        with reading(f"{self._venue}, leverage of {perpetual.symbol}", self._key.redact):
+            told = await self._exchange.fetch_leverage(perpetual.name, params)
+            return bool(told["longLeverage"] == told["shortLeverage"] == leverage)
 
     async def _set(self, perpetual: Perpetual, what: str, request: Any) -> None:
         """Set one thing: setting it twice is the same as once, so that a failure may simply be tried again."""

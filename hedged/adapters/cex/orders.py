@@ -1,4 +1,8 @@
-"""Orders through ccxt: sent as IOC limits at the worst price, read back by client id, never sent twice."""
+"""Orders through ccxt: sent as limits at the worst price, IOC or post-only, read back by client id, never sent twice.
+
+A post-only order that would take is refused by some exchanges (Binance, Gate) and by others (Bybit, OKX) taken and
+cancelled at once. Both mean that it does not exist: WouldTake, where nothing of it filled.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,11 +12,12 @@ from typing import Any
 import ccxt
 
 from hedged.adapters.cex.client_ids import ClientIds
-from hedged.adapters.cex.errors import explain, of_send, reading, sending
+from hedged.adapters.cex.errors import explain, of_send, reading, refused
 from hedged.adapters.cex.exchanges import Profile, feature
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.markets import Perpetual
-from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.adapters.cex.open_orders import read_open
+from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus
 
@@ -24,6 +29,11 @@ STATUSES: Mapping[str, OrderStatus] = {
     "expired": OrderStatus.CANCELLED,
     "rejected": OrderStatus.REJECTED,
 }
+REASONS = ("rejectReason", "cancelSource", "cancelReason", "finish_as")
+"""Fields of raw orders in which exchanges tell why one ended."""
+IOC, POST_ONLY = "IOC", "PO"
+ENDED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+NOT_AS_MAKER = (ccxt.OrderImmediatelyFillable, ccxt.OrderNotFillable)
 
 
 class Orders:
@@ -37,17 +47,19 @@ class Orders:
         self._quote, self._settle_s = quote, settle_s
         self.ids = ClientIds(profile.client_id)
 
-    async def send(self, intent: Intent, client_id: str, perpetual: Perpetual) -> tuple[OrderState, str]:
-        """Send an order and return what became of it, with the exchange's id of it.
+    async def send(
+        self, intent: Intent, client_id: str, perpetual: Perpetual, tif: str = IOC
+    ) -> tuple[OrderState, str]:
+        """Send an order and return what became of it, with the exchange's id of it. `tif`: IOC or POST_ONLY.
 
         Raises Rejected or Retryable (it does not exist), OutcomeUnknown (look it up, never resend); ccxt.InvalidNonce
-        when the exchange refused it for its time alone.
+        when the exchange refused it for its time alone; WouldTake for a post-only order that would be filled at once.
         """
         where = f"{self._venue}, order {client_id}"
         amount, price = self._exact(intent, perpetual)
         try:
             order = await self.create(
-                perpetual, str(intent.side), amount, price, client_id, reduce_only=intent.reduce_only
+                perpetual, str(intent.side), amount, price, client_id, tif, reduce_only=intent.reduce_only
             )
             order_id = (order or {}).get("id")
             if not order_id:
@@ -56,22 +68,34 @@ class Orders:
         except ccxt.InvalidNonce:
             raise
         except Exception as error:  # a fault of ccxt's own after the send leaves the outcome unknown too
+            if tif == POST_ONLY and isinstance(error, NOT_AS_MAKER):
+                raise WouldTake(f"{where}: {explain(error, self._key.redact)}") from None
             if any(code in str(error) for code in self._profile.duplicate_codes):
                 raise OutcomeUnknown(
                     f"{where}: the exchange has an order of this client id already"
                 ) from None
             raise of_send(error, where, self._key.redact, self._profile.refusals) from None
         if state is None or state.status is OrderStatus.OPEN:
-            state = await self._settled(client_id, perpetual)
+            state = await self._settled(client_id, perpetual, state, rests=tif == POST_ONLY)
+        if tif == POST_ONLY and state.status in ENDED and not state.filled:
+            raise WouldTake(f"{where}: it was cancelled at once ({state.detail or 'no reason told'})")
         return state, str(order_id)
 
     async def create(
-        self, perpetual: Perpetual, side: str, amount: str, price: str, client_id: str, *, reduce_only: bool
+        self,
+        perpetual: Perpetual,
+        side: str,
+        amount: str,
+        price: str,
+        client_id: str,
+        tif: str = IOC,
+        *,
+        reduce_only: bool,
     ) -> Any:
-        """Have ccxt send an IOC limit order of so many contracts; return its answer. Raises what ccxt raises."""
+        """Have ccxt send a limit order of so many contracts; return its answer. Raises what ccxt raises."""
         params = {
             **self._profile.order_params,
-            "timeInForce": "IOC",
+            "timeInForce": tif,
             "clientOrderId": self.ids.theirs(client_id),
             "reduceOnly": reduce_only,
         }
@@ -94,16 +118,24 @@ class Orders:
             )
         return amount, price
 
-    async def _settled(self, client_id: str, perpetual: Perpetual) -> OrderState:
-        """Read an acknowledged order until it is done; it may take a moment to be found at all."""
+    async def _settled(
+        self, client_id: str, perpetual: Perpetual, told: OrderState | None, *, rests: bool
+    ) -> OrderState:
+        """Read an acknowledged order until it is done; it may take a moment to be found at all.
+
+        One that `rests` is left in the book once it is still there when asked again: what is going to be cancelled
+        because it would take may show for a moment (OKX). `told`: what its acknowledgement said.
+        """
         where, why = f"{self._venue}, order {client_id}", "it is still open"
+        was_open = rests and told is not None
         try:
             async with asyncio.timeout(self._settle_s):
                 while True:
                     try:
                         state = await self.find(client_id, perpetual)
-                        if state is not None and state.status is not OrderStatus.OPEN:
+                        if state is not None and (state.status is not OrderStatus.OPEN or was_open):
                             return state
+                        was_open = rests and state is not None
                         why = "it is still open" if state else "it is acknowledged but not found yet"
                     except Retryable as error:
                         why = str(error)
@@ -114,14 +146,17 @@ class Orders:
     async def find(self, client_id: str, perpetual: Perpetual, *, old: bool = False) -> OrderState | None:
         """Return the order with this client id in one market; None when the exchange says it knows none. Retryable.
 
-        `old`: so much time has passed that an order which never rests has ended, whatever it is called.
+        `old`: so much time has passed that an order which does not rest has ended, whatever it is called.
         """
         with reading(f"{self._venue}, order {client_id}", self._key.redact):
             try:
                 order = await self.fetch(client_id, perpetual)
             except ccxt.OrderNotFound:
                 return None
-            state = self.read(order, client_id, perpetual, old=old) if order else None
+            state = self.read(order, client_id, perpetual) if order else None
+            if state is None and order and old and not await self._in_book(client_id, perpetual):
+                order = await self.fetch(client_id, perpetual)  # what has ended by now tells all there is
+                state = self.read(order, client_id, perpetual, old=True) if order else None
             if state is None and order:
                 raise ValueError(f"no state in {sorted(order)}")
             return state
@@ -153,34 +188,48 @@ class Orders:
                 ) from None
             return self.ids.ours(order.get("clientOrderId"))
 
-    async def open(self, perpetuals: Mapping[str, Perpetual]) -> list[OrderState]:
-        """Return every resting order of the account. Raises Retryable."""
+    async def open(self, perpetuals: Mapping[str, Perpetual], name: str | None = None) -> list[OrderState]:
+        """Return every resting order of the account; `name`: of the market that ccxt calls so. Raises Retryable."""
         with reading(f"{self._venue}, open orders", self._key.redact):
-            params = {"warnWithoutSymbol": False}
-            options = self._exchange.options
-            options["fetchOpenOrders"] = {**(options.get("fetchOpenOrders") or {}), **params}
-            options["warnOnFetchOpenOrdersWithoutSymbol"] = False
-            rows = await self._exchange.fetch_open_orders()
+            rows = await read_open(self._exchange, self._profile, self._quote, name)
             found = []
             for row in rows:
                 perpetual = perpetuals.get(row["symbol"])
                 if perpetual is not None:
                     told = row.get("clientOrderId")
-                    name = self.ids.ours(told) or told or f"id:{row['id']}"
-                    state = self.read(row, name, perpetual)
-                    found += [state] if state is not None else []
+                    state = self.read(row, self.ids.ours(told) or told or f"id:{row['id']}", perpetual)
+                    if state is None:
+                        raise ValueError(f"no state in {sorted(row)}")
+                    found += [state]
             return found
 
-    async def cancel(self, client_id: str, perpetual: Perpetual) -> None:
-        """Cancel a resting order; one that is already gone is no error. Raises like a send."""
-        with sending(f"{self._venue}, cancellation of {client_id}", self._key.redact):
-            try:
-                if self._profile.family == "bybit":
-                    await self._exchange.cancel_order(None, perpetual.name, {"orderLinkId": client_id})
-                else:
-                    await self._cancel(client_id, perpetual)
-            except (ccxt.OrderNotFound, ccxt.CancelPending):
-                return
+    async def resting(self, client_id: str, perpetual: Perpetual) -> OrderState | None:
+        """Return an order from the list of those that rest in a market; None where it is not there. Retryable."""
+        found = await self.open({perpetual.name: perpetual}, perpetual.name)
+        return next((one for one in found if one.client_id == client_id), None)
+
+    async def _in_book(self, client_id: str, perpetual: Perpetual) -> bool:
+        rows = await read_open(self._exchange, self._profile, self._quote, perpetual.name)
+        return any(self.ids.ours(row.get("clientOrderId")) == client_id for row in rows)
+
+    async def cancel(self, client_id: str, perpetual: Perpetual) -> HedgedError | None:
+        """Ask for a resting order to be cancelled; return why the exchange would not: often because it is gone.
+
+        Raises Retryable (nothing happened) or OutcomeUnknown.
+        """
+        try:
+            if self._profile.family == "bybit":
+                await self._exchange.cancel_order(None, perpetual.name, {"orderLinkId": client_id})
+            else:
+                await self._cancel(client_id, perpetual)
+        except ccxt.CancelPending:
+            return None
+        except Exception as error:  # a fault of ccxt's own after the send leaves the outcome unknown too
+            why = of_send(error, f"{self._venue}, cancellation of {client_id}", self._key.redact)
+            if refused(error):
+                return why
+            raise why from None
+        return None
 
     async def _cancel(self, client_id: str, perpetual: Perpetual) -> None:
         """Cancel by client id; where ccxt cannot, by the exchange's id, which is asked for first."""
@@ -188,7 +237,8 @@ class Orders:
         if self._profile.lasting_ids:
             await self._exchange.cancel_order("", perpetual.name, {"clientOrderId": theirs})
             return
-        rows = await self._exchange.fetch_open_orders(perpetual.name)
+        with reading(f"{self._venue}, open orders", self._key.redact):
+            rows = await read_open(self._exchange, self._profile, self._quote, perpetual.name)
         for row in rows:
             if self.ids.ours(row.get("clientOrderId")) == client_id:
                 await self._exchange.cancel_order(row["id"], perpetual.name)
@@ -208,4 +258,10 @@ class Orders:
             status = OrderStatus.FILLED
         rest = wanted - done if status is OrderStatus.OPEN else Decimal(0)
         key = SeriesKey(self._venue, perpetual.symbol)
-        return OrderState(client_id, key, status, done, rest)
+        return OrderState(client_id, key, status, done, rest, _reason(order) if status in ENDED else "")
+
+
+def _reason(order: Mapping[str, Any]) -> str:
+    """Return why an order ended, in the exchange's own word."""
+    told = order.get("info") or {}
+    return next((f"{name} {told[name]}" for name in REASONS if told.get(name)), "")

@@ -1,5 +1,7 @@
 """The `Trading` port on one exchange: orders as IOC limits at the worst price, the account as the exchange shows it.
 
+What may rest beside them is in `resting.py`.
+
 A send of unknown outcome is looked up by its client id and never repeated. That the exchange does not find it proves
 nothing at first: the request may still be under way, or the order not be visible yet. A request older than the receive
 window is refused, so after that, and some time for the order to show, "not found" is final.
@@ -15,7 +17,6 @@ import ccxt
 import structlog
 
 from hedged.adapters.cex.account import Account
-from hedged.adapters.cex.client_ids import OURS
 from hedged.adapters.cex.clock_offset import MOST_MS, ClockOffset
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.errors import of_send
@@ -23,14 +24,14 @@ from hedged.adapters.cex.fills import Fills
 from hedged.adapters.cex.keys import ApiKey
 from hedged.adapters.cex.leverage import Leverage
 from hedged.adapters.cex.markets import Perpetual
-from hedged.adapters.cex.orders import Orders
+from hedged.adapters.cex.orders import IOC, POLL_S, Orders
 from hedged.adapters.cex.payments import Payments
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.book import Balance, Position
 from hedged.domain.clock import SECOND_MS, Clock
-from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.errors import HedgedError, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.orders import CLIENT_ID, Execution, Intent, OrderState, OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ class CexTrading:
         self._payments = Payments(data, reader, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage, distance)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
-        self._touch_ms = round(TOUCH_MS * speed)
+        self.touch_ms = round(TOUCH_MS * speed)
         self._listed_ms = -1
         self._sent: dict[str, _Sent] = {}
         self._touched: set[str] = set()
@@ -142,13 +143,16 @@ class CexTrading:
 
         Raises Rejected or Retryable (the order does not exist) or OutcomeUnknown (look it up, never resend).
         """
+        return await self._place(approved, IOC)
+
+    async def _place(self, approved: ApprovedIntent, tif: str) -> OrderState:
         intent, client_id = approved.intent, approved.client_id
         if client_id in self._sent:
             raise Rejected(f"client id {client_id} was used before")
         self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
         try:
-            perpetual = await self._prepared_in_time(intent)
-            state, order_id = await self._send(intent, client_id, perpetual)
+            perpetual = await self._prepared_in_time(intent, tif)
+            state, order_id = await self._send(intent, client_id, perpetual, tif)
         except (Rejected, Retryable):
             self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms(), refused=True))
             raise
@@ -163,7 +167,7 @@ class CexTrading:
 
         Raises Retryable, and OutcomeUnknown while "not found" proves nothing yet.
         """
-        if not OURS.match(client_id):
+        if not CLIENT_ID.match(client_id):
             return None  # the daemon never makes such an id
         await self._ready()
         sent = self._sent.get(client_id)
@@ -182,6 +186,9 @@ class CexTrading:
             )
         if self.data.profile.lasting_ids or (sent and sent.refused):
             return None
+        for perpetual in candidates:
+            if (resting := await self.orders.resting(client_id, perpetual)) is not None:
+                return resting
         return await self._by_fills(client_id, candidates, since_ms if sent else 0)
 
     async def _by_fills(
@@ -189,8 +196,9 @@ class CexTrading:
     ) -> OrderState | None:
         """Return what an order filled that is not found by its client id any more; None where it filled nothing.
 
-        Some exchanges (Gate: 60 s after its end) know an order by their own id alone. Nothing rests, so one without
-        fills has no effect and is as good as none. Raises Retryable, and OutcomeUnknown while a fill may be its.
+        Some exchanges (Gate: 60 s after its end) know an order by their own id alone. One that does not rest (which is
+        asked for first, so that no fill comes later) and shows no fills has no effect and is as good as none. Raises
+        Retryable, and OutcomeUnknown while a fill may be its.
         """
         symbols = {one.symbol for one in candidates}
         fills = await self._fills.since(since_ms - SECOND_MS, symbols)
@@ -203,12 +211,30 @@ class CexTrading:
         return OrderState(client_id, own[0].key, OrderStatus.CANCELLED, filled, Decimal(0))
 
     async def cancel(self, client_id: str) -> None:
-        """Cancel a resting order; one that is already gone is no error. Raises like `place`."""
-        if not OURS.match(client_id):
+        """Cancel a resting order and see that it has ended; one that is already gone is no error.
+
+        An acknowledgement is not the end of it, and may cross a fill: `lookup` tells afterwards what filled, for good.
+        Raises Retryable (it rests on), OutcomeUnknown (look it up): also for one that may still arrive.
+        """
+        if not CLIENT_ID.match(client_id):
             return
         await self._ready()
-        for perpetual in await self._candidates(client_id, self._sent.get(client_id)):
+        refusals = [
             await self.orders.cancel(client_id, perpetual)
+            for perpetual in await self._candidates(client_id, self._sent.get(client_id))
+        ]
+        await self._ended(client_id, next((why for why in refusals if why is not None), None))
+
+    async def _ended(self, client_id: str, refusal: HedgedError | None) -> None:
+        """Wait until an order rests no more. `refusal`: why the exchange did not cancel it."""
+        try:
+            async with asyncio.timeout(self.patience.settle_s):
+                while (state := await self.lookup(client_id)) and state.status is OrderStatus.OPEN:
+                    if refusal is not None:
+                        raise refusal if isinstance(refusal, OutcomeUnknown) else Retryable(str(refusal))
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise OutcomeUnknown(f"{self.venue}, cancellation of {client_id}: it is still open") from None
 
     async def close(self) -> None:
         """Close the ccxt instances."""
@@ -236,16 +262,16 @@ class CexTrading:
         looks_everywhere = self.data.profile.family == "bybit"
         return found[:1] if looks_everywhere else found
 
-    async def _prepared_in_time(self, intent: Intent) -> Perpetual:
+    async def _prepared_in_time(self, intent: Intent, tif: str) -> Perpetual:
         """Prepare; once more, with the time asked anew, where the exchange refused a request for its time."""
         try:
-            return await self._prepared(intent)
+            return await self._prepared(intent, tif)
         except Retryable:
             if not self.offset.doubted:
                 raise
-            return await self._prepared(intent)
+            return await self._prepared(intent, tif)
 
-    async def _prepared(self, intent: Intent) -> Perpetual:
+    async def _prepared(self, intent: Intent, tif: str) -> Perpetual:
         """Check an order by the market's rules, and set leverage and margin mode. Raises Rejected, Retryable.
 
         An order that only reduces needs no margin and must not wait for anything that can be done without.
@@ -260,33 +286,37 @@ class CexTrading:
         if intent.worst_price <= 0 or intent.worst_price % tick:
             raise Rejected(f"{intent.key}: price {intent.worst_price:f} is off the tick {tick:f}")
         if not intent.reduce_only:
-            await self._worth_sending(intent, perpetual)
+            await self._worth_sending(intent, perpetual, tif)
             await self._leverage.ensure(perpetual)
         return perpetual
 
-    async def _worth_sending(self, intent: Intent, perpetual: Perpetual) -> None:
+    async def _worth_sending(self, intent: Intent, perpetual: Perpetual, tif: str) -> None:
         """Refuse what the exchange would refuse, or what could not fill. Raises Rejected, Retryable."""
         market = (await self.data.markets()).get(perpetual.symbol, perpetual.market)
         if intent.notional_usd < market.min_notional_usd:
             raise Rejected(
                 f"{intent.key}: {intent.notional_usd:.2f} USD is below the minimum of {market.min_notional_usd:.2f}"
             )
-        best = await self.data.best(perpetual.symbol, intent.side, self._touch_ms)
+        if tif != IOC:
+            return
+        best = await self.data.best(perpetual.symbol, intent.side, self.touch_ms)
         if best is not None and (best - intent.worst_price) * intent.side.sign > 0:
             raise Rejected(
                 f"{intent.key}: the best price {best:f} is beyond the worst {intent.worst_price:f}"
             )
 
-    async def _send(self, intent: Intent, client_id: str, perpetual: Perpetual) -> tuple[OrderState, str]:
+    async def _send(
+        self, intent: Intent, client_id: str, perpetual: Perpetual, tif: str
+    ) -> tuple[OrderState, str]:
         """Send once; once more where the exchange refused it for its time alone, with the time asked anew."""
         self._touched.add(perpetual.symbol)
         try:
-            return await self.orders.send(intent, client_id, perpetual)
+            return await self.orders.send(intent, client_id, perpetual, tif)
         except ccxt.InvalidNonce as error:
             log.warning("clock_offset_doubted", venue=self.venue, offset_ms=self.offset.offset_ms)
             await self.offset.current()
             try:
-                return await self.orders.send(intent, client_id, perpetual)
+                return await self.orders.send(intent, client_id, perpetual, tif)
             except ccxt.InvalidNonce:
                 raise of_send(error, f"{self.venue}, order {client_id}", self.key.redact) from None
 

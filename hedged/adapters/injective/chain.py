@@ -29,11 +29,13 @@ from pyinjective.proto.injective.types.v1beta1 import account_pb2
 
 from hedged.adapters.injective.asking import asking, explain
 from hedged.adapters.injective.codes import TX_IN_CACHE
-from hedged.domain.errors import OutcomeUnknown, Retryable
+from hedged.domain.errors import OutcomeUnknown, Retryable, WouldTake
 
 INJ = "inj"
 INJ_UNIT = Decimal(10) ** 18
 MOST_GRANTS = 1_000  # asked for in one page
+CROSSES = "exceeds top of book"
+"""What the chain says of a post-only order that would take; simulation gives texts only, no codes."""
 
 T = TypeVar("T")
 
@@ -140,9 +142,17 @@ class Chain:
             )
 
     async def simulate(self, raw: bytes) -> int:
-        """Return the gas that a transaction would use. Raises Retryable; `sequence_is_wrong` tells a mismatch."""
-        with asking("simulation"):
-            answer = await self._tx.Simulate(tx_service.SimulateRequest(tx_bytes=raw))
+        """Return the gas that a transaction would use. Raises Retryable; `sequence_is_wrong` tells a mismatch.
+
+        Raises WouldTake for a post-only order that would take.
+        """
+        try:
+            with asking("simulation"):
+                answer = await self._tx.Simulate(tx_service.SimulateRequest(tx_bytes=raw))
+        except Retryable as error:
+            if CROSSES in str(error).lower():
+                raise WouldTake(str(error)) from None
+            raise
         return int(answer.gas_info.gas_used)
 
     async def broadcast(self, raw: bytes) -> TxResult:
@@ -159,7 +169,7 @@ class Chain:
 
 
 def sequence_is_wrong(error: Retryable) -> bool:
-    """Tell whether a simulation failed for the sequence: simulation gives texts only, no codes."""
+    """Tell whether a simulation failed for the sequence."""
     return "account sequence mismatch" in str(error)
 
 

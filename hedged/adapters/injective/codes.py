@@ -3,11 +3,11 @@
 Sources: cosmos-sdk types/errors (codespace `sdk`), x/authz, Injective's exchange module (v1.18) and its API documents.
 """
 
-from hedged.domain.errors import HedgedError, Rejected, Retryable
+from hedged.domain.errors import HedgedError, Rejected, Retryable, WouldTake
 
 TX_IN_CACHE = 19  # the node has these very bytes already: as good as accepted
 SEQUENCE, FEE, TIMEOUT = 32, 13, 30
-NO_ORDER = 19  # codespace exchange
+NO_ORDER, WOULD_TAKE = 19, 59  # codespace exchange
 SIGN_ANEW = frozenset({SEQUENCE, FEE, TIMEOUT})
 """Refusals by a node that are cured by asking it again for sequence, gas price or height. Codespace `sdk`."""
 
@@ -44,7 +44,7 @@ _EXCHANGE = {
     38: "a second market order of this subaccount in this market within one block",
     41: "the market is not active",
     48: "derivatives trading is switched off on the chain",
-    59: "a post-only order that would have taken",
+    WOULD_TAKE: "a post-only order that would have taken",
     65: "the position would be below its initial margin",
     95: _NO_COLLATERAL,
     96: (
@@ -78,5 +78,10 @@ def says(detail: str, codespace: str, code: int) -> bool:
 
 def refusal(codespace: str, code: int, log: str) -> HedgedError:
     """Return the error for a transaction that certainly had no effect: Retryable where waiting helps, else Rejected."""
-    kind = Retryable if (codespace, code) in _LATER else Rejected
-    return kind(explain(codespace, code, log))
+    why = explain(codespace, code, log)
+    return Retryable(why) if (codespace, code) in _LATER else rejection(why)
+
+
+def rejection(detail: str) -> Rejected:
+    """Return the error for an order that does not exist, for a reason that `explain` made the sentence of."""
+    return WouldTake(detail) if says(detail, "exchange", WOULD_TAKE) else Rejected(detail)

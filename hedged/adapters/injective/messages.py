@@ -36,7 +36,6 @@ class Kind(Enum):
     """How an order meets the book."""
 
     MARKET = "market"  # takes what rests up to its worst price; the remainder is gone at the end of the block
-    LIMIT = "limit"
     POST_ONLY = "post-only"  # refused where it would take
 
 

@@ -67,6 +67,13 @@ class Orders:
             skip, more = skip + len(rows), len(rows) == PAGE
         return found
 
+    async def touch(self, market_id: str) -> tuple[Decimal, Decimal]:
+        """Return a market's best bid and ask, as the chain has them; 0 where nobody rests."""
+        request = query_pb2.QueryDerivativeMidPriceAndTOBRequest(market_id=market_id)
+        with asking("best prices"):
+            answer = await self._chain.DerivativeMidPriceAndTOB(request)
+            return from_chain(answer.best_buy_price or "0"), from_chain(answer.best_sell_price or "0")
+
     async def resting(self, market_id: str) -> Sequence[OrderState]:
         """Return the orders that rest in a market, as the chain has them."""
         request = query_pb2.QueryTraderDerivativeOrdersRequest(

@@ -15,9 +15,9 @@ from hedged.adapters.injective.orders import Orders
 from hedged.adapters.injective.past_positions import PastPositions
 from hedged.adapters.injective.reads import AccountReader
 from hedged.adapters.injective.sent import Sent
-from hedged.adapters.injective.transactions import Patience, Transactions
+from hedged.adapters.injective.transactions import DEAD_MARGIN_BLOCKS, Patience, Transactions
 from hedged.domain.book import Position
-from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.clock import MINUTE_MS, SECOND_MS, Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus
@@ -43,6 +43,7 @@ class Outcomes:
         self.fills = fills
         self._reader, self._orders, self._transactions, self._past = reader, orders, transactions, past
         self._clock, self._patience = clock, patience
+        self._ended_ms: dict[str, int] = {}  # client id → time of a block by which its order had expired
         self._held: tuple[int, Mapping[str, Position]] | None = None
         self._before: dict[str, tuple[int, Decimal]] = {}  # client id → when, and coins held then
 
@@ -94,20 +95,68 @@ class Outcomes:
 
     async def told(self, key: SeriesKey, client_id: str, sent: Sent | None) -> OrderState | None:
         """Return what stream, chain or indexer tell of an order; None where none does. Raises Retryable."""
-        if sent is not None and sent.is_market:
-            filled, quantity = self.fills.filled(client_id), abs(sent.quantity)
-            if filled >= quantity:
-                return OrderState(client_id, key, OrderStatus.FILLED, filled, Decimal(0))
-            if filled:
-                rest = quantity - filled
-                return OrderState(
-                    client_id, key, OrderStatus.CANCELLED, filled, rest, "the rest was cancelled"
-                )
-        elif sent is not None:
-            for state in await self._orders.resting(sent.market_id):
-                if state.client_id == client_id:
-                    return state
-        return await self._orders.state(client_id)
+        if sent is None:
+            return await self._orders.state(client_id)
+        filled, quantity = self.fills.filled(client_id), abs(sent.quantity)
+        if filled >= quantity:
+            return OrderState(client_id, key, OrderStatus.FILLED, filled, Decimal(0))
+        if sent.is_market and filled:
+            rest = quantity - filled
+            return OrderState(client_id, key, OrderStatus.CANCELLED, filled, rest, "the rest was cancelled")
+        if sent.is_market:
+            return await self._orders.state(client_id)
+        if (resting := await self._resting(client_id, sent)) is not None:
+            return resting
+        told = await self._orders.state(client_id)
+        if told is None or told.status is OrderStatus.OPEN or told.filled < filled:
+            return None  # chain and stream are ahead of the indexer: how the order has ended is not told yet
+        return told
+
+    async def _resting(self, client_id: str, sent: Sent) -> OrderState | None:
+        found = await self._orders.resting(sent.market_id)
+        return next((state for state in found if state.client_id == client_id), None)
+
+    async def expired(self, key: SeriesKey, client_id: str, tx: SignedTx, sent: Sent) -> OrderState:
+        """Conclude what an order filled that rests no more, where nobody tells of its end. Raises OutcomeUnknown.
+
+        It takes a chain that is past the order's last block and does not have it, and an indexer that is past that too:
+        then the executions that it tells are all that there will be.
+        """
+        await self._must_have_expired(client_id, sent)
+        if await self._orders.told_to_ms(sent.market_id) <= self._ended_ms[client_id] + SECOND_MS:
+            raise OutcomeUnknown(
+                f"order {client_id} rests no more, and the indexer has not come to the block by which it had expired"
+            )
+        executions = await self._reader.executions(tx.created_ms - MINUTE_MS)
+        filled = sum((one.quantity for one in executions if one.client_id == client_id), Decimal(0))
+        if filled < self.fills.filled(client_id):
+            raise OutcomeUnknown(
+                f"order {client_id}: the indexer tells less of it than the stream has filled"
+            )
+        quantity = abs(sent.quantity)
+        status = OrderStatus.FILLED if filled >= quantity else OrderStatus.CANCELLED
+        return OrderState(
+            client_id, key, status, filled, max(quantity - filled, Decimal(0)), "it has expired"
+        )
+
+    async def _must_have_expired(self, client_id: str, sent: Sent) -> None:
+        """Note when an order had expired at the latest. Raises OutcomeUnknown.
+
+        The height is asked for before and after the book, so that a change to a node that lags proves nothing.
+        """
+        if client_id in self._ended_ms:
+            return
+        why = f"order {client_id} rests no more and the indexer does not know how it ended"
+        past = sent.expires_at + DEAD_MARGIN_BLOCKS
+        if not sent.expires_at or (await self._transactions.head()).height <= past:
+            raise OutcomeUnknown(why)
+        resting = await self._resting(client_id, sent)
+        head = await self._transactions.head()
+        if resting is not None or head.height <= past:
+            raise OutcomeUnknown(why)
+        self._ended_ms[client_id] = head.ts_ms
+        while len(self._ended_ms) > MOST:
+            del self._ended_ms[next(iter(self._ended_ms))]
 
     async def unfilled(self, key: SeriesKey, client_id: str, tx: SignedTx, sent: Sent) -> OrderState:
         """Conclude that a market order filled nothing. Raises OutcomeUnknown while anything speaks against it."""

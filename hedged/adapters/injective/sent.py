@@ -16,11 +16,15 @@ BUYS = (order_pb2.OrderType.BUY, order_pb2.OrderType.BUY_PO)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order as it stands in a signed transaction. `quantity` > 0 bought, in coins."""
+    """An order as it stands in a signed transaction.
+
+    `quantity` > 0 bought, in coins; `expires_at`: the last height at which it rests, 0 for ever.
+    """
 
     market_id: str
     quantity: Decimal
     is_market: bool
+    expires_at: int = 0
 
 
 def orders_in(raw: bytes) -> dict[str, Sent]:
@@ -35,7 +39,7 @@ def orders_in(raw: bytes) -> dict[str, Sent]:
         for order, is_market in (pair for one in inner for pair in _orders(one)):
             sign = 1 if order.order_type in BUYS else -1
             quantity = sign * Decimal(order.order_info.quantity).scaleb(-18)
-            found[order.order_info.cid] = Sent(order.market_id, quantity, is_market)
+            found[order.order_info.cid] = Sent(order.market_id, quantity, is_market, order.expiration_block)
     return found
 
 

@@ -25,7 +25,7 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus
+from hedged.domain.orders import CLIENT_ID, Execution, Intent, OrderState, OrderStatus
 from hedged.domain.transactions import SignedTx, TxJournal, TxOutcome
 
 
@@ -98,10 +98,23 @@ class InjectiveTrading:
         """
         return await self._send(approved, Kind.MARKET, expires_at=0)
 
-    async def rest(self, approved: ApprovedIntent, blocks: int, *, post_only: bool = True) -> OrderState:
-        """Leave an order in the book at the worst price for so many blocks. Raises like `place`."""
-        expires_at = await self._transactions.height() + blocks
-        return await self._send(approved, Kind.POST_ONLY if post_only else Kind.LIMIT, expires_at)
+    async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return best bid and best ask, as the chain has them. Raises Retryable where one lacks, or both cross."""
+        found = await self._rules.perpetual(symbol)
+        if found is None:
+            raise Retryable(f"Injective has no market {symbol} now")
+        bid, ask = await self._orders.touch(found[0].market_id)
+        if not 0 < bid < ask:
+            told = f"best bid is {bid.normalize():f}, its best ask {ask.normalize():f}"
+            raise Retryable(f"Injective, {symbol}: the book's {told}")
+        return bid, ask
+
+    async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
+        """Leave a post-only order in the book at the worst price; the chain ends it after about `lifetime_s`.
+
+        Possible in post-only mode too. Raises WouldTake where it would have been filled at once, else like `place`.
+        """
+        return await self._send(approved, Kind.POST_ONLY, await self._transactions.height_in(lifetime_s))
 
     async def batch(self, approved: Sequence[ApprovedIntent]) -> dict[str, OrderState | Rejected]:
         """Send several market orders, of different markets, in one transaction; each succeeds or fails on its own.
@@ -135,7 +148,7 @@ class InjectiveTrading:
         if state is not None or sent is None or self._outcomes.fills.failure(client_id):
             return state
         if not sent.is_market:
-            raise OutcomeUnknown(f"order {client_id} rests no more and the indexer does not know it")
+            return await self._outcomes.expired(key, client_id, included[-1], sent)
         return await self._outcomes.unfilled(key, client_id, included[-1], sent)
 
     async def open_orders(self) -> Sequence[OrderState]:
@@ -156,8 +169,11 @@ class InjectiveTrading:
         """Cancel a resting order; one that is already gone is no error.
 
         Gone is what the indexer shows as ended, or what the chain refuses to cancel: that the indexer does not show an
-        order proves nothing, and the cancellation is sent. Raises like `place`.
+        order proves nothing, and the cancellation is sent. An order that is not the daemon's is left alone. Raises like
+        `place`.
         """
+        if not CLIENT_ID.match(client_id):
+            return
         market_id = await self._rests_in(client_id)
         if market_id is None:
             return
@@ -198,7 +214,8 @@ class InjectiveTrading:
         return await self._told(approved, ticket, tx)
 
     async def _told(self, approved: ApprovedIntent, ticket: Ticket, tx: SignedTx) -> OrderState:
-        sent = Sent(ticket.market_id, ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET)
+        quantity, is_market = ticket.side.sign * ticket.quantity, ticket.kind is Kind.MARKET
+        sent = Sent(ticket.market_id, quantity, is_market, ticket.expires_at)
         return await self._outcomes.wait(approved.intent.key, approved.client_id, tx, sent)
 
     async def _ticket(self, approved: ApprovedIntent, kind: Kind, expires_at: int) -> Ticket:

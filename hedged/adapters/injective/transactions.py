@@ -17,8 +17,17 @@ from typing import Any
 
 import structlog
 
-from hedged.adapters.injective.chain import Chain, TxResult
-from hedged.adapters.injective.codes import FEE, SEQUENCE, SIGN_ANEW, TIMEOUT, TX_IN_CACHE, explain, refusal
+from hedged.adapters.injective.chain import Chain, Head, TxResult
+from hedged.adapters.injective.codes import (
+    FEE,
+    SEQUENCE,
+    SIGN_ANEW,
+    TIMEOUT,
+    TX_IN_CACHE,
+    explain,
+    refusal,
+    rejection,
+)
 from hedged.adapters.injective.gas import Gas
 from hedged.adapters.injective.heights import Heights
 from hedged.adapters.injective.keys import TradingKey
@@ -89,9 +98,13 @@ class Transactions:
             chain, key, gas, heights, self._sequencer, clock, settings.chain_id, settings.timeout_blocks
         )
 
-    async def height(self) -> int:
-        """Return the chain's height. Raises Retryable where it is not known or stands still."""
-        return await self._heights.latest()
+    async def height_in(self, seconds: float) -> int:
+        """Return the height that the chain will have in so many seconds, as fast as it goes now. Raises Retryable."""
+        return await self._heights.latest() + self._heights.blocks(seconds)
+
+    async def head(self) -> Head:
+        """Return the newest block of the node that answers. Raises Retryable."""
+        return await self._chain.head()
 
     async def send(self, messages: Sequence[Any], client_ids: Sequence[str] = ()) -> SignedTx:
         """Sign and send the messages; return the transaction once it is in a block and has worked.
@@ -203,7 +216,7 @@ class Transactions:
         if tx.outcome is TxOutcome.DEAD:
             raise Retryable(f"the transaction expired: {tx.detail}; nothing happened")
         if tx.outcome is TxOutcome.FAILED:
-            raise Rejected(tx.detail)
+            raise rejection(tx.detail)
         return tx
 
     async def _found(self, tx: SignedTx, found: TxResult) -> SignedTx:

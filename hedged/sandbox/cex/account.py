@@ -42,6 +42,8 @@ class Order:
     filled: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
+    would_take: bool = False
+    """Post-only, and cancelled at once because it would have been filled."""
 
     @property
     def remaining(self) -> Decimal:

@@ -130,7 +130,9 @@ class Bybit(BybitMarkets):
             and params.get("orderId") in (None, "", str(order.order_id))
             and self._meant(params, order.ticket.coin)
         ]
-        return {"list": rows[:PAGE], "nextPageCursor": "", "category": "linear"}
+        start, limit = int(params.get("cursor") or 0), min(int(params.get("limit", 20)), PAGE)
+        more = str(start + limit) if start + limit < len(rows) else ""
+        return {"list": rows[start : start + limit], "nextPageCursor": more, "category": "linear"}
 
     def _meant(self, params: Params, coin: str) -> bool:
         return not params.get("symbol") or self.coin(params["symbol"]) == coin
@@ -138,6 +140,7 @@ class Bybit(BybitMarkets):
     def _order(self, order: Order) -> dict[str, Any]:
         ticket, one = order.ticket, self.exchange.instruments[order.ticket.coin]
         ended = order.status is Status.CANCELLED and ticket.tif == "IOC"
+        reason = "EC_NoImmediateQtyToFill" if ended else "EC_NoError"
         return {
             "orderId": str(order.order_id),
             "orderLinkId": ticket.client_id,
@@ -150,7 +153,7 @@ class Bybit(BybitMarkets):
             "positionIdx": 0,
             "orderStatus": STATUSES[order.status],
             "cancelType": "UNKNOWN",
-            "rejectReason": "EC_NoImmediateQtyToFill" if ended else "EC_NoError",
+            "rejectReason": "EC_PostOnlyWillTakeLiquidity" if order.would_take else reason,
             "avgPrice": plain(order.average) if order.filled else "",
             "leavesQty": plain(order.remaining if order.status in ALIVE else Decimal(0)),
             "leavesValue": "0",

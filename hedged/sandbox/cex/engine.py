@@ -38,10 +38,12 @@ class Exchange:
         *,
         ids_for_ever: bool = True,
         reducing_lead_h: float = 0.5,
+        post_only_refused: bool = True,
     ) -> None:
         """`ids_for_ever`: a client id works once; else (Binance) only once among the open orders.
 
-        `reducing_lead_h`: so long before its delisting a market takes orders that reduce alone.
+        `reducing_lead_h`: so long before its delisting a market takes orders that reduce alone. `post_only_refused`: a
+        post-only order that would take does not exist; else (Bybit, OKX) it is taken and cancelled.
         """
         self.instruments = dict(instruments)
         self.paths = {coin: Path(one, seed + n) for n, (coin, one) in enumerate(instruments.items())}
@@ -55,6 +57,8 @@ class Exchange:
         self.ends: dict[str, int] = {}
         """Markets that were announced to be delisted, with the instant in ms."""
         self._ids_for_ever, self._reducing_lead_ms = ids_for_ever, round(reducing_lead_h * HOUR_MS)
+        self._post_only_refused = post_only_refused
+        self._met: dict[str, tuple[int, Decimal]] = {}
         self._settled_ms = clock.now_ms()
         self._last_id = 10_000_000_000
 
@@ -123,8 +127,26 @@ class Exchange:
         for coin in self.ends:
             if self.delisted(coin):
                 self._deliver(coin)
+        self._meet()
+
+    def _meet(self) -> None:
+        """Let resting orders meet the market: each level is there once for every instant and price."""
+        seen = {
+            coin: (self.now_ms, self.mark(coin)) for coin in {o.ticket.coin for o in self.account.alive()}
+        }
         for order in self.account.alive():
-            self._match(order, maker=True)
+            coin = order.ticket.coin
+            if order.ticket.reduce_only and self.account.position(coin).quantity * order.ticket.sign >= 0:
+                self._end(order)  # nothing is left to reduce
+            elif self._met.get(coin) != seen[coin]:
+                self._match(order, maker=True)
+                if order.status not in ALIVE:
+                    self.on_order(order)
+        self._met = seen
+
+    def _end(self, order: Order) -> None:
+        order.status, order.updated_ms = Status.CANCELLED, self.now_ms
+        self.on_order(order)
 
     def _deliver(self, coin: str) -> None:
         """Cancel what rests in a delisted market and settle the position."""
@@ -139,12 +161,17 @@ class Exchange:
         self.advance()
         self._check(ticket)
         order = Order(self.next_id(), ticket, self.now_ms, self.now_ms)
-        if ticket.tif == "PO" and self._takes(ticket):
+        order.would_take = ticket.tif == "PO" and self._takes(ticket)
+        if order.would_take and self._post_only_refused:
             raise Refusal(Reason.WOULD_TAKE)
         if ticket.tif == "FOK" and self._fillable(ticket) < ticket.quantity:
             raise Refusal(Reason.NO_FILL)
         self.account.orders[order.order_id] = order
-        self._match(order, maker=False)
+        if order.would_take:
+            order.status = Status.CANCELLED
+        else:
+            self._match(order, maker=False)
+            self._met[ticket.coin] = (self.now_ms, self.mark(ticket.coin))
         if order.status in ALIVE and (ticket.tif in ("IOC", "FOK") or ticket.price is None):
             order.status = Status.CANCELLED
         self.on_order(order)
@@ -155,8 +182,7 @@ class Exchange:
         self.advance()
         if order.status not in ALIVE:
             raise Refusal(Reason.ORDER_GONE)
-        order.status, order.updated_ms = Status.CANCELLED, self.now_ms
-        self.on_order(order)
+        self._end(order)
 
     def find(self, order_id: str | None, client_id: str | None) -> Order:
         """Return an order by either id. Raises Refusal."""

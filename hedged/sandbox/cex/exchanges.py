@@ -31,8 +31,10 @@ class Hall:
         self.clock = clock
         self.protocols: dict[str, Protocol] = {
             "binance": Binance(Exchange(BINANCE | further, clock, cash, seed, ids_for_ever=False)),
-            "bybit": Bybit(Exchange(BYBIT | further, clock, cash, seed + 10)),
-            "okx": Okx(Exchange(OKX | further, clock, cash, seed + 20, reducing_lead_h=0)),
+            "bybit": Bybit(Exchange(BYBIT | further, clock, cash, seed + 10, post_only_refused=False)),
+            "okx": Okx(
+                Exchange(OKX | further, clock, cash, seed + 20, reducing_lead_h=0, post_only_refused=False)
+            ),
             "gate": Gate(Exchange(GATE | further, clock, cash, seed + 30, ids_for_ever=False)),
         }
 

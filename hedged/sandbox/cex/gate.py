@@ -197,8 +197,15 @@ class Gate(GateMarkets):
         )
         return self._told(self.exchange.place(ticket))
 
-    async def _orders(self, _: Params) -> Any:
-        return [self._told(order) for order in self.exchange.account.alive()]
+    async def _orders(self, params: Params) -> Any:
+        """Newest first, a page of those that rest."""
+        start, only = int(params.get("offset", 0)), params.get("contract")
+        rows = [
+            self._told(order)
+            for order in reversed(self.exchange.account.alive())
+            if only in (None, "", self.contract(order.ticket.coin))
+        ]
+        return rows[start : start + self._limit(params)]
 
     async def _order(self, params: Params) -> Any:
         return self._told(self._found(params["order_id"]))

@@ -14,13 +14,15 @@ from aiohttp import web
 
 from hedged.sandbox.cex.account import Held, Income, Order, Status, Ticket, Trade
 from hedged.sandbox.cex.faults import Handler
-from hedged.sandbox.cex.okx_markets import CODES, OkxMarkets
+from hedged.sandbox.cex.okx_markets import Failed, OkxMarkets
 from hedged.sandbox.cex.protocol import Complaint, aligned, plain
 from hedged.sandbox.cex.refusals import Reason, Refusal
 
 EXPIRED_MS = 30_000
 CLIENT_ID = re.compile(r"^[0-9A-Za-z]{1,32}$")
 PAGE = 100
+WOULD_TAKE = "31"
+"""Why a post-only order was cancelled."""
 TIF = {
     "limit": "GTC", "market": "IOC", "ioc": "IOC", "fok": "FOK", "post_only": "PO", "optimal_limit_ioc": "IOC",
 }  # fmt: skip
@@ -89,24 +91,12 @@ class Okx(OkxMarkets):
         if request.method == "POST" and not self.exchange.account.rights.trade:
             raise Complaint("50120", "This API key doesn't have permission to use this function", 401)
 
-    def _failed(self, refusal: Refusal, client_id: str) -> "_Failed":
-        """Word a refused order: the reason stands in the data, not above them."""
-        code, message = CODES.get(refusal.reason, ("50026", "System error. Try again later."))
-        row = {"clOrdId": client_id, "ordId": "", "sCode": code, "sMsg": message}
-        row |= {"tag": "", "ts": str(self.now_ms)}
-        return _Failed("1", "All operations failed", [row])
-
-    def complain(self, complaint: Complaint) -> web.Response:
-        """Word a complaint."""
-        rows = complaint.rows if isinstance(complaint, _Failed) else []
-        return self.answer(rows, str(complaint.code), complaint.message, complaint.status)
-
     async def _place(self, params: Params) -> list[Any]:
         client_id = params.get("clOrdId", "")
         try:
             order = self.exchange.place(self._ticket(params, client_id))
         except Refusal as refusal:
-            raise self._failed(refusal, client_id) from None
+            raise self.failed(refusal, client_id) from None
         row = {"clOrdId": client_id, "ordId": str(order.order_id), "sCode": "0", "sMsg": "Order placed"}
         return [row | {"tag": params.get("tag", ""), "ts": str(self.now_ms)}]
 
@@ -116,10 +106,10 @@ class Okx(OkxMarkets):
         for one in many:
             try:
                 rows += await self._place(one)
-            except _Failed as failed:
+            except Failed as failed:
                 rows += failed.rows
         if all(row["sCode"] != "0" for row in rows):
-            raise _Failed("1", "All operations failed", rows)
+            raise Failed(rows)
         return rows
 
     def _ticket(self, params: Params, client_id: str) -> Ticket:
@@ -154,11 +144,18 @@ class Okx(OkxMarkets):
             order = self._found(params)
             self.exchange.cancel(order)
         except Refusal:
-            raise self._failed(Refusal(Reason.ORDER_GONE), client_id) from None
+            raise self.failed(Refusal(Reason.ORDER_GONE), client_id) from None
         return [{"clOrdId": client_id, "ordId": str(order.order_id), "sCode": "0", "sMsg": ""}]
 
-    async def _pending(self, _: Params) -> list[Any]:
-        return [self._told(order) for order in self.exchange.account.alive()][:PAGE]
+    async def _pending(self, params: Params) -> list[Any]:
+        """Newest first, a hundred at most; `after`: older than an order."""
+        after, only = int(params.get("after", 2**62)), params.get("instId")
+        rows = [
+            self._told(order)
+            for order in reversed(self.exchange.account.alive())
+            if order.order_id < after and only in (None, self.inst_id(order.ticket.coin))
+        ]
+        return rows[: min(int(params.get("limit", PAGE)), PAGE)]
 
     def _told(self, order: Order) -> dict[str, Any]:
         ticket, one = order.ticket, self.exchange.instruments[order.ticket.coin]
@@ -168,7 +165,7 @@ class Okx(OkxMarkets):
             "algoId": "",
             "avgPx": plain(order.average) if order.filled else "",
             "cTime": str(order.created_ms),
-            "cancelSource": "",
+            "cancelSource": WOULD_TAKE if order.would_take else "",
             "category": "normal",
             "ccy": "",
             "clOrdId": ticket.client_id,
@@ -341,6 +338,12 @@ class Okx(OkxMarkets):
 
     async def _set_leverage(self, params: Params) -> list[Any]:
         coin, leverage = self.coin(params.get("instId")), int(params["lever"])
+        if any(order.ticket.coin == coin for order in self.exchange.account.alive()):
+            raise Complaint(
+                "59000",
+                "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
+                200,
+            )
         self.exchange.set_leverage(coin, leverage)
         return [
             {
@@ -386,11 +389,3 @@ class Okx(OkxMarkets):
         maker, taker = plain(-one.maker), plain(-one.taker)
         row = {"category": "1", "instType": "SWAP", "level": "Lv1", "ts": str(self.now_ms)}
         return [row | {"maker": maker, "taker": taker, "makerU": maker, "takerU": taker}]
-
-
-class _Failed(Complaint):
-    """A complaint with rows."""
-
-    def __init__(self, code: str, message: str, rows: list[Any]) -> None:
-        super().__init__(code, message, 200)
-        self.rows = rows

@@ -79,9 +79,16 @@ class OkxMarkets(Protocol):
         """Wrap data as OKX does."""
         return web.json_response({"code": code, "data": data, "msg": message}, status=status)
 
+    def failed(self, refusal: Refusal, client_id: str) -> "Failed":
+        """Word a refused order: the reason stands in the data, not above them."""
+        code, message = CODES.get(refusal.reason, ("50026", "System error. Try again later."))
+        row = {"clOrdId": client_id, "ordId": "", "sCode": code, "sMsg": message}
+        return Failed([row | {"tag": "", "ts": str(self.now_ms)}])
+
     def complain(self, complaint: Complaint) -> web.Response:
         """Word a complaint."""
-        return self.answer([], str(complaint.code), complaint.message, complaint.status)
+        rows = complaint.rows if isinstance(complaint, Failed) else []
+        return self.answer(rows, str(complaint.code), complaint.message, complaint.status)
 
     def of_refusal(self, refusal: Refusal) -> Complaint:
         """Translate a reason."""
@@ -271,3 +278,11 @@ class OkxMarkets(Protocol):
             return self.answer(rows)
 
         return answer
+
+
+class Failed(Complaint):
+    """Orders that were refused, each in a row."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        super().__init__("1", "All operations failed", 200)
+        self.rows = rows

@@ -16,7 +16,7 @@ from hedged.adapters.injective.chain import AccountPoint, Head, TxResult
 from hedged.adapters.injective.codes import explain, refusal
 from hedged.adapters.injective.gas import heuristic_limit
 from hedged.adapters.injective.grants import judge, read_grant
-from hedged.adapters.injective.heights import FRESH_S, Heights
+from hedged.adapters.injective.heights import FRESH_S, LEAST_BLOCKS, Heights
 from hedged.adapters.injective.messages import (
     BATCH_UPDATE,
     MARKET_ORDER,
@@ -208,6 +208,21 @@ def test_the_streams_height_is_used_while_fresh_and_asked_for_when_the_stream_dr
         await asyncio.sleep(40)
         with pytest.raises(Retryable, match="halted or the node lags"):
             await heights.latest()
+
+    run_virtually(script)
+
+
+def test_a_lifetime_is_counted_in_blocks_as_they_come() -> None:
+    """If this fails, a resting order outlives the watch that its owner keeps on it, or is refused as expired."""
+
+    async def script() -> None:
+        heights = Heights(ScriptedChain(), LoopClock(NOW_MS), 30.0)
+        assert heights.blocks(65) == 100
+        assert heights.blocks(0) == LEAST_BLOCKS
+        for height in range(200, 230, 2):  # seen when asked for, not each
+            heights.note(height)
+            await asyncio.sleep(1.0)
+        assert heights.blocks(60) == 120
 
     run_virtually(script)
 

@@ -110,8 +110,8 @@ def test_the_least_margin_is_the_least(side, price, quantity, ratio) -> None:
 @pytest.mark.parametrize(
     ("kind", "side", "type_number"),
     [
-        (Kind.MARKET, Side.BUY, 1), (Kind.MARKET, Side.SELL, 2), (Kind.LIMIT, Side.BUY, 1),
-        (Kind.LIMIT, Side.SELL, 2), (Kind.POST_ONLY, Side.BUY, 7), (Kind.POST_ONLY, Side.SELL, 8),
+        (Kind.MARKET, Side.BUY, 1), (Kind.MARKET, Side.SELL, 2),
+        (Kind.POST_ONLY, Side.BUY, 7), (Kind.POST_ONLY, Side.SELL, 8),
     ],
 )  # fmt: skip
 def test_an_order_on_the_wire(kind: Kind, side: Side, type_number: int) -> None:
