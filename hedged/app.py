@@ -27,7 +27,7 @@ from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
-from hedged.execution.accounts import Accounts
+from hedged.execution.accounts import Accounts, Reader
 from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
@@ -127,10 +127,14 @@ class App:
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
         judge = Judge(config.quality, config.clock.speed)
         await self._backfill(buffer, judge, now_ms)
-        accounts = Accounts(parts.trading, parts.journal, now_ms)
+        accounts = Accounts(
+            parts.trading, parts.journal, now_ms, rules=config.reconcile, account=config.account,
+            markets=tuple(markets), reader=Reader(parts.sources, parts.equity_usd), speed=config.clock.speed,
+        )  # fmt: skip
         await accounts.load()
         executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
         await executor.load()
+        accounts.owned = lambda: executor.unresolved
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
         own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
