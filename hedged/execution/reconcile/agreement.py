@@ -63,8 +63,8 @@ class Agreement:
     def held_at(self, key: SeriesKey, ts_ms: int) -> Range | None:
         """Return least and most coins that the account held around an instant, anybody's; None where not known."""
         attribution = self._intake.attribution
-        later = attribution.since(key, ts_ms, round(EDGE_MS * self._speed))
-        base = self.evidence.base(key, ts_ms)
+        edge_ms = round(EDGE_MS * self._speed)
+        base, later = self.evidence.base(key, ts_ms - edge_ms), attribution.since(key, ts_ms, edge_ms)
         if base is None or later is None:
             return None
         now = base + attribution.totals.get(key, NOTHING)

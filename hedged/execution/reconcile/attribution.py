@@ -126,9 +126,9 @@ class Attribution:
         if ts_ms - edge_ms < market.from_ms:
             return None
         events = [r.event for r in market.rows if isinstance(r.event, Execution)]
-        total = sum((e.signed_quantity for e in events if e.ts_ms > ts_ms + edge_ms), NOTHING)
+        total = sum((e.signed_quantity for e in events if e.ts_ms >= ts_ms + edge_ms), NOTHING)
         sums = [total]
-        for event in reversed([e for e in events if abs(e.ts_ms - ts_ms) <= edge_ms]):
+        for event in reversed([e for e in events if -edge_ms <= e.ts_ms - ts_ms < edge_ms]):
             total += event.signed_quantity
             sums.append(total)
         return min(sums), max(sums)
