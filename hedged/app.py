@@ -43,6 +43,7 @@ from hedged.strategy.outlook import outlook
 from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
+from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
 from hedged.telemetry.rows import ahead_row, quarantine_row, status_row
 from hedged.telemetry.stops import publish_guard, stop_rows
 
@@ -217,6 +218,7 @@ class App:
             report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
+        publish_reconciliation(self.cycle.desk.accounts, self.metrics)
         self.metrics.unresolved.set(len(self.cycle.desk.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._tell_deviations(report)
@@ -326,6 +328,10 @@ class App:
     def stops(self) -> list[dict[str, str]]:
         """Rows of the status page: one per hedge that is held or rests after a stop."""
         return stop_rows(self._guard, self.parts.clock.now_ms()) if self._guard else []
+
+    def disagreements(self) -> list[dict[str, str]]:
+        """Rows of the status page: one per market on which what venues tell does not agree."""
+        return reconcile_rows(self._cycle.desk.accounts) if self._cycle else []
 
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""

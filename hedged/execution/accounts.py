@@ -77,6 +77,7 @@ class Accounts:
         ] = {}  # client id → venue, quantity acknowledged as filled
         self.owned: Callable[[], Collection[str]] = tuple
         self.latest = AccountState()
+        self.told: set[SeriesKey] = set()  # markets whose disagreement was published
         self.asked_ms = 0
 
     async def load(self) -> None:
