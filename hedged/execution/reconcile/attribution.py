@@ -7,7 +7,7 @@ whatever order they were told and after any restart.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -146,7 +146,9 @@ class Attribution:
 
     @staticmethod
     def _insert(market: _Market, row: _Row) -> list[Taken]:
-        index = bisect_right(market.rows, row.place, key=lambda r: r.place)
+        index, place = len(market.rows), row.place
+        if market.rows and place < market.rows[-1].place:  # told late
+            index = bisect_right(market.rows, place, key=lambda r: r.place)
         market.rows.insert(index, row)
         market.ours |= row.own is not None
         return list(_folded(market, index))
@@ -168,18 +170,17 @@ def _folded(market: _Market, index: int) -> Iterator[Taken]:
 def _after(held: _Held, row: _Row) -> _Held:
     event = row.event
     if isinstance(event, Shown):
-        return replace(held, quantity=_within(held.quantity, event.most))
-    after = replace(held, price=event.price)
+        return _Held(_within(held.quantity, event.most), held.owner, held.price)
     if row.own is not None:
         quantity = held.quantity + event.signed_quantity
         opened = held.quantity * quantity <= 0  # or turned over
-        return replace(after, quantity=quantity, owner=row.own if opened else held.owner)
+        return _Held(quantity, row.own if opened else held.owner, event.price)
     # At an exchange the account's position is one, so whoever trades against the hedge (liquidation, deleveraging,
     # delivery, the operator by hand) makes it smaller. On Injective the trader's own trades change N instead.
     if event.key.venue == INJECTIVE:
-        return after
+        return _Held(held.quantity, held.owner, event.price)
     left = held.quantity + event.signed_quantity
-    return replace(after, quantity=_within(held.quantity, left))
+    return _Held(_within(held.quantity, left), held.owner, event.price)
 
 
 def _within(held: Decimal, most: Decimal) -> Decimal:
