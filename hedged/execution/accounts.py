@@ -41,7 +41,7 @@ class Accounts:
     """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete.
 
     `latest`: what the last refresh found, `asked_ms`: when that was; `owned`: tells the ids of the orders that the
-    executor owns now.
+    executor owns now: what rests beside them is swept, nothing while nobody tells.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Accounts:
         self._awaited: dict[
             str, tuple[str, Decimal]
         ] = {}  # client id → venue, quantity acknowledged as filled
-        self.owned: Callable[[], Collection[str]] = tuple
+        self.owned: Callable[[], Collection[str]] | None = None
         self.latest = AccountState()
         self.told: set[SeriesKey] = set()  # markets whose disagreement was published
         self.asked_ms = 0
@@ -98,7 +98,10 @@ class Accounts:
             elif self._looking_back:
                 self._executions_from_ms[venue] -= self._rules.lookback_h * HOUR_MS
             if funding_ms is not None:
-                self._funding_from_ms[venue] = min(self._funding_from_ms[venue], funding_ms)
+                # what was booked last is not all of its settlement: other markets may be told later
+                self._funding_from_ms[venue] = min(
+                    self._funding_from_ms[venue], funding_ms - FUNDING_OVERLAP_MS
+                )
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
         self._intake.began_ms = int(kept.get("began_ms", self._start_ms))
@@ -215,20 +218,21 @@ class Accounts:
 
     async def _sweep(self, now_ms: int, orders: Mapping[str, Sequence[OrderState]]) -> str:
         """Cancel what rests of ours and nobody owns; return an alarm for orders that another daemon keeps placing."""
-        alarm = ""
-        for venue, told in orders.items():
-            for state in told:
-                if await self._intake.unclaimed(state.client_id) and venue in self._listed_ms and (
-                    state.client_id not in self.checks.orphans.known
-                ):  # fmt: skip
-                    alarm = (
-                        f"another daemon trades on this account: {state.key}, resting order {state.client_id}"
-                    )
-            self._listed_ms[venue] = now_ms
-        for gone in await self.checks.orphans.sweep(now_ms, orders, self._intake.is_ours, self.owned()):
-            if gone.client_id in self._intake.attribution.claims:
+        listed, self._listed_ms = self._listed_ms, self._listed_ms | dict.fromkeys(orders, now_ms)
+        if self.owned is None:
+            return ""
+        left = await self._intake.left([state for told in orders.values() for state in told], self.owned())
+        known, claims = self.checks.orphans.known, self._intake.attribution.claims
+        new = [one for one in left if one.client_id not in claims and one.client_id not in known]
+        alarms = [
+            f"another daemon trades on this account: {one.key}, resting order {one.client_id}"
+            for one in new
+            if one.key.venue in listed  # at the first look it may be a lost journal's
+        ]
+        for gone in await self.checks.orphans.sweep(now_ms, left):
+            if gone.client_id in claims:
                 self.expect(gone.client_id, gone.key.venue, gone.filled)
-        return alarm
+        return alarms[0] if alarms else ""
 
     def _behind(self) -> set[str]:
         """Return the venues that acknowledged more than they have reported as executed."""

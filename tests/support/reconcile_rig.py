@@ -1,5 +1,6 @@
 """Venues with resting orders, and accounts over them through a journal file that outlives every life."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -91,8 +92,8 @@ class World:
         self.reader = Reader()
         self.now_ms = NOW_MS
 
-    def life(self, script: Callable[[Life], Coroutine[Any, Any, None]]) -> None:
-        """Run a script in a new life, a minute after the one before."""
+    def life(self, script: Callable[[Life], Coroutine[Any, Any, None]], *, virtual: bool = True) -> None:
+        """Run a script in a new life, a minute after the one before. Not `virtual`: real sockets can be used."""
 
         async def main() -> None:
             journal = Journal.open(self.path, durable=False)
@@ -101,6 +102,7 @@ class World:
                     {INJECTIVE: self.here, "binance": self.there}, journal, self.now_ms, rules=self.rules,
                     account=ACCOUNT, markets=MARKETS, reader=self.reader,
                 )  # fmt: skip
+                accounts.owned = tuple
                 await accounts.load()
                 life = Life(accounts, journal, self.now_ms)
                 await script(life)
@@ -108,4 +110,7 @@ class World:
             finally:
                 journal.close()
 
-        run_virtually(main)
+        if virtual:
+            run_virtually(main)
+        else:
+            asyncio.run(main())

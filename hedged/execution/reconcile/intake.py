@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import structlog
 
-from hedged.domain.orders import Execution, Fill
+from hedged.domain.orders import Execution, Fill, OrderState
 from hedged.execution.journal import Journal
 from hedged.execution.reconcile.attribution import Attribution, Shown, folded
 from hedged.execution.reconcile.records import Records
@@ -70,9 +70,20 @@ class Intake:
             )
         return taken
 
-    def is_ours(self, client_id: str) -> bool:
-        """Tell whether an order is a daemon's on this account: it stands in the journal, or has the tag."""
-        return client_id in self.attribution.claims or self.strangers.tagged(client_id)
+    async def left(self, orders: Sequence[OrderState], owned: Collection[str]) -> list[OrderState]:
+        """Return the resting orders of a daemon on this account, by journal or tag, that nobody owns any more.
+
+        One in the journal whose outcome is open and that is not among the `owned` is another process's, at work.
+        """
+        found = []
+        for state in orders:
+            if state.client_id in owned:
+                continue
+            stranger = await self.unclaimed(state.client_id)
+            claimed = state.client_id in self.attribution.claims
+            if stranger or (claimed and not await self._records.at_work(state.client_id)):
+                found.append(state)
+        return found
 
     async def unclaimed(self, client_id: str | None) -> bool:
         """Tell whether an id has the tag and no order here; another process may have journalled one meanwhile."""

@@ -5,7 +5,7 @@ to be gone it counts against every limit as if it could fill on either side. An 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import structlog
@@ -41,26 +41,18 @@ class Orphans:
         """Tell whether one may still rest at a venue."""
         return any(state.key.venue == venue for state in self.open.values())
 
-    async def sweep(
-        self,
-        now_ms: int,
-        told: Mapping[str, Sequence[OrderState]],
-        is_ours: Callable[[str], bool],
-        owned: Collection[str],
-    ) -> list[OrderState]:
-        """Cancel what is ours by its id, rests, and is not among the `owned`; return what is gone by now.
+    async def sweep(self, now_ms: int, left: Sequence[OrderState]) -> list[OrderState]:
+        """Cancel the orders that were found left, and those of before that are not gone yet; return what is gone now.
 
-        `told`: all resting orders of the venues that were asked. A venue's failure leaves the order to the next sweep.
+        A venue's failure leaves the order to the next sweep.
         """
-        for venue, orders in told.items():
-            for state in orders:
-                if is_ours(state.client_id) and state.client_id not in owned:
-                    await self._find(now_ms, state, venue)
+        for state in left:
+            await self._find(now_ms, state)
         return [
-            gone for state in list(self.open.values()) if (gone := await self._end(now_ms, state)) is not None
+            gone for one in list(self.open.values()) if (gone := await self._end(now_ms, one)) is not None
         ]
 
-    async def _find(self, now_ms: int, state: OrderState, venue: str) -> None:
+    async def _find(self, now_ms: int, state: OrderState) -> None:
         if state.client_id not in self.open:
             await self._records.orphan(state.client_id, state.key, now_ms, "found", state.filled)
             log.warning(

@@ -8,7 +8,7 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Purpose
 from hedged.execution.journal import Journal
 from hedged.execution.reconcile.attribution import Shown
-from hedged.execution.store import JournalStore
+from hedged.execution.store import SETTLED_EVENTS, JournalStore
 
 STATE = "reconcile"
 LEDGER = "funding_ledger"
@@ -44,6 +44,11 @@ class Records:
         rows = await self._journal(JournalStore.rows, INTENT, (client_id,))
         return (Purpose(rows[0][0]), Decimal(rows[0][1])) if rows else None
 
+    async def at_work(self, client_id: str) -> bool:
+        """Tell whether a journalled order's outcome is still open."""
+        events = await self._journal(JournalStore.rows, EVENTS, (client_id,))
+        return bool(events) and not {event for (event,) in events} & set(SETTLED_EVENTS)
+
     async def show(self, shown: Shown) -> None:
         """Write that a venue has shown no more of a hedge than that."""
         row = (*shown.key, shown.ts_ms, str(shown.most))
@@ -69,6 +74,7 @@ class Records:
 
 KNOWN = "SELECT venue, execution_id FROM executions WHERE ts_ms >= ?"
 INTENT = "SELECT purpose, reference_price FROM intents WHERE client_id = ?"
+EVENTS = "SELECT event FROM order_events WHERE client_id = ?"
 ORPHAN = (
     "INSERT INTO orphans VALUES (?,?,?,?,?,?) ON CONFLICT (venue, client_id) DO UPDATE SET"
     " outcome = excluded.outcome, filled = excluded.filled"

@@ -86,6 +86,34 @@ def test_the_operators_orders_and_the_executors_stay(world: World) -> None:
     world.life(script)
 
 
+def test_an_order_that_another_process_works_at_is_left_to_it(world: World) -> None:
+    """If this fails, the daemon cancels what `hedged kill --flatten` has just sent beside it."""
+
+    async def script(life: Life) -> None:
+        approved = approve(intent(THERE, -3))
+        await life.journal(JournalStore.record_attempt, approved, life.now_ms)
+        world.there.rest(approved.client_id, "3")
+        assert not (await life.look()).orphans
+        assert not world.there.cancelled
+        await life.journal(JournalStore.record_event, approved.client_id, life.now_ms, "acknowledged", "")
+        await life.look(15)
+        assert world.there.cancelled == [approved.client_id]
+
+    world.life(script)
+
+
+def test_nothing_is_swept_while_nobody_says_what_is_owned(world: World) -> None:
+    """If this fails, a program that only looks at the account cancels the daemon's orders."""
+
+    async def script(life: Life) -> None:
+        life.accounts.owned = None
+        await left_by_an_earlier_life(world, life)
+        await life.look()
+        assert not world.there.cancelled
+
+    world.life(script)
+
+
 def test_an_order_of_a_lost_journal_is_swept_and_its_fills_freeze(world: World) -> None:
     """If this fails, an order of a lost journal stays, or its fill passes for a second daemon's or the trader's."""
 
