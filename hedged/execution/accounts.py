@@ -201,7 +201,7 @@ class Accounts:
             funding_ms = min(funding_ms, awaited_ms)
         again_ms = self._rules.open_orders_s * SECOND_MS * self._speed
         listed_ms = self._listed_ms.get(venue)
-        due = listed_ms is None or now_ms - listed_ms >= again_ms or self.checks.orphans.rest_at(venue)
+        due = listed_ms is None or now_ms - listed_ms >= again_ms
         return await ask(self._trading[venue], executions_ms, funding_ms, self._deadline_s, orders=due)
 
     async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:

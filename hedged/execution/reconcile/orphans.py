@@ -37,10 +37,6 @@ class Orphans:
         """Read what earlier lives have found."""
         self.known = await self._records.orphans()
 
-    def rest_at(self, venue: str) -> bool:
-        """Tell whether one may still rest at a venue."""
-        return any(state.key.venue == venue for state in self.open.values())
-
     async def sweep(self, now_ms: int, left: Sequence[OrderState]) -> list[OrderState]:
         """Cancel the orders that were found left, and those of before that are not gone yet; return what is gone now.
 

@@ -144,6 +144,62 @@ def test_the_operators_own_position_at_the_exchange_is_not_the_daemons(world: Wo
     world.life(script)
 
 
+def test_looks_in_quick_succession_are_no_proof(world: World) -> None:
+    """If this fails, a report that is seconds late freezes its market whenever the fast loop looks twice."""
+
+    async def script(life: Life) -> None:
+        await life.look()
+        world.there.move(-2)
+        for _ in range(5):
+            assert not (await life.look(0.15)).frozen
+        assert (await life.look(0.5)).frozen
+
+    world.life(script)
+
+
+def test_what_keeps_changing_is_never_accepted(world: World) -> None:
+    """If this fails, an account that leaks is taken for one in which something was moved once."""
+
+    async def script(life: Life) -> None:
+        await life.look()
+        for _ in range(4):
+            world.there.move(-2)
+            state = await life.look(10)
+        assert state.frozen
+        assert life.accounts.agreement.evidence.doubts[THERE].moved == -8
+
+    world.life(script)
+
+
+def test_a_transfer_on_injective_leaves_the_cut_alone(world: World) -> None:
+    """If this fails, a position that the trader moves in or out undoes the daemon's record of its cut."""
+
+    async def script(life: Life) -> None:
+        await life.look()
+        await life.send(world.here, HERE, -4)
+        world.here.move(5)
+        for _ in range(20):
+            state = await life.look(1)
+        assert (state.attributed, state.own) == ({HERE: Decimal(-4)}, {"BTC": Decimal(15)})
+        assert not state.taken
+
+    world.life(script)
+
+
+def test_a_simulated_account_begins_anew_with_every_life(world: World) -> None:
+    """If this fails, a changed paper book freezes its markets at the next start."""
+    world.here.explains = Explains.WITHIN_A_LIFE  # type: ignore[attr-defined]
+
+    async def script(life: Life) -> None:
+        assert not (await life.look()).frozen
+        world.here.move(5)
+        await life.look(1)
+        assert (await life.look(2)).frozen
+
+    world.life(script)
+    world.life(script)
+
+
 def test_a_venue_that_does_not_answer_proves_nothing(world: World) -> None:
     """If this fails, an outage reads as a position that vanished."""
 
@@ -211,3 +267,13 @@ def test_the_state_outlives_its_turn_to_text() -> None:
     assert again.base(THERE, NOW_MS) == Decimal("1.5")
     assert again.base(THERE, NOW_MS - 1) is None
     assert again.to_json() == evidence.to_json()
+
+
+def test_what_was_held_before_a_move_is_not_known() -> None:
+    """If this fails, a position that was moved in is believed to have been owed funding before."""
+    evidence = Evidence(ReconcileConfig(evidence_accept_s=60))
+    for minute in range(5):
+        held = {"BTC": Decimal(1 if minute < 2 else 3)}
+        evidence.look(NOW_MS + minute * MINUTE_MS, "binance", held, {}, (THERE,))
+    assert evidence.base(THERE, NOW_MS + 5 * MINUTE_MS) == 3
+    assert evidence.base(THERE, NOW_MS + 3 * MINUTE_MS) is None

@@ -17,7 +17,7 @@ from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.errors import Retryable
 from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.execution.accounts import Reader
-from hedged.execution.reconcile.ledger import CENT, Ledger
+from hedged.execution.reconcile.ledger import CENT, Difference, Ledger
 
 HOUR = NOW_MS // HOUR_MS * HOUR_MS + HOUR_MS
 """The first whole hour after the world's beginning."""
@@ -233,6 +233,15 @@ def test_the_tolerance_is_what_it_says(quantity: Decimal, rate: Decimal, factor:
     ledger.paid(FundingPayment(due, quantity, right * factor), (quantity, quantity))
     allowed = CENT + abs(right) / 50 + abs(quantity) * Decimal("5e-7")
     assert bool(ledger.open) == (abs(right * factor - right) > allowed)
+
+
+def test_what_may_not_have_been_held_is_not_missed() -> None:
+    """If this fails, a position that turned over in the minute of a settlement is believed to be owed its funding."""
+    ledger = Ledger(ReconcileConfig())
+    ledger.unpaid(settlement(THERE, HOUR), (Decimal(-100), Decimal(300)))
+    assert not ledger.open
+    ledger.unpaid(settlement(THERE, HOUR), (Decimal(100), Decimal(300)))
+    assert ledger.of(THERE) == [Difference(Decimal(-1), None)]
 
 
 def test_injectives_printed_rates_are_rounded_to_six_decimals() -> None:
