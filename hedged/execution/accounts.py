@@ -53,12 +53,8 @@ class Accounts:
         there are none; `speed`: of the clock.
         """
         rules = rules or ReconcileConfig()
-        self._trading, self._journal, self._start_ms, self._deadline_s = (
-            trading,
-            journal,
-            start_ms,
-            deadline_s,
-        )
+        self._trading, self._journal = trading, journal
+        self._start_ms, self._deadline_s = start_ms, deadline_s
         self._rules, self._speed = rules, speed
         self._executions_from_ms = dict.fromkeys(trading, start_ms)
         self._funding_from_ms = dict.fromkeys(trading, start_ms)
@@ -72,9 +68,7 @@ class Accounts:
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
         self._listed_ms: dict[str, int] = {}  # when a venue last told its open orders
         self._looking_back = False  # for fills of a lost journal
-        self._awaited: dict[
-            str, tuple[str, Decimal]
-        ] = {}  # client id → venue, quantity acknowledged as filled
+        self._awaited: dict[str, tuple[str, Decimal]] = {}  # by client id: venue, acknowledged as filled
         self.owned: Callable[[], Collection[str]] | None = None
         self.latest = AccountState()
         self.told: set[SeriesKey] = set()  # markets whose disagreement was published
@@ -206,15 +200,12 @@ class Accounts:
 
     async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:
         """Write the payments that are new, and return them."""
-        new = []
-        for payment in payments:
-            identity = (payment.settlement.key, payment.settlement.ts_ms)
-            if identity not in self._booked:
-                self._booked[identity] = payment.settlement.ts_ms
-                new.append(payment)
+        told = {(payment.settlement.key, payment.settlement.ts_ms): payment for payment in payments}
+        new = {identity: payment for identity, payment in told.items() if identity not in self._booked}
         if new:
-            await self._journal(JournalStore.record_funding, new)
-        return new
+            await self._journal(JournalStore.record_funding, new.values())
+            self._booked |= {identity: identity[1] for identity in new}
+        return list(new.values())
 
     async def _sweep(self, now_ms: int, orders: Mapping[str, Sequence[OrderState]]) -> str:
         """Cancel what rests of ours and nobody owns; return an alarm for orders that another daemon keeps placing."""

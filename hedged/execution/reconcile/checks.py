@@ -1,5 +1,6 @@
 """What is checked once the venues have answered: orders that nobody owns, funding that was not paid as it says."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +17,7 @@ from hedged.execution.reconcile.orphans import Orphans
 from hedged.execution.reconcile.records import LEDGER, Records
 from hedged.execution.reconcile.state import AccountState
 
+DEADLINE_S = 20.0
 LOOKS_BACK_H = 2
 """At a start, settlements are looked at that were due so long before those that must have been paid by now."""
 
@@ -83,9 +85,10 @@ class Checks:
             return
         after_ms = before * HOUR_MS
         try:
-            prints = await self._reader.sources[venue].settlements(after_ms, until_ms)
-        except Retryable as error:
-            log.warning("settlements_not_told", venue=venue, error=str(error))
+            async with asyncio.timeout(DEADLINE_S):
+                prints = await self._reader.sources[venue].settlements(after_ms, until_ms)
+        except (Retryable, TimeoutError) as error:
+            log.warning("settlements_not_told", venue=venue, error=str(error) or type(error).__name__)
             return  # unknown is no mismatch
         self._asked_hour[venue] = hour
         for due in missing(prints, booked, after_ms, hour * HOUR_MS):

@@ -29,6 +29,7 @@ class Orphans:
         self, trading: Mapping[str, Trading], records: Records, deadline_s: float = DEADLINE_S
     ) -> None:
         self._trading, self._records, self._deadline_s = trading, records, deadline_s
+        self._told: set[str] = set()  # whose cancellation has failed
         self.open: dict[str, OrderState] = {}
         self.known: set[str] = set()
         self.swept: dict[str, int] = dict.fromkeys(trading, 0)
@@ -40,13 +41,21 @@ class Orphans:
     async def sweep(self, now_ms: int, left: Sequence[OrderState]) -> list[OrderState]:
         """Cancel the orders that were found left, and those of before that are not gone yet; return what is gone now.
 
-        A venue's failure leaves the order to the next sweep.
+        A venue's failure leaves its other orders to the next sweep: this one ends within a deadline a venue.
         """
         for state in left:
             await self._find(now_ms, state)
-        return [
-            gone for one in list(self.open.values()) if (gone := await self._end(now_ms, one)) is not None
-        ]
+        gone: list[OrderState] = []
+        failed: set[str] = set()
+        for one in list(self.open.values()):
+            if one.key.venue in failed:
+                continue
+            after = await self._end(now_ms, one)
+            if after is None:
+                failed.add(one.key.venue)
+            elif after.status is not OrderStatus.OPEN:
+                gone.append(after)
+        return gone
 
     async def _find(self, now_ms: int, state: OrderState) -> None:
         if state.client_id not in self.open:
@@ -59,7 +68,7 @@ class Orphans:
         self.open[state.client_id] = state
 
     async def _end(self, now_ms: int, state: OrderState) -> OrderState | None:
-        """Cancel an orphan and look it up; return what became of it, None while it may still rest."""
+        """Cancel an orphan and look it up; return what the venue says of it then, None where it does not answer."""
         trading, client_id = self._trading[state.key.venue], state.client_id
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -71,11 +80,12 @@ class Orphans:
             )
             return None
         if after is not None and after.status is OrderStatus.OPEN:
-            return None
+            return after
         if after is None:  # the venue knows it no more: what it had filled is what was told last
             after = OrderState(client_id, state.key, OrderStatus.CANCELLED, state.filled, Decimal(0))
         await self._records.orphan(client_id, state.key, now_ms, "gone", after.filled)
         del self.open[client_id]
+        self._told.discard(client_id)
         self.swept[state.key.venue] += 1
         log.warning(
             "orphan_order_gone", market=str(state.key), client_id=client_id, filled=f"{after.filled:f}"

@@ -162,6 +162,25 @@ def test_until_it_is_gone_it_counts_on_both_sides(world: World, error: Exception
     world.life(script)
 
 
+def test_a_venue_that_fails_is_not_asked_for_every_orphan_in_turn(world: World) -> None:
+    """If this fails, a hundred orders at a silent venue hold the cycle up for a hundred deadlines."""
+
+    async def script(life: Life) -> None:
+        tried: list[str] = []
+
+        async def cancel(client_id: str) -> None:
+            tried.append(client_id)
+            raise Retryable("timeout")
+
+        world.there.cancel = cancel  # type: ignore[method-assign]
+        for number in range(5):
+            world.there.rest(stranger(number))
+        assert len((await life.look()).orphans) == 5
+        assert len(tried) == 1
+
+    world.life(script)
+
+
 def test_nothing_is_reconciled_before_open_orders_are_known(world: World) -> None:
     """If this fails, the first orders of a life go out beside orders that an earlier life left behind."""
 
