@@ -10,6 +10,7 @@ import structlog
 from hedged.config.reconcile import ReconcileConfig
 from hedged.domain.clock import DAY_MS, HOUR_MS, SECOND_MS
 from hedged.domain.errors import Retryable
+from hedged.domain.funding import FundingPayment
 from hedged.domain.market import SeriesKey
 from hedged.domain.ports import MarketData
 from hedged.execution.reconcile.ledger import Ledger, Range, missing
@@ -43,6 +44,7 @@ class Checks:
         self._rules, self._records, self._reader = rules, records, reader
         self.grace_ms = round(rules.payment_grace_s * SECOND_MS * speed)
         self._asked_hour: dict[str, int] = {}
+        self._unjudged: list[FundingPayment] = []
         self.orphans, self.ledger = orphans, Ledger(rules)
 
     async def load(self) -> None:
@@ -58,8 +60,7 @@ class Checks:
 
         `held`: the signed coins on which a settlement at an instant may have been paid; `booked`: what was paid.
         """
-        for payment in account.payments:
-            self.ledger.paid(payment, held(payment.settlement.key, payment.settlement.ts_ms))
+        self._judge_payments(now_ms, account, held)
         for venue in self._reader.sources:
             if venue not in account.unknown:
                 await self._await(now_ms, venue, account, held, booked)
@@ -69,6 +70,19 @@ class Checks:
             alarm = self.ledger.alarm(now_ms, self._reader.equity_usd * self._rules.ledger_halt_bp / 10_000)
         await self._records.keep(LEDGER, self.ledger.to_json())
         return alarm
+
+    def _judge_payments(
+        self, now_ms: int, account: AccountState, held: Callable[[SeriesKey, int], Range | None]
+    ) -> None:
+        """Judge what was paid; where executions are still on their way what was held is not known yet: it waits."""
+        waiting, self._unjudged = [*self._unjudged, *account.payments], []
+        for payment in waiting:
+            key, ts_ms = payment.settlement.key, payment.settlement.ts_ms
+            through = None if key.venue in account.unknown else held(key, ts_ms)
+            if through is None and ts_ms > now_ms - self.grace_ms:
+                self._unjudged.append(payment)
+            else:
+                self.ledger.paid(payment, through)
 
     async def _await(
         self, now_ms: int, venue: str, account: AccountState, held: Callable[[SeriesKey, int], Range | None],

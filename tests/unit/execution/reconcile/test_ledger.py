@@ -132,6 +132,28 @@ def test_a_wrong_amount_is_a_difference_and_three_right_ones_end_it(world: World
     world.life(script)
 
 
+def test_a_payment_is_judged_once_all_executions_are_told(world: World) -> None:
+    """If this fails, a trade just before a settlement that is reported late makes its payment a wrong one."""
+    (due,) = hourly(1)
+    told(world, due)
+
+    async def script(life: Life) -> None:
+        await life.look()
+        life.now_ms = HOUR - 5 * MINUTE_MS
+        world.there.now_ms = life.now_ms
+        world.there.trade("BTC", 50)
+        (late,), world.there.trades = world.there.trades, []
+        world.there.paid.append(funding_payment(Decimal(150), due))
+        await life.look(10)
+        world.there.trades = [late]
+        await life.look(10)
+        ledger = life.accounts.checks.ledger
+        assert not ledger.open
+        assert ledger._right == {THERE: 1}
+
+    world.life(script)
+
+
 def test_too_much_unexplained_funding_halts_once(world: World) -> None:
     """If this fails, money goes on being lost to something that nobody understands."""
     due = hourly(3)
