@@ -27,7 +27,7 @@ from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
-from hedged.execution.accounts import Accounts
+from hedged.execution.accounts import Accounts, Reader
 from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
@@ -43,6 +43,7 @@ from hedged.strategy.outlook import outlook
 from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
+from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
 from hedged.telemetry.rows import ahead_row, quarantine_row, status_row
 from hedged.telemetry.stops import publish_guard, stop_rows
 
@@ -127,10 +128,14 @@ class App:
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
         judge = Judge(config.quality, config.clock.speed)
         await self._backfill(buffer, judge, now_ms)
-        accounts = Accounts(parts.trading, parts.journal, now_ms)
+        accounts = Accounts(
+            parts.trading, parts.journal, now_ms, rules=config.reconcile, account=config.account,
+            markets=tuple(markets), reader=Reader(parts.sources, parts.equity_usd), speed=config.clock.speed,
+        )  # fmt: skip
         await accounts.load()
         executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
         await executor.load()
+        accounts.owned = lambda: executor.unresolved
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
         own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
@@ -213,6 +218,7 @@ class App:
             report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
+        publish_reconciliation(self.cycle.desk.accounts, self.metrics)
         self.metrics.unresolved.set(len(self.cycle.desk.executor.unresolved))
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._tell_deviations(report)
@@ -322,6 +328,10 @@ class App:
     def stops(self) -> list[dict[str, str]]:
         """Rows of the status page: one per hedge that is held or rests after a stop."""
         return stop_rows(self._guard, self.parts.clock.now_ms()) if self._guard else []
+
+    def disagreements(self) -> list[dict[str, str]]:
+        """Rows of the status page: one per market on which what venues tell does not agree."""
+        return reconcile_rows(self._cycle.desk.accounts) if self._cycle else []
 
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""

@@ -90,6 +90,7 @@ class Cycle:
         await self.poller.poll(now_ms)
         await self.desk.executor.resolve()
         account = await self.desk.accounts.refresh(now_ms)
+        await self.desk.heed(account)
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
 
         forecasts, moved = await self._forecast(now_ms)
@@ -240,6 +241,7 @@ class Cycle:
         why = {
             key: events.veto(key, now_ms, lead)
             or account.restricted.get(key.venue)
+            or account.frozen.get(key)
             or signals[key.symbol].pause
             for key in self.desk.markets
         }

@@ -263,7 +263,7 @@ async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
     where = process.config.telemetry
     source = StatusSource(
         process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
-        process.quarantined, process.ahead, process.stops,
+        process.quarantined, process.ahead, process.stops, process.disagreements,
     )  # fmt: skip
     try:
         runner, port = await start_http(source, where.host, where.port)

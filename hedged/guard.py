@@ -109,6 +109,7 @@ class Guard:
         desk, stops = self.desk, self.desk.stops
         await desk.executor.resolve()
         account = await desk.accounts.refresh(now_ms)
+        await desk.heed(account)
         stops.see(account, believed)
         held = stops.part(account)
         stopped, begun = stops.decide(now_ms, held, self._near(held, believed))

@@ -88,6 +88,10 @@ class Process:
         """Rows of the status page: one per hedge that is held or rests after a stop."""
         return self.app.stops() if self.app else []
 
+    def disagreements(self) -> list[dict[str, str]]:
+        """Rows of the status page: one per market on which what venues tell does not agree."""
+        return self.app.disagreements() if self.app else []
+
     def about(self) -> dict[str, str]:
         """What runs, in words."""
         last = self.app.progress.last if self.app else None

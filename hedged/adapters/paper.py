@@ -18,7 +18,7 @@ from hedged.domain.errors import Rejected
 from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
 from hedged.domain.orders import Execution, Fill, Intent, OrderState, OrderStatus
-from hedged.domain.ports import MarketData
+from hedged.domain.ports import Explains, MarketData
 from hedged.domain.quarantine import Doubted
 
 LATE_MS = 2 * HOUR_MS
@@ -59,6 +59,8 @@ class _Holding:
 
 class PaperVenue:
     """A `Trading` port over any `MarketData` of the same venue."""
+
+    explains = Explains.WITHIN_A_LIFE
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import InjectiveConfig, NodeConfig
 from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig, WebhookConfig
 from hedged.config.quality import QualityConfig
+from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.strategies import CascadeHedgeConfig, DivergenceConfig, StrategiesConfig
 from hedged.config.whole import (
@@ -23,6 +24,6 @@ __all__ = [
     "LIVE_ACKNOWLEDGEMENT", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig", "CexVenueConfig",
     "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig",
     "DivergenceConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig", "OutsideConfig", "PaperConfig",
-    "PositionConfig", "QualityConfig", "RecorderConfig", "RiskConfig", "StatusConfig", "StrategiesConfig",
-    "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
+    "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
+    "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

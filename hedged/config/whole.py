@@ -22,6 +22,7 @@ from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
 from hedged.config.quality import QualityConfig
+from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.section import Section, explain_fault
 from hedged.config.strategies import StrategiesConfig
@@ -63,6 +64,7 @@ class Config(Section):
     strategies: StrategiesConfig = StrategiesConfig()
     risk: RiskConfig = RiskConfig()
     quality: QualityConfig = QualityConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
     paper: PaperConfig = PaperConfig()
     costs: dict[str, CostConfig] = Field(
         default_factory=lambda: {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from hedged.domain.approved import ApprovedIntent
@@ -111,4 +112,22 @@ class TellsMode(Protocol):
     @property
     def restriction(self) -> str:
         """Why no order of ours can fill now, as last heard; empty while they can."""
+        ...
+
+
+class Explains(StrEnum):
+    """What the executions of a venue explain of its positions."""
+
+    WHOLLY = "wholly"
+    WITHIN_A_LIFE = "within a life"  # a simulated account begins anew with every start of the process
+    IN_PART = "in part"  # the trader's own trades are not told
+
+
+@runtime_checkable
+class TellsExplains(Protocol):
+    """A venue whose executions do not explain its positions for ever; every other's do."""
+
+    @property
+    def explains(self) -> Explains:
+        """What they explain."""
         ...

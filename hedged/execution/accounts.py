@@ -1,111 +1,78 @@
-"""What the venues say of the account, brought into the journal: positions, executions, funding payments.
+"""What the venues say of the account, brought into the journal: positions, executions, funding payments, open orders.
 
 One pass of `refresh` is the reconciliation that every cycle starts with. What could not be asked is unknown: it is
-never taken as flat, and while anything is unknown the gate lets no order through.
+never taken as flat, and while anything is unknown the gate lets no order through. The parts are in `reconcile/`:
+whose coins they are (attribution), whether executions explain positions (evidence), whose fills and orders carry our
+tag without standing in our journal (strangers, orphans), whether funding was paid as it says (ledger).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-import structlog
-
-from hedged.domain.book import Balance, Position, own_quantity
-from hedged.domain.errors import OutcomeUnknown, Retryable
+from hedged.config.reconcile import ReconcileConfig
+from hedged.domain.book import Position, own_quantity
+from hedged.domain.clock import HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Execution, Fill, Purpose, Strategy
+from hedged.domain.orders import Fill, OrderState, Purpose, Strategy
 from hedged.domain.ports import TellsMode, TellsTime, Trading
 from hedged.execution.journal import Journal
+from hedged.execution.reconcile.agreement import Agreement
+from hedged.execution.reconcile.asking import Answer, ask
+from hedged.execution.reconcile.checks import Checks, Reader
+from hedged.execution.reconcile.intake import Intake
+from hedged.execution.reconcile.orphans import Orphans
+from hedged.execution.reconcile.records import STATE, Records
+from hedged.execution.reconcile.state import AccountState, Taken
+from hedged.execution.reconcile.strangers import Strangers
 from hedged.execution.store import JournalStore
 
-FUNDING_OVERLAP_MS = 2 * 60 * 60 * 1_000  # funding too: venues book some markets long after others
-log = structlog.get_logger(__name__)
+__all__ = ["OVERLAP_MS", "AccountState", "Accounts", "Reader", "Taken"]
 
-OVERLAP_MS = 10 * 60 * 1_000  # executions are asked for again over this span: venues report some late
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What an execution that is not the daemon's took of a hedge (liquidation, deleveraging, a trade by hand).
-
-    `quantity`: signed change of the hedge, in coins.
-    """
-
-    execution: Execution
-    quantity: Decimal
-    owner: Strategy
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """`own`: N by symbol; `attributed`: the daemon's signed coins by market, `owners`: for which strategy it holds
-    them; `unknown`: venue → what went wrong; `positions`: as the venues tell them; `collateral_usd`, `free_usd`,
-    `clock_offsets_ms`: by venue, where they are known; `restricted`: venues that fill no order now, and why.
-
-    `payments`, `fills` and `taken` are those that were new in this refresh.
-    """
-
-    own: Mapping[str, Decimal] = field(default_factory=dict)
-    attributed: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
-    collateral_usd: Mapping[str, Decimal] = field(default_factory=dict)
-    unknown: Mapping[str, str] = field(default_factory=dict)
-    payments: Sequence[FundingPayment] = ()
-    fills: Sequence[Fill] = ()
-    owners: Mapping[SeriesKey, Strategy] = field(default_factory=dict)
-    free_usd: Mapping[str, Decimal] = field(default_factory=dict)
-    positions: Mapping[SeriesKey, Position] = field(default_factory=dict)
-    clock_offsets_ms: Mapping[str, int] = field(default_factory=dict)
-    restricted: Mapping[str, str] = field(default_factory=dict)
-    taken: Sequence[Taken] = ()
-
-    @property
-    def liquidation_prices(self) -> dict[SeriesKey, Decimal]:
-        """Marks at which whole positions are liquidated, where venues tell them."""
-        told = {key: p.liquidation_price for key, p in self.positions.items()}
-        return {key: price for key, price in told.items() if price is not None}
-
-    @property
-    def reconciled(self) -> bool:
-        """Whether every venue in use answered."""
-        return not self.unknown
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    positions: Mapping[str, Position]
-    balance: Balance
-    executions: Sequence[Execution]
-    payments: Sequence[FundingPayment]
+OVERLAP_MS = 10 * MINUTE_MS  # executions are asked for again over this span: venues report some late
+FUNDING_OVERLAP_MS = 2 * HOUR_MS  # funding too: venues book some markets long after others
+REMEMBERED_MS = 3 * HOUR_MS
+"""Executions are remembered one by one for so long after funding must be paid: they tell what it must be."""
 
 
 class Accounts:
     """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete.
 
-    `latest`: what the last refresh found, `asked_ms`: when that was.
+    `latest`: what the last refresh found, `asked_ms`: when that was; `owned`: tells the ids of the orders that the
+    executor owns now: what rests beside them is swept, nothing while nobody tells.
     """
 
     def __init__(
-        self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20
-    ) -> None:
-        self._trading = trading
-        self._journal = journal
-        self._deadline_s = deadline_s
+        self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20, *,
+        rules: ReconcileConfig | None = None, account: str = "", markets: Collection[SeriesKey] = (),
+        reader: Reader | None = None, speed: float = 1.0,
+    ) -> None:  # fmt: skip
+        """`account`: whose tag is looked for, nobody's where it is empty; `markets`: those that are traded, all where
+        there are none; `speed`: of the clock.
+        """
+        rules = rules or ReconcileConfig()
+        self._trading, self._journal = trading, journal
+        self._start_ms, self._deadline_s = start_ms, deadline_s
+        self._rules, self._speed = rules, speed
         self._executions_from_ms = dict.fromkeys(trading, start_ms)
         self._funding_from_ms = dict.fromkeys(trading, start_ms)
-        self._attributed: dict[SeriesKey, Decimal] = {}
-        self._owners: dict[SeriesKey, Strategy] = {}
-        self._ours: dict[str, tuple[Purpose, Decimal]] = {}  # client id → purpose, reference price
-        self._taken: list[Taken] = []  # since the last refresh
-        self._counted: dict[tuple[str, str], int] = {}
+        self._records = Records(journal)
+        strangers = Strangers(account, rules.disown_before_ms)
+        self._intake = Intake(journal, self._records, strangers, start_ms)
+        self.agreement = Agreement(trading, self._intake, markets, rules, speed)
+        self.checks = Checks(
+            rules, speed, self._records, Orphans(trading, self._records, deadline_s), reader or Reader()
+        )
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
-        self._executed: dict[str, Decimal] = {}  # client id → quantity reported as executed
+        self._listed_ms: dict[str, int] = {}  # when a venue last told its open orders
+        self._looking_back = False  # for fills of a lost journal
+        self._awaited: dict[str, tuple[str, Decimal]] = {}  # by client id: venue, acknowledged as filled
+        self.owned: Callable[[], Collection[str]] | None = None
         self.latest = AccountState()
+        self.told: set[SeriesKey] = set()  # markets whose disagreement was published
         self.asked_ms = 0
-        self._awaited: dict[
-            str, tuple[str, Decimal]
-        ] = {}  # client id → venue, quantity acknowledged as filled
 
     async def load(self) -> None:
         """Read from the journal what the daemon did before, and how far the journal is complete.
@@ -113,41 +80,42 @@ class Accounts:
         A venue is asked again for all that came after the last thing the journal heard of it, so that what filled or
         was paid while the daemon was down is not taken for the trader's own doing.
         """
-        for client_id, purpose, reference_price in await self._journal(JournalStore.intents):
-            self.claim(client_id, purpose, reference_price)
-        known = [fill.execution for fill in await self._journal(JournalStore.fills)]
-        known += await self._journal(JournalStore.foreign_executions)
-        for execution in sorted(known, key=lambda e: e.ts_ms):
-            if execution.client_id in self._ours:
-                self._count(execution)
-            else:
-                self._take_away(execution)
-        self._taken = []
+        await self._intake.load()
+        kept = await self._records.load(STATE)
+        self._looking_back = not kept and not self._intake.attribution.claims and self._intake.strangers.looks
         for venue in self._trading:
             executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
             if executions_ms is not None:
                 self._executions_from_ms[venue] = min(
                     self._executions_from_ms[venue], executions_ms - OVERLAP_MS
                 )
+            elif self._looking_back:
+                self._executions_from_ms[venue] -= self._rules.lookback_h * HOUR_MS
             if funding_ms is not None:
-                self._funding_from_ms[venue] = min(self._funding_from_ms[venue], funding_ms)
+                # what was booked last is not all of its settlement: other markets may be told later
+                self._funding_from_ms[venue] = min(
+                    self._funding_from_ms[venue], funding_ms - FUNDING_OVERLAP_MS
+                )
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
+        self._intake.began_ms = int(kept.get("began_ms", self._start_ms))
+        self.agreement.load(kept.get("venues", {}))
+        await self.checks.load()
         self._forget()
 
     @property
     def attributed(self) -> Mapping[SeriesKey, Decimal]:
         """The daemon's signed coins by market, as far as the venues have told by the last refresh."""
-        return self._attributed
+        return self._intake.attribution.held
 
     @property
     def owners(self) -> Mapping[SeriesKey, Strategy]:
         """For which strategy each of those markets is, or was last, held."""
-        return self._owners
+        return self._intake.attribution.owners
 
     def claim(self, client_id: str, purpose: Purpose, reference_price: Decimal) -> None:
         """Note that executions under this client id are the daemon's own, and what they are for."""
-        self._ours[client_id] = (purpose, reference_price)
+        self._intake.attribution.claims[client_id] = (purpose, reference_price)
 
     def expect(self, client_id: str, venue: str, filled: Decimal) -> None:
         """Note how much of an order a venue acknowledged as filled.
@@ -159,40 +127,48 @@ class Accounts:
 
     async def refresh(self, now_ms: int) -> AccountState:
         """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown."""
-        answers = await asyncio.gather(*(self._ask(venue) for venue in self._trading))
-        known: dict[str, _Answer] = {}
-        unknown: dict[str, str] = {}
-        for venue, answer in zip(self._trading, answers, strict=True):
-            if isinstance(answer, str):
-                unknown[venue] = answer
-            else:
-                known[venue] = answer
+        answers = await asyncio.gather(*(self._ask(venue, now_ms) for venue in self._trading))
+        known = {v: a for v, a in zip(self._trading, answers, strict=True) if isinstance(a, Answer)}
+        unknown = {v: a for v, a in zip(self._trading, answers, strict=True) if isinstance(a, str)}
+        self._look_back_less(unknown)
         executions = [e for answer in known.values() for e in answer.executions]
-        payments = [p for answer in known.values() for p in answer.payments if self._is_new(p)]
-        if executions:
-            await self._journal(JournalStore.record_executions, executions)
-        if payments:
-            await self._journal(JournalStore.record_funding, payments)
-        fills = [
-            fill for e in sorted(executions, key=lambda e: e.ts_ms) if (fill := self._fill(e)) is not None
-        ]
+        fills, taken, alarm = await self._intake.take(executions, self.checks.orphans.known)
+        payments = await self._book([p for answer in known.values() for p in answer.payments])
+        orders = {v: a.orders for v, a in known.items() if a.orders is not None}
+        alarm = await self._sweep(now_ms, orders) or alarm
         for venue in self._behind():
             unknown[venue] = "fills were acknowledged whose executions it does not report yet"
             known.pop(venue, None)
-        for venue in known:
+        for venue, answer in known.items():
+            taken += await self.agreement.look(now_ms, venue, answer.positions)
             self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
             self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
-        own = self._own(known[INJECTIVE].positions) if INJECTIVE in known else {}
-        taken, self._taken = self._taken, []
-        self.latest = AccountState(
-            own=own,
-            attributed=dict(self._attributed),
+        found = self._state(known, unknown, payments, fills, taken)
+        late = await self.checks.settle(now_ms, found, self.agreement.held_at, self._booked)
+        await self._keep()
+        self.latest = replace(
+            found,
+            frozen=self.checks.ledger.frozen() | self.agreement.frozen(),
+            orders=orders,
+            alarm=alarm or late,
+        )
+        self.asked_ms = now_ms
+        return self.latest
+
+    def _state(
+        self, known: Mapping[str, Answer], unknown: Mapping[str, str], payments: Sequence[FundingPayment],
+        fills: Sequence[Fill], taken: Sequence[Taken],
+    ) -> AccountState:  # fmt: skip
+        attributed, owners = self._intake.attribution.held, self._intake.attribution.owners
+        return AccountState(
+            own=self._own(known[INJECTIVE].positions) if INJECTIVE in known else {},
+            attributed=attributed,
             collateral_usd={venue: answer.balance.total_usd for venue, answer in known.items()},
             unknown=unknown,
             payments=payments,
             fills=fills,
-            owners={key: owner for key, owner in self._owners.items() if self._attributed.get(key)},
+            owners={key: owner for key, owner in owners.items() if attributed[key]},
             free_usd={venue: answer.balance.free_usd for venue, answer in known.items()},
             positions={p.key: p for answer in known.values() for p in answer.positions.values()},
             clock_offsets_ms=self._clock_offsets_ms(),
@@ -202,104 +178,95 @@ class Accounts:
                 if isinstance(t, TellsMode) and t.restriction
             },
             taken=taken,
+            orphans=tuple(self.checks.orphans.open.values()),
         )
-        self.asked_ms = now_ms
-        return self.latest
 
     def _clock_offsets_ms(self) -> dict[str, int]:
         """Return this machine's clock − the venue's, of the venues that have measured it."""
         told = {v: t.clock_offset_ms for v, t in self._trading.items() if isinstance(t, TellsTime)}
         return {venue: offset_ms for venue, offset_ms in told.items() if offset_ms is not None}
 
-    async def _ask(self, venue: str) -> _Answer | str:
-        trading = self._trading[venue]
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                # executions before positions: a fill in between shows as the trader's own for one cycle at most
-                executions = await trading.executions(self._executions_from_ms[venue])
-                positions = await trading.positions()
-                balance = await trading.balance()
-                payments = await trading.funding_payments(self._funding_from_ms[venue])
-        except (Retryable, OutcomeUnknown, TimeoutError) as error:
-            return str(error) or type(error).__name__
-        return _Answer(positions, balance, executions, payments)
+    async def _ask(self, venue: str, now_ms: int) -> Answer | str:
+        """Ask one venue: for what is late, further back; for its open orders first of all, then now and then."""
+        executions_ms, funding_ms = self._executions_from_ms[venue], self._funding_from_ms[venue]
+        if (doubted_ms := self.agreement.evidence.asks_from_ms(venue)) is not None:
+            executions_ms = min(executions_ms, doubted_ms)
+        if (awaited_ms := self.checks.funding_from_ms(venue, now_ms)) is not None:
+            funding_ms = min(funding_ms, awaited_ms)
+        again_ms = self._rules.open_orders_s * SECOND_MS * self._speed
+        listed_ms = self._listed_ms.get(venue)
+        due = listed_ms is None or now_ms - listed_ms >= again_ms
+        return await ask(self._trading[venue], executions_ms, funding_ms, self._deadline_s, orders=due)
 
-    def _fill(self, execution: Execution) -> Fill | None:
-        """Count an execution if it is the daemon's own and new; return it as a fill then."""
-        claim = self._ours.get(execution.client_id or "")
-        if claim is None and (taken := self._take_away(execution)):
-            log.warning("hedge_taken_away", market=str(execution.key), quantity=f"{taken:f}")
-        if claim is None or not self._count(execution):
-            return None
-        return Fill(execution, *claim)
+    async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:
+        """Write the payments that are new, and return them."""
+        told = {(payment.settlement.key, payment.settlement.ts_ms): payment for payment in payments}
+        new = {identity: payment for identity, payment in told.items() if identity not in self._booked}
+        if new:
+            await self._journal(JournalStore.record_funding, new.values())
+            self._booked |= {identity: identity[1] for identity in new}
+        return list(new.values())
 
-    def _count(self, execution: Execution) -> bool:
-        """Add an execution to the daemon's own part; False when it was counted before."""
-        identity = (execution.key.venue, execution.execution_id)
-        if identity in self._counted:
-            return False
-        self._counted[identity] = execution.ts_ms
-        held, client_id = self._attributed.get(execution.key, Decimal(0)), execution.client_id or ""
-        self._attributed[execution.key] = held + execution.signed_quantity
-        if held * self._attributed[execution.key] <= 0:  # opened, or turned over
-            self._owners[execution.key] = self._ours[client_id][0].strategy
-        self._executed[client_id] = self._executed.get(client_id, Decimal(0)) + execution.quantity
-        return True
-
-    def _take_away(self, execution: Execution) -> Decimal:
-        """Count an execution that is not the daemon's: return what it took of a hedge, signed coins.
-
-        At an exchange the account's position is one, so whoever trades against the hedge (liquidation, deleveraging,
-        delivery, the operator by hand) makes it smaller. On Injective the trader's own trades change N instead.
-        """
-        identity = (execution.key.venue, execution.execution_id)
-        if execution.key.venue == INJECTIVE or identity in self._counted:
-            return Decimal(0)
-        self._counted[identity] = execution.ts_ms
-        held, change = self._attributed.get(execution.key, Decimal(0)), execution.signed_quantity
-        if held * change >= 0:
-            return Decimal(0)
-        taken = change if abs(change) < abs(held) else -held
-        self._attributed[execution.key] = held + taken
-        owner = self._owners.get(execution.key, Strategy.FUNDING_HEDGE)
-        self._taken.append(Taken(execution, taken, owner))
-        return taken
+    async def _sweep(self, now_ms: int, orders: Mapping[str, Sequence[OrderState]]) -> str:
+        """Cancel what rests of ours and nobody owns; return an alarm for orders that another daemon keeps placing."""
+        listed, self._listed_ms = self._listed_ms, self._listed_ms | dict.fromkeys(orders, now_ms)
+        if self.owned is None:
+            return ""
+        left = await self._intake.left([state for told in orders.values() for state in told], self.owned())
+        known, claims = self.checks.orphans.known, self._intake.attribution.claims
+        new = [one for one in left if one.client_id not in claims and one.client_id not in known]
+        alarms = [
+            f"another daemon trades on this account: {one.key}, resting order {one.client_id}"
+            for one in new
+            if one.key.venue in listed  # at the first look it may be a lost journal's
+        ]
+        for gone in await self.checks.orphans.sweep(now_ms, left):
+            if gone.client_id in claims:
+                self.expect(gone.client_id, gone.key.venue, gone.filled)
+        return alarms[0] if alarms else ""
 
     def _behind(self) -> set[str]:
         """Return the venues that acknowledged more than they have reported as executed."""
+        executed = self._intake.attribution.executed
         self._awaited = {
             client_id: (venue, filled)
             for client_id, (venue, filled) in self._awaited.items()
-            if self._executed.get(client_id, Decimal(0)) < filled
+            if executed.get(client_id, Decimal(0)) < filled
         }
         return {venue for venue, _ in self._awaited.values()}
 
-    def _is_new(self, payment: FundingPayment) -> bool:
-        """Tell whether a payment has not been told before, and remember it."""
-        identity = (payment.settlement.key, payment.settlement.ts_ms)
-        if identity in self._booked:
-            return False
-        self._booked[identity] = payment.settlement.ts_ms
-        return True
+    async def _keep(self) -> None:
+        kept = {"began_ms": self._intake.began_ms, "venues": self.agreement.evidence.to_json()}
+        await self._records.keep(STATE, kept)
+
+    def _look_back_less(self, unknown: Collection[str]) -> None:
+        """Look half as far back into a past that a venue could not tell within the deadline."""
+        for venue in unknown:
+            far_ms = self._start_ms - self._executions_from_ms[venue]
+            if venue not in self._listed_ms and far_ms > HOUR_MS and self._looking_back:
+                self._executions_from_ms[venue] += far_ms // 2
 
     def _forget(self) -> None:
-        """Drop identities too old to be reported again, so that memory does not grow with uptime.
+        """Drop what is too old to be reported again, so that memory does not grow with uptime.
 
         A venue that has not answered for long will be asked from its own watermark, so the oldest one counts.
         """
-        if len(self._counted) > 4_096:
-            oldest_ms = min(self._executions_from_ms.values())
-            self._counted = {key: ts for key, ts in self._counted.items() if ts >= oldest_ms}
+        for venue, from_ms in self._executions_from_ms.items():
+            told_ms = self.asked_ms - self.checks.grace_ms - REMEMBERED_MS
+            self._intake.attribution.forget(venue, min(from_ms, told_ms) if self.asked_ms else from_ms)
         if len(self._booked) > 4_096:
-            oldest_ms = min(self._funding_from_ms.values())
+            oldest_ms = min(self._funding_from_ms.values()) - 24 * HOUR_MS
             self._booked = {key: ts for key, ts in self._booked.items() if ts > oldest_ms}
 
     def _own(self, positions: Mapping[str, Position]) -> dict[str, Decimal]:
-        symbols = set(positions) | {key.symbol for key in self._attributed}
+        """Return N by symbol: without the daemon's part, and without what is a daemon's and of no known journal."""
+        others = self._intake.strangers.on_injective()
+        held = self._intake.attribution.held
+        symbols = {*positions, *others, *(key.symbol for key in held)}
         return {
             symbol: own_quantity(
                 positions[symbol].quantity if symbol in positions else Decimal(0),
-                self._attributed.get(SeriesKey(INJECTIVE, symbol), Decimal(0)),
+                held.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) + others.get(symbol, Decimal(0)),
             )
             for symbol in sorted(symbols)
         }

@@ -90,6 +90,11 @@ class Desk:
         self.gate_facts.traded(after.fills, after.payments)
         return Traded(reviewed, after, (account, after))
 
+    async def heed(self, account: AccountState) -> None:
+        """Halt where the venues have told what must not be: a second daemon, funding that nothing explains."""
+        if account.alarm:
+            await self.halt(account.alarm)
+
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.
 
@@ -126,9 +131,10 @@ class Desk:
     async def _after_trading(self, before: AccountState) -> AccountState:
         """Ask the venues again, so that the decision says what was really filled."""
         account = await self.accounts.refresh(self.clock.now_ms())
+        await self.heed(account)
         if account.reconciled:
             return account
         return replace(
             before, attributed=account.attributed, owners=account.owners, fills=account.fills,
-            payments=account.payments, taken=account.taken,
+            payments=account.payments, taken=account.taken, frozen=account.frozen, orphans=account.orphans,
         )  # fmt: skip

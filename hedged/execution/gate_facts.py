@@ -19,6 +19,7 @@ from hedged.domain.orders import Fill, Hashes
 from hedged.execution.accounts import AccountState
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
+from hedged.execution.reconcile.orphans import worst_of
 from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments
 from hedged.risk.facts import GateFacts
@@ -126,7 +127,7 @@ class GateFactsKeeper:
             notional_last_hour_usd=notional,
             owners=account.owners,
             positions=account.positions,
-            open_orders=executor.open_orders(),
+            open_orders=executor.open_orders() + worst_of(account.orphans),
             closed=dict.fromkeys(markets, "between two cycles nothing is opened"),
             losses=self.pnl.losses,
         )

@@ -62,7 +62,7 @@ class Reason(StrEnum):
     VENUE_CLOSED = (
         "venue_closed",
         Binds.OPENINGS,
-        "Maintenance, a halt, post-only mode or a delisting; data in quarantine; or a signal asks to open nothing.",
+        "Maintenance, a halt, post-only mode, a delisting; quarantine; an account that does not agree; or a signal.",
     )
     VENUE_UNHEALTHY = (
         "venue_unhealthy",

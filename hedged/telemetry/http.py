@@ -17,7 +17,8 @@ class StatusSource:
 
     `not_ready`: reasons why the daemon is not ready (empty = ready); `not_alive`: why it should be restarted;
     `book`: rows of the status page; `feeds`: how each venue's data stand; `quarantined`: series that are not believed;
-    `ahead`: the book's funding over the coming spans; `stops`: how far each hedge is from its stop.
+    `ahead`: the book's funding over the coming spans; `stops`: how far each hedge is from its stop;
+    `disagreements`: where what venues tell of the account does not agree.
     """
 
     registry: CollectorRegistry
@@ -29,6 +30,7 @@ class StatusSource:
     quarantined: Callable[[], Sequence[Mapping[str, str]]] = tuple
     ahead: Callable[[], Sequence[Mapping[str, str]]] = tuple
     stops: Callable[[], Sequence[Mapping[str, str]]] = tuple
+    disagreements: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
 async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
@@ -85,6 +87,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
             "quarantined": [dict(r) for r in source.quarantined()],
             "ahead": [dict(r) for r in source.ahead()],
             "stops": [dict(r) for r in source.stops()],
+            "disagreements": [dict(r) for r in source.disagreements()],
         }
     )
 
@@ -105,6 +108,7 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
         .replace("{{ahead}}", _table("Funding of the whole book", source.ahead()))
         .replace("{{stops}}", _table("Stops", source.stops()))
+        .replace("{{disagreements}}", _table("Does not agree", source.disagreements()))
         .replace("{{quarantined}}", _table("Not believed", source.quarantined()))
         .replace("{{feeds}}", _table("Data", source.feeds()))
     )

@@ -17,6 +17,7 @@ class Metrics:
         self._of_feeds(self.registry)
         self._of_doubts(self.registry)
         self._of_upkeep(self.registry)
+        self._of_reconciliation(self.registry)
 
     def _of_process(self, r: CollectorRegistry) -> None:
         """The process and its cycles."""
@@ -244,3 +245,23 @@ class Metrics:
             "hedged_grants_end_timestamp_seconds", "when the first grant of the trading key expires, Unix time",
             ["address"], registry=r,
         )  # fmt: skip
+
+    def _of_reconciliation(self, r: CollectorRegistry) -> None:
+        """What venues tell of the account that does not agree."""
+        market = ["venue", "symbol"]
+        self.frozen = Gauge(
+            "hedged_reconcile_frozen", "1 while nothing is opened on a market, as what is told of it does not agree",
+            market, registry=r,
+        )  # fmt: skip
+        self.evidence_mismatch = Gauge(
+            "hedged_position_mismatch_coins", "coins of a position that no execution explains", market, registry=r
+        )  # fmt: skip
+        self.ledger_mismatch = Gauge(
+            "hedged_ledger_mismatch_usd", "funding not paid as rate × price × quantity says", market, registry=r
+        )  # fmt: skip
+        self.orphans_open = Gauge(
+            "hedged_orphan_orders", "orders under our tag that nobody owns, still open", ["venue"], registry=r
+        )  # fmt: skip
+        self.orphans_swept = Gauge(
+            "hedged_orphan_orders_swept", "such orders that are gone, since the start", ["venue"], registry=r
+        )

@@ -23,6 +23,7 @@ from hedged.execution.accounts import Accounts
 from hedged.execution.claim import claim_journal
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
+from hedged.execution.reconcile import agreement
 from hedged.execution.store import JournalStore
 from hedged.sandbox.injective.server import SandboxConfig
 
@@ -86,8 +87,11 @@ class Floor:
 MOVING = SandboxConfig(symbols=("BTC", "ETH"), moving=True, hour_s=2)
 
 
-def test_a_cut_is_opened_funded_over_shortened_hours_and_unwound_and_the_ledger_is_the_chains() -> None:
+def test_a_cut_is_opened_funded_over_shortened_hours_and_unwound_and_the_ledger_is_the_chains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """If this fails, the daemon's books of fills and funding are not what the chain paid and took."""
+    monkeypatch.setattr(agreement, "EDGE_MS", 100)  # an hour has two seconds here
 
     async def script() -> None:
         async with rig(sandbox=MOVING) as on:
@@ -113,6 +117,10 @@ def test_a_cut_is_opened_funded_over_shortened_hours_and_unwound_and_the_ledger_
             assert len(ours) == len(theirs) >= 3
             assert abs(sum(p.payment_usd for p in ours) - sum(p.amount for p in theirs)) < Decimal("1e-9")
             assert sum(p.payment_usd for p in ours) != 0
+            ledger = floor.accounts.checks.ledger
+            assert not ledger.open
+            assert ledger._right[BTC] >= 3, "every payment was judged by its settlement, and agreed"
+            assert not floor.accounts.agreement.evidence.doubts
 
     run(script)
 

@@ -18,6 +18,7 @@ from hedged.domain.errors import Retryable
 from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Execution, OrderState
+from hedged.domain.ports import Explains
 
 INDEXER_LATE_MS = 10 * MINUTE_MS
 """So long a payment of the real position is waited for; then the chain booked none."""
@@ -30,6 +31,7 @@ class PaperBook:
     """Real positions plus simulated ones."""
 
     venue = INJECTIVE
+    explains = Explains.IN_PART
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.forecast import ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Execution, Fill, Purpose, Side
+from hedged.domain.orders import Execution, Fill, OrderState, OrderStatus, Purpose, Side
 from hedged.execution.accounts import AccountState
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
@@ -36,6 +36,16 @@ ACCOUNT = AccountState(
 
 def keeper() -> GateFactsKeeper:
     return GateFactsKeeper.of(parse_config({}), Decimal(1_000), HASHES)
+
+
+def test_an_orphan_that_may_fill_counts_on_both_sides() -> None:
+    """If this fails, the gate opens beside an order that a killed life left at the venue."""
+    left = OrderState("a" * 32, THERE, OrderStatus.OPEN, Decimal(0), Decimal(3))
+    facts = told(keeper(), account=replace(ACCOUNT, orphans=(left,)))
+    assert facts.open_orders == (
+        OpenOrder(OTHER, Decimal(1)), OpenOrder(THERE, Decimal(3)), OpenOrder(THERE, Decimal(-3)),
+    )  # fmt: skip
+    assert facts.worst(THERE) == 3 + abs(facts.held(THERE))
 
 
 def told(

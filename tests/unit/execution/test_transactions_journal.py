@@ -99,6 +99,9 @@ def test_the_same_transaction_is_not_recorded_twice(tmp_path: Path) -> None:
     through(file(tmp_path), script)
 
 
+LATER = "DROP TABLE orphans; DROP TABLE shown; DROP INDEX executions_by_time;"
+
+
 def as_version_1(path: Path) -> None:
     """Turn a new journal into one that an earlier program left."""
     db = sqlite3.connect(path)
@@ -107,7 +110,7 @@ def as_version_1(path: Path) -> None:
         f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in later.items() for name in names
     )
     db.executescript(
-        f"DROP TABLE transaction_orders; DROP TABLE transactions; {columns} UPDATE meta SET version = 1;"
+        f"DROP TABLE transaction_orders; DROP TABLE transactions; {columns} {LATER} UPDATE meta SET version = 1;"
     )
     db.execute("INSERT INTO kill_latch VALUES (1, 2, 'before')")
     db.commit()
@@ -118,7 +121,10 @@ def test_a_journal_of_version_1_is_lifted_with_all_it_holds(tmp_path: Path) -> N
     """If this fails, an update of the program loses the account's history or refuses to start."""
     JournalStore(str(file(tmp_path)), durable=True).close()
     db = sqlite3.connect(file(tmp_path))
-    tables = "SELECT name, sql FROM sqlite_master WHERE name LIKE 'transaction%' ORDER BY name"
+    tables = (
+        "SELECT name, sql FROM sqlite_master WHERE name LIKE 'transaction%' OR name IN"
+        " ('orphans', 'shown', 'executions_by_time') ORDER BY name"
+    )
     made = db.execute(tables).fetchall()
     db.close()
     as_version_1(file(tmp_path))
