@@ -128,8 +128,8 @@ def test_on_recorded_settlements_it_speaks_of_broken_bands_alone(
 ) -> None:
     """If this fails, misses that come in clusters, as they do, close markets whose bands are honest.
 
-    The bands are those of the last 200 changes of the rate, which know no later one, at `width` of their size: cruder than
-    any forecaster's, as they do not widen in a storm. Rates that rest do not leave even a narrow band.
+    The bands are those of the last 200 changes of the rate, which know no later one, at `width` of their size: cruder
+    than any forecaster's, as they do not widen in a storm. Rates that rest do not leave even a narrow band.
     """
     funding = pl.read_parquet(
         shared_data / "funding.parquet", columns=["venue", "symbol", "ts", "funding_rate"]
