@@ -29,6 +29,7 @@ from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import Accounts, Reader
 from hedged.execution.desk import Desk
+from hedged.execution.divergence_stops import DivergenceStops
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
@@ -158,7 +159,7 @@ class App:
             signals=parts.signals,
             memory=StrategyMemory.from_json(await parts.journal(JournalStore.load_state, STATE)),
         )
-        self._guard = Guard(desk, poller)
+        self._guard = Guard(desk, poller, DivergenceStops(config, self.cycle))
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
         self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)

@@ -1,4 +1,5 @@
-"""The guard: the fast loop between two cycles. It values every hedge and unwinds at once what its stop says.
+"""The guard: the fast loop between two cycles. It values every hedge and every divergence trade, and unwinds at once
+what its stop says.
 
 Prices are those that streams and polls have collected anyway; venues are asked for the account only when something is
 about to be done, and at a slow pace while a hedge is held. It trades through the same desk as the cycle, never beside
@@ -20,9 +21,11 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
+from hedged.execution.divergence_stops import DivergenceStops, closed
 from hedged.execution.store import JournalStore
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
+from hedged.strategy.memory import STATE
 from hedged.strategy.rules import Rule
 from hedged.strategy.stopped import unwind
 
@@ -40,6 +43,7 @@ class Guard:
 
     desk: Desk
     poller: Poller
+    trades: DivergenceStops
     distances: Mapping[SeriesKey, float] = field(default_factory=dict)
     told_distances: frozenset[SeriesKey] = frozenset()
     last_ms: int = 0
@@ -59,23 +63,32 @@ class Guard:
             return False
         async with self.desk.busy:
             self.last_ms = now_ms
-            held = self.desk.stops.part(self.desk.accounts)
-            if held:
-                await self._look(now_ms, held)
+            held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
+            if held or trades:
+                await self._look(now_ms, held, trades)
             else:
                 self.distances, self._tries = {}, 0
         return True
 
-    async def _look(self, now_ms: int, held: Mapping[SeriesKey, Decimal]) -> None:
+    async def _look(
+        self, now_ms: int, held: Mapping[SeriesKey, Decimal], trades: Mapping[SeriesKey, Decimal]
+    ) -> None:
         stops, config = self.desk.stops, self.desk.config
-        believed = await self.poller.glance(now_ms, {key.symbol for key in held})
+        believed = await self.poller.glance(now_ms, {key.symbol for key in (*held, *trades)})
         stops.mark(held, believed)
         self._tell_blind(now_ms)
-        triggered = stops.triggered(now_ms, held, self._near(held, believed))
-        going_on = stops.unwinding(held) and now_ms >= self._again_ms
+        lost = self.trades.lost(trades, believed, self._unbooked())
+        triggered = stops.triggered(now_ms, held, self._near(held, believed)) or self.trades.begun(
+            lost, now_ms
+        )
+        going_on = (stops.unwinding(held) or lost) and now_ms >= self._again_ms
         asked_s = (now_ms - self.desk.accounts.asked_ms) / SECOND_MS / config.clock.speed
         if triggered or going_on or asked_s >= config.cycle.guard_accounts_s:
             await self._act(now_ms, believed)
+
+    def _unbooked(self) -> list[AccountState]:
+        """Return the news of the account that the strategies book with the next cycle."""
+        return [state for one in self.desk.between for state in one.seen]
 
     def blind_s(self, symbol: str, now_ms: int) -> float:
         """Return for how long a hedge could not be valued, in seconds; 0 where it can be."""
@@ -114,29 +127,41 @@ class Guard:
         held = stops.part(account)
         stopped, begun = stops.decide(now_ms, held, self._near(held, believed))
         going = {symbol: stopped[symbol] for symbol in stops.unwinding(held)}
-        if not begun and not going:
+        trades = self.trades.part(account)
+        lost = self.trades.lost(trades, believed, [*self._unbooked(), account])
+        if not begun and not going and not lost:
             if account.fills or account.payments or account.taken:
                 desk.between.append(Traded.nothing(account))
                 desk.gate_facts.traded(account.fills, account.payments)
                 await desk.journal(JournalStore.save_state, "episodes", stops.to_json())
             return
-        if begun:
-            await self._record(now_ms, account, {symbol: stopped[symbol] for symbol in begun})
+        begun_trades = {symbol: lost[symbol] for symbol in self.trades.begun(lost, now_ms)}
+        if begun_trades:
+            memory = self.trades.begin(begun_trades, now_ms)
+            await desk.journal(JournalStore.save_state, STATE, memory.to_json())
+        rows = {symbol: (Strategy.DIVERGENCE, why) for symbol, why in begun_trades.items()}
+        for symbol in begun:
+            also = f"; {Strategy.DIVERGENCE}: {begun_trades[symbol]}" if symbol in begun_trades else ""
+            rows[symbol] = (Strategy.FUNDING_HEDGE, stopped[symbol] + also)
+        if rows:
+            await self._record(now_ms, account, rows)
         stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
         marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
-        desired = unwind([], going, held, desk.tradable(account, marks))
+        desired = unwind(closed(lost, trades), going, held, desk.tradable(account, marks))
         facts = desk.gate_facts.reductions(now_ms, account, marks, desk.markets, desk.executor, desk.kill)
         traded = await desk.trade(now_ms, desired, account, facts, desk.hashes)
         desk.between.append(traded)
-        await self._record(now_ms, traded.account, {symbol: stopped[symbol] for symbol in begun})
-        self._pace(now_ms, going, account, traded)
+        await self._record(now_ms, traded.account, rows)
+        self._pace(now_ms, lost | going, account, traded)
 
-    async def _record(self, now_ms: int, account: AccountState, begun: Mapping[str, str]) -> None:
+    async def _record(
+        self, now_ms: int, account: AccountState, begun: Mapping[str, tuple[Strategy, str]]
+    ) -> None:
         """Write the stops' state, and a decision for each that begins: before the first order, and after the last."""
-        rows = {symbol: self._row(symbol, account, why) for symbol, why in begun.items()}
+        rows = {symbol: self._row(symbol, account, *why) for symbol, why in begun.items()}
         await self.desk.journal(JournalStore.record_cycle, now_ms, rows, {}, self.desk.stops.to_json())
 
-    def _row(self, symbol: str, account: AccountState, why: str) -> dict[str, Any]:
+    def _row(self, symbol: str, account: AccountState, strategy: Strategy, why: str) -> dict[str, Any]:
         held = {
             k.venue: float(q) for k, q in sorted(account.attributed.items()) if k.symbol == symbol and q != 0
         }
@@ -150,7 +175,7 @@ class Guard:
             "config_hash": self.desk.hashes.config,
             "action": "stop",
             "reason": why,
-            "strategy": Strategy.FUNDING_HEDGE,
+            "strategy": strategy,
             "rule": str(Rule.STOP),
         }
 

@@ -24,7 +24,8 @@ def check(
 
     With --economics it is reckoned whether hedging pays: the funding of the coming hour, eight hours and week with
     their bands, the last month's, what every change costs and when it has earned that, the best that could have been
-    saved, and what it comes to. It takes as long as the daemon's start, and sends nothing.
+    saved, what the planner would have kept of it, and what it comes to. It takes as long as the daemon's start and a
+    few seconds for every market, and sends nothing.
     """
     from hedged.config import load_config
     from hedged.forecast.registry import make_forecaster
@@ -58,8 +59,12 @@ async def _show_economics(config: "Config") -> None:
     from hedged.commands.economics_text import show_economics
     from hedged.wiring.economics import read_economics
 
-    with console.status("reading the past of the markets, forecasting once"):
-        told = await read_economics(config, config.clock.make())
+    with console.status("reading the past of the markets, forecasting once") as status:
+        told = await read_economics(
+            config,
+            config.clock.make(),
+            lambda share: status.update(f"planning through the last month: {share:.0%}"),
+        )
     show_economics(console, told)
 
 

@@ -38,6 +38,7 @@ def show_economics(console: Console, told: Economics) -> None:
     console.print(f"\n[bold]Behind: the last {told.days:.0f} days, USD[/bold]", highlight=False)
     console.print(_past(told))
     console.print(_basis(told), style="dim", highlight=False)
+    console.print(_kept(told), style="dim", highlight=False)
     console.print(
         "\n[bold]Every change there is: bp of its size, and USD at the largest size allowed[/bold]",
         highlight=False,
@@ -50,7 +51,9 @@ def show_economics(console: Console, told: Economics) -> None:
     )  # fmt: skip
     for symbol, reason in sorted(told.reasons.items()):
         console.print(f"  [bold]{symbol}[/bold] now: {reason}", highlight=False)
-    console.print(f"\n[bold]{verdict(told.months, told.attainable_usd)}[/bold]", highlight=False)
+    console.print(
+        f"\n[bold]{verdict(told.months, told.attainable_usd, told.kept_usd)}[/bold]", highlight=False
+    )
 
 
 def _name(span: SpanOutlook) -> str:
@@ -93,13 +96,17 @@ def _amount(amount: Amount | None) -> str:
 
 
 def _past(told: Economics) -> Table:
-    heads = ("symbol", "funding", "saved at best,\nafter costs", "share", "known")
+    heads = ("symbol", "funding", "saved at best,\nafter costs", "share", "the planner\nkept", "known")
     charged = told.charged is not None
     table = _table(*heads[:1], *(("charged by\nthe chain",) if charged else ()), *heads[1:])
     for symbol, past in told.past.items():
         paid = max(0.0, -past.funding_usd)
         share = f"{past.saved_usd / paid:.0%}" if paid >= 1 else ""
-        cells = [f"{past.funding_usd:+,.2f}", f"{past.saved_usd:,.2f}", share, f"{past.hours / 24:.0f} d"]
+        kept = None if isinstance(told.kept, str) else told.kept.get(symbol)
+        cells = [
+            f"{past.funding_usd:+,.2f}", f"{past.saved_usd:,.2f}", share,
+            f"{kept.net_usd:+,.2f}" if kept else "unknown", f"{past.hours / 24:.0f} d",
+        ]  # fmt: skip
         if told.charged is not None:
             cells.insert(0, f"{told.charged[symbol]:+,.2f}" if symbol in told.charged else "none")
         table.add_row(symbol, *cells)
@@ -117,6 +124,23 @@ def _basis(told: Economics) -> str:
     if told.source == "injective":
         return text + ". What the chain charged cannot be told: its indexer does not answer."
     return text + ". What was really charged is told where book.source is injective."
+
+
+def _kept(told: Economics) -> str:
+    """Say what the planner would have kept, and what that figure rests on."""
+    if isinstance(told.kept, str):
+        return f"  What the planner would have kept is not known: {told.kept}."
+    hours = max((one.hours for one in told.kept.values()), default=0)
+    names = ("saved_usd", "cost_usd", "closing_usd")
+    saved, cost, closing = (sum(getattr(one, name) for one in told.kept.values()) for name in names)
+    held = ", ".join(f"{s} {one.most_usd:,.0f}" for s, one in told.kept.items() if one.most_usd >= 1)
+    text = (
+        f"  The planner kept: this configuration's forecaster and plan over {hours / 24:.0f} days, each decision on "
+        f"what was known then, at today's prices: {saved:,.2f} USD saved, {cost:,.2f} of costs, of which "
+        f"{closing:,.2f} to close what was held at the end; largest leg held, USD: "
+        f"{held or 'none'}. Without the gate, and as if every order filled."
+    )
+    return text + (" Its model was trained on some of these days: flattered." if told.trained_on else "")
 
 
 def _changes(told: Economics) -> Table:

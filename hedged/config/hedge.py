@@ -144,6 +144,12 @@ class RiskConfig(Section):
     open_on_stand_in: bool = Field(
         True, description="may anything be opened on the word of the stand-in forecaster?"
     )
+    max_miss_share: float = Field(
+        0.4,
+        ge=0.2,
+        le=1,
+        description="a market whose settlements surely leave the forecast's 80 % band more often opens nothing; 1: off",
+    )
     max_venue_failures: int = Field(
         2, ge=0, description="more failures of a venue within an hour: nothing is opened there"
     )

@@ -23,12 +23,13 @@ from hedged.execution.reconcile.orphans import worst_of
 from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments
 from hedged.risk.facts import GateFacts
+from hedged.risk.forecast_record import ForecastRecord, Misses
 from hedged.risk.kill import KillLevel
 from hedged.risk.limits import Limits, limits_of
 from hedged.risk.pnl import HedgePnl, charge, pay, resumed, value
 from hedged.risk.rules.permission import loss_limit, standing
 
-STATE = "hedge_pnl"
+STATE, RECORD = "hedge_pnl", "forecast_record"
 MOST_FAILURES = 1_000
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,9 @@ class GateFactsKeeper:
     beside_usd: Decimal = Decimal(0)  # what strategies that protect nothing may hold, all legs together
     pnl: HedgePnl = field(default_factory=HedgePnl)
     loss_limit: str = ""
+    record: ForecastRecord = field(default_factory=ForecastRecord)
+    _missing: set[SeriesKey] = field(default_factory=set)
+    _unsaved: bool = False
     _failures: dict[str, deque[int]] = field(default_factory=dict)
     _unpaid: list[FundingPayment] = field(default_factory=list)  # payments that came while N was unknown
 
@@ -59,10 +63,14 @@ class GateFactsKeeper:
         kept: dict[str, Any] = await journal(JournalStore.load_state, STATE)
         fills, payments = await journal(JournalStore.fills), await journal(JournalStore.funding)
         self.pnl = resumed(HedgePnl(**kept), fills, payments, await journal(JournalStore.book))
+        self.record = ForecastRecord.from_json(await journal(JournalStore.load_state, RECORD))
 
     async def save(self, journal: Journal) -> None:
-        """Keep the PnL across restarts."""
+        """Keep the PnL, and how forecasts have done, across restarts."""
         await journal(JournalStore.save_state, STATE, self.pnl.to_json())
+        if self._unsaved:
+            await journal(JournalStore.save_state, RECORD, self.record.to_json())
+            self._unsaved = False
 
     def facts(
         self,
@@ -79,6 +87,9 @@ class GateFactsKeeper:
     ) -> GateFacts:
         """Value what is held, count the venues' failures, and put together all that the gate judges by."""
         self._count_failures(now_ms, {*account.unknown, *poller.lost})
+        self._unsaved |= self.record.look(now_ms, poller.latest.values(), forecasts)
+        misses = self.record.misses(now_ms)
+        self._tell_misses(misses)
         facts = replace(
             self.reductions(now_ms, account, marks, markets, executor, kill),
             sigma=moved.sigma,
@@ -89,6 +100,7 @@ class GateFactsKeeper:
             failures={venue: len(times) for venue, times in self._failures.items()},
             clock_offsets_ms=account.clock_offsets_ms,
             settles_ms=_settlements(poller),
+            misses=misses,
         )
         self._tell_loss_limit(facts)
         return facts
@@ -154,6 +166,15 @@ class GateFactsKeeper:
         for times in self._failures.values():
             while times and times[0] <= now_ms - HOUR_MS:
                 times.popleft()
+
+    def _tell_misses(self, misses: Mapping[SeriesKey, Misses]) -> None:
+        """Log once when a market's forecasts can no longer be relied on, and once when they can again."""
+        bad = {key for key, seen in misses.items() if seen.surely_above(self.limits.max_miss_share)}
+        for key in sorted(bad - self._missing):
+            log.error("forecast_misses", market=str(key), missed=misses[key].missed, of=misses[key].of)
+        for key in sorted(self._missing - bad):
+            log.warning("forecast_hits_again", market=str(key))
+        self._missing = bad
 
     def _tell_loss_limit(self, facts: GateFacts) -> None:
         """Log once when the hedges have lost too much, and once when that is over."""

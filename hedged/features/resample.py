@@ -51,10 +51,16 @@ class HourlyGrid:
 
     def last(self, hours: int) -> "HourlyGrid":
         """Return the end of the grid: its last `hours` columns, or all where it has fewer. Nothing is copied."""
-        end = slice(max(len(self.times_ms) - hours, 0), None)
+        return self._columns(slice(max(len(self.times_ms) - hours, 0), None))
+
+    def first(self, hours: int) -> "HourlyGrid":
+        """Return the beginning of the grid: what was known at the end of that hour. Nothing is copied."""
+        return self._columns(slice(hours))
+
+    def _columns(self, which: slice) -> "HourlyGrid":
         return HourlyGrid(
-            self.keys, self.times_ms[end], self.paid[:, end], self.level[:, end], self.mark[:, end],
-            self.interval_h[:, end], self.since_h[:, end], self.bars[:, end], self.bar_h,
+            self.keys, self.times_ms[which], self.paid[:, which], self.level[:, which], self.mark[:, which],
+            self.interval_h[:, which], self.since_h[:, which], self.bars[:, which], self.bar_h,
         )  # fmt: skip
 
     def rows(self, which: Sequence[int]) -> "HourlyGrid":

@@ -8,6 +8,7 @@ from hedged.domain.book import Position
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes, Intent, Strategy
 from hedged.risk.exposure import reducing_part
+from hedged.risk.forecast_record import Misses
 from hedged.risk.kill import KillLevel
 from hedged.risk.limits import Limits
 
@@ -41,7 +42,7 @@ class GateFacts:
     against Injective's; `forecast_by`: who forecast a market, missing: nobody; `closed`: markets on which nothing may
     be opened, and why; `failures`: of a venue within the last hour; `clock_offsets_ms`: this machine's clock − the
     venue's, where it is measured; `settles_ms`: next settlement of a market; `book_usd`: the own book, gross, and what
-    may stand beside it.
+    may stand beside it; `misses`: how a market's forecasts have lately done, where anything is known of that.
 
     The last three are kept by `review`: `taken_usd` of a book's depth and `committed_usd` of a venue's free collateral
     by the orders approved so far; `pending`: the legs of pairs that are still to be judged.
@@ -73,6 +74,7 @@ class GateFacts:
     clock_offsets_ms: Mapping[str, int] = field(default_factory=dict)
     settles_ms: Mapping[SeriesKey, int] = field(default_factory=dict)
     losses: Losses = Losses()
+    misses: Mapping[SeriesKey, Misses] = field(default_factory=dict)
     taken_usd: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
     committed_usd: Mapping[str, Decimal] = field(default_factory=dict)
     pending: tuple[Intent, ...] = ()

@@ -39,6 +39,7 @@ class Limits:
     max_clock_skew_ms: int
     max_forecast_age_ms: int
     open_on_stand_in: bool
+    max_miss_share: float
     settlement_guard_ms: int
     max_daily_loss: Decimal
     max_drawdown: Decimal
@@ -78,6 +79,7 @@ def limits_of(config: Config) -> Limits:
         max_forecast_age_ms=risk.max_forecast_age_s * SECOND_MS,
         open_on_stand_in=risk.open_on_stand_in
         or hedge.forecaster == STAND_IN,  # then it is what was asked for
+        max_miss_share=risk.max_miss_share,
         settlement_guard_ms=round(
             risk.settlement_guard_s * SECOND_MS
         ),  # of a fast clock too: an hour there is short

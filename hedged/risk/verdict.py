@@ -80,6 +80,12 @@ class Reason(StrEnum):
         Binds.OPENINGS,
         "The funding of this market, or of the coin on Injective, was forecast by nobody or by the stand-in alone.",
     )
+    FORECAST_MISSES = (
+        "forecast_misses",
+        Binds.OPENINGS,
+        "Of this market, or of the coin on Injective, too many of the last settlements fell outside the 80 % band that "
+        "had been forecast for them.",
+    )
     NEAR_SETTLEMENT = (
         "near_settlement",
         Binds.OPENINGS,

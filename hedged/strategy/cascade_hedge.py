@@ -91,15 +91,17 @@ def decide(
 def insured_usd(desired: Iterable[DesiredPosition], snapshot: Snapshot) -> dict[str, float]:
     """Return by symbol the loss that its cascade hedges are held against, USD: what they may cost, their stop says.
 
-    A move to where the open interest lies (MOVE), at the probability that called for them, at least a half.
+    A move to where the open interest lies (MOVE), at the probability that called for them, at least a half. What is no
+    number allows nothing: a stop that compares with it would never come.
     """
     told: dict[str, float] = {}
     for want in desired:
         symbol, mark = want.key.symbol, snapshot.marks.get(want.key, Decimal(0))
         view, own = snapshot.forecasts.cascades.get(symbol), snapshot.own.get(symbol, Decimal(0))
         p = view.against(1 if own > 0 else -1) if view is not None else float("nan")
-        likely = p if p >= 0.5 else 0.5  # an override asks for it whatever the model says
-        told[symbol] = told.get(symbol, 0.0) + float(abs(want.quantity) * mark) * MOVE * likely
+        likely = min(p, 1.0) if p >= 0.5 else 0.5  # an override asks for it whatever the model says
+        usd = float(abs(want.quantity) * mark)
+        told[symbol] = told.get(symbol, 0.0) + (usd * MOVE * likely if isfinite(usd) else 0.0)
     return told
 
 

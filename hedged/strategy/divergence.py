@@ -110,10 +110,8 @@ def _exit(
     config: DivergenceConfig,
 ) -> tuple[str, bool]:
     """Return why to close, empty to hold, and whether nothing is opened for a while. None: unknown."""
-    stop_usd = episode.stop_usd(float(config.stop_cushion))
-    if -episode.price_pnl_usd > stop_usd:
-        lost = f"{-episode.price_pnl_usd:,.2f} USD, more than the {stop_usd:,.2f}"
-        return f"stop: price took {lost} that were allowed for", True
+    if why := episode.stopped(float(config.stop_cushion)):
+        return why, True
     if now_ms - episode.opened_ms >= config.max_hold_h * HOUR_MS:
         return f"held for {config.max_hold_h} h", True  # to open it again at once would pay for nothing
     if seen is None:

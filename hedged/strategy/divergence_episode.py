@@ -41,6 +41,14 @@ class DivergenceEpisode:
         break_even = max(0.0, funding - max(self.all_costs_usd, self.costs_usd))
         return max((1.0 + cushion) * break_even, self.floor_usd)
 
+    def stopped(self, cushion: float) -> str:
+        """Say why it must be closed at its stop; empty where it need not be. The cycle and the fast loop both ask."""
+        stop_usd = self.stop_usd(cushion)
+        if -self.price_pnl_usd <= stop_usd:
+            return ""
+        lost = f"{-self.price_pnl_usd:,.2f} USD, more than the {stop_usd:,.2f}"
+        return f"stop: price took {lost} that were allowed for"
+
     def advance(
         self, symbol: str, held: Mapping[SeriesKey, Decimal], marks: Mapping[SeriesKey, Decimal]
     ) -> Self:

@@ -99,11 +99,13 @@ def _over(
     )
 
 
-def verdict(months: Mapping[str, float | None], attainable_usd: float | None) -> str:
+def verdict(
+    months: Mapping[str, float | None], attainable_usd: float | None, kept_usd: float | None = None
+) -> str:
     """Say in a sentence or two whether hedging this book is worth it.
 
     `months`: funding of a month in USD, > 0 received, by what it rests on (None: not known); `attainable_usd`: what
-    perfect foresight would have saved in one, after costs.
+    perfect foresight would have saved in one, after costs, `kept_usd` what the planner would have kept of it.
     """
     paid = {what: max(0.0, -usd) for what, usd in months.items() if usd is not None}
     if not paid:
@@ -128,4 +130,8 @@ def verdict(months: Mapping[str, float | None], attainable_usd: float | None) ->
     best = f"perfect foresight would have saved {attainable_usd:,.0f} USD a month after costs"
     if stake >= least and attainable_usd < WORTH_USD:
         return f"Hedging does not pay here. {at_stake}; but even {best}."
-    return f"{text}; {best}, of which a forecast keeps a part."
+    if kept_usd is None:
+        return f"{text}; {best}, of which a forecast keeps a part."
+    if kept_usd < 0:
+        return f"{text}; {best}, but the planner would have lost {-kept_usd:,.0f} by hedging."
+    return f"{text}; {best}, and the planner would have kept {kept_usd:,.0f} of it."

@@ -1,9 +1,4 @@
-"""Layer 3: settlements that came out far from what was forecast, each told once.
-
-What is compared is the forecast that was in force before the settlement, of that settlement. The funding hedge's own
-forecast is the mean of a day; its forecaster tells the coming settlement beside it (`ForecastSet.coming`), and where it
-does not, nothing is compared.
-"""
+"""Layer 3: settlements that came out far from what was forecast, each told once (`forecast/awaited.py`)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.config import AlertsConfig
-from hedged.domain.bars import Field, Observation
-from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.bars import Observation
 from hedged.domain.forecast import LEVELS
 from hedged.domain.market import SeriesKey
+from hedged.forecast.awaited import Awaited
 
 LOW, MEDIAN, HIGH = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.1, 0.5, 0.9))
 
@@ -33,12 +28,11 @@ class Deviation:
 
 
 class Deviations:
-    """Remembers, of every market, the forecast of the settlement that is due, and which came last."""
+    """Compares every settlement with its forecast."""
 
     def __init__(self, config: AlertsConfig) -> None:
         self._config = config
-        self._told: dict[SeriesKey, tuple[int, NDArray[np.float64]]] = {}
-        self._last_ms: dict[SeriesKey, int] = {}
+        self._awaited = Awaited()
 
     def look(
         self,
@@ -46,28 +40,9 @@ class Deviations:
         latest: Iterable[Observation],
         coming: Mapping[SeriesKey, NDArray[np.float64]],
     ) -> list[Deviation]:
-        """Compare what has settled since the last call with its forecast; then take over the new forecasts.
-
-        `coming`: quantiles of the coming settlement's rate per hour, made by `now_ms`.
-        """
-        found = []
-        for seen in latest:
-            rate, hours = (float(seen.values[f]) for f in (Field.FUNDING_SETTLED, Field.SETTLED_INTERVAL_H))
-            ago_s = float(seen.values[Field.SETTLED_AGO_S])
-            if np.isnan([rate, hours, ago_s]).any():
-                continue
-            ts_ms = round((seen.ts_ms - ago_s * 1_000) / MINUTE_MS) * MINUTE_MS
-            before = self._last_ms.get(seen.key)
-            if before is not None and ts_ms > before and seen.key in self._told:
-                made_ms, law = self._told[seen.key]
-                # one that is older than its interval was made of an earlier settlement
-                if ts_ms - hours * HOUR_MS <= made_ms < ts_ms:
-                    found.append(self._compare(seen.key, ts_ms, rate, law))
-            self._last_ms[seen.key] = max(ts_ms, before or 0)
-            overdue = now_ms >= ts_ms + hours * HOUR_MS  # a forecast made now would be of the one after it
-            if seen.key in coming and not overdue:
-                self._told[seen.key] = (now_ms, coming[seen.key])
-        return found
+        """Compare what has settled since the last call; see `Awaited.look`."""
+        settled = self._awaited.look(now_ms, latest, coming)
+        return [self._compare(one.key, one.ts_ms, one.rate, one.law) for one in settled]
 
     def _compare(self, key: SeriesKey, ts_ms: int, rate: float, law: NDArray[np.float64]) -> Deviation:
         distance = abs(rate - float(law[MEDIAN]))

@@ -5,7 +5,6 @@ journal is thrown away. The month that is past is read from the same window.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from hedged.strategy.foresight import Past, best_past
 from hedged.strategy.funding_hedge import planner_settings
 from hedged.strategy.outlook import MONTH_H, SpanOutlook, outlook
 from hedged.strategy.state import LegCosts
+from hedged.wiring.last_month import Kept, read_kept, trained_until_ms
 from hedged.wiring.paper_account import open_paper_account
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Economics:
     """USD, > 0 received. `own_usd`: signed notional by symbol; `spans`: the funding ahead, nothing hedged; `past`: by
-    symbol the last month at today's notional; `charged`: what the chain really charged in it, None where it was not
-    asked; `legs`: by symbol every change there is, as in a decision's details; `reasons`: what the daemon would do now.
+    symbol the last month at today's notional; `kept`: by symbol what the planner would have kept of it, or in words why
+    that cannot be told; `trained_on`: whether its model was trained on some of these hours; `charged`: what the chain
+    really charged in it, None where it was not asked; `legs`: by symbol every change there is, as in a decision's
+    details; `reasons`: what the daemon would do now.
     """
 
     now_ms: int
@@ -46,6 +48,8 @@ class Economics:
     own_usd: Mapping[str, float]
     spans: tuple[SpanOutlook, ...]
     past: Mapping[str, Past]
+    kept: Mapping[str, Kept] | str
+    trained_on: bool
     charged: Mapping[str, float] | None
     legs: Mapping[str, list[dict[str, Any]]]
     reasons: Mapping[str, str]
@@ -76,8 +80,13 @@ class Economics:
         """What perfect foresight would have saved in a month like the last after costs."""
         return _monthly(self.past, "saved_usd")
 
+    @property
+    def kept_usd(self) -> float | None:
+        """What the planner would have kept in a month like the last after costs; None where it cannot be told."""
+        return None if isinstance(self.kept, str) else _monthly(self.kept, "net_usd")
 
-def _monthly(past: Mapping[str, Past], name: str) -> float | None:
+
+def _monthly(past: Mapping[str, Past] | Mapping[str, Kept], name: str) -> float | None:
     """Sum over markets, each carried on from the hours that are known of it to a month; None where none is known."""
     known = [getattr(one, name) * MONTH_H / one.hours for one in past.values() if one.hours]
     return sum(known) if known else None
@@ -86,7 +95,10 @@ def _monthly(past: Mapping[str, Past], name: str) -> float | None:
 async def read_economics(
     config: Config, clock: Clock, on_share: Callable[[float], None] = lambda _: None
 ) -> Economics:
-    """Read the book and the window, forecast once. Raises ConfigError or Retryable as a start of the daemon does."""
+    """Read the book and the window, forecast once, walk through the last month: `on_share` is told how far.
+
+    Raises ConfigError or Retryable as a start of the daemon does.
+    """
     async with AsyncExitStack() as cleanup:
         journal = Journal.open(None, durable=False)
         cleanup.callback(journal.close)
@@ -114,23 +126,26 @@ async def read_economics(
         async with asyncio.TaskGroup() as group:
             feeds = [group.create_task(real.run(), name="feeds")] if real else []
             await app.prepare()
-            on_share(1.0)
             report = await app.cycle.run(clock.now_ms())
             charged = await _charged(real, report.now_ms)
             for task in feeds:
                 task.cancel()
         grid = hourly(app.cycle.buffer.window())
+        kept = await asyncio.get_running_loop().run_in_executor(
+            None, read_kept, config, account.equity_usd, grid, app.cycle.desk.markets, report, on_share
+        )
         marks = {key.symbol: mark for key, mark in report.marks.items() if key.venue == INJECTIVE}
         own_usd = {s: float(q * marks[s]) for s, q in report.account.own.items() if q and s in marks}
-        details = {s: json.loads(body["detail"]) for s, body in report.decisions.items()}
         return Economics(
             now_ms=report.now_ms,
             source=config.book.source,
             own_usd=own_usd,
             spans=outlook(report.forecasts, own_usd, {}),
+            kept=kept,
+            trained_on=len(grid.times_ms) > 0 and trained_until_ms(config) > grid.last(MONTH_H).times_ms[0],
             past=_past(config, account.equity_usd, grid, app.cycle.desk.markets, own_usd),
             charged=charged,
-            legs={s: detail.get("legs", []) for s, detail in details.items()},
+            legs={s: body["detail"].body().get("legs", []) for s, body in report.decisions.items()},
             reasons={s: str(body["reason"]) for s, body in report.decisions.items()},
             cap=float(config.hedge.cap),
             delta_band=float(config.hedge.delta_band),

@@ -8,19 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from worlds import START_MS, config, dear, run, tables, world_of
+from worlds import START_MS, config, dear, diverging_world, run, tables, world_of
 
 from hedged.adapters.paper import PaperVenue
 from hedged.app import App, Parts
 from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
+from hedged.backtest.world import World
 from hedged.config import Config
 from hedged.cycle import Cycle
 from hedged.daemon import _watch
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import MINUTE_MS, SECOND_MS, LoopClock
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Fill, OrderState
+from hedged.domain.orders import Fill, OrderState, Purpose
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.forecast.registry import make_forecaster
@@ -33,6 +34,8 @@ FAR = "bybit"
 
 class Shocked:
     """A venue whose prices stream, and lose 8 % at once where it is the one that is hit."""
+
+    times = 0.92
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -48,15 +51,15 @@ class Shocked:
         values, known_ms = seen.values.copy(), seen.known_at_ms.copy()
         known_ms[Field.MARK] = now_ms
         if seen.key.venue == FAR and now_ms >= SHOCK_MS:
-            values[Field.MARK] *= 0.92
+            values[Field.MARK] *= self.times
         return replace(seen, ts_ms=now_ms, values=values, known_at_ms=known_ms)
 
 
 def daemon(
-    settings: Config, minutes: float, *, guarding: bool = True
+    settings: Config, minutes: float, *, guarding: bool = True, world: World | None = None
 ) -> tuple[list[Fill], list[dict[str, Any]], App]:
     """Run cycles and the fast loop for some minutes; return the journal's fills and decisions."""
-    world = world_of(dear(tables(1)))
+    world = world or world_of(dear(tables(1)))
     book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = {name: Shocked(source) for name, source in world.venues(VENUES).items()}
     made: list[App] = []
@@ -66,7 +69,8 @@ def daemon(
         equity = Decimal(100_000)
         trading = paper_venues(settings, sources, clock, book, equity, START_MS)
         forecaster = make_forecaster("ewma", None)
-        app = App(Parts(settings, clock, sources, trading, journal, forecaster, tuple(book), equity))
+        symbols = (*book, *settings.strategies.beside_the_book)
+        app = App(Parts(settings, clock, sources, trading, journal, forecaster, symbols, equity))
         made.append(app)
         await app.prepare()
         async with asyncio.TaskGroup() as group:
@@ -116,6 +120,28 @@ def test_a_blow_out_between_two_cycles_is_unwound_within_one_look(monkeypatch: p
     assert float(said[1].replace(",", "")) == pytest.approx(lost, abs=0.006)
     assert app.metrics.registry.get_sample_value("hedged_stop_unwinding", {"symbol": "INJ"}) == 0
     assert not app.cycle.desk.stops.unvalued
+
+
+def test_a_divergence_trade_is_stopped_between_two_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a basis that blows out under a divergence trade takes fifteen minutes of losses (E7)."""
+    monkeypatch.setattr(Shocked, "times", 1.08)  # the short leg's exchange
+    settings = config(strategies={"divergence": {"enabled": True, "symbols": ["IMX"]}})
+    fills, decisions, app = daemon(settings, 32, world=diverging_world(1))
+    mine = [f for f in fills if f.key.symbol == "IMX"]
+    opened = [f for f in mine if f.purpose is Purpose.DIVERGENCE_OPEN]
+    closed = [f for f in mine if f.purpose is Purpose.DIVERGENCE_CLOSE]
+    assert {(f.key.venue, f.signed_quantity > 0) for f in opened} == {("binance", True), (FAR, False)}
+    assert {f.key for f in closed} == {f.key for f in opened}
+    assert all(SHOCK_MS < f.execution.ts_ms <= SHOCK_MS + 6 * SECOND_MS for f in closed)
+    assert len(mine) == 4, "and it is not opened again at the next two cycles"
+    (stop,) = [d for d in decisions if d["symbol"] == "IMX" and d["action"] == "stop"]
+    said = re.match(r"stop: price took ([\d,.]+) USD, more than the ([\d,.]+) that", stop["reason"])
+    assert said is not None
+    took, allowed = (float(text.replace(",", "")) for text in said.groups())
+    (short,) = [f for f in opened if f.key.venue == FAR]
+    assert took == pytest.approx(0.08 * float(-short.signed_quantity * short.reference_price), rel=0.1)
+    assert took > allowed
+    assert app.cycle.memory.divergence["IMX"].waits_until_ms > SHOCK_MS
 
 
 def test_the_same_seconds_are_lived_alike_twice() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from commands import hedged
-from worlds import START_MS, config, run, tables, world_of
+from worlds import START_MS, config, dear, run, tables, world_of
 
 from hedged.backtest.outputs import frames
 from hedged.backtest.recorded import BacktestOptions, run_backtest
@@ -164,6 +164,7 @@ def test_the_economics_of_a_book(simulated: Callable[..., economics.Economics]) 
         assert past.hours > 10 * 24, symbol
         assert 0 <= past.saved_usd < 0.4 * 2 * 24 * 30 * abs(told.own_usd[symbol]) * 1e-3
     assert told.charged is None
+    assert told.kept == "it takes 21 days of market data, and there are 12"
 
 
 def test_the_economics_are_shown_to_a_person(
@@ -181,11 +182,36 @@ def test_the_economics_are_shown_to_a_person(
         "8 hours",
         "7 days",
         "saved at best",
+        "is not known: it takes",
         "INJ: moved to bybit",
         "At stake a month",
     ):
         assert part in said, part
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_economics_say_what_the_planner_kept_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a trader sees what was attainable on the own book, and not what this planner makes of it."""
+    days = 14
+    sources = world_of(dear(tables(days))).venues(VENUES)
+    monkeypatch.setattr(economics, "_sources", lambda *_: (None, sources))
+    shares: list[float] = []
+    told = run_virtually(
+        lambda: economics.read_economics(
+            config(cycle={"history_days": 24}), LoopClock(START_MS + days * DAY_MS), shares.append
+        )
+    )
+    assert not isinstance(told.kept, str)
+    assert set(told.kept) == {"BTC", "INJ"}
+    for symbol, kept in told.kept.items():
+        assert kept.hours == 24 * 24 - 14 * 24 - 1, symbol
+        assert kept.most_usd > 0, symbol
+        assert 0 < kept.closing_usd < kept.cost_usd
+        # nobody beats perfect foresight over more hours at the same costs
+        assert kept.net_usd <= told.past[symbol].saved_usd, symbol
+    assert told.kept_usd is not None
+    assert shares == sorted(shares)
+    assert not told.trained_on, "the EWMA was trained on nothing"
 
 
 def test_days_that_are_not_known_are_not_days_without_funding(

@@ -5,9 +5,8 @@ from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 
-import polars as pl
 import pytest
-from worlds import START_MS, config, run, tables, world_of
+from worlds import NORMAL_MS, START_MS, config, diverging_world, run
 
 from hedged.app import App, Parts
 from hedged.backtest.recorded import window_settlements
@@ -30,35 +29,10 @@ from hedged.sandbox.markets import VENUES
 DAYS = 4
 DANGER = (START_MS + 10 * HOUR_MS, START_MS + 20 * HOUR_MS)
 BOOK = {"positions": {"INJ": {"usd": 80_000}, "ETH": {"usd": -60_000}}}
-NORMAL_MS = START_MS + 30 * HOUR_MS
 STRATEGIES = {
     "cascade_hedge": {"enabled": True, "symbols": ["ETH"], "min_hold_h": 4},
     "divergence": {"enabled": True, "symbols": ["IMX"], "exit_below": "0.0004"},
 }
-
-
-def diverging_world(days: int = DAYS) -> World:
-    """BTC's prices once more as IMX, on the exchanges alone; funding there disagrees until NORMAL_MS.
-
-    Its premium and running estimate are not told: they would contradict the funding.
-    """
-    frames = tables(days)
-    for name, frame in frames.items():
-        if name not in ("estimates", "premium") and {"venue", "symbol"} <= set(frame.columns):
-            copy = frame.filter((pl.col("symbol") == "BTC") & (pl.col("venue") != INJECTIVE))
-            copy = copy.with_columns(pl.lit("IMX").alias("symbol"))
-            if name == "funding":
-                apart = pl.col("ts").dt.epoch("ms") <= NORMAL_MS
-                rate = pl.when(pl.col("venue") == "binance").then(-0.0020).otherwise(0.0005)
-                rate = pl.when(apart).then(rate).otherwise(0.0001) / 8 * pl.col("interval_hours")
-                copy = copy.with_columns(rate.cast(frame.schema["funding_rate"]).alias("funding_rate"))
-            frames[name] = pl.concat([frame, copy.select(frame.columns)])
-    world = world_of(frames)
-    imx = {
-        (key := SeriesKey(venue, "IMX")): replace(world.markets[SeriesKey(venue, "BTC")], key=key)
-        for venue in ("binance", "bybit")
-    }
-    return World(world.series, dict(world.markets) | imx, None)
 
 
 class Alarmed:
@@ -78,7 +52,7 @@ class Alarmed:
 def all_three() -> tuple[RunResult, list[CycleReport], World]:
     """Four days of all strategies, on hourly cycles."""
     reports: list[CycleReport] = []
-    world = diverging_world()
+    world = diverging_world(DAYS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "_with_cascades", lambda made, *_: Alarmed(made))
         settings = config(book=BOOK, strategies=STRATEGIES, cycle={"interval_s": 3_600, "history_days": 12})

@@ -18,6 +18,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose
 from hedged.execution.accounts import Accounts
 from hedged.execution.desk import Desk
+from hedged.execution.divergence_stops import DivergenceStops
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
@@ -25,6 +26,7 @@ from hedged.execution.stops import Stops
 from hedged.execution.store import JournalStore
 from hedged.guard import Guard
 from hedged.risk.gate import KillLevel
+from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.snapshot import DesiredPosition
 
 START_MS = NOW_MS + 7  # no instant at which a cycle is due
@@ -32,6 +34,7 @@ PROTECTED_USD = 5.0
 Hedge = dict[SeriesKey, tuple[int, Purpose]]
 RELOCATION: Hedge = {HERE: (-4, Purpose.RELOCATE), THERE: (4, Purpose.RELOCATE)}
 MIXED: Hedge = {HERE: (-2, Purpose.RELOCATE), THERE: (2, Purpose.RELOCATE), OTHER: (-2, Purpose.HEDGE_OPEN)}
+DIVERGENCE: Hedge = {THERE: (4, Purpose.DIVERGENCE_OPEN), OTHER: (-4, Purpose.DIVERGENCE_OPEN)}
 OPPOSITE: Hedge = {THERE: (-4, Purpose.HEDGE_OPEN)}
 
 
@@ -65,6 +68,7 @@ class Life:
     desk: Desk
     guard: Guard
     clock: LoopClock
+    strategies: "Remembered"
     step_s: float = 5.0
 
     async def open(self, hedge: Hedge) -> None:
@@ -105,6 +109,13 @@ class Life:
     def sent(self) -> list[Any]:
         orders = [one for venue in self.venues.values() for one in venue.placed]
         return sorted(orders, key=lambda one: one.number)
+
+
+@dataclass
+class Remembered:
+    """What the strategies remember: the cycle's part."""
+
+    memory: StrategyMemory
 
 
 @dataclass
@@ -154,7 +165,10 @@ class Rig:
                     config, clock, accounts, executor, journal, {k: market(k) for k in (HERE, THERE, OTHER)}, HASHES,
                     GateFactsKeeper.of(config, Decimal(1_000_000), HASHES), Stops(config, states, own), KillLevel.NONE,
                 )  # fmt: skip
-                await script(Life(self.venues, self.prices, desk, Guard(desk, self.prices), clock))  # type: ignore[arg-type]
+                memory = await journal(JournalStore.load_state, STATE)
+                strategies = Remembered(StrategyMemory.from_json(memory))
+                guard = Guard(desk, self.prices, DivergenceStops(config, strategies))  # type: ignore[arg-type]
+                await script(Life(self.venues, self.prices, desk, guard, clock, strategies))
             finally:
                 self._now_ms = clock.now_ms() + SECOND_MS
                 journal.close()

@@ -1,5 +1,6 @@
 """Small worlds for simulation tests: simulated tables, as a data directory or in memory."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,13 +10,15 @@ from hedged.adapters.replay.series import series_of
 from hedged.backtest.runner import RunResult, Window, own_quantities, run_window
 from hedged.backtest.world import World
 from hedged.config import Config, parse_config
-from hedged.domain.clock import DAY_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.sandbox.market_simulator import simulate
 from hedged.sandbox.markets import VENUES, simulated_markets
 
 START_MS = 1_767_225_600_000  # 2026-01-01
 HISTORY_DAYS = 12
+NORMAL_MS = START_MS + 30 * HOUR_MS
+"""Till then the exchanges of `diverging_world` disagree."""
 SEED = 725  # a world in which hedges of every kind are opened within days
 
 
@@ -49,6 +52,30 @@ def dear(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 def world_of(frames: dict[str, pl.DataFrame]) -> World:
     return World(series_of(frames), simulated_markets(), None)
+
+
+def diverging_world(days: int) -> World:
+    """BTC's prices once more as IMX, on the exchanges alone; funding there disagrees until NORMAL_MS.
+
+    Its premium and running estimate are not told: they would contradict the funding.
+    """
+    frames = tables(days)
+    for name, frame in frames.items():
+        if name not in ("estimates", "premium") and {"venue", "symbol"} <= set(frame.columns):
+            copy = frame.filter((pl.col("symbol") == "BTC") & (pl.col("venue") != INJECTIVE))
+            copy = copy.with_columns(pl.lit("IMX").alias("symbol"))
+            if name == "funding":
+                apart = pl.col("ts").dt.epoch("ms") <= NORMAL_MS
+                rate = pl.when(pl.col("venue") == "binance").then(-0.0020).otherwise(0.0005)
+                rate = pl.when(apart).then(rate).otherwise(0.0001) / 8 * pl.col("interval_hours")
+                copy = copy.with_columns(rate.cast(frame.schema["funding_rate"]).alias("funding_rate"))
+            frames[name] = pl.concat([frame, copy.select(frame.columns)])
+    world = world_of(frames)
+    imx = {
+        (key := SeriesKey(venue, "IMX")): replace(world.markets[SeriesKey(venue, "BTC")], key=key)
+        for venue in ("binance", "bybit")
+    }
+    return World(world.series, dict(world.markets) | imx, None)
 
 
 def run(world: World, settings: Config, days: float, **hooks: object) -> RunResult:

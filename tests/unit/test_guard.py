@@ -1,13 +1,14 @@
 """The fast loop: what it sees it does at once, through one desk, and a stop that has begun is carried through."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import HERE, THERE
-from guarded import MIXED, OPPOSITE, RELOCATION, Life, Rig
+from fakes import HERE, OTHER, THERE, funding_payment, settlement
+from guarded import DIVERGENCE, MIXED, OPPOSITE, RELOCATION, Life, Rig
 
 from hedged.domain.book import Balance
 from hedged.domain.clock import HOUR_MS, MINUTE_MS, SECOND_MS
@@ -16,6 +17,8 @@ from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Purpose
 from hedged.execution.store import JournalStore
 from hedged.risk.gate import KillLevel
+from hedged.strategy.divergence_episode import DivergenceEpisode
+from hedged.strategy.memory import STATE, StrategyMemory
 
 FEES = 0.05  # of every fill
 
@@ -446,5 +449,137 @@ def test_what_happens_between_cycles_is_in_the_next_report(rig: Rig) -> None:
         (between,) = life.desk.between
         assert [fill.purpose for state in between.seen for fill in state.fills] == [Purpose.STOP]
         assert [one.intent.key for one in between.review.approved] == [THERE]
+
+    rig.life(script)
+
+
+async def diverging(life: Life, **episode: Any) -> None:
+    """Open a divergence trade as a cycle would: 4 coins long at one exchange and short at another, at 100."""
+    await life.open(DIVERGENCE)
+    marks = {"binance": 100.0, "bybit": 100.0}
+    trade = DivergenceEpisode(**({"opened_ms": 1, "floor_usd": 5.0, "marks": marks} | episode))
+    life.strategies.memory = StrategyMemory({"BTC": trade})
+
+
+def closings(life: Life) -> list[str]:
+    return [one.intent.key.venue for one in life.sent() if one.intent.purpose is Purpose.DIVERGENCE_CLOSE]
+
+
+@pytest.mark.parametrize(
+    ("episode", "allowed"),
+    [
+        ({}, 5.0),  # the floor
+        ({"expected_usd": 20.0, "all_costs_usd": 10.0}, 12.0),  # break-even plus 20 %
+        ({"expected_usd": 20.0, "received_usd": 30.0, "costs_usd": 12.0}, 21.6),  # ... of what really came
+    ],
+)
+def test_a_divergence_trade_is_closed_at_its_stop(
+    rig: Rig, episode: dict[str, float], allowed: float
+) -> None:
+    """If this fails, a trade that protects nothing loses for up to fifteen minutes more than requirement E7 allows."""
+
+    async def script(life: Life) -> None:
+        await diverging(life, **episode)
+        rig.prices.marks |= {HERE: 150.0, THERE: 150.0 - (allowed - 0.1) / 4, OTHER: 150.0}
+        await life.look()
+        assert closings(life) == [], "price moves alike on both sides cancel, and the rest is allowed"
+        rig.prices.marks[THERE] = 150.0 - (allowed + 0.1) / 4
+        await life.look()
+        assert sorted(closings(life)) == ["binance", "bybit"]
+        assert life.held() == {}
+        (decision,) = await life.desk.journal(JournalStore.decisions)
+        assert (decision["action"], decision["strategy"], decision["rule"]) == ("stop", "divergence", "stop")
+        assert decision["reason"].startswith(f"stop: price took {allowed + 0.1:.2f} USD, more than the")
+        assert decision["current"] == "{}"
+        cooldown_h = life.desk.config.strategies.divergence.cooldown_h
+        waits_ms = life.guard.last_ms + cooldown_h * HOUR_MS
+        assert life.strategies.memory.divergence["BTC"].waits_until_ms == waits_ms
+        kept = StrategyMemory.from_json(await life.desk.journal(JournalStore.load_state, STATE))
+        assert kept == life.strategies.memory, "a restart must not open it again at once"
+        await life.look(3)
+        assert len(closings(life)) == 2
+
+    rig.life(script)
+
+
+@pytest.mark.parametrize("what", ["doubted", "old"])
+def test_a_divergence_trade_is_not_stopped_by_a_price_that_is_not_believed(rig: Rig, what: str) -> None:
+    """If this fails, a wrong unit or a price of ten minutes ago closes a trade that has lost nothing."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        rig.prices.marks[THERE] = 50.0
+        if what == "doubted":
+            rig.prices.doubted[THERE] = 100.0
+        else:
+            rig.prices.ages_ms[THERE] = 10 * MINUTE_MS
+        await life.look(3)
+        assert closings(life) == []
+
+    rig.life(script)
+
+
+def test_what_the_trade_was_paid_since_the_cycle_counts(rig: Rig) -> None:
+    """If this fails, funding that came between two cycles does not widen the stop that it pays for."""
+
+    async def script(life: Life) -> None:
+        await diverging(life, expected_usd=6.0)
+        rig.prices.marks[THERE] = 100.0 - 8.0 / 4
+        due = settlement(OTHER, life.clock.now_ms() + SECOND_MS)
+        rig.venues["bybit"].paid.append(replace(funding_payment(Decimal(-4), due), payment_usd=Decimal(8)))
+        await life.look(3)
+        assert closings(life) == []
+        assert life.strategies.memory.divergence["BTC"].received_usd == 0.0, "the cycle books it"
+
+    rig.life(script)
+
+
+def test_a_leg_that_cannot_be_closed_is_tried_again_ever_more_slowly(rig: Rig) -> None:
+    """If this fails, half a trade stands naked till the next cycle, or an exchange that is down gets no rest."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        rig.prices.marks[THERE] = 90.0
+        bybit = rig.venues["bybit"]
+        bybit.place_errors = [Rejected("maintenance")] * 5
+        await life.look()
+        assert life.held() == {OTHER: -4}
+        await life.look(12)
+        assert 3 <= len(closings(life)) - 1 <= 5, "5, 10, 20, 40 seconds apart"
+        await life.look(36)
+        assert life.held() == {}
+        decisions = await life.desk.journal(JournalStore.decisions)
+        assert len(decisions) == 1, "a stop is told once"
+
+    rig.life(script)
+
+
+def test_a_stop_that_a_crash_cut_off_goes_on_in_the_next_life(rig: Rig) -> None:
+    """If this fails, a daemon that dies between two legs leaves a naked one, and opens the trade again."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        rig.prices.marks[THERE] = 90.0
+        rig.venues["bybit"].place_errors = [Rejected("maintenance")]
+        await life.look()
+        assert life.held() == {OTHER: -4}
+
+    async def after(life: Life) -> None:
+        await life.look()
+        assert life.held() == {}
+
+    rig.life(script)
+    rig.life(after)
+
+
+def test_hedge_and_divergence_stop_by_their_own_rules(rig: Rig) -> None:
+    """If this fails, a divergence trade that is at its stop takes the funding hedge of the coin with it."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        rig.prices.marks[THERE] = 90.0
+        await life.look()
+        assert life.stopped() == []
+        assert "BTC" not in life.desk.stops.unwinding(life.desk.stops.part(life.desk.accounts))
 
     rig.life(script)

@@ -88,6 +88,18 @@ def model_health(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
 
 
 @openings_only
+def forecast_record(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
+    """The forecasts of this market and, for a hedge, of the coin's on Injective have lately kept to their bands."""
+    here = [SeriesKey(INJECTIVE, order.key.symbol)] if is_hedge(order) else []
+    for key in dict.fromkeys((order.key, *here)):
+        seen = facts.misses.get(key)
+        if seen is not None and seen.surely_above(limits.max_miss_share):
+            told = f"{seen.missed} of the last {seen.of} settlements of {key} outside their 80 % band"
+            return Refuse(Reason.FORECAST_MISSES, told)
+    return ALLOW
+
+
+@openings_only
 def settlement(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
     """The fill surely falls before or surely after the market's next settlement, by the venue's clock.
 
@@ -137,7 +149,15 @@ def standing(key: SeriesKey, facts: GateFacts, limits: Limits) -> str:
         facts.now_ms, key, Side.BUY, Decimal(1), Decimal(1), Decimal(1), purpose, False, facts.loaded
     )  # fmt: skip
     flat = replace(facts, attributed={})
-    for rule in (venue_health, clock_skew, forecast_fresh, model_health, daily_loss, drawdown):
+    for rule in (
+        venue_health,
+        clock_skew,
+        forecast_fresh,
+        model_health,
+        forecast_record,
+        daily_loss,
+        drawdown,
+    ):
         verdict = rule(probe, flat, limits)
         if isinstance(verdict, Refuse):
             return said(verdict.reason, verdict.detail)
@@ -152,6 +172,6 @@ def _loss(reason: Reason, lost_usd: float, share: Decimal, facts: GateFacts) -> 
 
 
 RULES = (
-    figures, owner, market_open, venue_health, clock_skew, forecast_fresh, model_health, settlement,
-    daily_loss, drawdown,
+    figures, owner, market_open, venue_health, clock_skew, forecast_fresh, model_health, forecast_record,
+    settlement, daily_loss, drawdown,
 )  # fmt: skip

@@ -12,9 +12,9 @@ from fakes import HASHES, HERE, NOW_MS, OTHER, THERE, approve, intent, market, s
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import parse_config
-from hedged.domain.bars import Field, blank_observation
+from hedged.domain.bars import Field, Observation, blank_observation
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
-from hedged.domain.forecast import ForecastSet
+from hedged.domain.forecast import LEVELS, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Execution, Fill, OrderState, OrderStatus, Purpose, Side
@@ -24,6 +24,7 @@ from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.features.moments import Moments
 from hedged.risk.facts import GateFacts, OpenOrder
+from hedged.risk.forecast_record import Misses
 from hedged.risk.kill import KillLevel
 
 KEYS = (HERE, THERE, OTHER)
@@ -53,8 +54,10 @@ def told(
     now_ms: int = NOW_MS,
     account: AccountState = ACCOUNT,
     lost: frozenset[str] = frozenset(),
+    seen: Observation | None = None,
+    made: ForecastSet = MADE,
 ) -> GateFacts:
-    seen = blank_observation(HERE, now_ms)
+    seen = seen or blank_observation(HERE, now_ms)
     seen.values[Field.SETTLES_IN_S] = 90.0
     poller: Any = SimpleNamespace(latest={HERE: seen, THERE: blank_observation(THERE, now_ms)}, lost=lost)
     executor: Any = SimpleNamespace(
@@ -62,7 +65,7 @@ def told(
     )
     markets = {key: market(key) for key in KEYS}
     marks = dict.fromkeys(KEYS, Decimal(100))
-    return kept.facts(now_ms, account, marks, markets, MADE, MOVED, poller, executor, KillLevel.NONE, {})
+    return kept.facts(now_ms, account, marks, markets, made, MOVED, poller, executor, KillLevel.NONE, {})
 
 
 def cost(usd: int, client_id: str) -> Fill:
@@ -138,3 +141,39 @@ def test_funding_waits_until_the_own_position_is_known() -> None:
     kept.traded([], [funding_payment(Decimal(-1), settlement(THERE, NOW_MS))])
     told(kept)
     assert kept.pnl.funding_usd == pytest.approx(0.04 + 0.01)
+
+
+def test_forecasts_that_miss_close_a_market_and_a_restart_knows(
+    tmp_path: Path, logs: list[dict[str, Any]]
+) -> None:
+    """If this fails, a model that went wrong goes on opening hedges, or a restart forgets that it did."""
+    law = 1e-5 + 1e-6 * (LEVELS - 0.5)
+
+    def hour(kept: GateFactsKeeper, n: int, rate: float) -> GateFacts:
+        now_ms = NOW_MS + n * HOUR_MS
+        seen = blank_observation(HERE, now_ms)
+        seen.values[[Field.FUNDING_SETTLED, Field.SETTLED_INTERVAL_H, Field.SETTLED_AGO_S]] = rate, 1.0, 60.0
+        return told(kept, now_ms, seen=seen, made=replace(MADE, made_at_ms=now_ms, coming={HERE: law}))
+
+    async def life() -> None:
+        journal = Journal.open(tmp_path / "j.sqlite", durable=False)
+        kept = keeper()
+        await kept.load(journal)
+        for n in range(9):
+            facts = hour(kept, n, 5e-5)
+        assert facts.misses == {HERE: Misses(8, 8)}
+        assert "forecast_misses (8 of the last 8 settlements of injective:BTC" in kept.held_back(facts)[HERE]
+        await kept.save(journal)
+        again = keeper()
+        await again.load(journal)
+        facts = hour(again, 9, 1e-5)
+        assert facts.misses == {HERE: Misses(8, 8)}, "what was awaited when it died is not judged"
+        assert again.held_back(facts)[HERE].startswith("forecast_misses")
+        for n in range(10, 26):
+            facts = hour(again, n, 1e-5)
+        assert "forecast_misses" not in again.held_back(facts).get(HERE, "")
+        journal.close()
+
+    run_virtually(life)
+    told_of = [line["event"] for line in logs if line["event"].startswith("forecast_")]
+    assert told_of == ["forecast_misses", "forecast_misses", "forecast_hits_again"]

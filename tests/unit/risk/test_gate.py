@@ -15,6 +15,7 @@ from hedged.domain.book import Position
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Hashes, Intent, Purpose, Strategy
 from hedged.risk.facts import GateFacts, Losses, OpenOrder
+from hedged.risk.forecast_record import Misses
 from hedged.risk.kill import KillLevel
 from hedged.risk.limits import Limits, StrategyLimits
 from hedged.risk.verdict import Reason
@@ -127,6 +128,19 @@ PERMISSION: list[Case] = [
     (Reason.MODEL_UNHEALTHY, intent(THERE, -1), facts(forecast_by={THERE: "ensemble"}), LIMITS),
     (Reason.MODEL_UNHEALTHY, intent(), facts(forecast_by={HERE: "ewma"}), limits(open_on_stand_in=False)),
     (None, intent(), facts(forecast_by={HERE: "ewma"}), LIMITS),
+    (Reason.FORECAST_MISSES, intent(), facts(misses={HERE: Misses(18, 24)}), LIMITS),
+    (None, intent(), facts(misses={HERE: Misses(17, 24), THERE: Misses(24, 24)}), LIMITS),
+    (Reason.FORECAST_MISSES, intent(THERE, -1), facts(misses={HERE: Misses(8, 8)}), LIMITS),
+    (Reason.FORECAST_MISSES, intent(THERE, -1), facts(misses={THERE: Misses(8, 8)}), LIMITS),
+    (None, intent(THERE, -1), facts(misses={OTHER: Misses(24, 24), HERE: Misses(7, 7)}), LIMITS),
+    (None, intent(), facts(misses={HERE: Misses(24, 24)}), limits(max_miss_share=1.0)),
+    (None, CLOSE, facts(misses={THERE: Misses(24, 24)}, attributed=SHORT_THERE), LIMITS),
+    (
+        (Reason.FORECAST_MISSES, "1"),
+        intent(THERE, 2),
+        facts(misses={THERE: Misses(24, 24)}, attributed=SHORT_THERE),
+        LIMITS,
+    ),
     (Reason.NEAR_SETTLEMENT, intent(), facts(settles_ms={HERE: NOW_MS + 10_000}), LIMITS),
     (None, intent(), facts(settles_ms={HERE: NOW_MS + 10_001, THERE: NOW_MS + 1}), LIMITS),
     (None, intent(), facts(settles_ms={HERE: NOW_MS}), LIMITS),  # past: it cannot be filled before any more

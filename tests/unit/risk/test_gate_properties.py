@@ -15,6 +15,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side, Strategy
 from hedged.risk.exposure import cap_usage, reduces
 from hedged.risk.facts import GateFacts, Losses, OpenOrder
+from hedged.risk.forecast_record import Misses
 from hedged.risk.rules import RULES, form, state
 from hedged.risk.rules.money import own_liquidation
 from hedged.risk.verdict import ALLOW, Binds
@@ -60,6 +61,7 @@ def hostile_worlds(draw: Any) -> GateFacts:
         failures={"binance": 99, INJECTIVE: 99},
         clock_offsets_ms={"binance": 10**6, INJECTIVE: -(10**6)},
         forecast_by={},
+        misses=dict.fromkeys(KEYS, Misses(24, 24)),
         forecast_made_ms=draw(st.integers(-(10**12), 10**13)),
         settles_ms=dict.fromkeys(KEYS, NOW_MS + 1),
         losses=draw(st.builds(Losses, st.sampled_from([0.0, 1e9, float("nan")]), st.just(float("inf")))),
@@ -227,7 +229,9 @@ def test_what_is_no_number_never_passes(name: str, bad: str) -> None:
 
 def test_every_fact_that_is_a_number_is_tried() -> None:
     """If this fails, a new figure among the facts can be NaN without anybody having looked."""
-    whole = {"now_ms", "forecast_made_ms", "orders_last_hour", "failures", "clock_offsets_ms", "settles_ms"}
+    whole = {
+        "now_ms", "forecast_made_ms", "orders_last_hour", "failures", "clock_offsets_ms", "settles_ms", "misses",
+    }  # fmt: skip
     other = {
         "loaded",
         "kill",

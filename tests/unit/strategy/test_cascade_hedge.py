@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import HASHES, NOW_MS, market
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedged.config import CascadeHedgeConfig, HedgeConfig, RiskConfig
 from hedged.domain.clock import HOUR_MS
@@ -16,8 +18,8 @@ from hedged.domain.orders import Purpose
 from hedged.features.market_now import MarketsNow, Reading
 from hedged.features.moments import Moments
 from hedged.strategy.budget import Budget
-from hedged.strategy.cascade_hedge import CascadePlan, CascadeState, decide
-from hedged.strategy.snapshot import Snapshot
+from hedged.strategy.cascade_hedge import MOVE, CascadePlan, CascadeState, asked_usd, decide, insured_usd
+from hedged.strategy.snapshot import DesiredPosition, Snapshot
 
 HERE, CHEAP, DEAR = SeriesKey(INJECTIVE, "ETH"), SeriesKey("okx", "ETH"), SeriesKey("binance", "ETH")
 OWN = Decimal(100)  # 10,000 USD
@@ -170,3 +172,102 @@ def test_it_makes_room_under_the_cap_at_once() -> None:
 def test_small_changes_are_not_worth_an_order() -> None:
     """If this fails, the hedge is adjusted by dollars and pays fees for it."""
     assert size(plan(snapshot(view(0.5)), {CHEAP: "-9"})) == -9
+
+
+probability = st.floats(0, 1) | st.just(float("nan"))
+coins = st.decimals(Decimal("0.01"), Decimal(40), places=2)
+WEIRD = [float("nan"), float("inf"), -float("inf"), -1.0, 2.0]
+
+
+def allowance(
+    p: float, held: Decimal, side: int = 1, mark: Decimal = Decimal(100), down: float = 1.0
+) -> float:
+    """What a hedge of a position may cost, at the probability p of a cascade and this share of it downwards."""
+    seen = snapshot(
+        CascadeView(18.0, p, down), own={"ETH": OWN * side}, marks={CHEAP: mark, HERE: Decimal(100)}
+    )
+    want = DesiredPosition(CHEAP, -side * held, Purpose.CASCADE_OPEN, "")
+    return insured_usd([want], seen)["ETH"]
+
+
+@given(probability, probability, coins)
+def test_the_allowance_grows_with_the_probability_within_its_bounds(
+    a: float, b: float, held: Decimal
+) -> None:
+    """If this fails, a hedge against a likely cascade is stopped sooner, or may lose more than the cascade takes."""
+    usd = float(held) * 100
+    found = [allowance(p, held) for p in (a, b)]
+    for one in found:
+        assert 0.5 * MOVE * usd * (1 - 1e-9) <= one <= MOVE * usd * (1 + 1e-9)
+    if a <= b:
+        assert found[0] <= found[1]
+    assert found[0] == pytest.approx(MOVE * usd * max(0.5, a if a == a else 0.0))
+
+
+@given(probability, coins, coins)
+def test_the_allowance_is_in_proportion_to_the_hedge(p: float, a: Decimal, b: Decimal) -> None:
+    """If this fails, splitting a hedge over two exchanges changes what it may lose."""
+    seen = snapshot(CascadeView(18.0, p, 1.0))
+    both = [DesiredPosition(key, -q, Purpose.CASCADE_OPEN, "") for key, q in ((CHEAP, a), (DEAR, b))]
+    apart = sum(insured_usd([one], seen)["ETH"] for one in both)
+    assert insured_usd(both, seen)["ETH"] == pytest.approx(apart)
+    assert apart == pytest.approx(allowance(p, a + b))
+
+
+@given(probability, st.floats(0, 1), coins)
+def test_longs_and_shorts_are_allowed_alike(p: float, down: float, held: Decimal) -> None:
+    """If this fails, a short's hedge is stopped by another rule than a long's."""
+    assert allowance(p, held, 1, down=down) == pytest.approx(allowance(p, held, -1, down=1 - down))
+
+
+@pytest.mark.parametrize("bad", WEIRD)
+def test_what_is_no_probability_allows_what_is_bounded(bad: float) -> None:
+    """If this fails, a NaN from the model becomes an allowance that no loss exceeds, and the hedge has no stop."""
+    for found in (allowance(bad, Decimal(10)), allowance(0.9, Decimal(10), down=bad)):
+        assert 0.5 * MOVE * 1_000 <= found <= MOVE * 1_000
+    for mark in ("NaN", "Infinity"):
+        assert allowance(0.9, Decimal(10), mark=Decimal(mark)) == 0.0
+    assert insured_usd(
+        [DesiredPosition(DEAR, Decimal(-1), Purpose.CASCADE_OPEN, "")], snapshot(None, marks={})
+    ) == {"ETH": 0.0}
+
+
+@given(
+    probability, st.floats(0, 1), st.sampled_from([None, 0, 1, -1]), st.sampled_from([1, -1]), st.booleans()
+)
+def test_the_hedge_stays_within_the_cap_and_grows_with_the_probability(
+    p: float, down: float, crowd: int | None, side: int, spike: bool
+) -> None:
+    """If this fails, a model that is sure of itself takes more than the cap, or less at a greater danger."""
+    rate = 0.003 if spike else 0.0001
+
+    def both(p_: float) -> tuple[float, float, CascadePlan]:
+        told = snapshot(CascadeView(18.0, p_, down, crowd, "a test"), rate, own={"ETH": OWN * side})
+        asked = asked_usd("ETH", told, CascadeHedgeConfig(enabled=True), Decimal("0.4"))
+        found = plan(told, own=OWN * side)
+        return size(found), asked, found
+
+    held, asked, found = both(p)
+    assert 0 <= -side * held <= 40
+    assert 0 <= asked <= 4_000.0
+    assert asked == pytest.approx(-side * held * 100, abs=1.0), (
+        "what is asked for is what is held when there is room"
+    )
+    insured = insured_usd(found.desired, snapshot(CascadeView(18.0, p, down), own={"ETH": OWN * side}))
+    assert sum(insured.values()) <= MOVE * 4_000 * (1 + 1e-9)
+    if p == p:
+        more, asked_more, _ = both(min(1.0, p + 0.1))
+        assert -side * more >= -side * held - 1e-9
+        assert asked_more >= asked - 1e-9
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([None, 0, 1, -1]))
+def test_a_mirrored_market_is_hedged_alike(p: float, down: float, crowd: int | None) -> None:
+    """If this fails, crowded shorts threaten a short less than crowded longs a long."""
+    mine = CascadeView(18.0, p, down, crowd, "a test")
+    other = CascadeView(18.0, p, 1 - down, None if crowd is None else -crowd, "a test")
+    long, short = plan(snapshot(mine)), plan(snapshot(other, own={"ETH": -OWN}), own=-OWN)
+    if (
+        min(abs(mine.against(1) - at) for at in (0.4, 0.5, 0.8)) > 1e-6
+    ):  # the knots, where the last digit decides
+        assert size(long) == pytest.approx(-size(short), abs=0.011)

@@ -78,3 +78,16 @@ def test_what_is_not_forecast_is_named_and_in_no_sum() -> None:
 def test_the_verdict_has_its_figures(months: dict[str, float | None], best: float | None, says: str) -> None:
     """If this fails, somebody with 100 USD of funding a month is told to hedge, or one with thousands not to (A15)."""
     assert says in verdict(months, best)
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (None, "a forecast keeps a part"),
+        (220.0, "kept 220 of it"),
+        (-40.4, "would have lost 40 by hedging"),
+    ],
+)
+def test_the_verdict_says_what_the_planner_kept(kept: float | None, says: str) -> None:
+    """If this fails, a planner that lost money on this book is praised by what perfect foresight would have saved."""
+    assert says in verdict({"as forecast": -1_500.0}, 600.0, kept)
