@@ -6,10 +6,13 @@ arrays, so that the ratio says what stating and explaining it costs.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `hedged` does, before the first import of numpy
 
 import numpy as np
 

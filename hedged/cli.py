@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported inside the commands, so that `--help` is quick."""
 
+import os
 import sys
 
 import typer
@@ -48,6 +49,8 @@ def version() -> None:
 
 def main() -> None:
     """Entry point: errors made for the operator become one line and exit code 2."""
+    # the matrices of a plan are small: a second thread of BLAS only spins, and makes it wait on a busy machine
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except HedgedError as error:

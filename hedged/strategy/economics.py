@@ -11,7 +11,8 @@ hours are reckoned at the usual rates (`features.moments`), whatever the horizon
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ from hedged.strategy.state import PlannerSettings, SymbolState
 CUT, OPPOSITE, RELOCATE = "cut", "opposite", "relocate"
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One possible leg of one market, per USD.
 
     `saving`: (n_scenarios,) over the whole horizon, less the charge on the margin that the leg ties up, before costs of
@@ -48,50 +48,92 @@ class Leg:
     leverage: float = np.inf
 
 
+class _Term(NamedTuple):
+    """A leg before its rates are looked at: numbers of the series that it `earns` and that it `pays` (−1: none)."""
+
+    kind: str
+    venue: str
+    now_usd: float
+    trade_cost: float
+    impact_per_usd: float
+    most_leverage: float
+    earns: int
+    pays: int
+
+
 def legs_of(state: SymbolState, settings: PlannerSettings) -> list[Leg]:
     """List the legs of a market whose rates are known: cut first, then by venue opposite and relocate."""
-    hours, cut = settings.horizon_h, state.costs[INJECTIVE]
-    venues = usable_venues(state)
-    here, usual_here = state.rates[INJECTIVE], _usual(state, INJECTIVE)
-    kinds, trade_of, impact_of = [(CUT, INJECTIVE)], [cut.per_usd], [cut.impact_per_usd2]
-    now, most = [pure_cut_usd(state)], [_most_leverage(state, settings, INJECTIVE)]
-    rates = np.empty((1 + 2 * len(venues), len(here)))
-    usual = np.empty(len(rates))
-    rates[0], usual[0] = here, usual_here
-    for i, venue in enumerate(venues):
-        there, usual_there, far = state.rates[venue], _usual(state, venue), state.costs[venue]
-        rates[1 + 2 * i], usual[1 + 2 * i] = there, usual_there
-        np.subtract(here, there, out=rates[2 + 2 * i])
-        usual[2 + 2 * i] = usual_here - usual_there
-        held = state.side * state.legs_usd.get(venue, 0.0)
-        kinds += [(OPPOSITE, venue), (RELOCATE, venue)]
-        trade_of += [far.per_usd, cut.per_usd + far.per_usd]
-        impact_of += [far.impact_per_usd2, cut.impact_per_usd2 + far.impact_per_usd2]
-        now += [max(0.0, -held), max(0.0, held)]
-        most += [_most_leverage(state, settings, venue)] * 2
-    trade = np.array(trade_of)
-    rates *= state.side
+    return legs_of_all((state,), settings)[0]
+
+
+def legs_of_all(states: Sequence[SymbolState], settings: PlannerSettings) -> list[list[Leg]]:
+    """List the legs of every market. A book has hundreds of them: they are reckoned together."""
+    if not states:
+        return []
+    venues = [(INJECTIVE, *usable_venues(state)) for state in states]
+    series = list(accumulate((len(of) for of in venues), initial=0))
+    terms = [_terms(*given, settings) for given in zip(states, venues, series[:-1], strict=True)]
+    starts = list(accumulate((len(of) for of in terms), initial=0))
+    flat = [term for of in terms for term in of]
+    sizes = [len(of) for of in terms]
+    owner, side = np.repeat(starts[:-1], sizes), np.repeat([state.side for state in states], sizes)
+    trade, most = np.array([of.trade_cost for of in flat]), np.array([of.most_leverage for of in flat])
+    rates, usual = _rates(states, venues, flat)
+    rates *= side[:, None]
     factor = leverage_of(rates, most, settings)
     # margin is tied up for as long as a leg is held: its charge comes off every hour that is saved
     charge = settings.capital_rate_per_year / HOURS_A_YEAR / factor
-    charge[0] = 0.0  # a cut ties up none
+    charge[starts[:-1]] = 0.0  # a cut ties up none
     rates -= charge[:, None]
-    saving = hours * rates
-    after = settings.tail_h * (state.side * usual - charge)
+    saving = settings.horizon_h * rates
+    after = settings.tail_h * (side * usual - charge)
     value = saving + np.clip(after, -trade, trade)[:, None]
     mean_saving, mean_value = saving.mean(axis=1), value.mean(axis=1)
     whole = mean_saving + after
-    protects = np.maximum.reduce([whole, np.full_like(whole, whole[0]), mean_value, np.zeros_like(whole)])
-    columns = (trade, mean_saving, mean_value, protects, factor)
-    per_leg = zip(kinds, now, impact_of, saving, value, *(column.tolist() for column in columns), strict=True)
-    return [
-        Leg(kind, venue, now_usd, save, cost, mean, impact, worth, mean_worth, protect, leverage)
-        for (kind, venue), now_usd, impact, save, worth, cost, mean, mean_worth, protect, leverage in per_leg
-    ]
+    protects = np.maximum.reduce([whole, whole[owner], mean_value, np.zeros_like(whole)])
+    means = (column.tolist() for column in (mean_saving, mean_value, protects, factor))
+    legs = [
+        Leg(
+            of.kind, of.venue, of.now_usd, save, of.trade_cost, mean, of.impact_per_usd, worth, mean_worth, protect,
+            leverage,
+        )
+        for of, save, worth, mean, mean_worth, protect, leverage in zip(flat, saving, value, *means, strict=True)
+    ]  # fmt: skip
+    return [legs[start:end] for start, end in pairwise(starts)]
+
+
+def _terms(state: SymbolState, venues: Sequence[str], near: int, settings: PlannerSettings) -> list[_Term]:
+    """List a market's legs. `venues`: Injective, then the hedge venues; `near`: number of the first one's series."""
+    cut, usd = state.costs[INJECTIVE], pure_cut_usd(state)
+    most = _most_leverage(state, settings, INJECTIVE)
+    terms = [_Term(CUT, INJECTIVE, usd, cut.per_usd, cut.impact_per_usd2, most, near, -1)]
+    for far, venue in enumerate(venues[1:], start=near + 1):
+        costs, held = state.costs[venue], state.side * state.legs_usd.get(venue, 0.0)
+        most = _most_leverage(state, settings, venue)
+        both = cut.per_usd + costs.per_usd, cut.impact_per_usd2 + costs.impact_per_usd2
+        terms.append(
+            _Term(OPPOSITE, venue, max(0.0, -held), costs.per_usd, costs.impact_per_usd2, most, far, -1)
+        )
+        terms.append(_Term(RELOCATE, venue, max(0.0, held), *both, most, near, far))
+    return terms
+
+
+def _rates(
+    states: Sequence[SymbolState], venues: Sequence[Sequence[str]], terms: Sequence[_Term]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each leg takes away from what longs pay, per hour: (legs, scenarios), and as is usual (legs,)."""
+    table = np.stack([state.rates[venue] for state, of in zip(states, venues, strict=True) for venue in of])
+    usual = np.array([_usual(state, venue) for state, of in zip(states, venues, strict=True) for venue in of])
+    earns, pays = np.array([of.earns for of in terms]), np.array([of.pays for of in terms])
+    both = np.flatnonzero(pays >= 0)
+    rates, level = table[earns], usual[earns]
+    rates[both] -= table[pays[both]]
+    level[both] -= usual[pays[both]]
+    return rates, level
 
 
 def leverage_of(
-    saving: NDArray[np.float64], most: Sequence[float], settings: PlannerSettings
+    saving: NDArray[np.float64], most: Sequence[float] | NDArray[np.float64], settings: PlannerSettings
 ) -> NDArray[np.float64]:
     """Return the leverage of legs by how sure their saving is (requirement B5): from `min_leverage` for a coin toss or
     worse, rising linearly to `most` for a saving in every scenario. saving (legs, scenarios) → (legs,).
@@ -150,16 +192,24 @@ def confidences(legs: Sequence[Leg], sizes_usd: NDArray[np.float64]) -> NDArray[
     per_usd = np.array([leg.trade_cost for leg in legs])
     cost = per_usd * np.abs(change) + np.array([leg.impact_per_usd for leg in legs]) * change**2
     value = np.stack([leg.value for leg in legs])
-    out: NDArray[np.float64] = (value * size[:, None] - cost[:, None] > 0).mean(axis=1)
+    value *= size[:, None]
+    value -= cost[:, None]
+    out: NDArray[np.float64] = np.count_nonzero(value > 0, axis=1) / value.shape[1]
     return out
 
 
 def kelly_share(confidence_: float, knots: tuple[tuple[float, float], ...]) -> float:
     """Return the share κ of full Kelly: linear between knots, flat above, nothing below the first."""
-    if confidence_ < knots[0][0]:
-        return 0.0
+    return float(kelly_shares(np.array(confidence_), knots))
+
+
+def kelly_shares(
+    confidences_: NDArray[np.float64], knots: tuple[tuple[float, float], ...]
+) -> NDArray[np.float64]:
+    """Return `kelly_share` of each confidence; nothing for NaN."""
     xs, ys = zip(*knots, strict=True)
-    return float(np.interp(confidence_, xs, ys))
+    out: NDArray[np.float64] = np.where(confidences_ >= xs[0], np.interp(confidences_, xs, ys), 0.0)
+    return out
 
 
 def own_funding_usd(symbols: Sequence[SymbolState], horizon_h: float) -> list[tuple[float, float, float]]:

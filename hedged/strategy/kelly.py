@@ -11,13 +11,15 @@ under the first knot nothing grows. What step 1 does not enlarge, step 2 does no
 A leg that does not pay by itself is not opened for what it would do for the others' variance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedged.domain.market import INJECTIVE
-from hedged.strategy.economics import OPPOSITE, Leg, confidences, kelly_share, legs_of, may_grow
+from hedged.strategy.economics import OPPOSITE, Leg, confidences, kelly_shares, legs_of_all, may_grow
 from hedged.strategy.programme import Array, Programme, programme
 from hedged.strategy.state import PlannerState, SymbolState
 
@@ -32,15 +34,15 @@ class KellySolution:
     """
 
     legs: tuple[tuple[Leg, ...], ...]
-    full_usd: tuple[Array, ...]
-    target_usd: tuple[Array, ...]
-    confidence: tuple[Array, ...]
+    full_usd: tuple[list[float], ...]
+    target_usd: tuple[list[float], ...]
+    confidence: tuple[list[float], ...]
     solved: bool
 
 
 def solve(state: PlannerState) -> KellySolution:
     """Solve both steps."""
-    legs = tuple(tuple(legs_of(symbol, state.settings)) for symbol in state.symbols)
+    legs = tuple(tuple(of) for of in legs_of_all(state.symbols, state.settings))
     if not legs:
         return KellySolution((), (), (), (), True)
     every = [leg for of in legs for leg in of]
@@ -65,15 +67,20 @@ def solve(state: PlannerState) -> KellySolution:
     sure = confidences(every, full)
     target = full.copy()
     if task is not None and solved:
-        shares = np.array([kelly_share(float(c), state.settings.knots) for c in sure[chosen]])
+        shares = kelly_shares(sure[chosen], state.settings.knots)
         sizes = _step_two(task, full[chosen] / task.scale, shares)
         solved = sizes is not None
         now, most = today[chosen], full[chosen]
         grown = now if sizes is None else np.clip(sizes * task.scale, now, most)
         target[chosen] = np.where(most > now, grown, most)
-    ends = np.cumsum([len(of) for of in legs])[:-1]
-    full_usd, target_usd, confidence = (tuple(np.split(x, ends)) for x in (full, target, sure))
+    full_usd, target_usd, confidence = (tuple(in_markets(x.tolist(), legs)) for x in (full, target, sure))
     return KellySolution(legs, full_usd, target_usd, confidence, solved)
+
+
+def in_markets(per_leg: list[float], legs: Sequence[Sequence[Leg]]) -> list[list[float]]:
+    """Return the figures of all legs market by market."""
+    starts = accumulate((len(of) for of in legs), initial=0)
+    return [per_leg[start:end] for start, end in pairwise(starts)]
 
 
 def _candidates(state: PlannerState, legs: tuple[tuple[Leg, ...], ...]) -> NDArray[np.bool_]:

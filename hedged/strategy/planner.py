@@ -1,7 +1,6 @@
 """The plan: full-Kelly sizes (step 1), shrunk by each leg's confidence (step 2), said in plain words."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from hedged.strategy.economics import (
     may_grow,
     own_funding_usd,
 )
-from hedged.strategy.kelly import NEGLIGIBLE, KellySolution, solve
+from hedged.strategy.kelly import NEGLIGIBLE, KellySolution, in_markets, solve
 from hedged.strategy.programme import frozen_legs
 from hedged.strategy.state import LegPlan, PlannerSettings, PlannerState, SymbolPlan, SymbolState
 from hedged.strategy.verdict import Shared, verdicts
@@ -26,9 +25,9 @@ def plan(state: PlannerState) -> tuple[SymbolPlan, ...]:
     """Plan every market. Pure; the same state gives the same plan."""
     solution = solve(state)
     funding = own_funding_usd(state.symbols, state.settings.horizon_h)
-    crowded, used_up = _over_margin(state), Shared.of(state, solution)
+    used_up, targets = Shared.of(state, solution), _worth_an_order(state, solution)
     return tuple(
-        _plan_symbol(state, solution, i, funding[i], crowded, used_up) for i in range(len(state.symbols))
+        _plan_symbol(state, solution, i, funding[i], targets[i], used_up) for i in range(len(state.symbols))
     )
 
 
@@ -37,12 +36,11 @@ def _plan_symbol(
     solution: KellySolution,
     i: int,
     funding_usd: tuple[float, float, float],
-    crowded: frozenset[str],
+    targets: Sequence[float],
     used_up: Shared,
 ) -> SymbolPlan:
     symbol, settings = state.symbols[i], state.settings
     legs = solution.legs[i]
-    keep_small = not _over_a_limit(settings, symbol, legs, crowded)
     plans = [
         LegPlan(
             leg.kind, leg.venue, leg.now_usd, full, target, sure, leg.mean_saving * target,
@@ -50,9 +48,9 @@ def _plan_symbol(
         )
         for leg, full, sure, target in zip(
             legs,
-            solution.full_usd[i].tolist(),
-            solution.confidence[i].tolist(),
-            _worth_an_order(solution, i, symbol, settings, keep_small),
+            solution.full_usd[i],
+            solution.confidence[i],
+            targets,
             strict=True,
         )
     ]  # fmt: skip
@@ -75,22 +73,22 @@ def _plan_symbol(
     gain = sum(p.saving_per_usd * (p.target_usd - p.now_usd) for p in plans)
     shown = moving or [p for p in plans if p.target_usd > 0] or [best]
     told, rule = verdicts(state, i, solution, plans, used_up)
-    result = SymbolPlan(
+    saving = sum(p.expected_saving_usd for p in plans)
+    held_back = [f"held back: {why}" for why in sorted(set(symbol.closed.values()))]
+    reason = explained(told, saving, cost, moving, best, settings, solution.solved)
+    return SymbolPlan(
         symbol=symbol.symbol,
         cut_usd=cut,
         legs_usd=positions,
         legs=told,
         funding_usd=funding_usd,
-        expected_saving_usd=sum(p.expected_saving_usd for p in plans),
+        expected_saving_usd=saving,
         cost_usd=cost,
         break_even_h=_break_even_h(gain, cost, best, settings.horizon_h),
         confidence=max(p.confidence for p in shown),
-        reason="",
+        reason="; ".join(filter(None, [reason, *held_back, symbol.note])),
         rule=rule,
     )
-    reason = explained(result, moving, best, settings, solution.solved)
-    held_back = [f"held back: {why}" for why in sorted(set(symbol.closed.values()))]
-    return replace(result, reason="; ".join(filter(None, [reason, *held_back, symbol.note])))
 
 
 def _best(
@@ -119,7 +117,9 @@ def _over_a_limit(
 ) -> bool:
     """Tell whether what is held exceeds the cap, the delta band or a venue's margin: then every decrease counts."""
     taken = sum(frozen_legs(symbol).values()) + symbol.taken_usd + symbol.reserved_usd
-    now = {kind: sum(leg.now_usd for leg in legs if leg.kind == kind) for kind in (CUT, OPPOSITE, RELOCATE)}
+    now = dict.fromkeys((CUT, OPPOSITE, RELOCATE), 0.0)
+    for leg in legs:
+        now[leg.kind] += leg.now_usd
     if sum(now.values()) + taken > settings.cap * symbol.own_usd:
         return True
     if now[CUT] + now[OPPOSITE] > settings.delta_band * symbol.own_usd:
@@ -127,22 +127,30 @@ def _over_a_limit(
     return any(usd and venue in crowded for venue, usd in symbol.legs_usd.items())
 
 
-def _worth_an_order(
-    solution: KellySolution, i: int, symbol: SymbolState, settings: PlannerSettings, keep_small: bool
-) -> list[float]:
+def _worth_an_order(state: PlannerState, solution: KellySolution) -> list[list[float]]:
     """Scale increases by what signals say, never beyond full Kelly, and leave what is too little for an order.
 
-    `keep_small`: leave small decreases too; going flat always is worth an order.
+    Small decreases are left too, unless a limit is exceeded; going flat always is worth an order. Per market, USD.
     """
-    now = np.array([leg.now_usd for leg in solution.legs[i]])
-    full, target = solution.full_usd[i], solution.target_usd[i]
+    if not solution.legs:
+        return []
+    crowded, sizes = _over_margin(state), [len(of) for of in solution.legs]
+    per_market = [
+        (
+            s.increase_factor,
+            state.settings.min_change * s.own_usd,
+            _over_a_limit(state.settings, s, of, crowded),
+        )
+        for s, of in zip(state.symbols, solution.legs, strict=True)
+    ]
+    factor, least, over = np.repeat(np.array(per_market, dtype=float), sizes, axis=0).T
+    now = np.array([leg.now_usd for of in solution.legs for leg in of])
+    full, target = (np.concatenate(x) for x in (solution.full_usd, solution.target_usd))
     # the size, not the step: a step halved each cycle would end at the same size
-    target = np.where(target > now, np.clip(symbol.increase_factor * target, now, full), target)
-    small = np.abs(target - now) < settings.min_change * symbol.own_usd
-    if not keep_small:
-        small &= target > now
-    out: list[float] = np.where(small & (target > 0), now, target).tolist()
-    return out
+    target = np.where(target > now, np.clip(factor * target, now, full), target)
+    small = (np.abs(target - now) < least) & ((over == 0) | (target > now))
+    worth: list[float] = np.where(small & (target > 0), now, target).tolist()
+    return in_markets(worth, solution.legs)
 
 
 def _without_round_trip(plans: list[LegPlan]) -> list[LegPlan]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hedged.domain.market import INJECTIVE
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE, Leg, frozen_cut_usd
-from hedged.strategy.state import LegCosts, PlannerState, SymbolState
+from hedged.strategy.state import PlannerState, SymbolState
 
 IN_BP = 1e4
 """The objective is a matter of basis points; the solver's tolerances are absolute."""
@@ -136,29 +136,31 @@ def _books(
     hedged against at the same venue would cost nothing if they were netted, and be worth something to both.
     """
     n = sum(len(of) for of in legs)
-    held_rows, today, per_change = [], [], []
-    linear, impact = np.zeros(n), np.zeros((n, n))
-
-    def book(members: list[int], held_usd: float, costs: LegCosts) -> None:
-        weight = 2 * costs.impact_per_usd2 * scale
-        for k in members:
-            impact[k, members] += weight
-            linear[k] += costs.per_usd * (held_usd == 0) - weight * held_usd / scale
-        if held_usd:
-            row = np.zeros(n)
-            row[members] = 1.0
-            held_rows.append(row)
-            today.append(held_usd / scale)
-            per_change.append(costs.per_usd)
-
-    for start, of, symbol in zip(_starts(legs), legs, state.symbols, strict=True):
-        near = [k for k, leg in enumerate(of, start=start) if leg.kind != OPPOSITE]
+    members: list[tuple[int, ...]] = []
+    terms: list[tuple[float, float, float]] = []  # per position: held, USD; cost per USD; impact
+    for start, mine, symbol in zip(_starts(legs), legs, state.symbols, strict=True):
+        near = tuple(k for k, one in enumerate(mine, start=start) if one.kind != OPPOSITE)
         if near:
-            book(near, symbol.cut_usd - frozen_cut_usd(symbol), symbol.costs[INJECTIVE])
-        for k, leg in enumerate(of, start=start):
-            if leg.kind != CUT:
-                book([k], leg.now_usd, symbol.costs[leg.venue])
-    return np.array(held_rows).reshape(-1, n), np.array(today), np.array(per_change), linear, impact
+            costs = symbol.costs[INJECTIVE]
+            members.append(near)
+            terms.append((symbol.cut_usd - frozen_cut_usd(symbol), costs.per_usd, costs.impact_per_usd2))
+        for k, one in enumerate(mine, start=start):
+            if one.kind != CUT:
+                costs = symbol.costs[one.venue]
+                members.append((k,))
+                terms.append((one.now_usd, costs.per_usd, costs.impact_per_usd2))
+    held, per_usd, impact_of = np.array(terms).reshape(-1, 3).T
+    linear, impact = np.zeros(n), np.zeros((n, n))
+    of, leg = np.array([(i, k) for i, those in enumerate(members) for k in those]).T
+    books = np.zeros((len(members), n))
+    books[of, leg] = 1.0
+    weight = 2 * impact_of * scale
+    np.add.at(linear, leg, (per_usd * (held == 0) - weight * held / scale)[of])
+    pairs = [(i, k, other) for i, those in enumerate(members) for k in those for other in those]
+    of, leg, other_leg = np.array(pairs).T
+    np.add.at(impact, (leg, other_leg), weight[of])
+    is_held = held != 0
+    return books[is_held], held[is_held] / scale, per_usd[is_held], linear, impact
 
 
 def _variance(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> Array:
@@ -228,8 +230,12 @@ def sigma_of(leg: Leg, symbol: SymbolState) -> float:
 
 def frozen_legs(symbol: SymbolState) -> dict[str, float]:
     """Return the size by venue of the legs whose venue's rate is unknown: they stay, and use up every limit."""
-    known = symbol.rates.keys() & symbol.costs.keys()
-    return {venue: abs(usd) for venue, usd in symbol.legs_usd.items() if usd and venue not in known}
+    rates, costs = symbol.rates, symbol.costs
+    return {
+        venue: abs(usd)
+        for venue, usd in symbol.legs_usd.items()
+        if usd and not (venue in rates and venue in costs)
+    }
 
 
 def frozen_opposite(symbol: SymbolState) -> float:

@@ -1,5 +1,6 @@
 """Why each leg is as large as it is, and which rule had the last word: what a decision tells about its alternatives."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,10 @@ class Shared:
         """Find them once for all markets."""
         at_risk, margin = 0.0, dict.fromkeys(state.collateral_usd, 0.0)
         for symbol, of, at in zip(state.symbols, solution.legs, solution.full_usd, strict=True):
-            for leg, usd in zip(of, at.tolist(), strict=True):
-                if usd and leg.kind != CUT:
+            for leg, usd in zip(of, at, strict=True):
+                if not usd:
+                    continue
+                if leg.kind != CUT:
                     margin[leg.venue] = margin.get(leg.venue, 0.0) + usd
                 at_risk += usd * (symbol.sigma if leg.kind != RELOCATE else 0.0)
                 at_risk += usd * (symbol.basis_sigma.get(leg.venue, 0.0) if leg.kind != CUT else 0.0)
@@ -46,7 +49,7 @@ def verdicts(
 ) -> tuple[tuple[LegPlan, ...], Rule]:
     """Return the plans of market i with why each leg is no larger, and the rule that had the last word on it."""
     symbol, settings = state.symbols[i], state.settings
-    bound = _bound(symbol, settings, solution.legs[i], solution.full_usd[i].tolist(), shared)
+    bound = _bound(symbol, settings, solution.legs[i], solution.full_usd[i], shared)
     told = [
         _told(leg, plan, symbol, settings, bound, plans)
         for leg, plan in zip(solution.legs[i], plans, strict=True)
@@ -59,11 +62,10 @@ def _told(
     plans: Sequence[LegPlan],
 ) -> LegPlan:  # fmt: skip
     saving = leg.mean_saving
+    break_even_h = leg.trade_cost / saving * settings.horizon_h if saving > 0 else math.inf
     rule = _rule_of(leg, plan, symbol, settings, bound, plans)
-    return plan._replace(
-        rule=rule, why=_why(rule, leg, plan, symbol, settings),
-        break_even_h=leg.trade_cost / saving * settings.horizon_h if saving > 0 else float("inf"),
-    )  # fmt: skip
+    # half the time of _replace, and a book has hundreds of legs
+    return LegPlan._make((*plan[:-3], break_even_h, rule, _why(rule, leg, plan, symbol, settings)))
 
 
 def _rule_of(
@@ -151,8 +153,8 @@ def _rule(told: Sequence[LegPlan], solved: bool) -> Rule:
     """Name what had the last word on a market: on its largest leg, else on the one that would bring most."""
     if not solved:
         return Rule.UNSOLVED
-    main = max(told, key=lambda p: max(p.target_usd, p.now_usd))
-    if max(main.target_usd, main.now_usd) > 0:
-        return Rule(main.rule)
-    best = max(told, key=lambda p: p.saving_per_usd + p.later_per_usd - p.open_cost)
-    return Rule(best.rule)
+    if any(p.target_usd or p.now_usd for p in told):
+        main = max(told, key=lambda p: max(p.target_usd, p.now_usd))
+    else:
+        main = max(told, key=lambda p: p.saving_per_usd + p.later_per_usd - p.open_cost)
+    return Rule(main.rule)

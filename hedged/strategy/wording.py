@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 
 from hedged.strategy.economics import CUT, RELOCATE
-from hedged.strategy.state import LegPlan, PlannerSettings, SymbolPlan
+from hedged.strategy.state import LegPlan, PlannerSettings
 
 
 def explained(
-    result: SymbolPlan, moving: Sequence[LegPlan], best: LegPlan, settings: PlannerSettings, solved: bool
+    legs: Sequence[LegPlan],
+    saving_usd: float,
+    cost_usd: float,
+    moving: Sequence[LegPlan],
+    best: LegPlan,
+    settings: PlannerSettings,
+    solved: bool,
 ) -> str:
-    """Say why a plan is as it is. `moving`: legs that change; `best`: the leg one would open first."""
+    """Say why a plan is as it is: what its `legs` save over the horizon, what changing them costs. `moving`: legs that
+    change; `best`: the leg one would open first.
+    """
     hours = f"{settings.horizon_h:g} h"
     if not solved:
         return "the optimiser found no solution: every leg stays where it is"
@@ -20,14 +28,14 @@ def explained(
         )
         return (
             f"{verb} {leg_name(main.kind, main.venue)} from {main.now_usd:,.0f} to {main.target_usd:,.0f} USD: "
-            f"{saves} {result.expected_saving_usd:,.2f} USD expected over {hours}{_after(result)}, "
-            f"change costs {result.cost_usd:,.2f}, confidence {main.confidence:.2f}"
+            f"{saves} {saving_usd:,.2f} USD expected over {hours}{_after(legs)}, "
+            f"change costs {cost_usd:,.2f}, confidence {main.confidence:.2f}"
         )
-    if any(p.target_usd > 0 for p in result.legs):
-        held = max(result.legs, key=lambda p: p.target_usd)
+    if any(p.target_usd > 0 for p in legs):
+        held = max(legs, key=lambda p: p.target_usd)
         return (
             f"hold {leg_name(held.kind, held.venue)} at {held.target_usd:,.0f} USD: worth "
-            f"{result.expected_saving_usd:,.2f} USD over {hours}; changing it costs more than it brings"
+            f"{saving_usd:,.2f} USD over {hours}; changing it costs more than it brings"
         )
     if best.saving_per_usd + best.later_per_usd <= 0:
         return (
@@ -47,9 +55,9 @@ def explained(
     )
 
 
-def _after(result: SymbolPlan) -> str:
+def _after(legs: Sequence[LegPlan]) -> str:
     """Say what the hedge that is wanted is still worth when the horizon ends."""
-    usd = sum(leg.later_per_usd * leg.target_usd for leg in result.legs)
+    usd = sum(leg.later_per_usd * leg.target_usd for leg in legs)
     return f" and is worth {usd:,.2f} after" if usd > 0 else ""
 
 
