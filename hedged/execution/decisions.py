@@ -11,7 +11,7 @@ from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
-from hedged.execution.details import details, rule_of
+from hedged.execution.details import Details, rule_of
 from hedged.risk.exposure import gross
 from hedged.risk.gate import Refused, Review, Shrunk
 from hedged.strategy.portfolio import FUNDING_OFF, Note
@@ -31,7 +31,8 @@ def decision_rows(
     failed: Mapping[str, str],
     notes: Mapping[Strategy, Mapping[str, Note]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return one plain row per symbol. `failed`: by symbol what went wrong with its orders.
+    """Return one row per symbol, plain but for its `detail` (`Details`). `failed`: by symbol what went wrong with its
+    orders.
 
     `notes`: what the strategies beside the funding hedge say. On a protected symbol they join its row, as `strategies`
     and in the reason; a symbol that only they trade has a row of their own. `strategy` names whose row it is.
@@ -49,7 +50,7 @@ def decision_rows(
         if why == FUNDING_OFF:
             rule = Rule.SWITCHED_OFF
         rows[symbol] = _common(symbol, snapshot, before, after) | {
-            "action": action, "reason": why, "rule": str(rule), "detail": details(symbol, snapshot, None),
+            "action": action, "reason": why, "rule": str(rule), "detail": Details(symbol, snapshot, None),
         }  # fmt: skip
     for row in rows.values():
         row["strategy"] = Strategy.FUNDING_HEDGE
@@ -96,7 +97,7 @@ def _alone(
         "action": told["action"],
         "reason": f"{told['reason']}; {failed}" if failed else told["reason"],
         "rule": str(rule),
-        "detail": details(symbol, snapshot, None),
+        "detail": Details(symbol, snapshot, None),
     }
 
 
@@ -151,7 +152,7 @@ def _row(
         "hedge_confidence": plan.confidence,
         "target": json.dumps(target),
         "rule": str(rule),
-        "detail": details(plan.symbol, snapshot, plan),
+        "detail": Details(plan.symbol, snapshot, plan),
     }
 
 

@@ -4,7 +4,8 @@ forecast, and the funding that lies ahead. Compact JSON, numbers to six digits.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,23 +20,55 @@ from hedged.strategy.state import LegPlan, SymbolPlan
 DIGITS = 6
 
 
-def details(symbol: str, snapshot: Snapshot, plan: SymbolPlan | None) -> str:
-    """Return the details of a symbol's decision; without a plan they say what is known all the same."""
-    keys = sorted(key for key in snapshot.markets if key.symbol == symbol)
-    known = [key for key in keys if key in snapshot.forecasts.marginals]
-    made_by = snapshot.forecasts.made_by
-    body: dict[str, Any] = {
-        "rates": {k.venue: _rate(snapshot.forecasts.marginals[k], made_by.get(k)) for k in known},
-        "unusable": {k.venue: why for k in keys if (why := _unusable(k, snapshot))},
-        "closed": {k.venue: snapshot.closed[k] for k in keys if k in snapshot.closed},
-        "legs": [_leg(leg) for leg in plan.legs] if plan else [],
-        "spans": _spans(symbol, snapshot),
-    }
-    body = {name: value for name, value in body.items() if value}
-    drivers = snapshot.forecasts.drivers.get(SeriesKey(INJECTIVE, symbol))
-    if drivers is not None:
-        body["drivers"] = _drivers(drivers)
-    return json.dumps(body, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The details of a symbol's decision, put together when they are asked for: few of them are ever written.
+
+    Without a plan they say what is known all the same.
+    """
+
+    symbol: str
+    snapshot: Snapshot
+    plan: SymbolPlan | None
+
+    def story(self) -> Hashable:
+        """Return what they say that is not a figure: while it stays, they need not be written again."""
+        legs = tuple((leg.kind, leg.venue, str(leg.rule)) for leg in self.plan.legs) if self.plan else ()
+        known = tuple(key.venue for key in self._known())
+        return legs, known, tuple(self._unusable().items()), tuple(self._closed().items())
+
+    def body(self) -> dict[str, Any]:
+        """Return them as plain values, numbers to six digits."""
+        snapshot = self.snapshot
+        made_by = snapshot.forecasts.made_by
+        body: dict[str, Any] = {
+            "rates": {k.venue: _rate(snapshot.forecasts.marginals[k], made_by.get(k)) for k in self._known()},
+            "unusable": self._unusable(),
+            "closed": self._closed(),
+            "legs": [_leg(leg) for leg in self.plan.legs] if self.plan else [],
+            "spans": _spans(self.symbol, snapshot),
+        }
+        body = {name: value for name, value in body.items() if value}
+        drivers = snapshot.forecasts.drivers.get(SeriesKey(INJECTIVE, self.symbol))
+        if drivers is not None:
+            body["drivers"] = _drivers(drivers)
+        return body
+
+    def text(self) -> str:
+        """Return them as compact JSON."""
+        return json.dumps(self.body(), separators=(",", ":"))
+
+    def _keys(self) -> list[SeriesKey]:
+        return sorted(key for key in self.snapshot.markets if key.symbol == self.symbol)
+
+    def _known(self) -> list[SeriesKey]:
+        return [key for key in self._keys() if key in self.snapshot.forecasts.marginals]
+
+    def _unusable(self) -> dict[str, str]:
+        return {k.venue: why for k in self._keys() if (why := _unusable(k, self.snapshot))}
+
+    def _closed(self) -> dict[str, str]:
+        return {k.venue: self.snapshot.closed[k] for k in self._keys() if k in self.snapshot.closed}
 
 
 def rule_of(
@@ -135,20 +168,3 @@ def _spans(symbol: str, snapshot: Snapshot) -> dict[str, Any]:
 def _short(x: float) -> float:
     """Round to what a person reads: a year of decisions is kept."""
     return float(f"{x:.{DIGITS}g}") + 0.0
-
-
-def same_story(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two rows of a symbol say the same but for figures: then the details need not be written again."""
-    if any(
-        one.get(name) != other.get(name)
-        for name in ("action", "rule", "current", "model_hash", "config_hash")
-    ):
-        return False
-    first, second = (json.loads(row["detail"]) for row in (one, other))
-    return _plot(first) == _plot(second)
-
-
-def _plot(body: Mapping[str, Any]) -> list[Any]:
-    """Return what is not a figure in details."""
-    legs = [(leg["kind"], leg["venue"], leg["rule"]) for leg in body.get("legs", ())]
-    return [legs, sorted(body.get("rates", ())), body.get("unusable"), body.get("closed")]

@@ -5,7 +5,6 @@ journal is thrown away. The month that is past is read from the same window.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -122,7 +121,6 @@ async def read_economics(
         grid = hourly(app.cycle.buffer.window())
         marks = {key.symbol: mark for key, mark in report.marks.items() if key.venue == INJECTIVE}
         own_usd = {s: float(q * marks[s]) for s, q in report.account.own.items() if q and s in marks}
-        details = {s: json.loads(body["detail"]) for s, body in report.decisions.items()}
         return Economics(
             now_ms=report.now_ms,
             source=config.book.source,
@@ -130,7 +128,7 @@ async def read_economics(
             spans=outlook(report.forecasts, own_usd, {}),
             past=_past(config, account.equity_usd, grid, app.cycle.desk.markets, own_usd),
             charged=charged,
-            legs={s: detail.get("legs", []) for s, detail in details.items()},
+            legs={s: body["detail"].body().get("legs", []) for s, body in report.decisions.items()},
             reasons={s: str(body["reason"]) for s, body in report.decisions.items()},
             cap=float(config.hedge.cap),
             delta_band=float(config.hedge.delta_band),

@@ -1,11 +1,11 @@
 """Decisions read back: beside the daemon that writes, after it ended, and nothing where there is nothing."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import HERE, NOW_MS, approve, intent
+from written import Written
 
 from hedged.domain.clock import HOUR_MS, MINUTE_MS, iso
 from hedged.domain.errors import ConfigError
@@ -25,7 +25,7 @@ def row(reason: str, venue: str = "binance") -> dict[str, Any]:
         "reason": reason,
         "current": "{}",
         "target": "{}",
-        "detail": json.dumps(detail),
+        "detail": Written(venue, detail),
     }
 
 

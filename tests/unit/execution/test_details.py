@@ -11,7 +11,7 @@ from fakes import HASHES, HERE, THERE, market
 from states import state
 
 from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast, Span
-from hedged.execution.details import details, rule_of
+from hedged.execution.details import Details, rule_of
 from hedged.features.moments import Moments
 from hedged.strategy.planner import plan
 from hedged.strategy.rules import Rule
@@ -61,14 +61,34 @@ def test_the_last_word_is_had_by_one_rule(
 
 def test_details_say_what_is_known_and_what_is_not() -> None:
     """If this fails, a venue without price or forecast is missing from the explanation instead of named in it."""
-    told = json.loads(details("BTC", SNAPSHOT, planned()))
+    told = json.loads(Details("BTC", SNAPSHOT, planned()).text())
     assert told["unusable"] == {"binance": "no fresh price"}
     assert told["rates"]["injective"]["by"] == "ewma"
     assert told["spans"]["1"]["own"] == [pytest.approx(-0.002)] * 3
     assert {leg["kind"] for leg in told["legs"]} == {"cut", "opposite", "relocate"}
     assert told["drivers"]["last"] == 1e-5
-    bare = json.loads(details("BTC", replace(SNAPSHOT, marks={}, closed={HERE: "maintenance"}), None))
+    bare = json.loads(Details("BTC", replace(SNAPSHOT, marks={}, closed={HERE: "maintenance"}), None).text())
     assert bare["closed"] == {"injective": "maintenance"}
     assert "legs" not in bare
     assert "spans" not in bare
     json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "same"),
+    [
+        ({"marks": {HERE: Decimal(101)}}, planned(expected_saving_usd=7.0), True),
+        ({"closed": {HERE: "maintenance"}}, planned(), False),
+        ({"marks": {}}, planned(), False),
+        ({}, planned(legs=planned().legs[:1]), False),
+        ({}, planned(legs=tuple(leg._replace(rule=Rule.CAP) for leg in planned().legs)), False),
+        ({}, None, False),
+        ({"forecasts": replace(FORECASTS, marginals={})}, planned(), False),
+    ],
+)
+def test_the_story_is_all_but_the_figures(
+    changes: dict[str, Any], given: SymbolPlan | None, same: bool
+) -> None:
+    """If this fails, a change is explained by what stood before it, or every cycle is written at full length."""
+    before, after = Details("BTC", SNAPSHOT, planned()), Details("BTC", replace(SNAPSHOT, **changes), given)
+    assert (before.story() == after.story()) is same

@@ -1,10 +1,10 @@
 """Which details of decisions are written: whatever says something new, and the first of an hour; reasons always."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from written import Written
 
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.execution.store import JournalStore
@@ -14,13 +14,7 @@ START_MS = 1_750_000_000_000 // HOUR_MS * HOUR_MS
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    leg = {
-        "kind": "cut",
-        "venue": "injective",
-        "rule": changes.pop("leg_rule", "cost"),
-        "saves_bp": changes.pop("bp", 1),
-    }
-    detail = {"rates": {"injective": {"mean": 1e-5}}, "legs": [leg]} | changes.pop("detail", {})
+    detail = Written(changes.pop("story", "calm"), {"figure": changes.pop("figure", 1)})
     plain = {
         "action": "none",
         "rule": "cost",
@@ -29,7 +23,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "model_hash": "m",
         "config_hash": "c",
     }
-    return plain | changes | {"detail": json.dumps(detail)}
+    return plain | changes | {"detail": detail}
 
 
 def told_after(*rows: tuple[int, dict[str, Any]]) -> list[bool]:
@@ -47,16 +41,14 @@ def told_after(*rows: tuple[int, dict[str, Any]]) -> list[bool]:
 
 def test_details_are_written_once_an_hour_while_only_figures_change() -> None:
     """If this fails, a year of decisions fills a disk, or an hour of them cannot be explained."""
-    assert told_after((0, row(bp=1)), (15, row(bp=2)), (30, row(bp=3)), (60, row(bp=3)), (75, row())) == [
-        True, False, False, True, False,
-    ]  # fmt: skip
+    rows = [(minute, row(figure=i)) for i, minute in enumerate((0, 15, 30, 60, 75))]
+    assert told_after(*rows) == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize(
     "new",
     [
-        row(action="open"), row(rule="risk"), row(current='{"binance": 1.0}'), row(model_hash="n"), row(leg_rule="cap"),
-        row(detail={"closed": {"binance": "maintenance"}}), row(detail={"rates": {}}),
+        row(action="open"), row(rule="risk"), row(current='{"binance": 1.0}'), row(model_hash="n"), row(story="storm"),
     ],
 )  # fmt: skip
 def test_whatever_says_something_new_is_written_at_once(new: dict[str, Any]) -> None:
@@ -72,5 +64,5 @@ def test_the_first_row_after_a_restart_has_its_details(tmp_path: Path) -> None:
             store.record_cycle(START_MS + (minute + more) * MINUTE_MS, {"BTC": row()}, {}, {})
         told = store.decisions()
         store.close()
-    assert ["detail" in body for body in told] == [True, False, True, False]
+    assert [body.get("detail") for body in told] == ['{"figure": 1}', None] * 2
     assert all(body["reason"] == "why" for body in told)
