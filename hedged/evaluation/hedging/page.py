@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hedged.domain.clock import DAY_MS
-from hedged.evaluation.hedging.result import PERFECT, Outcome, Row, together
+from hedged.evaluation.hedging.result import IN_STEP, PERFECT, Outcome, Row, together
 from hedged.evaluation.hedging.run import MODEL, ORACLE
 from hedged.evaluation.hedging.setting import PRESETS, Setting
 from hedged.page.frame import framed, write_whole
@@ -22,6 +22,7 @@ NAMES = {
     "constant": "Cap held always",
     "sign": "Cap by sign of the last rates",
     PERFECT: "Perfect foresight",
+    IN_STEP: "Perfect foresight, in step",
 }
 STRATEGIES = {
     MODEL: "The planner on the forecasts given.",
@@ -32,6 +33,7 @@ STRATEGIES = {
     "constant": "As much hedge as the cap allows, opened once.",
     "sign": "That hedge while the last settled rates say that it saves, else none.",
     PERFECT: "Dynamic programming over 0, ¼, ½, ¾ and 1 of the cap with every coming rate known.",
+    IN_STEP: "The same, acting only when the planner decides: what a plan that decides so often could earn at most.",
 }
 DEFINITIONS = {
     "Share": "Net saving ÷ that of perfect foresight. Not shown where perfect foresight earns less than 20 bp of "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.evaluation.hedging.history import HedgeHistory
-from hedged.evaluation.hedging.setting import Setting
+from hedged.evaluation.hedging.setting import Setting, decides
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 
 Floats = NDArray[np.float64]
@@ -41,10 +41,11 @@ def sizes(kinds: tuple[str, ...], n_venues: int, delta_share: float = 1.0) -> Fl
     return np.array(sorted(set(found), key=lambda row: (sum(map(abs, row)), row)))
 
 
-def best_path(earned: Floats, cost: Floats) -> NDArray[np.int64]:
+def best_path(earned: Floats, cost: Floats, free: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """Return the states (n,) that earn most: Σ earned[k, s_k] − Σ cost[s_k−1, s_k], from state 0 and back to it.
 
-    earned: (n, states), in hour k by the state held through it; cost: (states, states), from row to column.
+    earned: (n, states), in hour k by the state held through it; cost: (states, states), from row to column; free: (n,)
+    hours before which the state may change (default: all).
     """
     n, states = earned.shape
     came_from = np.zeros((n, states), np.int64)
@@ -52,6 +53,10 @@ def best_path(earned: Floats, cost: Floats) -> NDArray[np.int64]:
     value[0] = 0.0
     everyone = np.arange(states)
     for k in range(n):
+        if free is not None and not free[k]:
+            came_from[k] = everyone
+            value = value + earned[k]
+            continue
         through = value[:, None] - cost
         came_from[k] = through.argmax(axis=0)
         value = through[came_from[k], everyone] + earned[k]
@@ -63,10 +68,17 @@ def best_path(earned: Floats, cost: Floats) -> NDArray[np.int64]:
 
 
 def foresee(
-    history: HedgeHistory, setting: Setting, side: int, kinds: tuple[str, ...] | None = None
+    history: HedgeHistory,
+    setting: Setting,
+    side: int,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    in_step: bool = False,
 ) -> Floats:
     """Return the positions in USD held through every hour, (hours, 1 + venues), with legs of `kinds` (default: all that
     the setting allows). Flat in the first hour of a stretch: nothing was known before it.
+
+    `in_step`: positions change only when the planner decides too, else every hour.
     """
     planner = setting.planner
     chosen = kinds or setting.kinds
@@ -81,5 +93,6 @@ def foresee(
     out = np.zeros((len(history.ts_ms), held.shape[1]))
     for first, end in history.stretches:
         if end - first > 1:
-            out[first + 1 : end] = held[best_path(earned[first + 1 : end], cost)]
+            decided = decides(history, setting, first, end)[:-1] if in_step else None
+            out[first + 1 : end] = held[best_path(earned[first + 1 : end], cost, decided)]
     return out

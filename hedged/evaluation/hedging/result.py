@@ -20,6 +20,8 @@ LEAST_BP = 20.0
 BLOCK_DAYS = 14
 HOURS_A_MONTH = HOURS_A_YEAR / 12
 PERFECT = "perfect"
+IN_STEP = "perfect in step"
+"""Perfect foresight that acts only when the planner does."""
 
 
 @dataclass(frozen=True, slots=True)

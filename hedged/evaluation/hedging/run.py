@@ -11,7 +11,7 @@ from hedged.domain.errors import DataError
 from hedged.evaluation.hedging.history import HedgeHistory, load_history
 from hedged.evaluation.hedging.laws import FORECASTERS, foreseen, told_by_files, told_by_rule
 from hedged.evaluation.hedging.perfect import foresee
-from hedged.evaluation.hedging.result import PERFECT, Outcome, outcome
+from hedged.evaluation.hedging.result import IN_STEP, PERFECT, Outcome, outcome
 from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import Setting
 from hedged.evaluation.hedging.walk import Planned, Walked, account, constant, on_sign, walk
@@ -138,6 +138,8 @@ def _walks(
         decision = constant(setting) if name == "constant" else on_sign(history, setting, side)
         yield name, account(history, setting, side, walk(history, setting, decision))
     yield PERFECT, account(history, setting, side, foresee(history, setting, side))
+    if setting.every_h > 1:
+        yield IN_STEP, account(history, setting, side, foresee(history, setting, side, in_step=True))
     if len(setting.kinds) > 1:
         for kind in setting.kinds:
             yield (

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from hedged.adapters.replay.proxy import ProxyRule
 from hedged.config import Config
-from hedged.domain.clock import HOURS_A_YEAR
+from hedged.domain.clock import HOUR_MS, HOURS_A_YEAR
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
+from hedged.evaluation.hedging.history import HedgeHistory
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 from hedged.strategy.funding_hedge import planner_settings
 from hedged.strategy.state import LegCosts, PlannerSettings
@@ -95,6 +96,13 @@ class Setting:
     def with_planner(self, **changes: Any) -> Self:
         """Return the setting with some of the operator's choices replaced."""
         return replace(self, planner=replace(self.planner, **changes))
+
+
+def decides(history: HedgeHistory, setting: Setting, first: int, end: int) -> NDArray[np.bool_]:
+    """Tell at which hours [first, end) of a stretch a plan is made: every so manieth of the day, and the first one."""
+    due: NDArray[np.bool_] = history.ts_ms[first:end] // HOUR_MS % setting.every_h == 0
+    due[0] = True
+    return due
 
 
 PRESETS: Mapping[str, str] = {

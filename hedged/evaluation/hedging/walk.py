@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.clock import HOUR_MS
 from hedged.evaluation.hedging.history import HedgeHistory
 from hedged.evaluation.hedging.moments import moments_by_hour
 from hedged.evaluation.hedging.scenarios import Scenarios
-from hedged.evaluation.hedging.setting import Setting
+from hedged.evaluation.hedging.setting import Setting, decides
 from hedged.evaluation.hedging.state import decide, horizon_h
 
 Floats = NDArray[np.float64]
@@ -51,12 +50,12 @@ def account(history: HedgeHistory, setting: Setting, side: int, held: Floats, un
 
 def walk(history: HedgeHistory, setting: Setting, decision: Decide) -> Floats:
     """Return the positions held through every hour. What is decided at an hour's end is held from the next hour on."""
-    hours = history.ts_ms // HOUR_MS
-    held = np.zeros((len(hours), 1 + len(setting.venues)))
+    held = np.zeros((len(history.ts_ms), 1 + len(setting.venues)))
     for first, end in history.stretches:
         now = np.zeros(held.shape[1])
+        decided = decides(history, setting, first, end)
         for k in range(first, end - 1):
-            if hours[k] % setting.every_h == 0 or k == first:
+            if decided[k - first]:
                 now = decision(k, now)
             held[k + 1] = now
     return held

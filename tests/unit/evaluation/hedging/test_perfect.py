@@ -31,6 +31,17 @@ def test_no_path_earns_more(earned, size):
     assert worth(best_path(earned, cost), earned, cost) == pytest.approx(best, abs=1e-12)
 
 
+@given(arrays(float, (5, 3), elements=rates), arrays(float, 3, elements=st.floats(0, 1e-3)), arrays(bool, 5))
+def test_in_step_no_path_earns_more_either(earned, size, free):
+    """If this fails, what a plan that decides so often could earn at most is told too low, or changes in between."""
+    cost = np.abs(size[:, None] - size[None, :])
+    free[0] = True
+    paths = [p for p in product(range(3), repeat=5) if all(free[k] or p[k] == p[k - 1] for k in range(1, 5))]
+    found = best_path(earned, cost, free)
+    assert tuple(found) in paths
+    assert worth(found, earned, cost) == pytest.approx(max(worth(p, earned, cost) for p in paths), abs=1e-12)
+
+
 @given(
     arrays(float, 7, elements=rates),
     arrays(float, 7, elements=rates),
