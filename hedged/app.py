@@ -134,7 +134,7 @@ class App:
             markets=tuple(markets), reader=Reader(parts.sources, parts.equity_usd), speed=config.clock.speed,
         )  # fmt: skip
         await accounts.load()
-        executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
+        executor = Executor(parts.trading, parts.journal, accounts, parts.clock, markets, config)
         await executor.load()
         accounts.owned = lambda: executor.unresolved
         level, reason = await parts.journal(JournalStore.kill)
