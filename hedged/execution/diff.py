@@ -26,8 +26,8 @@ def intents_for(
     left naked. `collars_bp`: where a reduction may go further from the mark than `risk.price_collar_bp`.
 
     Changes below the venue's minimum are left for later. A change of sign stops at zero unless what is held is dust;
-    the next cycle opens the other side. A reduction that would take too much of the book is cut to size, as the gate does
-    with openings; the next cycle goes on.
+    the next cycle opens the other side. A reduction that would take too much of the book is cut to size, as the gate
+    does with openings; the next cycle goes on.
     """
     tradable = [w for w in desired if w.key in marks and w.key in markets]
     changes = {
