@@ -55,10 +55,10 @@ def intents_for(
         if intent is not None:
             intents.append(intent)
 
-    def turn(intent: Intent) -> tuple[bool, Decimal, SeriesKey]:
+    def turn(intent: Intent) -> tuple[bool, Decimal, bool, SeriesKey]:
         held = attributed.get(intent.key, Decimal(0))
         closes = intent.reduce_only and reduces(held, intent.signed_quantity)
-        return not closes, markets[intent.key].costs.depth_usd, intent.key
+        return not closes, markets[intent.key].costs.depth_usd, not intent.reduce_only, intent.key
 
     return sorted(intents, key=turn)
 

@@ -38,7 +38,10 @@ class Rig:
 
     def __init__(self, path: Path, draw: Draw = calm, **execution: Any) -> None:
         self.path = path
-        self.venues = {INJECTIVE: FickleVenue(INJECTIVE, 10, draw), "binance": FickleVenue("binance", 0, draw)}
+        self.venues = {
+            INJECTIVE: FickleVenue(INJECTIVE, 10, draw),
+            "binance": FickleVenue("binance", 0, draw),
+        }
         self.config: Config = parse_config({"execution": execution})
         self._now_ms = NOW_MS
 
@@ -95,7 +98,9 @@ def test_an_order_rests_first_and_takes_what_is_left(rig: Rig) -> None:
         rig.there.draw = scripted(between=["none", "half"])
         assert await executor.execute([approve(intent(THERE, 4, **FAR))]) == 1
         rest, take = rig.there.placed
-        assert (rest.intent.quantity, rest.intent.worst_price) == (4, Decimal("99.9")), "at the own side's best"
+        assert (rest.intent.quantity, rest.intent.worst_price) == (4, Decimal("99.9")), (
+            "at the own side's best"
+        )
         assert (take.intent.quantity, take.intent.worst_price) == (2, Decimal("100.5"))
         assert clock.now_ms() - NOW_MS == pytest.approx(15_000, abs=50)
         assert executor.sent_last_hour() == (2, Decimal(400)), "what rested unfilled is no notional"
@@ -167,9 +172,7 @@ def test_a_market_beyond_the_collar_gets_no_order(rig: Rig) -> None:
 
     async def script(executor: Executor, _: LoopClock) -> None:
         assert await executor.execute([approve(intent(THERE, 4, **FAR))]) == 0
-        assert executor.failed == {
-            "BTC": "the best price at binance is 101.2, beyond the worst price 100.5"
-        }
+        assert executor.failed == {"BTC": "the best price at binance is 101.2, beyond the worst price 100.5"}
 
     rig.life(script)
     assert rig.there.placed == []
@@ -224,7 +227,10 @@ def test_limits_on_rate_count_every_attempt_and_leave_reductions_alone(tmp_path:
         assert rig.kinds() == ["rest", "take", "take"], "no rest beyond half of the limit, no USD beyond it"
         assert executor.failed == {"BTC": "800 of 900 USD were sent in this cycle"}
         await executor._accounts.refresh(NOW_MS)
-        out = [intent(THERE, -1, cycle_ts_ms=NOW_MS + n, purpose=Purpose.STOP, reduce_only=True) for n in range(6)]
+        out = [
+            intent(THERE, -1, cycle_ts_ms=NOW_MS + n, purpose=Purpose.STOP, reduce_only=True)
+            for n in range(6)
+        ]
         for order in out:
             rig.there.bid, rig.there.ask = Decimal("99.9"), Decimal(100)
             assert await executor.execute([approve(order)] * 1) == 1
