@@ -53,12 +53,8 @@ def times(number: int, question: str, answer: str) -> Draw:
 
 def sent(rig: PairRig) -> list[tuple[str, Decimal, bool]]:
     """All orders: venue, signed coins, reduce-only."""
-    orders = [
-        (state.key.venue, approved.intent.signed_quantity, approved.intent.reduce_only)
-        for venue in rig.venues.values()
-        for state, approved in [(approved.intent, approved) for approved, _ in venue.sent.values()]  # type: ignore[attr-defined]
-    ]
-    return orders
+    orders = [approved.intent for venue in rig.venues.values() for approved, _ in venue.sent.values()]  # type: ignore[attr-defined]
+    return [(order.key.venue, order.signed_quantity, order.reduce_only) for order in orders]
 
 
 def test_the_second_leg_is_what_the_first_has_filled(rig: PairRig) -> None:
@@ -167,7 +163,7 @@ def test_a_halt_does_not_lower_what_the_operator_has_set(rig: PairRig) -> None:
 
 
 def test_an_unknown_second_leg_is_waited_for_and_then_mended(rig: PairRig) -> None:
-    """If this fails, a leg is taken back while the other may have filled, or an unknown one is left to the next cycle."""
+    """If this fails, a leg is taken back while the other may have filled, or is left to the next cycle."""
     rig.there.draw = times(1, "take", "lost before")
     asked = 0
 
@@ -186,6 +182,32 @@ def test_an_unknown_second_leg_is_waited_for_and_then_mended(rig: PairRig) -> No
 
     rig.life(script)
     assert len(rig.there.sent) == 1
+
+
+@pytest.mark.parametrize("told_after_s", [30, 600])
+def test_an_unknown_first_leg_may_stand_alone(rig: PairRig, told_after_s: int) -> None:
+    """If this fails, an order of unknown outcome that has filled is a naked leg which nobody counts the seconds of."""
+    rig.here.draw = times(1, "take", "lost after")
+    lookup, start_ms = rig.here.lookup, rig._now_ms
+
+    async def script(life: Life) -> None:
+        async def late(client_id: str) -> Any:
+            if life.clock.now_ms() < start_ms + told_after_s * 1_000:
+                raise Retryable("503")
+            return await lookup(client_id)
+
+        rig.here.lookup = late  # type: ignore[method-assign]
+        await trade(life, OUT)
+        if told_after_s < 60:
+            assert rig.truth() == {}
+            assert life.desk.kill is KillLevel.NONE
+        else:
+            assert rig.truth() == {HERE: -4}
+            assert life.desk.kill is KillLevel.REDUCE_ONLY
+            assert life.desk.executor.live_ids()
+
+    rig.life(script)
+    assert not rig.there.sent
 
 
 @pytest.mark.parametrize("back", [BACK, RELEASED, STOPPED])

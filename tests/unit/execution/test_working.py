@@ -18,7 +18,7 @@ from hedged.config import Config, parse_config
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import LoopClock
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Intent, OrderStatus, Purpose, Side
+from hedged.domain.orders import OrderStatus, Purpose, Side
 from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
