@@ -18,7 +18,7 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.execution import executor as executor_module
+from hedged.execution import attempts
 from hedged.execution.accounts import Accounts
 from hedged.execution.claim import claim_journal
 from hedged.execution.executor import Executor
@@ -40,7 +40,7 @@ def run(script) -> None:
 
 @pytest.fixture(autouse=True)
 def quick_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor_module, "LOOKUP_WAIT_S", 0.1)
+    monkeypatch.setattr(attempts, "LOOKUP_WAIT_S", 0.1)
 
 
 class Floor:
