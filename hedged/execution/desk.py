@@ -179,6 +179,7 @@ class Desk:
             self.executor.collars.of(now_ms),
         )  # fmt: skip
         facts = self.gate_facts.reductions(now_ms, account, marks, self.markets, self.executor, kill)
+        facts = replace(facts, alone=frozenset({key}))
         return review(intents, facts, self.gate_facts.limits, self.config.account)
 
     async def _give_up(self, late: Sequence[Pair]) -> None:

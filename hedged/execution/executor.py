@@ -121,7 +121,8 @@ class Executor:
         done: list[Work] = []
         skipped: list[Intent] = []
         out = await self._out_of_reach()
-        left_s, waiting = self._config.rest_s, len(approved)
+        latched, _ = await self._journal(JournalStore.kill)
+        left_s, waiting = 0.0 if latched else self._config.rest_s, len(approved)
         for one in approved:
             intent = one.intent
             began = None if intent in out else await self._begin(one, broken, done, skipped)

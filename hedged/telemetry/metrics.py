@@ -118,7 +118,9 @@ class Metrics:
     def _of_pairs(self, r: CollectorRegistry) -> None:
         """Legs that belong together."""
         self.naked = Gauge(
-            "hedged_naked_seconds", "for how long a leg of a pair now stands without its other one", registry=r
+            "hedged_naked_seconds",
+            "for how long a leg of a pair now stands without its other one",
+            registry=r,
         )
         self.alone = Histogram(
             "hedged_pair_alone_seconds", "time between the first fill of a pair and its being whole or gone",

@@ -104,6 +104,20 @@ def test_a_first_leg_whose_second_fails_is_taken_back(rig: PairRig, answer: dict
     assert len(rig.there.sent) == (1 if answer.get("take") == "no" else 3), "what is refused is not repeated"
 
 
+@pytest.mark.parametrize("broken", [["positions"], ["positions", "executions", "balance"]])
+def test_a_leg_is_taken_back_while_the_other_ones_venue_is_silent(rig: PairRig, broken: list[str]) -> None:
+    """If this fails, the likeliest reason for half a pair, a venue that goes down, is the one it cannot cope with."""
+    rig.there.draw = always(take="busy")
+    rig.there.watch_send = lambda *_: rig.there.broken.update(dict.fromkeys(broken, Retryable("503")))
+
+    async def script(life: Life) -> None:
+        await trade(life, OUT)
+        assert rig.truth() == {}
+        assert life.desk.kill is KillLevel.NONE
+
+    rig.life(script)
+
+
 def test_a_far_leg_without_its_cut_is_closed_reduce_only(rig: PairRig) -> None:
     """If this fails, the trader holds more than his own position because the cut behind it failed."""
     rig.here.draw = always(take="no")
