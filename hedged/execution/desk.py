@@ -62,6 +62,7 @@ class Desk:
     kill: KillLevel = KillLevel.NONE
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     between: list[Traded] = field(default_factory=list)
+    left_since_ms: int = 0  # when the pairs that an earlier life left half-done were first looked at
 
     async def trade(
         self,
@@ -97,6 +98,31 @@ class Desk:
         """Halt where the venues have told what must not be: a second daemon, funding that nothing explains."""
         if account.alarm:
             await self.halt(account.alarm)
+
+    async def mend_left(
+        self, now_ms: int, account: AccountState, marks: Mapping[SeriesKey, Decimal]
+    ) -> Traded:
+        """See to the pairs that an earlier life left half-done. Only for the holder of `busy`, on an account of now.
+
+        They wait until it is known what their legs have filled, but no longer than a leg may stand alone.
+        """
+        pairs = self.executor.left_pairs()
+        ready = self.tradable(account, marks)
+        waits = sorted(
+            {str(leg.intent.key) for pair in pairs for leg in pair.legs if leg.intent.key not in ready}
+        )
+        self.left_since_ms = self.left_since_ms or now_ms
+        if not waits:
+            self.executor.take_over()
+            return await self._mend(now_ms, Traded(Review(), account, ()), marks, self.hashes)
+        if now_ms - self.left_since_ms >= self.config.execution.naked_s * SECOND_MS:
+            if not all(pair.gives_back for pair in pairs):
+                await self.halt(
+                    f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
+                    "one leg may stand alone"
+                )
+            await self.executor.settled()
+        return Traded(Review(), account, ())
 
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.
@@ -158,9 +184,10 @@ class Desk:
                     await self.executor.mend(pair, approved)
             traded = await self._look(traded)
             if self.executor.hurried:
-                break  # the next life goes on from what is held
+                return traded  # the next life goes on with it
             if self.executor.alone():
                 await asyncio.sleep(naked_ms / SECOND_MS / MENDS / self.config.clock.speed)
+        await self.executor.settled()
         return traded
 
     def _remedy(

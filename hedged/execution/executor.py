@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
@@ -12,6 +13,7 @@ from hedged.domain.errors import Fatal
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose
 from hedged.domain.ports import Rests, Trading
+from hedged.execution import kept_pairs
 from hedged.execution.accounts import Accounts
 from hedged.execution.attempts import Attempts
 from hedged.execution.collars import Collars
@@ -32,7 +34,8 @@ log = structlog.get_logger(__name__)
 
 class Executor:
     """Owns sending. `failed`: by symbol what went wrong with the orders of the latest decision; `pairs`: its pairs;
-    `collars`: how far from the mark reductions may trade; `hurried`: see `hurry`.
+    `collars`: how far from the mark reductions may trade; `hurried`: see `hurry`;
+    `left`: the pairs that an earlier life was in the middle of, until `take_over` or the next decision.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Executor:
         self.collars = Collars(config.risk.price_collar_bp, config.execution.reduce_collar_bp)
         self.failed: dict[str, str] = {}
         self.pairs: list[Pair] = []
+        self.left: dict[str, Any] = {}
+        self._kept = False
 
     @property
     def unresolved(self) -> dict[str, SeriesKey]:
@@ -87,6 +92,9 @@ class Executor:
             raise Fatal(
                 f"orders of unknown outcome at {', '.join(sorted(strange))}: name it in hedge.venues again"
             )
+        left = await self._journal(JournalStore.load_state, kept_pairs.STATE)
+        self.left = left if left.get("pairs") else {}
+        self._kept = bool(self.left)
         await self.resolve()
 
     def sent_last_hour(self) -> tuple[int, Decimal]:
@@ -114,6 +122,7 @@ class Executor:
         now_ms = self._clock.now_ms()
         self._alone_s += [(now_ms - p.since_ms) / SECOND_MS for p in self.pairs if p.since_ms is not None]
         self.pairs = pairs_of(approved, self._accounts.attributed)
+        await self._keep([pair for pair in self.pairs if not pair.stops])
         self._rates.begin()
         self._attempts.forget()
         self._exempt = set()
@@ -147,6 +156,19 @@ class Executor:
         (leg,) = [leg for leg in pair.legs if leg.intent.key == intent.key]
         leg.mended = (*leg.mended, mine)
         await self._work(mine)
+
+    def left_pairs(self) -> list[Pair]:
+        """Return the pairs that an earlier life was in the middle of, as far as the account is known now."""
+        return kept_pairs.from_json(self.left, self._accounts.attributed)
+
+    def take_over(self) -> None:
+        """Go on with them."""
+        self.pairs, self.left = self.left_pairs(), {}
+        self._watch_pairs()
+
+    async def settled(self) -> None:
+        """Note that no pair is in the middle of anything, or that it is the operator's now."""
+        await self._keep([])
 
     def alone(self) -> list[Pair]:
         """Return the pairs of the latest decision of which a leg stands without the other."""
@@ -245,6 +267,13 @@ class Executor:
             )
             for key in self.unresolved.values()
         )
+
+    async def _keep(self, pairs: Sequence[Pair]) -> None:
+        """Leave word of pairs to a next life."""
+        self.left = {}
+        if pairs or self._kept:
+            await self._journal(JournalStore.save_state, kept_pairs.STATE, kept_pairs.to_json(pairs))
+        self._kept = bool(pairs)
 
     def _pairs_with(self, intent: Intent) -> list[Pair]:
         return [pair for pair in self.pairs if any(leg.intent is intent for leg in pair.legs)]

@@ -24,18 +24,21 @@ DEPENDS = (
 class Leg:
     """One leg. `opens`: it enlarges the daemon's own part of its market; `work` is None until it is begun.
 
-    `mended`: orders that were sent later to complete it (on its side) or to take it back.
+    `mended`: orders that were sent later to complete it (on its side) or to take it back; `before`: what was held when
+    it was decided, signed coins; `earlier`: what an earlier life filled of it.
     """
 
     intent: Intent
     opens: bool
+    before: Decimal
     work: Work | None = None
     mended: tuple[Work, ...] = ()
+    earlier: Decimal | None = None
 
     @property
     def filled(self) -> Decimal:
         """Coins on its side, as far as known."""
-        done = self.work.filled if self.work else Decimal(0)
+        done = self.work.filled if self.work else self.earlier or Decimal(0)
         side = self.intent.side
         return done + sum((w.filled * w.intent.side.sign * side.sign for w in self.mended), Decimal(0))
 
@@ -81,7 +84,7 @@ class Pair:
     @property
     def begun(self) -> bool:
         """Whether any leg was worked."""
-        return any(leg.work is not None for leg in self.legs)
+        return any(leg.work is not None or leg.earlier is not None for leg in self.legs)
 
     @property
     def imbalance(self) -> Decimal:
@@ -130,10 +133,9 @@ def pairs_of(approved: Sequence[ApprovedIntent], attributed: Mapping[SeriesKey, 
         mine = [i for i in intents if (i.key.symbol, _kind(i)) == (symbol, kind)]
         legs = mine if kind == Strategy.DIVERGENCE else _halves(mine)
         if len({leg.side for leg in legs}) == 2:
+            held = [attributed.get(i.key, Decimal(0)) for i in legs]
             pairs.append(
-                Pair(
-                    [Leg(i, not reduces(attributed.get(i.key, Decimal(0)), i.signed_quantity)) for i in legs]
-                )
+                Pair([Leg(i, not reduces(q, i.signed_quantity), q) for i, q in zip(legs, held, strict=True)])
             )
     return pairs
 

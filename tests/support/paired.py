@@ -9,7 +9,7 @@ from typing import Any
 
 from fakes import HASHES, HERE, OTHER, THERE
 from fickle import FickleVenue
-from guarded import Life, Rig
+from guarded import PROTECTED_USD, Life, Rig
 
 from hedged.config import Config, parse_config
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -59,6 +59,7 @@ async def trade(life: Life, hedge: Hedge) -> Traded:
         now_ms = life.clock.now_ms()
         await desk.executor.resolve()
         account = await desk.accounts.refresh(now_ms)
+        desk.stops.plan({"BTC": PROTECTED_USD})
         desired = [DesiredPosition(key, Decimal(q), why, "") for key, (q, why) in hedge.items()]
         marks = life.prices.fresh_marks(now_ms, 0)
         facts = desk.gate_facts.reductions(now_ms, account, marks, desk.markets, desk.executor, desk.kill)

@@ -329,6 +329,74 @@ def test_the_legs_of_a_divergence_trade_are_opened_and_closed_in_step(rig: PairR
     rig.life(script)
 
 
+class Dead(BaseException):
+    """The process ends here."""
+
+
+def dies(*_: Any) -> None:
+    raise Dead
+
+
+@pytest.mark.parametrize("thin_there", [False, True])
+@pytest.mark.parametrize("silent_s", [0, 30, 600])
+def test_a_death_between_two_legs_is_mended_by_the_next_life(
+    rig: PairRig, thin_there: bool, silent_s: int
+) -> None:
+    """If this fails, a crash leaves one leg of a pair naked until the next cycle, or nobody hears of it."""
+    first, second = (rig.there, rig.here) if thin_there else (rig.here, rig.there)
+
+    async def crash(life: Life) -> None:
+        if thin_there:
+            life.desk.markets[THERE] = market(THERE, depth_usd=Decimal(10_000))  # type: ignore[index]
+        second.watch_send = dies
+        with pytest.raises(Dead):
+            await trade(life, OUT)
+        assert len(rig.truth()) == 1
+
+    async def goes_on(life: Life) -> None:
+        second.watch_send = lambda *_: None
+        if silent_s:
+            second.broken["positions"] = Retryable("503")
+        for _ in range(24):
+            if life.clock.now_ms() - rig._now_ms >= silent_s * 1_000:
+                second.broken.clear()
+            await life.look()
+        if silent_s < 60:
+            assert rig.truth() == life.held() == {}
+            assert life.desk.kill is KillLevel.NONE
+        else:
+            assert len(rig.truth()) == 1
+            _, reason = await life.desk.journal(JournalStore.kill)
+            assert reason.startswith("a pair was half-done when the daemon ended, and ")
+        assert not life.desk.executor.left
+
+    async def third(life: Life) -> None:
+        assert not life.desk.executor.left, "no word of it is left once it is done with"
+
+    rig.life(crash)
+    rig.life(goes_on)
+    rig.life(third)
+    assert len(first.sent) == (2 if silent_s < 60 else 1)
+    assert all(approved.intent.purpose is Purpose.RELOCATE for approved, _ in first.sent.values())
+    assert len(second.sent) == 0, "what was begun is not sent again"
+
+
+def test_a_pair_that_was_whole_leaves_no_word(rig: PairRig) -> None:
+    """If this fails, a restart takes a finished pair for a half-done one and undoes it."""
+
+    async def whole(life: Life) -> None:
+        await trade(life, OUT)
+
+    async def next_life(life: Life) -> None:
+        assert not life.desk.executor.left
+        await later(life)
+        assert life.desk.executor.alone() == []
+
+    rig.life(whole)
+    rig.life(next_life)
+    assert rig.truth() == {HERE: -4, THERE: 4}
+
+
 def test_a_first_leg_that_rests_takes_the_rest_once_a_part_is_filled(tmp_path: Path) -> None:
     """If this fails, half of a pair stands alone for as long as the other half of its first leg waits in the book."""
     rig = PairRig(tmp_path / "journal.sqlite", rest_s=15)
