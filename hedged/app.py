@@ -139,7 +139,7 @@ class App:
         await accounts.load()
         executor = Executor(parts.trading, parts.journal, accounts, parts.clock, markets, config)
         await executor.load()
-        accounts.owned = lambda: executor.unresolved
+        accounts.owned = executor.live_ids
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
         own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
