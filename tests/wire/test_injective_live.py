@@ -239,8 +239,8 @@ def test_an_order_that_the_book_cannot_meet_is_not_sent_and_its_reason_is_kept()
             await on.chain.next_block()
             await on.data.snapshot()
             sent = await floor.trade("0.5", Purpose.OWN_RESTORE)
-            assert await floor.events(sent) == ["attempt", "rejected"]
-            assert "nothing was sent" in floor.executor.failed["BTC"]
+            assert await floor.events(sent) == []
+            assert "beyond the worst price" in floor.executor.failed["BTC"]
             assert await on.journal(JournalStore.rows, "SELECT tx_hash FROM transactions", ()) == []
             on.sandbox.feed.premiums["BTC"] = Decimal(0)
             await on.chain.next_block()
