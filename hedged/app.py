@@ -42,6 +42,7 @@ from hedged.risk.gate import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.outlook import outlook
 from hedged.telemetry.deviations import Deviations
+from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.publish import publish
 from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
@@ -112,8 +113,10 @@ class App:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Ask the daemon to end after the running cycle."""
+        """Ask the daemon to end after the running cycle, whose orders rest no longer."""
         self._stop.set()
+        if self._cycle is not None:
+            self._cycle.desk.executor.hurry()
 
     async def prepare(self) -> None:
         """Learn the markets, fill the buffer from history, read the journal, check that artefact and schema agree."""
@@ -134,9 +137,9 @@ class App:
             markets=tuple(markets), reader=Reader(parts.sources, parts.equity_usd), speed=config.clock.speed,
         )  # fmt: skip
         await accounts.load()
-        executor = Executor(parts.trading, parts.journal, accounts, parts.clock)
+        executor = Executor(parts.trading, parts.journal, accounts, parts.clock, markets, config)
         await executor.load()
-        accounts.owned = lambda: executor.unresolved
+        accounts.owned = executor.live_ids
         level, reason = await parts.journal(JournalStore.kill)
         states = await parts.journal(JournalStore.load_state, "episodes")
         own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
@@ -208,6 +211,7 @@ class App:
         before_ms, started_s = self._guard.last_ms, perf_s()
         if await self._guard.look(now_ms):
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
+        publish_execution(self._guard.desk.executor, self.metrics)
 
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle and publish what it did."""
@@ -220,7 +224,7 @@ class App:
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
-        self.metrics.unresolved.set(len(self.cycle.desk.executor.unresolved))
+        publish_execution(self.cycle.desk.executor, self.metrics)
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._tell_deviations(report)
         self._log_payments(report)

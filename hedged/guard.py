@@ -64,7 +64,7 @@ class Guard:
         async with self.desk.busy:
             self.last_ms = now_ms
             held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
-            if held or trades:
+            if held or trades or self.desk.executor.left:
                 await self._look(now_ms, held, trades)
             else:
                 self.distances, self._tries = {}, 0
@@ -83,7 +83,7 @@ class Guard:
         )
         going_on = (stops.unwinding(held) or lost) and now_ms >= self._again_ms
         asked_s = (now_ms - self.desk.accounts.asked_ms) / SECOND_MS / config.clock.speed
-        if triggered or going_on or asked_s >= config.cycle.guard_accounts_s:
+        if triggered or going_on or self.desk.executor.left or asked_s >= config.cycle.guard_accounts_s:
             await self._act(now_ms, believed)
 
     def _unbooked(self) -> list[AccountState]:
@@ -129,11 +129,15 @@ class Guard:
         going = {symbol: stopped[symbol] for symbol in stops.unwinding(held)}
         trades = self.trades.part(account)
         lost = self.trades.lost(trades, believed, [*self._unbooked(), account])
+        stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
+        marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         if not begun and not going and not lost:
             if account.fills or account.payments or account.taken:
                 desk.between.append(Traded.nothing(account))
                 desk.gate_facts.traded(account.fills, account.payments)
                 await desk.journal(JournalStore.save_state, "episodes", stops.to_json())
+            if desk.executor.left:
+                desk.between.append(await desk.mend_left(now_ms, account, marks))
             return
         begun_trades = {symbol: lost[symbol] for symbol in self.trades.begun(lost, now_ms)}
         if begun_trades:
@@ -145,8 +149,6 @@ class Guard:
             rows[symbol] = (Strategy.FUNDING_HEDGE, stopped[symbol] + also)
         if rows:
             await self._record(now_ms, account, rows)
-        stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
-        marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         desired = unwind(closed(lost, trades), going, held, desk.tradable(account, marks))
         facts = desk.gate_facts.reductions(now_ms, account, marks, desk.markets, desk.executor, desk.kill)
         traded = await desk.trade(now_ms, desired, account, facts, desk.hashes)

@@ -1,7 +1,7 @@
 """The paper venue: fills at the market after a latency, with fees, half-spread and impact; pays and receives funding.
 
 It is as strict as a real venue: an order beyond its worst price, below the minimum or off the step is rejected, and a
-settlement is paid by the quantity held strictly before its instant.
+settlement is paid by the quantity held strictly before its instant. Orders rest where data tell prices between bars.
 """
 
 import asyncio
@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from hedged.adapters.paper_resting import PaperQueue, ended, touch
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.bars import Field
 from hedged.domain.book import Balance, Position
-from hedged.domain.clock import HOUR_MS, Clock
-from hedged.domain.errors import Rejected
+from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
+from hedged.domain.errors import Rejected, Retryable
 from hedged.domain.funding import FundingPayment, Settlement, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
 from hedged.domain.orders import Execution, Fill, Intent, OrderState, OrderStatus
@@ -69,8 +70,14 @@ class PaperVenue:
         collateral_usd: Decimal,
         latency_ms: int,
         doubted: Doubted | None = None,
+        *,
+        rests: bool = False,
     ) -> None:
-        """`doubted`: prices that are not gone by; whoever judges them keeps it current."""
+        """`doubted`: prices that are not gone by; whoever judges them keeps it current. `rests`: the data tell prices
+        at all times, so that it can be said what fills an order that waits; else nothing rests here.
+        """
+        self._rests = rests
+        self._queue = PaperQueue()
         self.venue = data.venue
         self._doubted = {} if doubted is None else doubted
         self._data = data
@@ -103,6 +110,7 @@ class PaperVenue:
 
     async def positions(self) -> Mapping[str, Position]:
         """Return the open positions."""
+        await self._match()
         return {
             symbol: Position(SeriesKey(self.venue, symbol), h.now, h.entry_price)
             for symbol, h in self._holdings.items()
@@ -133,24 +141,54 @@ class PaperVenue:
         if market is None or mark is None:
             raise Rejected(f"{intent.key}: no market or no price")
         price = self._fill_price(intent, market, mark)
-        self._book(approved.client_id, intent, price, market)
+        self._book(approved.client_id, intent, price, market.costs.taker_fee)
         state = OrderState(approved.client_id, intent.key, OrderStatus.FILLED, intent.quantity, Decimal(0))
+        self._orders[approved.client_id] = state
+        return state
+
+    async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return the mark with the assumed half-spread. Raises Retryable where no price is told between two bars."""
+        market, mark = (await self._data.markets()).get(symbol), (await self._marks()).get(symbol)
+        if not self._rests or market is None or mark is None:
+            raise Retryable(f"{self.venue}: no price of {symbol} is told between two bars")
+        return touch(market, mark)
+
+    async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
+        """Leave an order in the book, after the latency. Raises WouldTake, or Rejected like a venue would."""
+        await asyncio.sleep(self._latency_s)
+        intent = approved.intent
+        market = (await self._data.markets()).get(intent.key.symbol)
+        mark = (await self._marks()).get(intent.key.symbol)
+        if approved.client_id in self._orders:
+            raise Rejected(f"client id {approved.client_id} was used before")
+        if not self._rests or market is None or mark is None:
+            raise Rejected(f"{intent.key}: no market or no price")
+        self._check_reduces(intent)
+        ends_ms = self._clock.now_ms() + round(lifetime_s * SECOND_MS)
+        state = self._queue.add(approved.client_id, intent, market, mark, ends_ms)
         self._orders[approved.client_id] = state
         return state
 
     async def lookup(self, client_id: str) -> OrderState | None:
         """Return the order, or None when it never arrived."""
+        await self._match()
         return self._orders.get(client_id)
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Return nothing: market orders never rest."""
-        return ()
+        """Return the orders that rest."""
+        await self._match()
+        return [state for state in self._orders.values() if state.status is OrderStatus.OPEN]
 
     async def cancel(self, client_id: str) -> None:
-        """Do nothing: market orders never rest."""
+        """Cancel a resting order, after the latency; what fills till then is filled."""
+        await asyncio.sleep(self._latency_s if client_id in self._orders else 0)
+        await self._match()
+        if self._queue.take(client_id) is not None:
+            self._orders[client_id] = ended(self._orders[client_id], filled=False, why="cancelled")
 
     async def executions(self, since_ms: int) -> Sequence[Execution]:
         """Return executions with ts ≥ since."""
+        await self._match()
         return self._executions[bisect_left(self._executions, since_ms, key=lambda e: e.ts_ms) :]
 
     async def funding_payments(self, since_ms: int) -> Sequence[FundingPayment]:
@@ -206,17 +244,35 @@ class PaperVenue:
             )
         return market.quantise_price(price, towards="up" if intent.side.sign > 0 else "down")
 
-    def _book(self, client_id: str, intent: Intent, price: Decimal, market: Market) -> None:
+    async def _match(self) -> None:
+        """Fill and end what rests, by the marks of now."""
+        if not len(self._queue):
+            return
+        marks = await self._marks()
+        for client_id, through in self._queue.due(marks, self._clock.now_ms()):
+            one = self._queue.take(client_id)
+            if one is None:
+                continue
+            filled, why = through, "" if through else "its time was up"
+            if through:
+                try:
+                    self._book(client_id, one.intent, one.intent.worst_price, one.market.costs.maker_fee)
+                except Rejected as error:
+                    filled, why = False, str(error)
+            self._orders[client_id] = ended(self._orders[client_id], filled=filled, why=why)
+
+    def _check_reduces(self, intent: Intent) -> None:
+        held = self._holdings.get(intent.key.symbol, _Holding()).now
+        if intent.reduce_only and (held * intent.signed_quantity >= 0 or intent.quantity > abs(held)):
+            raise Rejected(f"{intent.key}: reduce-only order would not reduce {held}")
+
+    def _book(self, client_id: str, intent: Intent, price: Decimal, fee_rate: Decimal) -> None:
+        self._check_reduces(intent)
         ts_ms = self._clock.now_ms()
-        holding = self._holdings.get(intent.key.symbol, _Holding())
-        if intent.reduce_only and (
-            holding.now * intent.signed_quantity >= 0 or intent.quantity > abs(holding.now)
-        ):
-            raise Rejected(f"{intent.key}: reduce-only order would not reduce {holding.now}")
-        self._holdings[intent.key.symbol] = holding
+        holding = self._holdings.setdefault(intent.key.symbol, _Holding())
         if self._paid_to_ms is None:
             self._paid_to_ms = ts_ms  # funding is due from the first position on, whenever it is asked for
-        fee = intent.quantity * price * market.costs.taker_fee
+        fee = intent.quantity * price * fee_rate
         self._cash_usd += holding.change(ts_ms, intent.signed_quantity, price) - fee
         execution_id = f"{self.venue}-{len(self._executions)}-{client_id[:8]}"
         self._executions.append(

@@ -89,12 +89,19 @@ def paper_venues(
     equity: Decimal,
     at_ms: int,
     doubted: Doubted | None = None,
+    *,
+    rests: bool = False,
 ) -> dict[str, PaperVenue]:
-    """Make a paper venue on every source; the book lies on Injective, idle margin on each hedge venue."""
+    """Make a paper venue on every source; the book lies on Injective, idle margin on each hedge venue.
+
+    `rests`: the sources tell prices at all times, not only at the ends of bars.
+    """
     venues = {}
     for name, source in sources.items():
         share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
-        venues[name] = PaperVenue(source, clock, equity * share, config.paper.latency_ms, doubted)
+        venues[name] = PaperVenue(
+            source, clock, equity * share, config.paper.latency_ms, doubted, rests=rests
+        )
     for symbol, (quantity, price) in book.items():
         venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
     return venues

@@ -4,6 +4,7 @@ from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig, PositionConfig
 from hedged.config.cex import CexLoopbackConfig, CexVenueConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
+from hedged.config.execution import ExecutionConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import InjectiveConfig, NodeConfig
 from hedged.config.outside import CoinGeckoConfig, CoinGlassConfig, OutsideConfig, StatusConfig, WebhookConfig
@@ -23,7 +24,7 @@ from hedged.config.whole import (
 __all__ = [
     "LIVE_ACKNOWLEDGEMENT", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig", "CexVenueConfig",
     "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig",
-    "DivergenceConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig", "OutsideConfig", "PaperConfig",
-    "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
+    "DivergenceConfig", "ExecutionConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig", "OutsideConfig",
+    "PaperConfig", "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
     "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

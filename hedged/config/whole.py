@@ -18,6 +18,7 @@ from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig
 from hedged.config.cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
+from hedged.config.execution import ExecutionConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
@@ -63,6 +64,7 @@ class Config(Section):
     hedge: HedgeConfig = HedgeConfig()
     strategies: StrategiesConfig = StrategiesConfig()
     risk: RiskConfig = RiskConfig()
+    execution: ExecutionConfig = ExecutionConfig()
     quality: QualityConfig = QualityConfig()
     reconcile: ReconcileConfig = ReconcileConfig()
     paper: PaperConfig = PaperConfig()

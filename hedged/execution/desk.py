@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 
 from hedged.config import Config
-from hedged.domain.clock import Clock
+from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
 from hedged.execution.accounts import Accounts, AccountState
@@ -17,11 +17,15 @@ from hedged.execution.diff import intents_for
 from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
+from hedged.execution.pairs import Pair
 from hedged.execution.stops import Stops
 from hedged.execution.store import JournalStore
 from hedged.risk.facts import GateFacts
 from hedged.risk.gate import KillLevel, Review, review
 from hedged.strategy.snapshot import DesiredPosition
+
+UNDONE = {Purpose.DIVERGENCE_OPEN: Purpose.DIVERGENCE_CLOSE}
+MENDS = 12  # tries to mend a pair within its time
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ class Desk:
     kill: KillLevel = KillLevel.NONE
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     between: list[Traded] = field(default_factory=list)
+    left_since_ms: int = 0  # when the pairs that an earlier life left half-done were first looked at
 
     async def trade(
         self,
@@ -73,8 +78,9 @@ class Desk:
         restart goes on from there.
         """
         intents = intents_for(
-            desired, account.attributed, facts.marks, self.markets, self.config.risk, hashes, now_ms
-        )
+            desired, account.attributed, facts.marks, self.markets, self.config.risk, hashes, now_ms,
+            self.executor.collars.of(now_ms),
+        )  # fmt: skip
         self._settle_dust(desired, {i.key.symbol for i in intents}, account, facts.marks)
         reviewed: Review = await asyncio.get_running_loop().run_in_executor(
             None, review, intents, facts, self.gate_facts.limits, self.config.account
@@ -85,22 +91,46 @@ class Desk:
         await self.journal(JournalStore.save_state, "episodes", self.stops.to_json())
         if not await self.executor.execute(reviewed.approved):
             return Traded(reviewed, account, (account,))
-        after = await self._after_trading(account)
-        self.stops.count(after)
-        self.gate_facts.traded(after.fills, after.payments)
-        return Traded(reviewed, after, (account, after))
+        traded = await self._look(Traded(reviewed, account, (account,)))
+        return await self._mend(now_ms, traded, facts.marks, hashes)
 
     async def heed(self, account: AccountState) -> None:
         """Halt where the venues have told what must not be: a second daemon, funding that nothing explains."""
         if account.alarm:
             await self.halt(account.alarm)
 
+    async def mend_left(
+        self, now_ms: int, account: AccountState, marks: Mapping[SeriesKey, Decimal]
+    ) -> Traded:
+        """See to the pairs that an earlier life left half-done. Only for the holder of `busy`, on an account of now.
+
+        They wait until it is known what their legs have filled, but no longer than a leg may stand alone.
+        """
+        pairs = self.executor.left_pairs()
+        ready = self.tradable(account, marks)
+        waits = sorted(
+            {str(leg.intent.key) for pair in pairs for leg in pair.legs if leg.intent.key not in ready}
+        )
+        self.left_since_ms = self.left_since_ms or now_ms
+        if not waits:
+            self.executor.take_over()
+            return await self._mend(now_ms, Traded(Review(), account, ()), marks, self.hashes)
+        if now_ms - self.left_since_ms >= self.config.execution.naked_s * SECOND_MS:
+            if not all(pair.gives_back for pair in pairs):
+                await self.halt(
+                    f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
+                    "one leg may stand alone"
+                )
+            await self.executor.settled()
+        return Traded(Review(), account, ())
+
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.
 
         Latched like a kill by hand, journalled first; a level that the operator has set already stays as it is.
         """
-        if self.kill is not KillLevel.NONE:
+        latched, _ = await self.journal(JournalStore.kill)
+        if KillLevel(latched) is not KillLevel.NONE or self.kill is not KillLevel.NONE:
             return
         await self.journal(
             JournalStore.set_kill, self.clock.now_ms(), int(KillLevel.REDUCE_ONLY), reason, self.config.account,
@@ -127,6 +157,77 @@ class Desk:
         waiting = {d.key.symbol for d in stops if d.quantity != 0 or d.key not in tradable}
         for symbol in {d.key.symbol for d in stops} - waiting - ordered:
             self.stops.settle(symbol)
+
+    async def _mend(
+        self, now_ms: int, traded: Traded, marks: Mapping[SeriesKey, Decimal], hashes: Hashes
+    ) -> Traded:
+        """See to it that no leg of a pair stays alone: complete it, or take back the other one, within `naked_s`.
+
+        Whoever unwinds a stopped hedge goes on with it at his own pace. What cannot be mended in time halts, but for a
+        cut that is not given back yet: that is as safe as any cut, and a halt would keep it from being given back.
+        """
+        naked_ms = round(self.config.execution.naked_s * SECOND_MS)
+        while alone := [pair for pair in self.executor.alone() if not (pair.stops or pair.given_up)]:
+            level = KillLevel((await self.journal(JournalStore.kill))[0])
+            if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
+                break  # whoever set it acts now
+            now_ms = max(self.clock.now_ms(), now_ms + 1)  # no two orders under one client id
+            late = [pair for pair in alone if now_ms - (pair.since_ms or now_ms) >= naked_ms]
+            if late:
+                await self._give_up(late)
+                continue
+            await self.executor.resolve()
+            for pair in alone:
+                reviewed = self._remedy(now_ms, pair, marks, hashes, level)
+                traded = replace(traded, review=traded.review.joined(reviewed))
+                for approved in reviewed.approved:
+                    await self.executor.mend(pair, approved)
+            traded = await self._look(traded)
+            if self.executor.hurried:
+                return traded  # the next life goes on with it
+            if self.executor.alone():
+                await asyncio.sleep(naked_ms / SECOND_MS / MENDS / self.config.clock.speed)
+        await self.executor.settled()
+        return traded
+
+    def _remedy(
+        self, now_ms: int, pair: Pair, marks: Mapping[SeriesKey, Decimal], hashes: Hashes, kill: KillLevel
+    ) -> Review:
+        """Ask the gate for the order that mends a pair; nothing while an outcome or a position is unknown."""
+        account = replace(self.accounts.latest, payments=())  # they are counted already
+        found = pair.remedy(account.attributed) if pair.known else None
+        if found is None or found[0].intent.key in self.executor.unresolved.values():
+            return Review()
+        key, change = found[0].intent.key, found[1]
+        purpose = UNDONE.get(found[0].intent.purpose, found[0].intent.purpose)
+        want = DesiredPosition(key, account.attributed[key] + change, purpose, "no leg of a pair stays alone")
+        intents = intents_for(
+            [want], account.attributed, marks, self.markets, self.config.risk, hashes, now_ms,
+            self.executor.collars.of(now_ms),
+        )  # fmt: skip
+        facts = self.gate_facts.reductions(now_ms, account, marks, self.markets, self.executor, kill)
+        facts = replace(facts, alone=frozenset({key}))
+        return review(intents, facts, self.gate_facts.limits, self.config.account)
+
+    async def _give_up(self, late: Sequence[Pair]) -> None:
+        for pair in late:
+            pair.given_up = True
+            coins = f"{abs(pair.imbalance).normalize():f} {pair.symbol}"
+            why = self.executor.failed.get(pair.symbol, "the orders were refused")
+            if pair.gives_back:
+                log.error("cut_not_given_back", symbol=pair.symbol, coins=coins, reason=why)
+            else:
+                naked_s = self.config.execution.naked_s
+                await self.halt(
+                    f"a leg of {coins} stands alone, neither completed nor taken back within {naked_s:g} s: {why}"
+                )
+
+    async def _look(self, traded: Traded) -> Traded:
+        """Ask the venues again, and count what is new."""
+        after = await self._after_trading(traded.account)
+        self.stops.count(after)
+        self.gate_facts.traded(after.fills, after.payments)
+        return replace(traded, account=after, seen=(*traded.seen, after))
 
     async def _after_trading(self, before: AccountState) -> AccountState:
         """Ask the venues again, so that the decision says what was really filled."""

@@ -18,13 +18,16 @@ def intents_for(
     risk: RiskConfig,
     hashes: Hashes,
     now_ms: int,
+    collars_bp: Mapping[SeriesKey, Decimal] | None = None,
 ) -> list[Intent]:
     """Return the intents that move the daemon's own part of each market towards what is desired.
 
     Reductions come first, then the thinnest book first: the leg most likely to fail goes before the one that would be
-    left naked. Changes below the venue's minimum are left for later. A change of sign stops at zero unless what
-    is held is dust; the next cycle opens the other side. A reduction that would take too much of the book is cut to
-    size, as the gate does with openings; the next cycle goes on.
+    left naked. `collars_bp`: where a reduction may go further from the mark than `risk.price_collar_bp`.
+
+    Changes below the venue's minimum are left for later. A change of sign stops at zero unless what is held is dust;
+    the next cycle opens the other side. A reduction that would take too much of the book is cut to size, as the gate
+    does with openings; the next cycle goes on.
     """
     tradable = [w for w in desired if w.key in marks and w.key in markets]
     changes = {
@@ -46,11 +49,18 @@ def intents_for(
         elif want in closing:
             change *= _share(change, marks[key], markets[key], risk)
         intent = _intent(
-            want, change, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms
-        )
+            want, change, attributed.get(key, Decimal(0)), marks[key], markets[key], risk, hashes, now_ms,
+            (collars_bp or {}).get(key, risk.price_collar_bp),
+        )  # fmt: skip
         if intent is not None:
             intents.append(intent)
-    return sorted(intents, key=lambda i: (not i.reduce_only, markets[i.key].costs.depth_usd, i.key))
+
+    def turn(intent: Intent) -> tuple[bool, Decimal, bool, SeriesKey]:
+        held = attributed.get(intent.key, Decimal(0))
+        closes = intent.reduce_only and reduces(held, intent.signed_quantity)
+        return not closes, markets[intent.key].costs.depth_usd, not intent.reduce_only, intent.key
+
+    return sorted(intents, key=turn)
 
 
 def _change(want: DesiredPosition, held: Decimal, mark: Decimal, market: Market) -> Decimal:
@@ -73,12 +83,14 @@ def _intent(
     risk: RiskConfig,
     hashes: Hashes,
     now_ms: int,
+    reduce_collar_bp: Decimal,
 ) -> Intent | None:
     quantity = market.quantise_quantity(abs(change))
     if quantity == 0 or quantity * mark < market.min_notional_usd:
         return None
     side = Side.BUY if change > 0 else Side.SELL
-    collar = side.sign * risk.price_collar_bp / 10_000
+    out = reduces(held, side.sign * quantity)
+    collar = side.sign * (reduce_collar_bp if out else risk.price_collar_bp) / 10_000
     return Intent(
         cycle_ts_ms=now_ms,
         key=want.key,

@@ -1,108 +1,259 @@
-"""The executor: sends approved intents one after another; looks up what it does not know; never sends twice."""
+"""The executor: works approved intents one after another, pairs leg by leg; what is unknown stops what hangs on it."""
 
-import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
+from hedged.config import Config
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.clock import HOUR_MS, Clock
-from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
-from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
-from hedged.domain.ports import Trading
+from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
+from hedged.domain.errors import Fatal
+from hedged.domain.market import Market, SeriesKey
+from hedged.domain.orders import Intent, Purpose
+from hedged.domain.ports import Rests, Trading
+from hedged.execution import kept_pairs
 from hedged.execution.accounts import Accounts
+from hedged.execution.attempts import Attempts
+from hedged.execution.collars import Collars
 from hedged.execution.journal import Journal
+from hedged.execution.pairs import DEPENDS, Pair, allowed, pairs_of
+from hedged.execution.rates import Rates
 from hedged.execution.store import JournalStore
+from hedged.execution.working import Tools, Work, out_of_reach, work
+from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
 from hedged.risk.kill import KillLevel, killed
 
-LOOKUPS = 5
-LOOKUP_WAIT_S = 2.0
-DEADLINE_S = 20.0  # an order that is not answered by then has an unknown outcome
-ENLARGES = (
-    Purpose.RELOCATE, Purpose.HEDGE_OPEN, Purpose.OWN_CUT, Purpose.CASCADE_OPEN, Purpose.DIVERGENCE_OPEN,
-)  # fmt: skip
-"""What is not continued after an earlier order of its market failed: the gate judged it as if that one had filled."""
+LEAST_REST_S = 2.0  # below this an order is not worth the two requests of resting
+SECOND_TAKES = 3  # tries of a second leg, while the first one stands alone
 
 log = structlog.get_logger(__name__)
 
 
 class Executor:
-    """Owns sending. `unresolved`: attempts of unknown outcome by client id, and their markets: see `_blocked`.
-
-    `failed`: by symbol what went wrong with the orders of the latest `execute`.
+    """Owns sending. `failed`: by symbol what went wrong with the orders of the latest decision; `pairs`: its pairs;
+    `collars`: how far from the mark reductions may trade; `hurried`: see `hurry`;
+    `left`: the pairs that an earlier life was in the middle of, until `take_over` or the next decision.
     """
 
     def __init__(
-        self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock
+        self,
+        trading: Mapping[str, Trading],
+        journal: Journal,
+        accounts: Accounts,
+        clock: Clock,
+        markets: Mapping[SeriesKey, Market] | None = None,
+        config: Config | None = None,
     ) -> None:
+        """`markets`: orders rest only where the rules of their market are known."""
+        config = config or Config()
         self._trading = trading
         self._journal = journal
         self._accounts = accounts
         self._clock = clock
-        self._recent: deque[tuple[int, Decimal]] = deque(maxlen=10_000)
-        self._coins: dict[str, Decimal] = {}  # signed, of the attempts in `unresolved`
-        self.unresolved: dict[str, SeriesKey] = {}
+        self._markets = markets or {}
+        self._config = config.execution
+        self._rates = Rates(clock, config.execution, config.risk.max_orders_per_hour)
+        self._attempts = Attempts(trading, journal, accounts, clock, self._rates)
+        self._speed = config.clock.speed
+        self.hurried = False
+        self._exempt: set[SeriesKey] = set()  # second legs: limits on rate bound the first
+        self._tools = Tools(
+            self._attempts, clock, config.execution, self._speed, self._forbids, self._rates.room_to_rest,
+            lambda: self.hurried,
+        )  # fmt: skip
+        self._alone_s: list[float] = []
+        self.collars = Collars(config.risk.price_collar_bp, config.execution.reduce_collar_bp)
         self.failed: dict[str, str] = {}
+        self.pairs: list[Pair] = []
+        self.left: dict[str, Any] = {}
+        self._kept = False
+
+    @property
+    def unresolved(self) -> dict[str, SeriesKey]:
+        """Orders that may still fill, by client id, and their markets: see `_blocked`."""
+        return self._attempts.unresolved
+
+    def live_ids(self) -> frozenset[str]:
+        """Return the client ids of all orders that may be live and are cared for here: any other was left behind."""
+        return frozenset(self.unresolved)
 
     async def load(self) -> None:
-        """Find attempts that a previous life left open and look them up before anything else is done.
+        """Find attempts that a previous life left open; look them up, and cancel what rests, before anything else.
 
         What it sent within the last hour still counts against the limits on rate.
         """
-        since_ms = self._clock.now_ms() - HOUR_MS
-        self._recent.extend(await self._journal(JournalStore.sent_since, since_ms))
-        self.unresolved = dict(await self._journal(JournalStore.unresolved))
-        self._coins = await self._journal(JournalStore.unresolved_coins)
+        self._rates.load(await self._journal(JournalStore.sent_since, self._clock.now_ms() - HOUR_MS))
+        await self._attempts.load()
         strange = {key.venue for key in self.unresolved.values()} - set(self._trading)
         if strange:
             raise Fatal(
                 f"orders of unknown outcome at {', '.join(sorted(strange))}: name it in hedge.venues again"
             )
+        left = await self._journal(JournalStore.load_state, kept_pairs.STATE)
+        self.left = left if left.get("pairs") else {}
+        self._kept = bool(self.left)
         await self.resolve()
 
     def sent_last_hour(self) -> tuple[int, Decimal]:
         """Return number and notional (USD) of the orders sent within the last hour."""
-        since_ms = self._clock.now_ms() - HOUR_MS
-        while self._recent and self._recent[0][0] < since_ms:
-            self._recent.popleft()
-        return len(self._recent), sum((usd for _, usd in self._recent), Decimal(0))
+        return self._rates.last_hour()
 
     def open_orders(self) -> tuple[OpenOrder, ...]:
         """Return what may still fill: attempts of unknown outcome and resting orders, as if wholly open."""
-        return tuple(OpenOrder(key, self._coins[client_id]) for client_id, key in self.unresolved.items())
+        return tuple(
+            OpenOrder(key, self._attempts.coins[client_id]) for client_id, key in self.unresolved.items()
+        )
+
+    async def resolve(self) -> None:
+        """Look up every order that may still fill once more; one that rests though nobody works it is cancelled."""
+        await self._attempts.resolve()
+        self._watch_pairs()
+
+    def hurry(self) -> None:
+        """Rest no more, now and later: what waits in the book is taken at once. For a daemon that is to end."""
+        self.hurried = True
 
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
-        """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
-        broken: set[str] = set()
-        failed_legs: list[Intent] = []
+        """Work the intents of a decision in order. Return of how many an order was sent."""
         self.failed = {}
-        sent = 0
+        now_ms = self._clock.now_ms()
+        self._alone_s += [(now_ms - p.since_ms) / SECOND_MS for p in self.pairs if p.since_ms is not None]
+        self.pairs = pairs_of(approved, self._accounts.attributed)
+        await self._keep([pair for pair in self.pairs if not pair.stops])
+        self._rates.begin()
+        self._attempts.forget()
+        self._exempt = set()
+        broken: set[str] = set()
+        done: list[Work] = []
+        skipped: list[Intent] = []
+        out = await self._out_of_reach()
+        latched, _ = await self._journal(JournalStore.kill)
+        left_s, waiting = 0.0 if latched else self._config.rest_s, len(approved)
         for one in approved:
             intent = one.intent
-            level, _ = await self._journal(JournalStore.kill)
-            if killed(intent, KillLevel(level)):  # latched since the gate looked
-                log.warning("order_skipped_killed", market=str(intent.key), purpose=intent.purpose)
-                break
-            if self._blocked(intent):
-                log.warning("order_skipped_outcome_unknown", market=str(intent.key))
-                self.failed[intent.key.symbol] = "not sent while the outcome of an earlier order is unknown"
-                broken.add(intent.key.symbol)
-                failed_legs.append(intent)
+            began = None if intent in out else await self._begin(one, broken, done, skipped)
+            waiting -= 1
+            if began is None:
+                skipped.append(intent)
                 continue
-            if _goes_with(intent, failed_legs) or (
-                intent.purpose in ENLARGES and intent.key.symbol in broken
-            ):
-                log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
-                continue
-            sent += 1
-            if not await self._send(one):
+            began.rest_s = self._rest_s(began, left_s / (waiting + 1))
+            before_ms = self._clock.now_ms()
+            await self._work(began)
+            if began.rest_s:
+                left_s = max(0.0, left_s - (self._clock.now_ms() - before_ms) / SECOND_MS)
+            done.append(began)
+            if not began.filled or not began.known:
                 broken.add(intent.key.symbol)
-                failed_legs.append(intent)
-        return sent
+        return sum(1 for one in done if one.ids)
+
+    async def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
+        """Send what completes or takes back a leg of a pair, at once."""
+        intent = approved.intent
+        mine = Work(approved, intent.quantity, self._markets.get(intent.key), self._attempts)
+        (leg,) = [leg for leg in pair.legs if leg.intent.key == intent.key]
+        leg.mended = (*leg.mended, mine)
+        await self._work(mine)
+
+    def left_pairs(self) -> list[Pair]:
+        """Return the pairs that an earlier life was in the middle of, as far as the account is known now."""
+        return kept_pairs.from_json(self.left, self._accounts.attributed)
+
+    def take_over(self) -> None:
+        """Go on with them."""
+        self.pairs, self.left = self.left_pairs(), {}
+        self._watch_pairs()
+
+    async def settled(self) -> None:
+        """Note that no pair is in the middle of anything, or that it is the operator's now."""
+        await self._keep([])
+
+    def alone(self) -> list[Pair]:
+        """Return the pairs of the latest decision of which a leg stands without the other."""
+        return [pair for pair in self.pairs if pair.stands_alone(self._smallest())]
+
+    def naked_s(self) -> float:
+        """Return for how many seconds of the clock a leg has now stood without its other one; 0 where none does."""
+        since = [pair.since_ms for pair in self.pairs if pair.since_ms is not None]
+        return (self._clock.now_ms() - min(since)) / SECOND_MS if since else 0.0
+
+    def told_alone_s(self) -> list[float]:
+        """Return, once each, for how long legs stood alone until their pairs were whole or gone."""
+        told, self._alone_s = self._alone_s, []
+        return told
+
+    async def _begin(
+        self, one: ApprovedIntent, broken: set[str], done: Sequence[Work], skipped: Sequence[Intent]
+    ) -> Work | None:
+        """Return the work on an intent, as far as what was before lets it be done; None where nothing is sent."""
+        intent, symbol = one.intent, one.intent.key.symbol
+        if why := await self._forbids(intent, Decimal(0)):
+            log.warning("order_skipped_killed", market=str(intent.key), purpose=intent.purpose)
+            self.failed.setdefault(symbol, why)
+            return None
+        if self._blocked(intent):
+            log.warning("order_skipped_outcome_unknown", market=str(intent.key))
+            self.failed[symbol] = "not sent while the outcome of an earlier order is unknown"
+            broken.add(symbol)
+            return None
+        quantity = allowed(intent, done, skipped)
+        market = self._markets.get(intent.key)
+        if market is not None:
+            quantity = market.quantise_quantity(quantity)
+        begun = Work(one, quantity, market, self._attempts)
+        if (intent.purpose in DEPENDS and symbol in broken) or not begun.left:
+            log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
+            return None
+        for pair in self._pairs_with(intent):
+            begun.whole = True
+            if any(leg.work is not None and leg.work.filled for leg in pair.legs):
+                begun.takes = SECOND_TAKES
+                self._exempt.add(intent.key)
+            for leg in pair.legs:
+                if leg.intent is intent:
+                    leg.work = begun
+        return begun
+
+    async def _work(self, one: Work) -> None:
+        intent = one.intent
+        await work(one, self._trading[intent.key.venue], self._tools)
+        self._watch_pairs()
+        if one.why:
+            self.failed[intent.key.symbol] = one.why
+        if reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity):
+            if one.missed:
+                self.collars.missed(intent.key, self._clock.now_ms())
+            elif not one.left:
+                self.collars.met(intent.key)
+
+    def _rest_s(self, one: Work, share_s: float) -> float:
+        """Return how long an intent may rest: not at all where it is urgent or completes a pair."""
+        urgent = one.intent.purpose is Purpose.STOP or one.takes > 1 or self.hurried
+        rests = isinstance(self._trading[one.intent.key.venue], Rests) and one.market is not None
+        return share_s if rests and not urgent and share_s >= LEAST_REST_S else 0.0
+
+    async def _out_of_reach(self) -> list[Intent]:
+        """Return the legs of new pairs of which one could not be filled now: what is not begun needs no unwinding."""
+        out: list[Intent] = []
+        for pair in [p for p in self.pairs if p.opens]:
+            for leg in pair.legs:
+                if why := await out_of_reach(leg.intent, self._trading[leg.intent.key.venue]):
+                    log.warning("pair_not_begun", symbol=pair.symbol, reason=why)
+                    self.failed[pair.symbol] = why
+                    out += [one.intent for one in pair.legs]
+        return out
+
+    async def _forbids(self, intent: Intent, usd: Decimal) -> str:
+        """Say why no order of an intent may be sent now, or none of so many USD; empty where it may."""
+        level, _ = await self._journal(JournalStore.kill)
+        if killed(intent, KillLevel(level)):  # latched since the gate looked
+            return "not sent: the kill latch was set meanwhile"
+        held = self._accounts.attributed.get(intent.key, Decimal(0))
+        if not usd or intent.key in self._exempt or reduces(held, intent.signed_quantity):
+            return ""
+        return self._rates.refuses(usd)
 
     def _blocked(self, intent: Intent) -> bool:
         """Whether an attempt of unknown outcome stands in the way: in the same market; where the intent enlarges a
@@ -111,92 +262,38 @@ class Executor:
         return any(
             key == intent.key
             or (
-                intent.purpose in ENLARGES
+                intent.purpose in DEPENDS
                 and (key.symbol == intent.key.symbol or key.venue == intent.key.venue)
             )
             for key in self.unresolved.values()
         )
 
-    async def resolve(self) -> None:
-        """Look up every attempt of unknown outcome once more."""
-        for client_id in list(self.unresolved):
-            await self._ask_again(client_id)
+    async def _keep(self, pairs: Sequence[Pair]) -> None:
+        """Leave word of pairs to a next life."""
+        self.left = {}
+        if pairs or self._kept:
+            await self._journal(JournalStore.save_state, kept_pairs.STATE, kept_pairs.to_json(pairs))
+        self._kept = bool(pairs)
 
-    async def _send(self, approved: ApprovedIntent) -> bool:
-        """Journal, then send. Returns whether the order rests or has filled at the venue."""
-        intent, client_id = approved.intent, approved.client_id
-        now_ms = self._clock.now_ms()
-        await self._journal(JournalStore.record_attempt, approved, now_ms)
-        self._accounts.claim(client_id, intent.purpose, intent.reference_price)
-        self._recent.append((now_ms, intent.notional_usd))
-        self.unresolved[client_id], self._coins[client_id] = intent.key, intent.signed_quantity
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                state = await self._trading[intent.key.venue].place(approved)
-        except (Rejected, Retryable) as error:
-            await self._note(client_id, "rejected", str(error))
-            self.failed[intent.key.symbol] = f"the order was rejected: {error}"
-            log.warning("order_rejected", market=str(intent.key), purpose=intent.purpose, reason=str(error))
-            return False
-        except (OutcomeUnknown, TimeoutError) as error:
-            await self._journal(
-                JournalStore.record_event, client_id, self._clock.now_ms(), "unknown", str(error)
-            )
-            self.failed[intent.key.symbol] = "the outcome of the order is not known yet"
-            log.error("order_outcome_unknown", market=str(intent.key), client_id=client_id, reason=str(error))
-            alive = await self._look_up(client_id)
-            if alive:
-                del self.failed[intent.key.symbol]
-            return alive
-        alive = await self._settle(client_id, state)
-        log.info(
-            "order_done", market=str(intent.key), side=intent.side, quantity=f"{intent.quantity.normalize():f}",
-            purpose=intent.purpose, status=state.status, client_id=client_id,
-        )  # fmt: skip
-        return alive
+    def _pairs_with(self, intent: Intent) -> list[Pair]:
+        return [pair for pair in self.pairs if any(leg.intent is intent for leg in pair.legs)]
 
-    async def _look_up(self, client_id: str) -> bool:
-        for _ in range(LOOKUPS):
-            await asyncio.sleep(LOOKUP_WAIT_S)
-            if (alive := await self._ask_again(client_id)) is not None:
-                return alive
-        return False
+    def _smallest(self) -> dict[SeriesKey, Decimal]:
+        """Return the smallest orders of the pairs' markets, coins."""
+        return {
+            leg.intent.key: max(market.quantity_step, market.min_notional_usd / leg.intent.reference_price)
+            for pair in self.pairs
+            for leg in pair.legs
+            if (market := self._markets.get(leg.intent.key)) is not None
+        }
 
-    async def _ask_again(self, client_id: str) -> bool | None:
-        """Return whether the order of an unknown attempt rests or has filled; None while that stays unknown."""
-        key = self.unresolved[client_id]
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                state = await self._trading[key.venue].lookup(client_id)
-        except (Retryable, OutcomeUnknown, TimeoutError) as error:
-            log.warning("lookup_failed", client_id=client_id, market=str(key), error=str(error))
-            return None
-        return await self._settle(client_id, state)
-
-    async def _settle(self, client_id: str, state: OrderState | None) -> bool:
-        """Journal what the venue says of an order; return whether it rests or has filled.
-
-        A resting order stays unresolved: it is looked up in every cycle, and nothing new is sent to its market.
-        """
-        if state is None:
-            await self._note(client_id, "absent", "the venue never had it")
-            return False
-        self._accounts.expect(client_id, state.key.venue, state.filled)
-        if state.status is OrderStatus.OPEN:
-            return True
-        await self._note(client_id, "acknowledged", f"{state.status} filled {state.filled}")
-        return state.status in (OrderStatus.OPEN, OrderStatus.FILLED) or state.filled > 0
-
-    async def _note(self, client_id: str, event: str, detail: str) -> None:
-        await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)
-        self.unresolved.pop(client_id, None)
-        self._coins.pop(client_id, None)
-
-
-def _goes_with(intent: Intent, failed: Sequence[Intent]) -> bool:
-    """Tell whether an order gives back a cut whose far side could not be closed: alone it would double the position."""
-    return (
-        intent.key.venue == INJECTIVE
-        and not intent.reduce_only
-        and any(one.key.symbol == intent.key.symbol and one.side is not intent.side for one in failed)
-    )
+    def _watch_pairs(self) -> None:
+        """Note which pairs have a leg that stands alone, since when, and for how long one did."""
+        now_ms, smallest = self._clock.now_ms(), self._smallest()
+        for pair in self.pairs:
+            alone = pair.stands_alone(smallest)
+            if alone and pair.since_ms is None:
+                pair.since_ms = now_ms
+            elif not alone and pair.since_ms is not None:
+                self._alone_s.append((now_ms - pair.since_ms) / SECOND_MS)
+                pair.since_ms = None

@@ -106,12 +106,27 @@ class JournalStore:
         return [(client_id, Purpose(purpose), Decimal(price)) for client_id, purpose, price in rows]
 
     def sent_since(self, since_ms: int) -> list[tuple[int, Decimal]]:
-        """Return instant and notional (USD) of every attempt with ts ≥ since, oldest first."""
+        """Return instant and notional (USD) of every attempt with ts ≥ since, oldest first.
+
+        Of one that rested and has ended, what it filled: what it left was sent again.
+        """
+        marks = ",".join("?" * len(SETTLED_EVENTS))
         rows = self._db.execute(
-            "SELECT created_ms, quantity, reference_price FROM intents WHERE created_ms >= ? ORDER BY created_ms",
+            "SELECT client_id, created_ms, quantity, reference_price, kind = 'rest' AND client_id IN "
+            f"(SELECT client_id FROM order_events WHERE event IN ({marks})) FROM intents WHERE created_ms >= ?"
+            " ORDER BY created_ms",
+            (*SETTLED_EVENTS, since_ms),
+        ).fetchall()
+        filled: dict[str, Decimal] = {}
+        for client_id, quantity in self._db.execute(
+            "SELECT client_id, quantity FROM executions WHERE ts_ms >= ? AND client_id IS NOT NULL",
             (since_ms,),
-        )
-        return [(ts, Decimal(quantity) * Decimal(price)) for ts, quantity, price in rows]
+        ):
+            filled[client_id] = filled.get(client_id, Decimal(0)) + Decimal(quantity)
+        return [
+            (ts, (filled.get(client_id, Decimal(0)) if rested else Decimal(quantity)) * Decimal(price))
+            for client_id, ts, quantity, price, rested in rows
+        ]
 
     def record_executions(self, executions: Iterable[Execution]) -> int:
         """Write executions, each once. Returns how many were new."""

@@ -35,7 +35,7 @@ class OpenOrder:
 @dataclass(frozen=True, slots=True)
 class GateFacts:
     """`attributed`: the daemon's signed coins by market, `owners`: for whom they are held; `own`: N by symbol;
-    `unknown`: venues that do not say what is held.
+    `unknown`: venues that do not say what is held; `alone`: markets of a pair that is half-done, all outcomes known.
 
     `collateral_usd`, `free_usd`: by venue, unknown ones missing; `positions`: as the venues tell them, the trader's own
     part included; `sigma`: standard deviation of a symbol's log price over the horizon, `basis_sigma`: of a market's
@@ -79,6 +79,7 @@ class GateFacts:
     committed_usd: Mapping[str, Decimal] = field(default_factory=dict)
     pending: tuple[Intent, ...] = ()
     unknown: frozenset[str] = frozenset()
+    alone: frozenset[SeriesKey] = frozenset()
 
     def held(self, key: SeriesKey) -> Decimal:
         """Return the daemon's own part of a market, signed coins."""

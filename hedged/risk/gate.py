@@ -71,6 +71,12 @@ class Review:
     refused: tuple[Refused, ...] = field(default=())
     shrunk: tuple[Shrunk, ...] = field(default=())
 
+    def joined(self, other: "Review") -> "Review":
+        """Return both answers as one."""
+        return Review(
+            self.approved + other.approved, self.refused + other.refused, self.shrunk + other.shrunk
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Factor:

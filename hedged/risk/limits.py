@@ -34,6 +34,7 @@ class Limits:
     max_total_usd: Decimal | None
     depth_share: Decimal
     price_collar_bp: Decimal
+    reduce_collar_bp: Decimal
     liquidation_distance: Decimal
     max_venue_failures: int
     max_clock_skew_ms: int
@@ -73,6 +74,7 @@ def limits_of(config: Config) -> Limits:
         max_total_usd=risk.max_total_usd,
         depth_share=risk.depth_share,
         price_collar_bp=risk.price_collar_bp,
+        reduce_collar_bp=max(risk.price_collar_bp, config.execution.reduce_collar_bp),
         liquidation_distance=risk.min_liquidation_distance + risk.liquidation_cushion,
         max_venue_failures=risk.max_venue_failures,
         max_clock_skew_ms=round(risk.max_clock_skew_s * SECOND_MS * speed),

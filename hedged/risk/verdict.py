@@ -39,7 +39,7 @@ class Reason(StrEnum):
         "not_reconciled",
         Binds.EVERY_ORDER,
         "Positions or orders of some venue are unknown, so no limit can be judged; a stop that only reduces where the "
-        "venue answers does not wait.",
+        "venue answers does not wait, nor does what mends half of a pair.",
     )
     UNKNOWN_MARKET = "unknown_market", Binds.EVERY_ORDER, "No rules are known of this market."
     STALE_PRICE = "stale_price", Binds.EVERY_ORDER, "There is no fresh mark to judge the order by."

@@ -13,6 +13,7 @@ class Metrics:
         self._of_process(self.registry)
         self._of_series(self.registry)
         self._of_book(self.registry)
+        self._of_pairs(self.registry)
         self._of_stops(self.registry)
         self._of_feeds(self.registry)
         self._of_doubts(self.registry)
@@ -113,6 +114,18 @@ class Metrics:
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
         self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+
+    def _of_pairs(self, r: CollectorRegistry) -> None:
+        """Legs that belong together."""
+        self.naked = Gauge(
+            "hedged_naked_seconds",
+            "for how long a leg of a pair now stands without its other one",
+            registry=r,
+        )
+        self.alone = Histogram(
+            "hedged_pair_alone_seconds", "time between the first fill of a pair and its being whole or gone",
+            registry=r, buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120),
+        )  # fmt: skip
 
     def _of_stops(self, r: CollectorRegistry) -> None:
         """The fast loop, and how far every hedge is from its stop."""

@@ -68,7 +68,8 @@ async def open_paper_account(
     told = [f.execution.ts_ms for f in fills] + [p.settlement.ts_ms for p in payments]
     at_ms = max(told, default=clock.now_ms())
     wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
-    papers = paper_venues(config, wanted, clock, book, equity, at_ms, doubted)
+    live = config.data.source == "venues"
+    papers = paper_venues(config, wanted, clock, book, equity, at_ms, doubted, rests=live)
     for name, paper in papers.items():
         here = [fill for fill in fills if fill.key.venue == name]
         paid = [payment for payment in payments if payment.settlement.key.venue == name]

@@ -156,13 +156,13 @@ class Rig:
             try:
                 accounts = Accounts(self.venues, journal, START_MS)
                 await accounts.load()
-                executor = Executor(self.venues, journal, accounts, clock)
+                config, markets = self.config(), {k: market(k) for k in (HERE, THERE, OTHER)}
+                executor = Executor(self.venues, journal, accounts, clock, markets, config)
                 await executor.load()
                 states = await journal(JournalStore.load_state, "episodes")
                 own = {symbol: quantity for _, _, symbol, quantity in await journal(JournalStore.book)}
-                config = self.config()
                 desk = Desk(
-                    config, clock, accounts, executor, journal, {k: market(k) for k in (HERE, THERE, OTHER)}, HASHES,
+                    config, clock, accounts, executor, journal, markets, HASHES,
                     GateFactsKeeper.of(config, Decimal(1_000_000), HASHES), Stops(config, states, own), KillLevel.NONE,
                 )  # fmt: skip
                 memory = await journal(JournalStore.load_state, STATE)

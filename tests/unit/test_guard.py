@@ -541,11 +541,15 @@ def test_a_leg_that_cannot_be_closed_is_tried_again_ever_more_slowly(rig: Rig) -
         await diverging(life)
         rig.prices.marks[THERE] = 90.0
         bybit = rig.venues["bybit"]
-        bybit.place_errors = [Rejected("maintenance")] * 5
+        bybit.place_errors = [Rejected("maintenance")] * 50
         await life.look()
         assert life.held() == {OTHER: -4}
+        assert life.desk.kill is KillLevel.REDUCE_ONLY, "alone for a minute, whatever the desk tried"
+        tried = len(closings(life))
+        assert tried <= 15
         await life.look(12)
-        assert 3 <= len(closings(life)) - 1 <= 5, "5, 10, 20, 40 seconds apart"
+        assert 3 <= len(closings(life)) - tried <= 5, "5, 10, 20, 40 seconds apart"
+        bybit.place_errors.clear()
         await life.look(36)
         assert life.held() == {}
         decisions = await life.desk.journal(JournalStore.decisions)
@@ -560,11 +564,12 @@ def test_a_stop_that_a_crash_cut_off_goes_on_in_the_next_life(rig: Rig) -> None:
     async def script(life: Life) -> None:
         await diverging(life)
         rig.prices.marks[THERE] = 90.0
-        rig.venues["bybit"].place_errors = [Rejected("maintenance")]
+        rig.venues["bybit"].place_errors = [Rejected("maintenance")] * 50
         await life.look()
         assert life.held() == {OTHER: -4}
 
     async def after(life: Life) -> None:
+        rig.venues["bybit"].place_errors.clear()
         await life.look()
         assert life.held() == {}
 

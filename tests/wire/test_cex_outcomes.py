@@ -11,7 +11,7 @@ import pytest
 from cex_rig import DONE, EVERY, NOT_DONE, SENDS, VENUES, Rig, StillClock, rig
 
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
-from hedged.execution import executor as executing
+from hedged.execution import attempts as executing
 from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal

@@ -10,7 +10,7 @@ from cex_rig import EVERY, OTHER, Rig, rig
 
 from hedged.domain.errors import HedgedError, OutcomeUnknown
 from hedged.domain.market import SeriesKey
-from hedged.execution import executor as executing
+from hedged.execution import attempts as executing
 from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal

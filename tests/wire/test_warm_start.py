@@ -79,6 +79,7 @@ def test_a_killed_daemon_goes_on_from_what_it_kept(tmp_path: Path) -> None:
         tree = yaml.safe_load((tmp_path / "config.yaml").read_text())
         tree |= {"telemetry": {"port": 0, "log_level": "debug"}, "cycle": {"history_days": DAYS}}
         tree["hedge"] |= {"forecaster": "ewma"}
+        tree["execution"] = {"rest_s": 0}  # while orders rest the tail is read again
         config = tmp_path / "c.yaml"
         config.write_text(yaml.safe_dump(tree))
         logs, pages = [], []

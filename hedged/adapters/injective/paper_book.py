@@ -90,12 +90,21 @@ class PaperBook:
         await self.positions()
         return await self._paper.place(approved)
 
+    async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return the simulated touch. Raises Retryable where it cannot be told."""
+        return await self._paper.touch(symbol)
+
+    async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
+        """Rest on paper, against the position that both make together."""
+        await self.positions()
+        return await self._paper.rest(approved, lifetime_s)
+
     async def lookup(self, client_id: str) -> OrderState | None:
         """Return the simulated order, or None when it never arrived."""
         return await self._paper.lookup(client_id)
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Return the simulated orders that rest: none."""
+        """Return the simulated orders that rest."""
         return await self._paper.open_orders()
 
     async def cancel(self, client_id: str) -> None:

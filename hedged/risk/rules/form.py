@@ -1,6 +1,7 @@
 """Is the order well formed for its venue, and near the market? These bind every order."""
 
 from hedged.domain.orders import Intent
+from hedged.risk.exposure import reduces
 from hedged.risk.facts import GateFacts
 from hedged.risk.limits import Limits
 from hedged.risk.verdict import ALLOW, Reason, Refuse, Verdict
@@ -26,13 +27,17 @@ def minimum(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
 
 
 def price_collar(order: Intent, facts: GateFacts, limits: Limits) -> Verdict:
-    """The worst price is no further from the mark than the collar, on the side that costs."""
+    """The worst price is no further from the mark than the collar, on the side that costs.
+
+    What only reduces the daemon's own part may go further: not to get out can cost more than a bad price.
+    """
     market, mark = facts.markets[order.key], facts.marks[order.key]
-    collar = limits.price_collar_bp / 10_000 * mark + market.price_tick
-    if (order.worst_price - mark) * order.side.sign > collar:
+    out = reduces(facts.held(order.key), order.signed_quantity)
+    collar_bp = limits.reduce_collar_bp if out else limits.price_collar_bp
+    if (order.worst_price - mark) * order.side.sign > collar_bp / 10_000 * mark + market.price_tick:
         return Refuse(
             Reason.PRICE_COLLAR,
-            f"worst price {order.worst_price:f}, mark {mark:f}, collar {limits.price_collar_bp:f} bp",
+            f"worst price {order.worst_price:f}, mark {mark:f}, collar {collar_bp:f} bp",
         )
     return ALLOW
 

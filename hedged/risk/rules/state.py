@@ -21,17 +21,18 @@ def hashes(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
 
 
 def reconciled(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
-    """No order before every venue has said what is held there; a stop does not wait for one that is silent."""
-    return ALLOW if facts.reconciled or _stop_can_go_on(order, facts) else Refuse(Reason.NOT_RECONCILED)
+    """No order before every venue has said what is held there; a stop, or what mends a pair, does not wait."""
+    return ALLOW if facts.reconciled or _can_go_on(order, facts) else Refuse(Reason.NOT_RECONCILED)
 
 
-def _stop_can_go_on(order: Intent, facts: GateFacts) -> bool:
-    """Tell whether a stop takes off risk at a venue that is known while another is not.
+def _can_go_on(order: Intent, facts: GateFacts) -> bool:
+    """Tell whether a stop takes off risk at a venue that is known while another is not, or a leg that stands alone.
 
     Whether the other half of what is held there may stay behind is for `strategy.stopped` to say.
     """
     known = bool(facts.unknown) and order.key.venue not in facts.unknown
-    return known and order.purpose is Purpose.STOP and reduces(facts.held(order.key), order.signed_quantity)
+    urgent = order.purpose is Purpose.STOP or order.key in facts.alone
+    return known and urgent and reduces(facts.held(order.key), order.signed_quantity)
 
 
 def market_known(order: Intent, facts: GateFacts, _: Limits) -> Verdict:

@@ -242,6 +242,7 @@ def test_every_fact_that_is_a_number_is_tried() -> None:
         "closed",
         "positions",
         "unknown",
+        "alone",
     }
     kept = {"taken_usd", "committed_usd", "pending"}
     assert {f.name for f in fields(GateFacts)} == {
