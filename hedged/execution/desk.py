@@ -43,7 +43,7 @@ class Traded:
 @dataclass(slots=True)
 class Desk:
     """What trades. `busy`: who holds it may trade and change what the stops know; `between`: what was traded since the
-    last report.
+    last report; `sending`: orders are under way, so that whoever trades should be let finish.
     """
 
     config: Config
@@ -58,6 +58,7 @@ class Desk:
     kill: KillLevel = KillLevel.NONE
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     between: list[Traded] = field(default_factory=list)
+    sending: bool = False
 
     async def trade(
         self,
@@ -83,7 +84,12 @@ class Desk:
         if not reviewed.approved:
             return Traded(reviewed, account, (account,))
         await self.journal(JournalStore.save_state, "episodes", self.stops.to_json())
-        if not await self.executor.execute(reviewed.approved):
+        self.sending = True
+        try:
+            sent = await self.executor.execute(reviewed.approved)
+        finally:
+            self.sending = False
+        if not sent:
             return Traded(reviewed, account, (account,))
         after = await self._after_trading(account)
         self.stops.count(after)
@@ -94,6 +100,12 @@ class Desk:
         """Halt where the venues have told what must not be: a second daemon, funding that nothing explains."""
         if account.alarm:
             await self.halt(account.alarm)
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration from now on, at once and as a whole. Only for the holder of `busy`."""
+        self.config, self.hashes = config, replace(self.hashes, config=config.hash)
+        self.gate_facts.reconfigure(config, self.hashes)
+        self.stops.reconfigure(config)
 
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.

@@ -3,7 +3,7 @@
 from hedged.domain.orders import Intent, Purpose
 from hedged.risk.exposure import reduces
 from hedged.risk.facts import GateFacts
-from hedged.risk.kill import killed
+from hedged.risk.kill import KillLevel, killed
 from hedged.risk.limits import Limits
 from hedged.risk.verdict import ALLOW, Reason, Refuse, Verdict
 
@@ -26,12 +26,13 @@ def reconciled(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
 
 
 def _stop_can_go_on(order: Intent, facts: GateFacts) -> bool:
-    """Tell whether a stop takes off risk at a venue that is known while another is not.
+    """Tell whether a stop, or a flatten, takes off risk at a venue that is known while another is not.
 
     Whether the other half of what is held there may stay behind is for `strategy.stopped` to say.
     """
     known = bool(facts.unknown) and order.key.venue not in facts.unknown
-    return known and order.purpose is Purpose.STOP and reduces(facts.held(order.key), order.signed_quantity)
+    unwinds = order.purpose is Purpose.STOP or facts.kill is KillLevel.FLATTEN
+    return known and unwinds and reduces(facts.held(order.key), order.signed_quantity)
 
 
 def market_known(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
