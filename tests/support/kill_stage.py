@@ -39,8 +39,8 @@ class Scene:
         return self.on.held(VENUE)
 
     def config(self, name: str, **changes: Any) -> Path:
-        """Write a live configuration with a state directory of its own."""
-        tree = {**self.on.tree, **LIVE, "state_dir": str(self.folder / name), "account": "drill", **changes}
+        """Write a live configuration with a state directory, and by default an account name, of its own."""
+        tree = {**self.on.tree, **LIVE, "state_dir": str(self.folder / name), "account": name, **changes}
         tree["cycle"] = {"history_days": 7}
         tree["cex"] = {VENUE: tree["cex"][VENUE] | {"rate_share": 1}}
         tree.setdefault("control", {})

@@ -46,14 +46,14 @@ def test_a_daemon_that_hangs_is_ended_and_its_hedge_closed(
         (row,) = journal.execute("SELECT level, reason, account, source FROM kill_latch").fetchall()
         closing = journal.execute("SELECT client_id FROM intents WHERE model_hash = 'takeover'").fetchall()
     journal.close()
-    assert row == (4, "a drill", "drill", "cli")
+    assert row == (4, "a drill", name, "cli")
     assert closing, "no order without its record"
-    assert all(client_id.startswith(tag("drill")) for (client_id,) in closing)
+    assert all(client_id.startswith(tag(name)) for (client_id,) in closing)
 
 
 def test_one_account_one_daemon_and_a_working_one_flattens_itself(on: Scene) -> None:
     """If this fails, two daemons hedge one account twice, or a kill ends a daemon that works."""
-    first, second = on.config("first"), on.config("second")
+    first, second = on.config("first", account="both"), on.config("second", account="both")
     with on.daemon(first) as daemon:
         with running("-m", "hedged", "run", "--config", str(second)) as other:
             other.wait_for("is traded by another daemon on this machine", STARTUP_S)
