@@ -27,18 +27,14 @@ from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
-from hedged.execution.accounts import Accounts, Reader
-from hedged.execution.desk import Desk
 from hedged.execution.divergence_stops import DivergenceStops
-from hedged.execution.executor import Executor
-from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal import Journal
-from hedged.execution.stops import Stops
+from hedged.execution.opening import open_desk
 from hedged.execution.store import JournalStore
+from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.guard import Guard
-from hedged.risk.gate import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.outlook import outlook
 from hedged.telemetry.deviations import Deviations
@@ -98,6 +94,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._actions: dict[str, str] = {}
+        self._under_way = UnderWay()
         self._deviations = Deviations(parts.config.alerts)
 
     @property
@@ -118,6 +115,26 @@ class App:
         if self._cycle is not None:
             self._cycle.desk.executor.hurry()
 
+    def abandon(self, *, sending: bool = False) -> None:
+        """End what runs (a cycle, a look at the stops) where it waits; only when the daemon is about to end.
+
+        Orders that are under way are let be, unless `sending`: then the next life looks them up.
+        """
+        if sending or self._cycle is None or not self._cycle.desk.sending:
+            self._under_way.abandon()
+
+    async def reconfigure(self, config: Config) -> None:
+        """Go by another configuration, as a whole and between two cycles. The caller has checked what may change."""
+        async with self.cycle.desk.busy:
+            before, self.parts.config = self.parts.config, config
+            self.cycle.reconfigure(config)
+            if self._guard is not None:
+                self._guard.trades.reconfigure(config)
+            self._deviations = Deviations(config.alerts)
+            model = self.parts.forecaster.model_hash
+            self.metrics.info.remove(__version__, before.mode, model, before.hash)
+            self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
+
     async def prepare(self) -> None:
         """Learn the markets, fill the buffer from history, read the journal, check that artefact and schema agree."""
         parts, config = self.parts, self.parts.config
@@ -132,24 +149,18 @@ class App:
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
         judge = Judge(config.quality, config.clock.speed)
         await self._backfill(buffer, judge, now_ms)
-        accounts = Accounts(
-            parts.trading, parts.journal, now_ms, rules=config.reconcile, account=config.account,
-            markets=tuple(markets), reader=Reader(parts.sources, parts.equity_usd), speed=config.clock.speed,
-        )  # fmt: skip
-        await accounts.load()
-        executor = Executor(parts.trading, parts.journal, accounts, parts.clock, markets, config)
-        await executor.load()
-        accounts.owned = executor.live_ids
-        level, reason = await parts.journal(JournalStore.kill)
-        states = await parts.journal(JournalStore.load_state, "episodes")
-        own = {symbol: quantity for _, _, symbol, quantity in await parts.journal(JournalStore.book)}
         hashes = Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash)
-        gate_facts = GateFactsKeeper.of(config, parts.equity_usd, hashes)
-        await gate_facts.load(parts.journal)
-        desk = Desk(
-            config, parts.clock, accounts, executor, parts.journal, markets, hashes, gate_facts,
-            Stops(config, states, own), KillLevel(level),
-        )  # fmt: skip
+        desk = await open_desk(
+            config,
+            parts.clock,
+            parts.trading,
+            parts.sources,
+            parts.journal,
+            markets,
+            hashes,
+            parts.equity_usd,
+            now_ms,
+        )
         poller = Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar, doubted=parts.doubted)
         self._cycle = Cycle(
             config=config,
@@ -166,24 +177,23 @@ class App:
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
         self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
-        self.metrics.kill.set(level)
+        self.metrics.kill.set(desk.kill)
         log.info(
-            "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=KillLevel(level).label,
-            kill_reason=reason, model=parts.forecaster.model_hash, config=config.hash,
+            "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=desk.kill.label,
+            model=parts.forecaster.model_hash, config=config.hash,
         )  # fmt: skip
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
-        interval_ms = self.parts.config.cycle.interval_s * SECOND_MS
         last_ms = self.progress.last.now_ms if self.progress.last else 0
-        due_ms = next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), interval_ms)
+        due_ms = next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), self._interval_ms)
         while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
             if until_ms is not None:
                 await self._guard_till(due_ms)
             if not await self._wait_until(due_ms):
                 break
-            await self.step(due_ms)
-            now_ms = self.parts.clock.now_ms()
+            await self.try_step(due_ms)
+            now_ms, interval_ms = self.parts.clock.now_ms(), self._interval_ms
             following_ms = next_boundary_ms(max(now_ms - 1, due_ms), interval_ms)
             missed = (following_ms - due_ms) // interval_ms - 1
             if missed:
@@ -195,6 +205,15 @@ class App:
         if until_ms is not None and await self._wait_until(until_ms - 1):
             # what was paid after the last cycle belongs to the run too
             await self.cycle.desk.accounts.refresh(until_ms - 1)
+
+    @property
+    def _interval_ms(self) -> int:
+        return self.parts.config.cycle.interval_s * SECOND_MS
+
+    async def try_step(self, now_ms: int) -> None:
+        """Run one cycle, unless it is abandoned."""
+        async with self._under_way.doing("cycle"):
+            await self.step(now_ms)
 
     async def _guard_till(self, due_ms: int) -> None:
         """Look at the stops at every bar until the next cycle: recorded data have no more to tell between them."""
@@ -209,7 +228,10 @@ class App:
         if self._guard is None:
             return
         before_ms, started_s = self._guard.last_ms, perf_s()
-        if await self._guard.look(now_ms):
+        looked = False
+        async with self._under_way.doing("look at the stops"):
+            looked = await self._guard.look(now_ms)
+        if looked:
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
         publish_execution(self._guard.desk.executor, self.metrics)
 
@@ -260,20 +282,6 @@ class App:
             if action != self._actions.get(symbol) or action not in ("none", "hold", "frozen"):
                 log.info("decision", symbol=symbol, action=action, reason=body["reason"])
             self._actions[symbol] = action
-
-    async def set_kill(self, level: KillLevel, reason: str) -> None:
-        """Latch a kill level: journalled first, so that it outlives a restart."""
-        await self.parts.journal(JournalStore.set_kill, self.parts.clock.now_ms(), int(level), reason)
-        await self.follow_kill()
-
-    async def follow_kill(self) -> None:
-        """Take over the latched level from the journal; the command line writes there too."""
-        level, reason = await self.parts.journal(JournalStore.kill)
-        desk = self.cycle.desk
-        if KillLevel(level) is not desk.kill:
-            desk.kill = KillLevel(level)
-            log.warning("kill_latch_changed", latch=desk.kill.label, reason=reason)
-        self.metrics.kill.set(level)
 
     def not_ready(self) -> list[str]:
         """Say why the daemon is not ready: empty when data are fresh and every venue is reconciled."""

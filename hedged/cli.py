@@ -14,6 +14,7 @@ from hedged.commands import (
     explain,
     kill,
     model,
+    resume,
     run,
     sandbox,
 )  # fmt: skip
@@ -32,7 +33,8 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, run.run, check.check, explain.explain, download.download, model.forecast,
-    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, kill.kill, kill.resume,
+    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, kill.kill, resume.resume,
+    resume.reload,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -81,6 +81,11 @@ class Cycle:
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
 
+    def reconfigure(self, config: Config) -> None:
+        """Decide by another configuration from the next cycle on. Only for the holder of the desk's `busy`."""
+        self.desk.reconfigure(config)
+        self.config, self._thought = config, None
+
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
         async with self.desk.busy:

@@ -1,14 +1,15 @@
-"""`hedged run`: the app as a process, with its HTTP page, its signals and one TaskGroup that owns every task."""
+"""`hedged run`: the app as a process, with its lease, its HTTP page and its signals."""
 
 import asyncio
-import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import structlog
@@ -19,17 +20,26 @@ from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
-from hedged.directories import make_directory
+from hedged.control.api import Api, read_token
+from hedged.control.heart import Heart
+from hedged.control.lease import Lease
+from hedged.control.summary import resume_summary
+from hedged.control.switch import EVERY_S as SWITCH_S
+from hedged.control.switch import Switch
+from hedged.control.watchdog import Watchdog
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
-from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
+from hedged.execution.opening import JOURNAL_FILE
 from hedged.forecast.registry import make_forecaster
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
+from hedged.secret import Secret
+from hedged.serve import Lasting, serve
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
@@ -44,20 +54,7 @@ if TYPE_CHECKING:
     from hedged.buffer.ring import BarWindow
     from hedged.wiring.real_venues import RealVenues
 
-JOURNAL_FILE = "journal.sqlite"
-LEAST_WATCH_S = 0.5
-"""However fast the clock runs, the fast loop comes round no more often, wall time."""
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
 log = structlog.get_logger(__name__)
-
-
-class Lasting(Protocol):
-    """What runs beside the cycles for as long as they do: live data, the reports on them."""
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-        ...
 
 
 class Account(Protocol):
@@ -84,57 +81,133 @@ async def run_daemon(
     clock: Clock | None = None,
     sources: Mapping[str, MarketData] | None = None,
     until_ms: int | None = None,
+    path: Path | None = None,
 ) -> None:
     """Run until SIGTERM, SIGINT or `until_ms`, on the sources that the configuration names where none are given.
 
-    Raises ConfigError for what cannot work and Fatal for what must not go on.
+    `path`: where the configuration was read from, to be read again on SIGHUP. Raises ConfigError for what cannot work
+    and Fatal for what must not go on.
     """
     rehearsal = sources is not None
-    key, exchange_keys = _live_keys(config, rehearsal=rehearsal)
-    secret = None if rehearsal else read_secrets(config)  # no one signals into recorded days
+    keys = _live_keys(config, rehearsal=rehearsal)
+    # no one signals into recorded days
+    secret = None if rehearsal else read_secrets(config)
+    api = Api(None if rehearsal else read_token(config))
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
+    try:
+        async with AsyncExitStack() as cleanup:
+            held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
+            await _run(held, keys, secret, sources, until_ms, path, cleanup)
+    except asyncio.CancelledError:
+        log.info("stopped")
+        raise
+    except Exception as error:
+        log.error("stopped", why=_why(error))
+        raise
+    log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the process has from its first moment to its last."""
+
+    config: Config
+    clock: Clock
+    metrics: Metrics
+    process: Process
+    journal: Journal
+    switch: Switch
+
+
+async def _hold(
+    config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
+) -> _Held:
+    """Take the lease, listen, open the journal: before anything is asked of a venue.
+
+    In virtual time nothing is timed by the wall: no sign of life, no watchdog.
+    """
     metrics = Metrics()
     process = Process(config, metrics.registry)
     metrics.backfilled.set_function(process.backfilled)
-    async with AsyncExitStack() as cleanup:
-        cleanup.callback(log.info, "stopped")
-        cleanup.enter_context(_signals(process.stop))
-        cleanup.enter_context(_only_daemon(config.state_dir))
-        await _listen(process, cleanup)
-        journal = Journal.open(config.state_dir / JOURNAL_FILE)
-        cleanup.callback(journal.close)
-        await claim_journal(journal, config.mode)
-        real, held = None, None
-        if sources is None and config.data.source == "venues":
-            real, held = await _connect(config, clock, process, metrics, cleanup)
-            sources = real.sources
-        elif sources is None:
-            sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
-        account: Account
-        doubted: Doubted = {}
-        async with process.starting():
-            if key is not None and real is not None:
-                account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
-            else:
-                account = await _open_paper(config, real, sources, journal, clock, doubted)
-        if process.stopping:
-            return
-        forecaster = make_forecaster(
-            config.hedge.forecaster, config.hedge.model, real.coming if real else None,
-            config.strategies.crowded_share,
-        )  # fmt: skip
-        parts = Parts(
-            config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
-            held=held, doubted=doubted,
-        )  # fmt: skip
-        if secret is not None:
-            await add_webhook(parts, secret, metrics, cleanup)
-        beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
-        app = App(parts, metrics)
-        app.progress.backfilled = process.backfilled()
-        process.app = app
-        await _serve(process, app, until_ms, beside)
+    cleanup.enter_context(_signals(process))
+    lease = Lease.take(config)
+    cleanup.callback(lease.release)
+    heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
+    if in_real_time:
+        told = config.control
+        dog = cleanup.enter_context(Watchdog(told.stall_told_s, told.stall_exit_s, metrics.loop_stalls.inc))
+        heart.also = dog.pet
+        heart.start()
+        cleanup.callback(heart.stop)
+    await _listen(process, api, cleanup)
+    journal = Journal.open(config.state_dir / JOURNAL_FILE)
+    cleanup.callback(journal.close)
+    await claim_journal(journal, config.mode)
+    every_s = SWITCH_S if in_real_time else float(config.cycle.interval_s)
+    switch = Switch(config, journal, clock, metrics, every_s)
+    await switch.follow()
+    process.switched(switch)
+    heart.switch, api.switch = switch, switch
+
+    async def summary() -> list[str]:
+        return await journal(resume_summary, process.config, clock.now_ms())
+
+    api.summary = summary
+    return _Held(config, clock, metrics, process, journal, switch)
+
+
+async def _run(
+    held: _Held,
+    keys: "tuple[TradingKey | None, Mapping[str, ApiKey]]",
+    secret: Secret | None,
+    sources: Mapping[str, MarketData] | None,
+    until_ms: int | None,
+    path: Path | None,
+    cleanup: AsyncExitStack,
+) -> None:
+    """Open the account, put the app together, and serve."""
+    config, clock, process = held.config, held.clock, held.process
+    metrics, journal = held.metrics, held.journal
+    rehearsal = sources is not None
+    key, exchange_keys = keys
+    real, window = None, None
+    if sources is None and config.data.source == "venues":
+        real, window = await _connect(config, clock, process, metrics, cleanup)
+        sources = real.sources
+    elif sources is None:
+        sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
+    account: Account
+    doubted: Doubted = {}
+    async with process.starting():
+        if key is not None and real is not None:
+            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+        else:
+            account = await _open_paper(config, real, sources, journal, clock, doubted)
+    if process.stopping:
+        return
+    forecaster = make_forecaster(
+        config.hedge.forecaster, config.hedge.model, real.coming if real else None,
+        config.strategies.crowded_share,
+    )  # fmt: skip
+    parts = Parts(
+        config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
+        held=window, doubted=doubted,
+    )  # fmt: skip
+    if secret is not None:
+        await add_webhook(parts, secret, metrics, cleanup)
+    beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
+    app = App(parts, metrics)
+    app.progress.backfilled = process.backfilled()
+    process.runs(app)
+    await serve(process, app, held.switch, until_ms, beside, path)
+
+
+def _why(error: BaseException) -> str:
+    """Write the reason for an end, of a group that of its first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
 
 
 async def _connect(
@@ -246,19 +319,26 @@ def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, 
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGTERM and SIGINT."""
+def _signals(process: Process) -> Iterator[None]:
+    """Stop on SIGTERM and SIGINT, turn the kill switch on SIGUSR1 and SIGUSR2, reload on SIGHUP."""
     loop = asyncio.get_running_loop()
-    for name in STOP_SIGNALS:
-        loop.add_signal_handler(name, stop)
+    handlers: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGTERM: process.stop,
+        signal.SIGINT: process.stop,
+        signal.SIGUSR1: partial(process.signalled, KillLevel.REDUCE_ONLY, "SIGUSR1"),
+        signal.SIGUSR2: partial(process.signalled, KillLevel.FLATTEN, "SIGUSR2"),
+        signal.SIGHUP: process.reload_asked.set,
+    }
+    for name, handler in handlers.items():
+        loop.add_signal_handler(name, handler)
     try:
         yield
     finally:
-        for name in STOP_SIGNALS:
+        for name in handlers:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
+async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> None:
     """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
     source = StatusSource(
@@ -266,25 +346,11 @@ async def _listen(process: Process, cleanup: AsyncExitStack) -> None:
         process.quarantined, process.ahead, process.stops, process.disagreements,
     )  # fmt: skip
     try:
-        runner, port = await start_http(source, where.host, where.port)
+        runner, port = await start_http(source, where.host, where.port, api.routes())
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)
     log.info("http_listening", url=f"http://{where.host}:{port}/", mode=process.config.mode)
-
-
-def _only_daemon(directory: Path) -> TextIO:
-    """Take the lock of a state directory for as long as the process lives. Raises Fatal when another daemon has it."""
-    make_directory(directory)
-    lock = (directory / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise Fatal(
-            f"another daemon runs on {directory}: stop it first, or give this one its own state_dir"
-        ) from None
-    return lock
 
 
 def replay_daemon(config: Config, options: BacktestOptions) -> None:
@@ -299,43 +365,3 @@ def replay_daemon(config: Config, options: BacktestOptions) -> None:
     sources = world.venues([INJECTIVE, *config.hedge.venues])
     window = options.window
     run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
-
-
-async def _serve(process: Process, app: App, until_ms: int | None, beside: Sequence[Lasting]) -> None:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.TaskGroup() as group:
-            lasting = [group.create_task(one.run(), name=type(one).__name__) for one in beside]
-            async with process.starting():
-                await app.prepare()
-            loop.add_signal_handler(
-                signal.SIGUSR1, lambda: group.create_task(app.set_kill(KillLevel.REDUCE_ONLY, "SIGUSR1"))
-            )
-            lasting.append(group.create_task(_watch(app, guarding=until_ms is None), name="watch"))
-            if not app.stopping:
-                # a first look at once: the operator sees the book, not a wait
-                await app.step(app.parts.clock.now_ms())
-            await app.run(until_ms)
-            for task in lasting:
-                task.cancel()
-    finally:
-        loop.remove_signal_handler(signal.SIGUSR1)
-
-
-async def _watch(app: App, *, guarding: bool) -> None:
-    """The fast loop: measure how late it wakes up, follow the kill latch, look at the stops, keep readiness current.
-
-    Over recorded data, not `guarding`, the app looks at the stops by itself, with every bar.
-    """
-    loop, config = asyncio.get_running_loop(), app.parts.config
-    # virtual time has no need to be watched more often than it is acted on
-    every_s = config.cycle.guard_interval_s if guarding else config.cycle.interval_s
-    interval_s = max(LEAST_WATCH_S, every_s / config.clock.speed)
-    while True:
-        due_s = loop.time() + interval_s
-        await asyncio.sleep(interval_s)
-        app.metrics.loop_lag.set(max(0.0, loop.time() - due_s))
-        await app.follow_kill()
-        if guarding:
-            await app.guard(app.parts.clock.now_ms())
-        app.metrics.ready.set(0 if app.not_ready() else 1)

@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from hedged.app import App
 from hedged.config import Config
+from hedged.control.stop import CYCLE_SHARE, SENDING_SHARE, Ending
+from hedged.control.switch import Switch
 from hedged.domain.clock import iso
+from hedged.domain.errors import Fatal
 from hedged.domain.venue_events import VenueEvents
+from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
+from hedged.telemetry.logs import configure_logs
 
 READING_SHARE = 0.95
 """Share of a start that reading the past takes; laying it out is the rest."""
@@ -28,15 +34,66 @@ class Process:
     reports: FeedReports | None = None
     reading: Callable[[], float] | None = None
     venue_events: Callable[[int], VenueEvents] | None = None
+    switch: Switch | None = None
+    ending: Ending = field(default_factory=Ending)
+    failure: Fatal | None = None
+    reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _signalled: list[tuple[KillLevel, str]] = field(default_factory=list)
     _start: asyncio.Timeout | None = None
 
     def stop(self) -> None:
-        """End a start at once, a running cycle when it is done."""
+        """End a start at once, a running cycle when it is done or half of the time is over; asked twice, at once."""
+        loop, again = asyncio.get_running_loop(), self.ending.ask()
         self.stopping = True
         if self.app:
             self.app.stop()
+            if again:
+                self.app.abandon(sending=True)
+            else:
+                within_s = self.config.control.stop_within_s
+                loop.call_later(CYCLE_SHARE * within_s, self.app.abandon)
+                loop.call_later(SENDING_SHARE * within_s, partial(self.app.abandon, sending=True))
         if self._start:
-            self._start.reschedule(asyncio.get_running_loop().time())
+            self._start.reschedule(loop.time())
+
+    def runs(self, app: App) -> None:
+        """Speak for this app from now on; one that comes too late ends before it begins."""
+        self.app = app
+        if self.stopping:
+            app.stop()
+
+    def give_up(self, failure: Fatal) -> None:
+        """End in order, for a reason that is raised in the end."""
+        self.failure = self.failure or failure
+        self.stop()
+
+    def signalled(self, level: KillLevel, name: str) -> None:
+        """Take a signal that turns the kill switch, also while there is no switch yet."""
+        self._signalled.append((level, name))
+        self._pass_on()
+
+    def switched(self, switch: Switch) -> None:
+        """Turn this switch from now on."""
+        self.switch = switch
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self.switch is not None and self._signalled:
+            self.switch.signalled(*self._signalled.pop(0))
+
+    def reconfigured(self, config: Config) -> None:
+        """Go by another configuration from now on; the app does already."""
+        self.config = config
+        if self.app:
+            configure_logs(
+                self.app.parts.clock.now_ms, config.telemetry.log_level, config.telemetry.log_format
+            )
+
+    def doing(self) -> str:
+        """What the process is at, in a word."""
+        if self.stopping:
+            return "stopping"
+        return "running" if self.switch and self.switch.hand else "starting"
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -103,6 +160,8 @@ class Process:
             "last cycle": iso(last.now_ms) if last else "none yet",
             "kill latch": self.app.cycle.desk.kill.label if last and self.app else "unknown",
         }
+        if self.switch and self.switch.text:
+            about |= {"kill latch": self.switch.latch.level.label, "latched": self.switch.text}
         if last and last.loss_limit:
             about["only reductions"] = last.loss_limit
         if self.app and self.venue_events:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from hypothesis import settings
 for pool in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+# live accounts are leased machine-wide: not those of tests that run at the same time
+LEASES = tempfile.TemporaryDirectory(prefix="hedged-leases-")
+os.environ["XDG_RUNTIME_DIR"] = LEASES.name
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("HEDGED_SHARED") or ROOT.parent / "shared")

@@ -77,9 +77,9 @@ def _open(
 
         return nullcontext(RunLog(run)), None
     from hedged.config import load_config
-    from hedged.daemon import JOURNAL_FILE
     from hedged.domain.clock import SystemClock
     from hedged.execution.decision_log import JournalLog
+    from hedged.execution.opening import JOURNAL_FILE
 
     if journal is not None:
         return JournalLog(journal), SystemClock().now_ms()

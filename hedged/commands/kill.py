@@ -1,58 +1,150 @@
-"""The commands `hedged kill` and `hedged resume`: the latch that outlives restarts."""
+"""The command `hedged kill`: turns the switch, waits for the daemon to follow, and takes over where it cannot."""
 
+import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hedged.commands.shared import ConfigPath, console
+from hedged.commands.shared import ConfigPath, console, quiet_logs
+from hedged.domain.errors import Fatal, Rejected
 
 if TYPE_CHECKING:
+    from hedged.config import Config
     from hedged.risk.gate import KillLevel
+
+LATCH_WAIT_S = 3.0
+"""For the journal to be free: a process that was stopped in the middle of a write holds it."""
 
 
 class Level(StrEnum):
-    """What a kill still lets through."""
+    """What a kill still lets through, and what it does."""
 
-    REDUCE_ONLY = "reduce-only"
     PAUSE = "pause"
+    REDUCE_ONLY = "reduce-only"
+    CANCEL = "cancel"
+    FLATTEN = "flatten"
 
 
 def kill(
     reason: Annotated[str, typer.Option(help="Why: shown wherever the latch is shown.")],
     level: Annotated[
-        Level, typer.Option(help="reduce-only: only orders that reduce a hedge leg; pause: no order at all.")
+        Level,
+        typer.Option(
+            help="pause: no order at all; reduce-only: only orders that reduce a hedge leg; cancel: resting orders are "
+            "cancelled, then none; flatten: cancelled, and hedge legs are closed."
+        ),
     ] = Level.REDUCE_ONLY,
+    takeover: Annotated[
+        bool,
+        typer.Option(
+            help="Where no daemon runs, or it hangs: end it and cancel or flatten from here, with the configured keys."
+        ),
+    ] = True,
+    within: Annotated[float, typer.Option(min=5, help="Seconds to cancel or flatten in.")] = 120.0,
     config: ConfigPath = Path("config.yaml"),
 ) -> None:
-    """Latch the kill switch, also while the daemon runs (it follows within seconds) or hangs. Outlives restarts."""
-    from hedged.risk.gate import KillLevel
+    """Latch the kill switch, also while the daemon hangs. It outlives restarts; `hedged resume` clears it.
 
-    _latch(config, KillLevel[level.name], reason)
-    console.print(f"latched: {level}. `hedged resume` clears it.")
-
-
-def resume(
-    config: ConfigPath = Path("config.yaml"),
-) -> None:
-    """Clear the kill latch: the daemon may open hedges again from its next cycle on. Closes or opens nothing itself."""
-    from hedged.risk.gate import KillLevel
-
-    _latch(config, KillLevel.NONE, "resumed by the operator")
-    console.print("the kill latch is cleared: new hedges are possible from the next cycle on")
-
-
-def _latch(path: Path, level: "KillLevel", reason: str) -> None:
-    """Write the latch into the journal, which a running daemon reads every few seconds."""
+    Exit code 1: latched, but not all that was asked for is done.
+    """
     from hedged.config import load_config
-    from hedged.daemon import JOURNAL_FILE
+    from hedged.risk.gate import KillLevel
+
+    quiet_logs()
+    loaded = load_config(config)
+    done = asyncio.run(_kill(loaded, KillLevel[level.name], reason, takeover=takeover, within_s=within))
+    if not done:
+        raise typer.Exit(1)
+
+
+async def _kill(
+    config: "Config", level: "KillLevel", reason: str, *, takeover: bool, within_s: float
+) -> bool:
+    """Latch, see that it is followed, else do it; True when all is done that was asked for."""
+    from hedged.commands.following import follow
+    from hedged.risk.gate import KillLevel
+
+    turn = latch(config, level, reason)
+    if turn is not None:
+        console.print(f"latched: {level.label}. `hedged resume` clears it.")
+    if takeover and level in (KillLevel.CANCEL, KillLevel.FLATTEN):
+        import hedged.control.takeover  # noqa: F401 (seconds, and the daemon's silence is measured meanwhile)
+    followed = await follow(config, turn, level, within_s, _say)
+    if turn is None and level not in (KillLevel.CANCEL, KillLevel.FLATTEN):
+        _say(f"nothing is latched: put a file KILL with the level and the reason into {config.state_dir}")
+        return False
+    if followed.done or followed.working or level not in (KillLevel.CANCEL, KillLevel.FLATTEN):
+        return followed.done
+    if not takeover:
+        _say("nothing was cancelled or closed: take over without --no-takeover")
+        return False
+    return await _take_over(config, level, reason, within_s, latched=turn is not None)
+
+
+async def _take_over(
+    config: "Config", level: "KillLevel", reason: str, within_s: float, *, latched: bool
+) -> bool:
+    """End what hangs and do it from here."""
+    from hedged.control.lease import read_sign
+    from hedged.control.takeover import end_process, take_over
+
+    sign = read_sign(config.state_dir)
+    if sign is not None and sign.alive:
+        hangs = sign.silent_s > config.control.silent_after_s
+        await end_process(sign, 1.0 if hangs else 10.0, _say)
+    if not latched and latch(config, level, reason) is None:
+        raise Fatal("the journal cannot be written, so nothing is sent: see who holds it, or close by hand")
+    hand = await take_over(config, config.clock.make(), level, within_s, _say)
+    cuts = [
+        f"{key.symbol} {q.normalize():+f}"
+        for key, q in sorted(hand.desk.accounts.attributed.items())
+        if q and key.venue == "injective"
+    ]
+    if cuts:
+        _say(f"cut of your own positions, and not given back: {', '.join(cuts)}")
+    if hand.settled:
+        _say(f"{level.label}: done. The latch stays until `hedged resume`.")
+        return True
+    for text in hand.left:
+        console.print(f"[bold red]left: {text}[/bold red]", highlight=False, soft_wrap=True)
+    _say("the latch stays; run this again, or start the daemon, which goes on with it")
+    return False
+
+
+def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | None = None) -> int | None:
+    """Write a turn of the switch into the journal, which a running daemon reads every second; return its number.
+
+    None where the journal is held by a process that does not let it go. Raises Fatal for a journal that is no good, and
+    Rejected where the switch was turned since the turn `only_after`.
+    """
+    import sqlite3
+
     from hedged.directories import make_directory
+    from hedged.execution.latch import read_latch
+    from hedged.execution.opening import JOURNAL_FILE
     from hedged.execution.store import JournalStore
 
-    config = load_config(path)
-    directory = config.state_dir
-    make_directory(directory)
-    store = JournalStore(str(directory / JOURNAL_FILE), durable=True)
-    store.set_kill(config.clock.make().now_ms(), int(level), reason)
-    store.close()
+    make_directory(config.state_dir)
+    store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
+    try:
+        if only_after is not None and read_latch(store).turn != only_after:
+            raise Rejected("the switch was turned meanwhile, for another reason: read what is latched now")
+        store.rows(f"PRAGMA busy_timeout = {round(LATCH_WAIT_S * 1_000)}", ())
+        store.set_kill(config.clock.make().now_ms(), int(level), reason, config.account, "cli")
+        return read_latch(store).turn
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise Fatal(
+                f"nothing is latched: the journal cannot be written: {error}. While that is so the daemon sends "
+                "nothing either; free the disk, put a file KILL into state_dir, or close by hand"
+            ) from None
+        _say(f"the journal cannot be written now: {error}")
+        return None
+    finally:
+        store.close()
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ def run(
 
     loaded = load_config(config)
     if replay is None:
-        asyncio.run(run_daemon(loaded))
+        asyncio.run(run_daemon(loaded, path=config))
         return
     if from_ is None or to is None:
         raise ConfigError("--replay needs --from and --to")

@@ -3,6 +3,7 @@
 from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig, PositionConfig
 from hedged.config.cex import CexLoopbackConfig, CexVenueConfig
+from hedged.config.control import ControlConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.execution import ExecutionConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
@@ -23,8 +24,9 @@ from hedged.config.whole import (
 
 __all__ = [
     "LIVE_ACKNOWLEDGEMENT", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig", "CexVenueConfig",
-    "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "CostConfig", "CycleConfig", "DataConfig",
-    "DivergenceConfig", "ExecutionConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig", "OutsideConfig",
-    "PaperConfig", "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
-    "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
+    "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "ControlConfig", "CostConfig", "CycleConfig",
+    "DataConfig", "DivergenceConfig", "ExecutionConfig", "HedgeConfig", "InjectiveConfig", "NodeConfig",
+    "OutsideConfig", "PaperConfig", "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig",
+    "RiskConfig", "StatusConfig", "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config",
+    "with_environment",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from hedged.config.alerts import AlertsConfig
 from hedged.config.book import BookConfig, DataConfig, PaperConfig
 from hedged.config.cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
+from hedged.config.control import ControlConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.execution import ExecutionConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
@@ -43,6 +44,10 @@ class TelemetryConfig(Section):
     port: int = Field(9464, ge=0, le=65_535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    token_file: Path | None = Field(
+        None, description="file (mode 0600) with the token that /api asks for; without one /api refuses"
+    )
+    token_env: str | None = Field(None, description="environment variable with the token instead")
 
 
 class Config(Section):
@@ -81,6 +86,7 @@ class Config(Section):
     webhook: WebhookConfig = WebhookConfig()
     alerts: AlertsConfig = AlertsConfig()
     recorder: RecorderConfig = RecorderConfig()
+    control: ControlConfig = ControlConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")
@@ -159,6 +165,7 @@ class Config(Section):
                 "webhook",
                 "alerts",
                 "recorder",
+                "control",
             ),
             True,
         )

@@ -12,8 +12,12 @@ class Collars:
     """
 
     def __init__(self, narrow_bp: Decimal, wide_bp: Decimal) -> None:
-        self._narrow_bp, self._wide_bp = narrow_bp, max(narrow_bp, wide_bp)
+        self.reconfigure(narrow_bp, wide_bp)
         self._missed: dict[SeriesKey, tuple[int, int]] = {}  # how often in a row, and when last
+
+    def reconfigure(self, narrow_bp: Decimal, wide_bp: Decimal) -> None:
+        """Go by other bounds; what was missed stays missed."""
+        self._narrow_bp, self._wide_bp = narrow_bp, max(narrow_bp, wide_bp)
 
     def missed(self, key: SeriesKey, now_ms: int) -> None:
         """Note that a reduction found less than it wanted within its worst price."""

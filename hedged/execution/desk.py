@@ -47,7 +47,7 @@ class Traded:
 @dataclass(slots=True)
 class Desk:
     """What trades. `busy`: who holds it may trade and change what the stops know; `between`: what was traded since the
-    last report.
+    last report; `sending`: orders are under way, so that whoever trades should be let finish.
     """
 
     config: Config
@@ -63,6 +63,7 @@ class Desk:
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     between: list[Traded] = field(default_factory=list)
     left_since_ms: int = 0  # when the pairs that an earlier life left half-done were first looked at
+    sending: bool = False
 
     async def trade(
         self,
@@ -89,7 +90,12 @@ class Desk:
         if not reviewed.approved:
             return Traded(reviewed, account, (account,))
         await self.journal(JournalStore.save_state, "episodes", self.stops.to_json())
-        if not await self.executor.execute(reviewed.approved):
+        self.sending = True
+        try:
+            sent = await self.executor.execute(reviewed.approved)
+        finally:
+            self.sending = False
+        if not sent:
             return Traded(reviewed, account, (account,))
         traded = await self._look(Traded(reviewed, account, (account,)))
         return await self._mend(now_ms, traded, facts.marks, hashes)
@@ -123,6 +129,13 @@ class Desk:
                 )
             await self.executor.settled()
         return Traded(Review(), account, ())
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration from now on, at once and as a whole. Only for the holder of `busy`."""
+        self.config, self.hashes = config, replace(self.hashes, config=config.hash)
+        self.gate_facts.reconfigure(config, self.hashes)
+        self.stops.reconfigure(config)
+        self.executor.reconfigure(config)
 
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.

@@ -37,7 +37,12 @@ class DivergenceStops:
     """Asked by whoever holds the right to trade."""
 
     def __init__(self, config: Config, owner: Remembers) -> None:
-        self._rule, self._owner = config.strategies.divergence, owner
+        self._owner = owner
+        self.reconfigure(config)
+
+    def reconfigure(self, config: Config) -> None:
+        """Stop by this configuration from now on."""
+        self._rule = config.strategies.divergence
         self._stale_ms = config.cycle.stale_after_s * SECOND_MS
         self._apart_ms = config.risk.valued_within_s * SECOND_MS * config.clock.speed
 

@@ -1,6 +1,7 @@
 """The executor: works approved intents one after another, pairs leg by leg; what is unknown stops what hangs on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -70,6 +71,13 @@ class Executor:
         self.pairs: list[Pair] = []
         self.left: dict[str, Any] = {}
         self._kept = False
+
+    def reconfigure(self, config: Config) -> None:
+        """Work orders by another configuration from the next decision on; what was sent goes on counting."""
+        self._config = config.execution
+        self._rates.reconfigure(config.execution, config.risk.max_orders_per_hour)
+        self._tools = replace(self._tools, config=config.execution)
+        self.collars.reconfigure(config.risk.price_collar_bp, config.execution.reduce_collar_bp)
 
     @property
     def unresolved(self) -> dict[str, SeriesKey]:

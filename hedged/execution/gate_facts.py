@@ -58,6 +58,11 @@ class GateFactsKeeper:
         beside_usd = config.strategies.beside_usd
         return cls(limits_of(config), equity_usd, loaded, config.hedge.forecaster, beside_usd)
 
+    def reconfigure(self, config: Config, loaded: Hashes) -> None:
+        """Judge by another configuration from now on; what is remembered stays."""
+        self.limits, self.loaded = limits_of(config), loaded
+        self.forecaster, self.beside_usd = config.hedge.forecaster, config.strategies.beside_usd
+
     async def load(self, journal: Journal) -> None:
         """Go on with the PnL that an earlier life had: its costs and funding are what the journal says."""
         kept: dict[str, Any] = await journal(JournalStore.load_state, STATE)

@@ -23,11 +23,15 @@ class Rates:
 
     def __init__(self, clock: Clock, config: ExecutionConfig, max_orders_per_hour: int) -> None:
         self._clock = clock
-        self._per_cycle, self._per_cycle_usd = config.max_orders_per_cycle, config.max_notional_per_cycle_usd
-        self._per_hour = max_orders_per_hour
+        self.reconfigure(config, max_orders_per_hour)
         self._recent: deque[_Sent] = deque(maxlen=MOST)
         self._resting: dict[str, tuple[_Sent, Decimal]] = {}  # with the price it is valued at
         self._cycle: list[_Sent] = []
+
+    def reconfigure(self, config: ExecutionConfig, max_orders_per_hour: int) -> None:
+        """Go by other limits; what was sent goes on counting."""
+        self._per_cycle, self._per_cycle_usd = config.max_orders_per_cycle, config.max_notional_per_cycle_usd
+        self._per_hour = max_orders_per_hour
 
     def load(self, sent: Iterable[tuple[int, Decimal]]) -> None:
         """Count what an earlier life sent: instant and USD of each order."""

@@ -69,6 +69,11 @@ class Stops:
         self._unpaid: list[FundingPayment] = []  # payments of coins whose N was never known
         self._taken: set[str] = set()
 
+    def reconfigure(self, config: Config) -> None:
+        """Stop by another configuration from now on; what is measured goes on."""
+        self._config = config
+        self._apart_ms = config.risk.valued_within_s * SECOND_MS * config.clock.speed
+
     def to_json(self) -> dict[str, Any]:
         """Turn into a plain tree for the journal."""
         return {symbol: episode.to_json() for symbol, episode in sorted(self.episodes.items())}

@@ -33,8 +33,10 @@ class StatusSource:
     disagreements: Callable[[], Sequence[Mapping[str, str]]] = tuple
 
 
-async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
+async def start_http(
+    source: StatusSource, host: str, port: int, more: Sequence[web.RouteDef] = ()
+) -> tuple[web.AppRunner, int]:
+    """Serve, `more` too, until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
     app = web.Application()
     app.add_routes(
         [
@@ -43,6 +45,7 @@ async def start_http(source: StatusSource, host: str, port: int) -> tuple[web.Ap
             web.get("/healthz", partial(_healthz, source)),
             web.get("/readyz", partial(_readyz, source)),
             web.get("/status.json", partial(_status, source)),
+            *more,
         ]
     )
     return await listen(app, host, port)
@@ -95,7 +98,7 @@ async def _status(source: StatusSource, _: web.Request) -> web.Response:
 async def _page(source: StatusSource, _: web.Request) -> web.Response:
     faults, about = source.not_ready(), source.about()
     state = "ready" if not faults else "not ready: " + "; ".join(faults)
-    latch = about.get("kill latch", "none")
+    latch = about.get("latched") or about.get("kill latch", "none")
     banner = f"kill latch: {latch}. `hedged resume` clears it." if latch not in ("none", "unknown") else ""
     template = resources.files("hedged.telemetry").joinpath("assets/status.html").read_text(encoding="utf-8")
     page = (
@@ -104,7 +107,7 @@ async def _page(source: StatusSource, _: web.Request) -> web.Response:
         .replace(
             "{{latch}}", f'<div class="latch" role="alert">{html.escape(banner)}</div>' if banner else ""
         )
-        .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items())))
+        .replace("{{about}}", html.escape(" · ".join(f"{k} {v}" for k, v in about.items() if k != "latched")))
         .replace("{{rows}}", "".join(_row(row) for row in source.book()))
         .replace("{{ahead}}", _table("Funding of the whole book", source.ahead()))
         .replace("{{stops}}", _table("Stops", source.stops()))

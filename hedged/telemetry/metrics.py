@@ -19,6 +19,7 @@ class Metrics:
         self._of_doubts(self.registry)
         self._of_upkeep(self.registry)
         self._of_reconciliation(self.registry)
+        self._of_control(self.registry)
 
     def _of_process(self, r: CollectorRegistry) -> None:
         """The process and its cycles."""
@@ -113,7 +114,9 @@ class Metrics:
             "hedged_loss_limit_reached", "1 while only reductions are sent, as too much was lost", registry=r
         )
         self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
-        self.kill = Gauge("hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause", registry=r)
+        self.kill = Gauge(
+            "hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause, 3 cancel, 4 flatten", registry=r
+        )
 
     def _of_pairs(self, r: CollectorRegistry) -> None:
         """Legs that belong together."""
@@ -277,4 +280,22 @@ class Metrics:
         )  # fmt: skip
         self.orphans_swept = Gauge(
             "hedged_orphan_orders_swept", "such orders that are gone, since the start", ["venue"], registry=r
+        )  # fmt: skip
+
+    def _of_control(self, r: CollectorRegistry) -> None:
+        """The kill switch's work, the event loop, tasks that failed, reloads."""
+        self.kill_left = Gauge(
+            "hedged_kill_left", "what a kill at cancel or flatten has not done yet, counted", registry=r
+        )
+        self.loop_stalls = Counter(
+            "hedged_loop_stalls", "times that the event loop stood for control.stall_told_s", registry=r
+        )
+        self.task_restarts = Counter(
+            "hedged_task_restarts", "tasks started again after a failure", ["task"], registry=r
+        )
+        self.reloads = Counter(
+            "hedged_reloads",
+            "readings of a changed configuration: applied or refused",
+            ["outcome"],
+            registry=r,
         )

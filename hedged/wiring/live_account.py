@@ -85,13 +85,7 @@ async def open_live_account(
         net[fill.key] = net.get(fill.key, Decimal(0)) + fill.signed_quantity
     hedged = {key.symbol for key, quantity in net.items() if quantity}
     equity = await real.book.open(hedged, config.book.equity_usd)
-    trader, clearance = await clear_key(config, real, key, clock)
-    for line in clearance.lines:
-        log.info("trading_key", proven=line)
-    for warning in clearance.warnings:
-        log.warning("trading_key", warning=warning)
-    on_inj(clearance.inj)
-    desk = _desk(config, real, key, trader, journal, clock, on_inj)
+    desk, clearance = await open_chain(config, real, key, journal, clock, on_inj)
     real.feed.listen(desk.see)
     await desk.trading.recover()
     symbols = tuple(sorted({*real.book.symbols, *hedged, *config.strategies.beside_the_book}))
@@ -102,6 +96,24 @@ async def open_live_account(
         _log_clearances(clearances)
         venues |= sides
     return LiveAccount(venues, symbols, equity, clearance)
+
+
+async def open_chain(
+    config: Config,
+    real: RealVenues,
+    key: TradingKey,
+    journal: Journal,
+    clock: Clock,
+    on_inj: Callable[[Decimal], None] = lambda _: None,
+) -> tuple[Desk, Clearance]:
+    """Prove the trading key and make the chain's trading side; nothing is sent yet. Raises ConfigError, Retryable."""
+    trader, clearance = await clear_key(config, real, key, clock)
+    for line in clearance.lines:
+        log.info("trading_key", proven=line)
+    for warning in clearance.warnings:
+        log.warning("trading_key", warning=warning)
+    on_inj(clearance.inj)
+    return _desk(config, real, key, trader, journal, clock, on_inj), clearance
 
 
 def _log_clearances(clearances: Sequence[CexClearance]) -> None:

@@ -125,7 +125,7 @@ def test_kill_and_resume_need_no_daemon(tmp_path: Path) -> None:
     """If this fails, the switch works only while the daemon is well."""
     (tmp_path / "c.yaml").write_text(f"state_dir: {tmp_path}/state\n")
     assert hedged("kill", "--reason", "drill", "--config", str(tmp_path / "c.yaml")).returncode == 0
-    assert hedged("resume", "--config", str(tmp_path / "c.yaml")).returncode == 0
+    assert hedged("resume", "--yes", "--config", str(tmp_path / "c.yaml")).returncode == 0
 
 
 def test_serving_never_imports_torch(tmp_path: Path) -> None:

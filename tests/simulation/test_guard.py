@@ -17,7 +17,6 @@ from hedged.backtest.virtual_time import run_virtually
 from hedged.backtest.world import World
 from hedged.config import Config
 from hedged.cycle import Cycle
-from hedged.daemon import _watch
 from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import MINUTE_MS, SECOND_MS, LoopClock
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -26,6 +25,7 @@ from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.markets import VENUES
+from hedged.serve import watch as watching
 
 SHOCK_MS = START_MS + 7 * MINUTE_MS + 3 * SECOND_MS
 """Between two cycles, and between two looks."""
@@ -74,7 +74,7 @@ def daemon(
         made.append(app)
         await app.prepare()
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_watch(app, guarding=guarding))
+            watch = group.create_task(watching(app, guarding=guarding))
             end = group.create_task(asyncio.sleep(minutes * 60))
             end.add_done_callback(lambda _: app.stop())
             await app.run()

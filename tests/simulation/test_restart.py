@@ -11,7 +11,8 @@ from hedged.backtest.recorded import BacktestOptions
 from hedged.backtest.runner import Window
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
-from hedged.daemon import _only_daemon, replay_daemon, run_daemon
+from hedged.control.lease import Lease
+from hedged.daemon import replay_daemon, run_daemon
 from hedged.domain.clock import DAY_MS, LoopClock
 from hedged.domain.errors import Fatal
 from hedged.domain.market import INJECTIVE
@@ -93,10 +94,10 @@ def test_a_changed_configuration_changes_the_book(tmp_path: Path, monkeypatch: p
 
 def test_one_daemon_a_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, two daemons hedge the same book twice."""
-    lock = _only_daemon(tmp_path)
+    lease = Lease.take(settings_in(tmp_path))
     with pytest.raises(Fatal, match="another daemon runs"):
         live(settings_in(tmp_path), START_MS, START_MS + DAY_MS, monkeypatch)
-    lock.close()
+    lease.release()
     live(settings_in(tmp_path), START_MS, START_MS + 3_600_000, monkeypatch)
 
 

@@ -3,7 +3,7 @@
 from hedged.domain.orders import Intent, Purpose
 from hedged.risk.exposure import reduces
 from hedged.risk.facts import GateFacts
-from hedged.risk.kill import killed
+from hedged.risk.kill import KillLevel, killed
 from hedged.risk.limits import Limits
 from hedged.risk.verdict import ALLOW, Reason, Refuse, Verdict
 
@@ -26,13 +26,13 @@ def reconciled(order: Intent, facts: GateFacts, _: Limits) -> Verdict:
 
 
 def _can_go_on(order: Intent, facts: GateFacts) -> bool:
-    """Tell whether a stop takes off risk at a venue that is known while another is not, or a leg that stands alone.
+    """Tell whether a stop, a flatten or what mends a pair takes off risk at a venue that is known while another is not.
 
     Whether the other half of what is held there may stay behind is for `strategy.stopped` to say.
     """
     known = bool(facts.unknown) and order.key.venue not in facts.unknown
-    urgent = order.purpose is Purpose.STOP or order.key in facts.alone
-    return known and urgent and reduces(facts.held(order.key), order.signed_quantity)
+    unwinds = order.purpose is Purpose.STOP or facts.kill is KillLevel.FLATTEN or order.key in facts.alone
+    return known and unwinds and reduces(facts.held(order.key), order.signed_quantity)
 
 
 def market_known(order: Intent, facts: GateFacts, _: Limits) -> Verdict:

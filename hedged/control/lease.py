@@ -1,0 +1,186 @@
+"""The lease: one live daemon per account, and the sign of life by which a hanging one is told from a working one.
+
+Two locks of the operating system, gone with the process that holds them: one on the state directory, one on the live
+account, machine-wide. Beside the first lies a small file that the event loop itself writes every second. Across
+machines nothing is guaranteed: there the account's tag in every client order id lets the other daemon be seen.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from hedged.config import Config
+from hedged.directories import make_directory
+from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.orders import tag
+
+LOCK_FILE, SIGN_FILE = "lock", "lease.json"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The sign of life. `started`: the process' start, clock ticks since boot; `beat_s`: seconds since boot;
+    `followed`: the turn of the kill switch that is in force there; `doing`: in words.
+    """
+
+    pid: int
+    started: int
+    boot: str
+    host: str
+    account: str
+    role: str
+    config: str
+    wall_ms: int
+    beat_s: float
+    followed: int = 0
+    doing: str = ""
+    left: tuple[str, ...] = ()
+    settled: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether that very process still runs here: its number may be another's by now."""
+        return self.boot == boot_id() and started(self.pid) == self.started
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last sign of life; infinite for one of before the last boot."""
+        return max(0.0, uptime_s() - self.beat_s) if self.boot == boot_id() else float("inf")
+
+
+def read_sign(directory: Path) -> Sign | None:
+    """Return the last sign of life on a state directory; None where there is none that can be read."""
+    try:
+        told: dict[str, Any] = json.loads((directory / SIGN_FILE).read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Sign)}
+        found: dict[str, Any] = {k: v for k, v in told.items() if k in known}
+        return Sign(**found | {"left": tuple(found.get("left", ()))})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+class Lease:
+    """Held from `take` to `release`."""
+
+    def __init__(self, directory: Path, sign: Sign, locks: tuple[TextIO, ...]) -> None:
+        self._directory, self.sign, self._locks = directory, sign, locks
+
+    @classmethod
+    def take(cls, config: Config, role: str = "daemon", environ: Mapping[str, str] = os.environ) -> "Lease":
+        """Take both locks. Raises Fatal, naming the holder, where somebody else has one."""
+        directory = config.state_dir
+        make_directory(directory)
+        before = read_sign(directory)
+        sign = Sign(
+            os.getpid(), started(os.getpid()) or 0, boot_id(), socket.gethostname(), config.account, role, config.hash,
+            0, uptime_s(),
+        )  # fmt: skip
+        with contextlib.ExitStack() as undo:
+            lock = _locked(directory / LOCK_FILE)
+            if lock is None:
+                who = f" (pid {before.pid}, {before.role})" if before and before.alive else ""
+                raise Fatal(
+                    f"another daemon{who} runs on {directory}: stop it first, or give this one its own state_dir"
+                )
+            undo.callback(lock.close)
+            locks = [lock]
+            if config.mode == "live":  # a paper account lies in the journal, which is locked already
+                locks.append(_account_lock(config, environ))
+            undo.pop_all()
+        return cls(directory, sign, tuple(locks))
+
+    def beat(
+        self,
+        wall_ms: int,
+        followed: int = 0,
+        doing: str = "",
+        left: tuple[str, ...] = (),
+        *,
+        settled: bool = False,
+        config: str = "",
+    ) -> None:
+        """Give a sign of life. `settled`: all that the latch asks for is done. Raises OSError."""
+        self.sign = Sign(**{
+            **asdict(self.sign), "wall_ms": wall_ms, "beat_s": uptime_s(), "followed": followed, "doing": doing,
+            "left": left, "settled": settled, "config": config or self.sign.config,
+        })  # fmt: skip
+        new = self._directory / f"{SIGN_FILE}.new"
+        new.write_text(json.dumps(asdict(self.sign)), encoding="utf-8")
+        new.replace(self._directory / SIGN_FILE)
+
+    def release(self) -> None:
+        """Give it back. What was last told stays: it says who was here."""
+        for lock in self._locks:
+            lock.close()
+
+
+def _account_lock(config: Config, environ: Mapping[str, str]) -> TextIO:
+    """Lease the live account on this machine; what is written there is for whoever is refused."""
+    directory = lease_directory(config, environ)
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = directory / f"{tag(config.account)}.lease"
+        lock = _locked(path)
+    except OSError as error:
+        raise ConfigError(f"control.lease_dir {directory} cannot be used: {error.strerror}") from None
+    if lock is None:
+        told = path.read_text(encoding="utf-8", errors="replace").strip() or "of unknown process"
+        raise Fatal(
+            f"the account {config.account!r} is traded by another daemon on this machine ({told}): "
+            "one account, one daemon; stop that one, or give each account a name of its own"
+        )
+    lock.truncate(0)
+    lock.write(f"pid {os.getpid()}, state_dir {config.state_dir.resolve()}\n")
+    lock.flush()
+    return lock
+
+
+def lease_directory(config: Config, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where live accounts are leased: as configured, else where the system keeps what ends with a boot."""
+    if config.control.lease_dir is not None:
+        return config.control.lease_dir
+    given = environ.get("XDG_RUNTIME_DIR")
+    return Path(given) / "hedged" if given else Path(tempfile.gettempdir()) / f"hedged-{os.getuid()}"
+
+
+def _locked(path: Path) -> TextIO | None:
+    """Open and lock a file; None where another process has it."""
+    lock = path.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def started(pid: int) -> int | None:
+    """Return when a process started, clock ticks since boot; None where there is none (a zombie is none)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    told = text.rpartition(")")[2].split()  # the name before may hold anything
+    return None if told[0] in ("Z", "X") else int(told[19])
+
+
+def boot_id() -> str:
+    """Identify this boot of this machine."""
+    try:
+        return BOOT_ID.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def uptime_s() -> float:
+    """Return seconds since boot, by a clock that all processes of the machine share and nobody sets."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
