@@ -25,7 +25,6 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
-from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.process import Process
@@ -34,6 +33,7 @@ from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
 from hedged.wiring.warm_start import add_keeper, held_window
@@ -102,9 +102,10 @@ async def run_daemon(
         cleanup.enter_context(_signals(process.stop))
         cleanup.enter_context(_only_daemon(config.state_dir))
         await _listen(process, cleanup)
-        journal = Journal.open(config.state_dir / JOURNAL_FILE)
+        journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
+        if journal is None:
+            return
         cleanup.callback(journal.close)
-        await claim_journal(journal, config.mode)
         real, held = None, None
         if sources is None and config.data.source == "venues":
             real, held = await _connect(config, clock, process, metrics, cleanup)
@@ -191,6 +192,8 @@ def _beside(
         beside.append(recorder)
     if real:
         beside.append(add_keeper(parts))
+    if not rehearsal:
+        beside.append(JournalUpkeep(parts.journal, parts.clock))
     return beside
 
 
@@ -314,7 +317,7 @@ async def _serve(process: Process, app: App, until_ms: int | None, beside: Seque
             lasting.append(group.create_task(_watch(app, guarding=until_ms is None), name="watch"))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
-                await app.step(app.parts.clock.now_ms())
+                await app.attempt(app.parts.clock.now_ms())
             await app.run(until_ms)
             for task in lasting:
                 task.cancel()

@@ -6,6 +6,7 @@ HedgedError
 ├── Rejected         the venue or a rule said no; asking again in the same way is pointless
 │   └── WouldTake    a post-only order would have been filled at once: ask at another price, or take
 ├── OutcomeUnknown   it may have happened: look it up, never send it again
+├── NoJournal        what is done cannot be written down now: send nothing, forget nothing, go on when it can be again
 └── Fatal            the daemon or command must stop; the message says what the operator should change
     ├── ConfigError  the configuration is wrong
     └── DataError    the recorded data cannot serve this request
@@ -31,6 +32,13 @@ class WouldTake(Rejected):
 
 class OutcomeUnknown(HedgedError):
     """The request may have taken effect. Look it up by its client id; never resend it."""
+
+
+class NoJournal(HedgedError):
+    """The journal cannot be written or read now (disk full, read-only, locked). Send nothing until it can be again.
+
+    It is no venue's failure: an order in whose midst it is raised may well have been sent.
+    """
 
 
 class Fatal(HedgedError):
