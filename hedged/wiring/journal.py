@@ -14,7 +14,7 @@ from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
 
-AGAIN_S = 5.0
+AGAIN_S = 2.0
 UPKEEP_S = 60.0
 DECISIONS_KEPT_MS = 400 * DAY_MS
 """Decisions that led to no order are dropped after that."""
@@ -66,8 +66,8 @@ class JournalUpkeep:
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            await self.once()
             await asyncio.sleep(UPKEEP_S)
+            await self.once()
 
     async def once(self) -> None:
         """Make the copy of the day if it is missing, and drop a few old decisions."""
