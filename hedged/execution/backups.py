@@ -7,7 +7,7 @@ from pathlib import Path
 from hedged.domain.clock import iso
 
 FOLDER = "journal-backups"
-KEPT = 7
+KEPT = 3
 """Daily copies; one is as large as the journal."""
 
 

@@ -16,7 +16,7 @@ from hedged.execution.store import JournalStore
 
 AGAIN_S = 2.0
 UPKEEP_S = 60.0
-DECISIONS_KEPT_MS = 400 * DAY_MS
+DECISIONS_KEPT_MS = 90 * DAY_MS
 """Decisions that led to no order are dropped after that."""
 
 log = structlog.get_logger(__name__)

@@ -63,12 +63,9 @@ def _without(amounts: list[Decimal], taken: list[Decimal]) -> list[Decimal]:
 
 async def calm_life(stage: Stage, within_s: float = 60) -> None:
     """Let the daemon come to itself, end it as an operator does, and compare it with the venues."""
-    (before_ms,) = stage.rows("SELECT coalesce(max(ts_ms), 0) FROM decisions")[0]
+    decided = stage.decided()
     async with asyncio.timeout(within_s), daemon(stage) as process:
-        while (
-            stage.rows(UNRESOLVED)
-            or stage.rows(f"SELECT count(DISTINCT ts_ms) FROM decisions WHERE ts_ms > {before_ms}")[0][0] < 3
-        ):
+        while stage.rows(UNRESOLVED) or stage.decided() < decided + 3:
             assert process.returncode is None, tail(stage)
             await asyncio.sleep(0.05)
         process.send(signal.SIGTERM)
@@ -78,13 +75,14 @@ async def calm_life(stage: Stage, within_s: float = 60) -> None:
 
 async def latched_life(stage: Stage, rng: np.random.Generator) -> None:
     """Kill switch by signal, SIGKILL at once; then a life in which only reductions at the exchange may be sent."""
+    decided = stage.decided()
     async with asyncio.timeout(60), daemon(stage) as process:
-        said = stage.log.stat().st_size
-        while b'"prepared"' not in stage.log.read_bytes()[said:]:
+        while stage.decided() == decided:
             assert process.returncode is None, tail(stage)
             await asyncio.sleep(0.02)
+        turns = len(stage.rows("SELECT 1 FROM kill_latch"))
         process.send(signal.SIGUSR1)
-        while not stage.rows("SELECT 1 FROM kill_latch WHERE level = 1"):  # noqa: ASYNC110  in another process
+        while len(stage.rows("SELECT 1 FROM kill_latch")) == turns:  # noqa: ASYNC110  in another process
             await asyncio.sleep(0.002)
         process.send(signal.SIGKILL)
     before = len(stage.rows("SELECT 1 FROM intents"))
@@ -99,7 +97,7 @@ async def latched_life(stage: Stage, rng: np.random.Generator) -> None:
     store.close()
 
 
-async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 3) -> None:
+async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 4) -> None:
     """Kill the daemon so many times at moments that follow from the seed; check after each, and wholly at the end."""
     rng = np.random.default_rng(seed)
     moments = list(Moment)

@@ -40,6 +40,7 @@ CHAIN = SandboxConfig(
 SHARES = (Decimal("0.55"), Decimal("0.7"), Decimal("0.85"), Decimal(1))
 """What the operator makes of the own positions, so that the hedge has to follow. More than the largest cut stays."""
 LOOK_S = 0.002
+PROOF_S = 1.0
 OURS = re.compile(r"[0-9a-f]{32}")
 
 
@@ -55,7 +56,10 @@ class Moment(StrEnum):
 
 @dataclass
 class Death:
-    """One life's end: when it was meant to be, whether that came, and what was open then."""
+    """One life's end: when it was meant to be, whether that came, and which of its own orders were open then.
+
+    `unsent`: of those, how many no venue had.
+    """
 
     moment: Moment
     came: bool
@@ -150,6 +154,11 @@ class Stage:
         except sqlite3.OperationalError:
             return []
 
+    def decided(self) -> int:
+        """How many cycles were decided."""
+        found = self.rows("SELECT count(DISTINCT ts_ms) FROM decisions")
+        return int(found[0][0]) if found else 0
+
     def parents(self) -> dict[str, str]:
         """The first order of each order's intent."""
         return dict(self.rows("SELECT client_id, parent FROM intents"))
@@ -201,6 +210,7 @@ async def crash_stage(out: Path) -> AsyncIterator[Stage]:
             "price_collar_bp": 90, "max_orders_per_hour": 100_000, "max_notional_per_hour_usd": 10**12,
             "settlement_guard_s": 0,
         }  # fmt: skip
+        tree["injective"]["timeout_blocks"] = 6  # what was never sent is proven dead within a second
         tree["quality"] = {"rate_evidence": 1_000, "sign_premium": 0.9}  # these rates are made up
         tree["telemetry"] = {"port": 0}
         config = out / "crash.yaml"
@@ -218,17 +228,23 @@ BREEDER = """
 import os, signal, sys
 from decimal import Decimal
 import hedged.cli, hedged.daemon, hedged.wiring.live_account, hedged.wiring.real_venues  # once, not in every life
-import hedged.adapters.cex.exchanges, hedged.adapters.cex.trading
+from hedged.adapters.cex.trading import CexTrading
 from hedged.config import Config
 plain = Config.cex_of
 Config.cex_of = lambda self, venue: plain(self, venue).model_copy(update={"rate_share": Decimal(50)})
+make = CexTrading.__init__
+def impatient(self, *args, **options):
+    make(self, *args, **options)
+    self._proof_ms = min(self._proof_ms, proof_ms)
+CexTrading.__init__ = impatient
+config, proof_ms = sys.argv[1], int(sys.argv[3])
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-sys.argv = ["hedged", "run", "--config", sys.argv[1]]
 print("ready", flush=True)
 for _ in sys.stdin:
     pid = os.fork()
     if not pid:
         os.dup2(log, 1), os.dup2(log, 2)
+        sys.argv = ["hedged", "run", "--config", config]
         try:
             hedged.cli.main()
         except SystemExit as end:
@@ -239,7 +255,8 @@ for _ in sys.stdin:
 """
 """Has everything imported, and forks a `hedged run` for each line it reads: a life then starts in no time.
 
-The local exchange has no limit on requests, so the daemon keeps to none.
+The local exchange has no limit on requests, so the daemon keeps to none; an order that is not found there a second
+after a start was never sent.
 """
 
 
@@ -281,7 +298,7 @@ class Breeder:
 
 @asynccontextmanager
 async def breeder(config: Path, log: Path) -> AsyncIterator[Breeder]:
-    command = (sys.executable, "-c", BREEDER, str(config), str(log))
+    command = (sys.executable, "-c", BREEDER, str(config), str(log), str(round(PROOF_S * SPEED * 1_000)))
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     try:
@@ -308,6 +325,7 @@ async def live_and_die(stage: Stage, moment: Moment, rng: np.random.Generator, p
     """Run one life and kill it when its moment has come for the first or second time, or its time is up."""
     loop, state = asyncio.get_running_loop(), stage.chain.chain.state
     left, seen = int(rng.integers(1, 3)), _seen(stage, moment)
+    earlier = set(stage.parents())
     began_s, came = loop.time(), False
     until_s = began_s + (rng.uniform(0.0, 1.5) if moment is Moment.ANYTIME else patience_s)
     async with daemon(stage) as life:
@@ -329,7 +347,7 @@ async def live_and_die(stage: Stage, moment: Moment, rng: np.random.Generator, p
             seen, waiting = now, len(state.mempool)
         assert came or life.returncode is None, f"the daemon ended by itself: {tail(stage)}"
     stage.on_order = lambda: None
-    open_ = [client_id for (client_id,) in stage.rows(UNRESOLVED)]
+    open_ = [client_id for (client_id,) in stage.rows(UNRESOLVED) if client_id not in earlier]
     venue = stage.orders() + [c for tx in state.mempool for c in _in_transaction(stage, tx)]
     death = Death(
         moment,
