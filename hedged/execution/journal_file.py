@@ -21,6 +21,8 @@ MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql"}
 CHECK_S = 1.0
 """So long a start looks for damage; a journal that is larger than can be read in that time is checked in part."""
 CHECK_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the time
+LOCKED_S = 5.0
+"""So long another program's lock is waited for."""
 ROOM = 256 * 1024
 """Bytes that must be writable before a failed journal counts as mended: some hundred orders."""
 MEMORY = ":memory:"
@@ -36,7 +38,7 @@ class JournalFile:
         if self.path:
             _refuse_emptied(self.path)
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(path, LOCKED_S, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
             raise fault(error, where) from error
         try:

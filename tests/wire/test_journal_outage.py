@@ -1,5 +1,6 @@
 """The daemon on a disk that fills up while it runs, and on one that is full when it starts: as a real process."""
 
+import asyncio
 import json
 import resource
 import signal
@@ -11,7 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from exchange_stage import LIVE, living, stage
 from rehearsal import STARTUP_S, Running, running
+
+from hedged.domain.clock import SystemClock
+from hedged.domain.market import SeriesKey
+from hedged.execution.journal import Journal
 
 FULL = 4_096
 """Bytes that a file of the process may have: less than any journal."""
@@ -54,10 +60,23 @@ def level(tmp_path: Path) -> list[Any]:
     return rows
 
 
-def test_a_disk_that_fills_up_stops_orders_not_the_daemon(tmp_path: Path) -> None:
+STARTER = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({FULL}, resource.RLIM_INFINITY))
+from hedged.cli import main
+main()
+"""
+
+
+def test_a_full_disk_stops_orders_not_the_daemon(tmp_path: Path) -> None:
     """If this fails, a full disk means a daemon that restarts for ever, or a kill that is forgotten with the outage."""
-    with running("-m", "hedged", "run", "--config", configured(tmp_path)) as daemon:
+    starter = tmp_path / "starter.py"
+    starter.write_text(STARTER)
+    with running(str(starter), "run", "--config", configured(tmp_path)) as daemon:
         url = json.loads(daemon.wait_for("http_listening", STARTUP_S))["url"]
+        daemon.wait_for("journal_failing", STARTUP_S)
+        until(lambda: "until then nothing is sent" in ask(url, "readyz")[1])
+        limit(daemon, resource.RLIM_INFINITY)
         daemon.wait_for("prepared", STARTUP_S)
         until(lambda: ask(url, "readyz")[0] == 200)
         limit(daemon, FULL)
@@ -79,26 +98,34 @@ def test_a_disk_that_fills_up_stops_orders_not_the_daemon(tmp_path: Path) -> Non
         assert "reduce-only" in ask(url, "status.json")[1]
         assert daemon.end() == 0
     events = [event["event"] for event in daemon.events()]
-    assert events.count("journal_failing") == events.count("journal_works_again") == 1
+    assert events.count("journal_failing") == 2  # once at the start, once while it ran
+    assert events.count("journal_works_again") == 1
 
 
-STARTER = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-sys.argv = ["hedged", *sys.argv[1:]]
-from hedged.cli import main
-main()
-"""
+def test_an_order_in_flight_when_the_journal_fails_is_found_again_and_not_repeated(tmp_path: Path) -> None:
+    """If this fails, a disk that fills up between an order and its answer doubles the hedge, or loses half of it."""
+    venue = "bybit"
 
+    async def main() -> None:
+        async with asyncio.timeout(60), stage(tmp_path, (venue,)) as on:
+            clock, exchange = SystemClock(), on.hall.protocols[venue].exchange
+            journal = Journal.open(tmp_path / "journal.sqlite")
+            async with living(on.config(**LIVE), clock, journal) as (app, _):
+                exchange.on_order = lambda _: journal._store._db.execute("PRAGMA query_only = ON")
+                await app.attempt(clock.now_ms())
+                exchange.on_order = lambda _: None
+                held, before = on.held(venue), app.cycle.desk
+                assert held < 0
+                assert "until then nothing is sent" in app.not_ready()[0]
+                assert app.not_alive() == []
+                assert app.progress.last is None  # it was no cycle
+                await app.attempt(clock.now_ms())
+                assert not journal.trouble
+                assert app.cycle.desk is not before
+                assert app.progress.last is not None
+                assert app.progress.last.account.attributed == {SeriesKey(venue, "INJ"): held}
+                assert on.held(venue) == held
+                assert len(exchange.account.orders) == 1
+                assert app.not_ready() == []
 
-def test_a_start_on_a_full_disk_waits_for_room(tmp_path: Path) -> None:
-    """If this fails, a daemon on a full disk is restarted over and over, and its page never says why."""
-    starter = tmp_path / "starter.py"
-    starter.write_text(STARTER)
-    with running(str(starter), "run", "--config", configured(tmp_path)) as daemon:
-        url = json.loads(daemon.wait_for("http_listening", STARTUP_S))["url"]
-        daemon.wait_for("journal_failing", STARTUP_S)
-        assert "until then nothing is sent" in ask(url, "readyz")[1]
-        limit(daemon, resource.RLIM_INFINITY)
-        daemon.wait_for("prepared", STARTUP_S)
-        assert daemon.end() == 0
+    asyncio.run(main())

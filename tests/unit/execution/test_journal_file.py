@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fakes import NOW_MS, THERE, approve, intent
 
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import Fatal
+from hedged.domain.orders import Execution, Side
 from hedged.execution import journal_file
 from hedged.execution.backups import KEPT, back_up_daily
 from hedged.execution.store import JournalStore
@@ -279,3 +281,27 @@ def test_a_torn_log_loses_whole_transactions_from_its_end_alone(path: Path, tmp_
         assert found == ids[: sum(size <= cut for size in sizes)]
         assert again.rows("SELECT count(*) FROM order_events") == [(len(found),)]
         again.close()
+
+
+def test_a_fill_leads_to_its_order_its_outcome_and_its_reason(path: Path) -> None:
+    """If this fails, the question that the manual answers (who filled what, and why) has no answer."""
+    manual = (Path(__file__).parents[3] / "docs" / "journal.md").read_text(encoding="utf-8")
+    query = manual.partition("```sql\n")[2].partition("```")[0]
+    store = opened(path)
+    first, second = (approve(intent(THERE, cycle_ts_ms=NOW_MS + n)) for n in range(2))
+    store.record_attempt(first, NOW_MS, kind="rest")
+    store.record_event(first.client_id, NOW_MS + 1, "absent", "")
+    store.record_attempt(second, NOW_MS + 2, parent=first.client_id, attempt=1)
+    store.record_event(second.client_id, NOW_MS + 3, "acknowledged", "")
+    store.record_cycle(NOW_MS + 1, {"BTC": {"reason": "it pays"}}, {}, {})
+    ours, theirs = (
+        Execution(NOW_MS + n, THERE, str(n), client_id, Side.SELL, Decimal(1), Decimal(100), Decimal(0))
+        for n, client_id in ((4, second.client_id), (5, None))
+    )
+    store.record_executions([ours, theirs])
+    names = [column[0] for column in store._db.execute(query).description]
+    mine, other = (dict(zip(names, row, strict=True)) for row in store.rows(query))
+    assert (mine["parent"], mine["attempt"], mine["kind"]) == (first.client_id, 1, "take")
+    assert (mine["became"], mine["reason"]) == ("attempt → acknowledged", "it pays")
+    assert other["parent"] is None
+    store.close()
