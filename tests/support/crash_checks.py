@@ -8,7 +8,7 @@ from contextlib import closing
 from decimal import Decimal
 
 import numpy as np
-from crash_stage import SHARES, UNRESOLVED, Moment, Stage, daemon, live_and_die, tail
+from crash_stage import SHARES, UNRESOLVED, Life, Moment, Stage, daemon, live_and_die, tail
 
 from hedged.execution.store import JournalStore
 
@@ -63,38 +63,43 @@ def _without(amounts: list[Decimal], taken: list[Decimal]) -> list[Decimal]:
 
 async def calm_life(stage: Stage, within_s: float = 60) -> None:
     """Let the daemon come to itself, end it as an operator does, and compare it with the venues."""
-    decided = stage.decided()
-    async with asyncio.timeout(within_s), daemon(stage) as process:
-        while stage.rows(UNRESOLVED) or stage.decided() < decided + 3:
-            assert process.returncode is None, tail(stage)
-            await asyncio.sleep(0.05)
-        process.send(signal.SIGTERM)
-        assert await process.ended() == 0, tail(stage)
+    async with asyncio.timeout(within_s), daemon(stage) as life:
+        await _decides(stage, life, 3)
+        life.send(signal.SIGTERM)
+        assert await life.ended() == 0, tail(stage)
     check_settled(stage)
 
 
-async def latched_life(stage: Stage, rng: np.random.Generator) -> None:
-    """Kill switch by signal, SIGKILL at once; then a life in which only reductions at the exchange may be sent."""
-    decided = stage.decided()
-    async with asyncio.timeout(60), daemon(stage) as process:
-        while stage.decided() == decided:
-            assert process.returncode is None, tail(stage)
-            await asyncio.sleep(0.02)
+async def latched_life(stage: Stage) -> None:
+    """Kill switch by signal, SIGKILL at once; then a life that has every reason to hedge more and must not."""
+    for coin in stage.began:
+        stage.trade_by_hand(coin, SHARES[0])
+    async with asyncio.timeout(60), daemon(stage) as life:
+        await _decides(stage, life, 3)
         turns = len(stage.rows("SELECT 1 FROM kill_latch"))
-        process.send(signal.SIGUSR1)
+        life.send(signal.SIGUSR1)
         while len(stage.rows("SELECT 1 FROM kill_latch")) == turns:  # noqa: ASYNC110  in another process
             await asyncio.sleep(0.002)
-        process.send(signal.SIGKILL)
+        life.send(signal.SIGKILL)
     before = len(stage.rows("SELECT 1 FROM intents"))
     for coin in stage.began:
-        stage.trade_by_hand(coin, SHARES[3])  # there would be every reason to hedge more
-    await live_and_die(stage, Moment.ANYTIME, rng, 4)
+        stage.trade_by_hand(coin, SHARES[-1])
+    async with asyncio.timeout(60), daemon(stage) as life:
+        await _decides(stage, life, 3)
     assert stage.rows("SELECT level FROM kill_latch ORDER BY rowid DESC LIMIT 1") == [(1,)]
     after = stage.rows("SELECT venue, reduce_only FROM intents ORDER BY rowid")[before:]
-    assert all(venue != "injective" and reduces for venue, reduces in after), after
+    assert all(venue != "injective" and reduces for venue, reduces in after), f"opened while latched: {after}"
     store = JournalStore(str(stage.journal), durable=True)
     store.set_kill(0, 0, "resumed")
     store.close()
+
+
+async def _decides(stage: Stage, life: Life, cycles: int) -> None:
+    """Wait until the daemon has decided so often, and knows what became of all that it sent."""
+    decided = stage.decided()
+    while stage.rows(UNRESOLVED) or stage.decided() < decided + cycles:
+        assert life.returncode is None, tail(stage)
+        await asyncio.sleep(0.02)
 
 
 async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 4) -> None:
@@ -111,9 +116,9 @@ async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 4) -> 
         await live_and_die(stage, moments[order[n % len(moments)]], rng, patience_s)
         check_now(stage)
         if rounds > 20 and n % 20 == 19:
-            await latched_life(stage, rng)
+            await latched_life(stage)
             await calm_life(stage)
-    await latched_life(stage, rng)
+    await latched_life(stage)
     await calm_life(stage)
 
 
