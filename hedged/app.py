@@ -145,8 +145,7 @@ class App:
     async def _go_on(self, markets: Mapping[SeriesKey, Market], poller: Poller, since_ms: int) -> None:
         """Read the journal and go on from what it says: at a start, and once it can be written again.
 
-        `since_ms`: from when on venues are asked of which the journal knows nothing. Raises NoJournal; then all is as
-        before.
+        `since_ms`: from when on a venue is asked that the journal does not know. Raises NoJournal: all is as before.
         """
         parts, config, buffer = self.parts, self.parts.config, poller.buffer
         if self._kill_owed is not None:
@@ -321,10 +320,7 @@ class App:
         return faults
 
     def not_alive(self) -> list[str]:
-        """Say why the daemon should be restarted: empty while cycles keep completing (or are not due yet).
-
-        A journal that cannot be written is no reason: a restart would find it no better.
-        """
+        """Say why the daemon should be restarted: empty while cycles complete, and where no restart would help."""
         if not self.progress.prepared or self.parts.journal.trouble:
             return []
         since_ms = max(self.progress.prepared_ms, self.progress.last.now_ms if self.progress.last else 0)

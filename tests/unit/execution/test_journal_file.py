@@ -21,7 +21,8 @@ from hedged.execution import journal_file
 from hedged.execution.backups import KEPT, back_up_daily
 from hedged.execution.store import JournalStore
 
-TABLES_OF_2 = ("transactions", "transaction_orders")
+OLD = Path(__file__).parents[2] / "support" / "old_journals"
+"""The schemas of earlier versions as they were."""
 
 
 @pytest.fixture
@@ -37,29 +38,11 @@ def script(name: str) -> str:
     return resources.files("hedged.execution").joinpath(name).read_text(encoding="utf-8")
 
 
-OLD_INTENTS = """
-CREATE TABLE intents (
-    client_id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, cycle_ts_ms INTEGER NOT NULL, venue TEXT NOT NULL,
-    symbol TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL, worst_price TEXT NOT NULL,
-    reference_price TEXT NOT NULL, purpose TEXT NOT NULL, reduce_only INTEGER NOT NULL, model_hash TEXT NOT NULL,
-    feature_hash TEXT NOT NULL, config_hash TEXT NOT NULL
-);
-CREATE TABLE kill_latch (ts_ms INTEGER NOT NULL, level INTEGER NOT NULL, reason TEXT NOT NULL);
-"""
-
-
 def old(path: Path, version: int) -> None:
     """Write a journal as the program of that version did, with an order, a fill and a kill in it."""
-    now = script("schema.sql")
-    kept = [
-        part for part in now.split(";")
-        if not any(f"TABLE {name} (" in part for name in ("intents", "kill_latch"))
-        and (version > 1 or not any(name in part for name in TABLES_OF_2))
-    ]  # fmt: skip
-    text = ";".join(kept).replace("INSERT INTO meta VALUES (3)", f"INSERT INTO meta VALUES ({version})")
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = WAL")
-    db.executescript(OLD_INTENTS + text)
+    db.executescript((OLD / f"{version}.sql").read_text(encoding="utf-8"))
     one = ("c1", 5, 4, *THERE, "sell", "1.50", "99", "100", "hedge_open", 0, "m", "f", "c")
     db.execute(f"INSERT INTO intents VALUES ({','.join('?' * len(one))})", one)
     db.execute("INSERT INTO order_events VALUES ('c1', 5, 'attempt', '')")
@@ -195,10 +178,10 @@ def test_a_newer_journal_and_a_foreign_database_are_refused(path: Path, tmp_path
     old(path, 2)
     opened(path).close()
     db = sqlite3.connect(path)
-    db.execute("UPDATE meta SET version = 4")
+    db.execute("UPDATE meta SET version = ?", (journal_file.VERSION + 1,))
     db.commit()
     db.close()
-    with pytest.raises(Fatal, match=r"has version 4, this program reads up to 3: run the newer program"):
+    with pytest.raises(Fatal, match=r"has version \d, this program reads up to \d: run the newer program"):
         opened(path)
     other = tmp_path / "other.sqlite"
     db = sqlite3.connect(other)
