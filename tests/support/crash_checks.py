@@ -8,7 +8,8 @@ from contextlib import closing
 from decimal import Decimal
 
 import numpy as np
-from crash_stage import SHARES, UNRESOLVED, Life, Moment, Stage, daemon, live_and_die, tail
+from crash_lives import Life
+from crash_stage import SHARES, UNRESOLVED, Moment, Stage, daemon, live_and_die, tail
 
 from hedged.execution.store import JournalStore
 

@@ -6,11 +6,9 @@ is read from the venues themselves and compared with the daemon's journal.
 """
 
 import asyncio
-import os
 import re
 import signal
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -22,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from crash_lives import Breeder, Life, breeder
 
 from hedged.config import LIVE_ACKNOWLEDGEMENT
 from hedged.sandbox.cex.exchanges import Hall
@@ -77,7 +76,7 @@ class Stage:
     config: Path
     log: Path
     subaccount: str
-    breeder: "Breeder"
+    breeder: Breeder
     deaths: list[Death] = field(default_factory=list)
     moved: Counter[str] = field(default_factory=Counter)
     began: dict[str, Decimal] = field(default_factory=dict)
@@ -217,97 +216,11 @@ async def crash_stage(out: Path) -> AsyncIterator[Stage]:
         config.write_text(yaml.safe_dump(tree))
         subaccount = subaccount_of(address_of(throwaway_key(7, "operator")))
         log = out / "daemon.log"
-        bred = await stack.enter_async_context(breeder(config, log))
+        bred = await stack.enter_async_context(breeder(config, log, round(PROOF_S * SPEED * 1_000)))
         made = Stage(chain, halls[0], config, log, subaccount, bred)
         made.began = {c: chain.markets[c].positions[subaccount].signed_quantity for c in CHAIN.symbols}
         made.exchange.on_order = lambda _: made.on_order()
         yield made
-
-
-BREEDER = """
-import os, signal, sys
-from decimal import Decimal
-import hedged.cli, hedged.daemon, hedged.wiring.live_account, hedged.wiring.real_venues  # once, not in every life
-from hedged.adapters.cex.trading import CexTrading
-from hedged.config import Config
-plain = Config.cex_of
-Config.cex_of = lambda self, venue: plain(self, venue).model_copy(update={"rate_share": Decimal(50)})
-make = CexTrading.__init__
-def impatient(self, *args, **options):
-    make(self, *args, **options)
-    self._proof_ms = min(self._proof_ms, proof_ms)
-CexTrading.__init__ = impatient
-config, proof_ms = sys.argv[1], int(sys.argv[3])
-log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-print("ready", flush=True)
-for _ in sys.stdin:
-    pid = os.fork()
-    if not pid:
-        os.dup2(log, 1), os.dup2(log, 2)
-        sys.argv = ["hedged", "run", "--config", config]
-        try:
-            hedged.cli.main()
-        except SystemExit as end:
-            os._exit(end.code or 0)
-        os._exit(0)
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-"""Has everything imported, and forks a `hedged run` for each line it reads: a life then starts in no time.
-
-The local exchange has no limit on requests, so the daemon keeps to none; an order that is not found there a second
-after a start was never sent.
-"""
-
-
-@dataclass
-class Life:
-    """One process of the daemon."""
-
-    pid: int
-    _code: asyncio.Task[int]
-
-    @property
-    def returncode(self) -> int | None:
-        return self._code.result() if self._code.done() else None
-
-    def send(self, what: signal.Signals) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, what)
-
-    async def ended(self) -> int:
-        return await self._code
-
-
-class Breeder:
-    """Starts daemons, one at a time."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def _number(self) -> int:
-        assert self._process.stdout is not None
-        return int(await self._process.stdout.readline())
-
-    async def bear(self) -> Life:
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
-        pid = await self._number()
-        return Life(pid, asyncio.create_task(self._number()))
-
-
-@asynccontextmanager
-async def breeder(config: Path, log: Path) -> AsyncIterator[Breeder]:
-    command = (sys.executable, "-c", BREEDER, str(config), str(log), str(round(PROOF_S * SPEED * 1_000)))
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-    try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        yield Breeder(process)
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @asynccontextmanager
