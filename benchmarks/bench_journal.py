@@ -104,9 +104,11 @@ def month(folder: Path, symbols: int) -> tuple[Path, int]:
     store = JournalStore(str(path), durable=False)
     leg = {"kind": "opposite", "venue": "binance", "rule": "plan", "why": "x" * 330}
     row = {"action": "hold", "reason": "y" * 700, "current": '{"binance": -755.8}', "target": "z" * 150}
-    row["detail"] = json.dumps({"legs": [leg] * 3})
+    told = row | {"detail": json.dumps({"legs": [leg] * 3})}
     for n in range(30 * 96):
-        store.record_cycle(START_MS + n * CYCLE_MS, {f"C{i}": row for i in range(symbols)}, {}, {})
+        body = json.dumps(row if n % 4 else told)
+        rows = [(START_MS + n * CYCLE_MS, f"C{i}", body) for i in range(symbols)]
+        store.write([("INSERT INTO decisions VALUES (?,?,?)", one) for one in rows])
     store.close()
     return path, path.stat().st_size
 
