@@ -84,6 +84,7 @@ async def measure(folder: Path, *, limited: bool) -> dict[str, list[float]]:
 
         tree = yaml.safe_load((folder / "bench.yaml").read_text())
         tree["risk"] |= {"max_orders_per_hour": 10_000, "max_notional_per_hour_usd": 10**9}
+        tree["execution"] = {"rest_s": 0}  # one order a decision, which takes
         config = parse_config(tree)
         if not limited:
             unlimited = config.cex_of(VENUE).model_copy(update={"rate_share": Decimal(50)})

@@ -143,10 +143,7 @@ class App:
                 await parts.journal.mend()
 
     async def _go_on(self, markets: Mapping[SeriesKey, Market], poller: Poller, since_ms: int) -> None:
-        """Read the journal and go on from what it says: at a start, and once it can be written again.
-
-        `since_ms`: from when on a venue is asked that the journal does not know. Raises NoJournal: all is as before.
-        """
+        """Go on from what the journal says: at a start, and once it can be written again. Raises NoJournal."""
         parts, config, buffer = self.parts, self.parts.config, poller.buffer
         if self._kill_owed is not None:
             owed, why = self._kill_owed

@@ -110,7 +110,7 @@ def test_an_order_in_flight_when_the_journal_fails_is_found_again_and_not_repeat
         async with asyncio.timeout(60), stage(tmp_path, (venue,)) as on:
             clock, exchange = SystemClock(), on.hall.protocols[venue].exchange
             journal = Journal.open(tmp_path / "journal.sqlite")
-            async with living(on.config(**LIVE), clock, journal) as (app, _):
+            async with living(on.config(**LIVE, execution={"rest_s": 0}), clock, journal) as (app, _):
                 exchange.on_order = lambda _: journal._store._db.execute("PRAGMA query_only = ON")
                 await app.attempt(clock.now_ms())
                 exchange.on_order = lambda _: None
