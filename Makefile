@@ -37,7 +37,7 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test check lint format typecheck lock bench clean image
+.PHONY: help setup run test check lint format typecheck lock bench crash clean image
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -79,6 +79,9 @@ bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 	@for b in benchmarks/bench_*.py; do \
 		[ -e "$$b" ] || { echo 'no benchmarks/bench_*.py yet'; break; }; \
 		echo "==> $$b"; $(BIN)/python "$$b" $(ARGS); done
+
+crash: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 200 times while it trades, and compare it with the venues (ARGS='ROUNDS SEED')
+	@$(BIN)/python scripts/crash.py $(ARGS)
 
 image: ## Build the container image of the daemon (BASE_IMAGE=... to start from another one)
 	docker build --target serve --build-arg BASE_IMAGE='$(BASE_IMAGE)' -t hedged:0.1.0 -t hedged:latest .

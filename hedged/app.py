@@ -20,7 +20,7 @@ from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
-from hedged.domain.errors import ConfigError, Fatal
+from hedged.domain.errors import ConfigError, Fatal, NoJournal
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
@@ -35,14 +35,14 @@ from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.guard import Guard
+from hedged.risk.kill import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory
-from hedged.strategy.outlook import outlook
-from hedged.telemetry.deviations import Deviations
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
+from hedged.telemetry.narrator import Narrator
 from hedged.telemetry.publish import publish
 from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
-from hedged.telemetry.rows import ahead_row, quarantine_row, status_row
+from hedged.telemetry.rows import ahead_rows, quarantine_row, status_row
 from hedged.telemetry.stops import publish_guard, stop_rows
 
 log = structlog.get_logger(__name__)
@@ -93,9 +93,10 @@ class App:
         self._stop = asyncio.Event()
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
-        self._actions: dict[str, str] = {}
         self._under_way = UnderWay()
-        self._deviations = Deviations(parts.config.alerts)
+        self._narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
+        self._mending = asyncio.Lock()
+        self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
 
     @property
     def cycle(self) -> Cycle:
@@ -130,7 +131,7 @@ class App:
             self.cycle.reconfigure(config)
             if self._guard is not None:
                 self._guard.trades.reconfigure(config)
-            self._deviations = Deviations(config.alerts)
+            self._narrator.reconfigure(config.alerts)
             model = self.parts.forecaster.model_hash
             self.metrics.info.remove(__version__, before.mode, model, before.hash)
             self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
@@ -149,19 +150,25 @@ class App:
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
         judge = Judge(config.quality, config.clock.speed)
         await self._backfill(buffer, judge, now_ms)
+        poller = Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar, doubted=parts.doubted)
+        while not self.stopping and self._cycle is None:
+            try:
+                await self._go_on(markets, poller, now_ms)
+            except NoJournal:
+                wait_ms = round(config.cycle.guard_interval_s * config.clock.speed * SECOND_MS)
+                await self._wait_until(parts.clock.now_ms() + wait_ms)
+                await parts.journal.mend()
+
+    async def _go_on(self, markets: Mapping[SeriesKey, Market], poller: Poller, since_ms: int) -> None:
+        """Go on from what the journal says: at a start, and once it can be written again. Raises NoJournal."""
+        parts, config, buffer = self.parts, self.parts.config, poller.buffer
         hashes = Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash)
         desk = await open_desk(
-            config,
-            parts.clock,
-            parts.trading,
-            parts.sources,
-            parts.journal,
-            markets,
-            hashes,
-            parts.equity_usd,
-            now_ms,
-        )
-        poller = Poller(parts.sources, buffer, judge, parts.clock, on_bar=parts.on_bar, doubted=parts.doubted)
+            config, parts.clock, parts.trading, parts.sources, parts.journal, markets, hashes, parts.equity_usd,
+            since_ms,
+        )  # fmt: skip
+        if self._cycle is not None and self._cycle.desk.kill is not KillLevel.NONE:
+            desk.kill = self._cycle.desk.kill  # latched meanwhile, and perhaps not journalled yet
         self._cycle = Cycle(
             config=config,
             equity_usd=parts.equity_usd,
@@ -192,7 +199,7 @@ class App:
                 await self._guard_till(due_ms)
             if not await self._wait_until(due_ms):
                 break
-            await self.try_step(due_ms)
+            await self.attempt(due_ms)
             now_ms, interval_ms = self.parts.clock.now_ms(), self._interval_ms
             following_ms = next_boundary_ms(max(now_ms - 1, due_ms), interval_ms)
             missed = (following_ms - due_ms) // interval_ms - 1
@@ -210,11 +217,6 @@ class App:
     def _interval_ms(self) -> int:
         return self.parts.config.cycle.interval_s * SECOND_MS
 
-    async def try_step(self, now_ms: int) -> None:
-        """Run one cycle, unless it is abandoned."""
-        async with self._under_way.doing("cycle"):
-            await self.step(now_ms)
-
     async def _guard_till(self, due_ms: int) -> None:
         """Look at the stops at every bar until the next cycle: recorded data have no more to tell between them."""
         bar_ms = self.parts.config.cycle.bar_s * SECOND_MS
@@ -225,15 +227,48 @@ class App:
 
     async def guard(self, now_ms: int) -> None:
         """Look at the stops, unless a cycle is running, and publish what was seen."""
-        if self._guard is None:
+        if self._guard is None or not await self._journal_works():
             return
         before_ms, started_s = self._guard.last_ms, perf_s()
         looked = False
-        async with self._under_way.doing("look at the stops"):
-            looked = await self._guard.look(now_ms)
+        try:
+            async with self._under_way.doing("look at the stops"):
+                looked = await self._guard.look(now_ms)
+        except NoJournal:
+            return
         if looked:
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
         publish_execution(self._guard.desk.executor, self.metrics)
+
+    async def attempt(self, now_ms: int) -> None:
+        """Run one cycle, unless it is abandoned.
+
+        While the journal cannot be written nothing is decided: data are collected alone.
+        """
+        if not await self._journal_works():
+            await self.cycle.poller.poll(now_ms)
+            return
+        try:
+            async with self._under_way.doing("cycle"):
+                await self.step(now_ms)
+        except NoJournal:
+            self.metrics.ready.set(0)
+
+    async def _journal_works(self) -> bool:
+        """Whether the journal can be written; where it failed, mend it and go on from what it says, as a start does."""
+        journal = self.parts.journal
+        async with self._mending:
+            if not journal.trouble:
+                return True
+            desk, poller = self.cycle.desk, self.cycle.poller
+            async with desk.busy:  # who began before must have ended: from now on another desk trades
+                try:
+                    if not await journal.mend():
+                        return False
+                    await self._go_on(desk.markets, poller, self.parts.clock.now_ms())
+                except NoJournal:
+                    return False
+        return True
 
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle and publish what it did."""
@@ -248,43 +283,14 @@ class App:
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
         publish_execution(self.cycle.desk.executor, self.metrics)
         self.metrics.ready.set(0 if self.not_ready() else 1)
-        self._tell_deviations(report)
-        self._log_payments(report)
-        self._log_decisions(report)
+        self._narrator.tell(report, self.cycle.poller.latest.values())
         self.parts.on_cycle(report)
         return report
 
-    def _tell_deviations(self, report: CycleReport) -> None:
-        """Say which settlements were far from their forecast (requirement A8)."""
-        latest = self.cycle.poller.latest.values()
-        for found in self._deviations.look(report.now_ms, latest, report.forecasts.coming):
-            self.metrics.deviation.labels(*found.key).set(found.bands)
-            if found.alarming:
-                self.metrics.deviated.labels(*found.key).set(self.parts.clock.now_ms() / SECOND_MS)
-                log.warning(
-                    "funding_deviates", market=str(found.key), settled=iso(found.ts_ms),
-                    rate_8h=f"{found.realised:+.6f}", forecast_8h=f"{found.forecast:+.6f}",
-                    bands=f"{found.bands:.1f}",
-                )  # fmt: skip
-
-    def _log_payments(self, report: CycleReport) -> None:
-        """Log what the venues booked: the money that all of this is about."""
-        for payment in report.payments:
-            log.info(
-                "funding", market=str(payment.settlement.key), settled=iso(payment.settlement.ts_ms),
-                received_usd=f"{payment.payment_usd:+.6f}", quantity=f"{payment.quantity.normalize():+f}",
-            )  # fmt: skip
-
-    def _log_decisions(self, report: CycleReport) -> None:
-        """Log what changed: an action other than before, or anything that traded or was refused."""
-        for symbol, body in report.decisions.items():
-            action = str(body["action"])
-            if action != self._actions.get(symbol) or action not in ("none", "hold", "frozen"):
-                log.info("decision", symbol=symbol, action=action, reason=body["reason"])
-            self._actions[symbol] = action
-
     def not_ready(self) -> list[str]:
         """Say why the daemon is not ready: empty when data are fresh and every venue is reconciled."""
+        if trouble := self.parts.journal.trouble:
+            return [trouble]
         if not self.progress.prepared:
             return [f"backfilling {self.progress.backfilled:.0%}"]
         report = self.progress.last
@@ -301,8 +307,8 @@ class App:
         return faults
 
     def not_alive(self) -> list[str]:
-        """Say why the daemon should be restarted: empty while cycles keep completing (or are not due yet)."""
-        if not self.progress.prepared:
+        """Say why the daemon should be restarted: empty while cycles complete, and where no restart would help."""
+        if not self.progress.prepared or self.parts.journal.trouble:
             return []
         since_ms = max(self.progress.prepared_ms, self.progress.last.now_ms if self.progress.last else 0)
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
@@ -318,20 +324,7 @@ class App:
     def ahead(self) -> list[dict[str, str]]:
         """Rows of the status page: the book's funding over the coming hour, eight hours and week."""
         report = self.progress.last
-        if report is None:
-            return []
-        here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
-        own = {
-            symbol: float(q) * here[symbol]
-            for symbol, q in report.account.own.items()
-            if q and symbol in here
-        }
-        mine = {
-            k: float(q) * here[k.symbol]
-            for k, q in report.account.attributed.items()
-            if q and k.symbol in here
-        }
-        return [ahead_row(span) for span in outlook(report.forecasts, own, mine) if span.own]
+        return ahead_rows(report) if report else []
 
     def quarantined(self) -> list[dict[str, Any]]:
         """Rows of the status page: one per series in quarantine."""

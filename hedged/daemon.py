@@ -32,7 +32,6 @@ from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
-from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.execution.opening import JOURNAL_FILE
 from hedged.forecast.registry import make_forecaster
@@ -44,6 +43,7 @@ from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
 from hedged.wiring.warm_start import add_keeper, held_window
@@ -98,7 +98,8 @@ async def run_daemon(
     try:
         async with AsyncExitStack() as cleanup:
             held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
-            await _run(held, keys, secret, sources, until_ms, path, cleanup)
+            if held is not None:
+                await _run(held, keys, secret, sources, until_ms, path, cleanup)
     except asyncio.CancelledError:
         log.info("stopped")
         raise
@@ -122,8 +123,8 @@ class _Held:
 
 async def _hold(
     config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
-) -> _Held:
-    """Take the lease, listen, open the journal: before anything is asked of a venue.
+) -> _Held | None:
+    """Take the lease, listen, open the journal: before anything is asked of a venue. None when it was stopped.
 
     In virtual time nothing is timed by the wall: no sign of life, no watchdog.
     """
@@ -141,9 +142,10 @@ async def _hold(
         heart.start()
         cleanup.callback(heart.stop)
     await _listen(process, api, cleanup)
-    journal = Journal.open(config.state_dir / JOURNAL_FILE)
+    journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
+    if journal is None:
+        return None
     cleanup.callback(journal.close)
-    await claim_journal(journal, config.mode)
     every_s = SWITCH_S if in_real_time else float(config.cycle.interval_s)
     switch = Switch(config, journal, clock, metrics, every_s)
     await switch.follow()
@@ -264,6 +266,8 @@ def _beside(
         beside.append(recorder)
     if real:
         beside.append(add_keeper(parts))
+    if not rehearsal:
+        beside.append(JournalUpkeep(parts.journal, parts.clock))
     return beside
 
 

@@ -39,6 +39,7 @@ class Process:
     failure: Fatal | None = None
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _signalled: list[tuple[KillLevel, str]] = field(default_factory=list)
+    trouble: str = ""
     _start: asyncio.Timeout | None = None
 
     def stop(self) -> None:
@@ -107,13 +108,23 @@ class Process:
         finally:
             self._start = None
 
+    async def wait(self, seconds: float) -> bool:
+        """Wait during a start; False when it was stopped meanwhile."""
+        async with self.starting():
+            await asyncio.sleep(seconds)
+        return not self.stopping
+
     def not_ready(self) -> list[str]:
         """Say why it is not ready; empty when it is."""
         if self.app:
             return self.app.not_ready()
         if self.backfilled():
             return [f"backfilling {self.backfilled():.0%}"]
-        return ["starting: opening the journal, asking the venues"]
+        return [self.trouble or "starting: opening the journal, asking the venues"]
+
+    def say(self, trouble: str) -> None:
+        """Keep what a start waits for; empty when it goes on."""
+        self.trouble = trouble
 
     def backfilled(self) -> float:
         """Return the share of the window that is filled: reading the past takes minutes, laying it out seconds."""

@@ -63,7 +63,7 @@ async def serve(
                 )
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
-                await app.try_step(app.parts.clock.now_ms())
+                await app.attempt(app.parts.clock.now_ms())
             await app.run(until_ms)
             if not rehearsed:
                 await process.ending.leave(switch, process.config.control)

@@ -43,7 +43,7 @@ class Poller:
         `doubted` is kept current for whoever else goes by these prices.
         """
         self._sources, self._on_bar = sources, on_bar
-        self._buffer, self._judge, self._clock = buffer, judge, clock
+        self.buffer, self._judge, self._clock = buffer, judge, clock
         self._deadline_s = deadline_s
         self._bad: set[str] = set()
         self._wanted = set(buffer.keys)
@@ -64,9 +64,9 @@ class Poller:
             self.latest[observation.key] = observation
         self._tell_quarantines()
         self._doubt({key for key, held in self.quarantined.items() if held.fault.doubts_price})
-        last_ms = self._buffer.last_ms
-        if now_ms % self._buffer.bar_ms == 0 and (last_ms is None or now_ms > last_ms):
-            self._buffer.append(now_ms, judged.bars)
+        last_ms = self.buffer.last_ms
+        if now_ms % self.buffer.bar_ms == 0 and (last_ms is None or now_ms > last_ms):
+            self.buffer.append(now_ms, judged.bars)
             self._on_bar(now_ms, judged.received)
 
     @property

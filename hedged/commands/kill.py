@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hedged.commands.shared import ConfigPath, console, quiet_logs
-from hedged.domain.errors import Fatal, Rejected
+from hedged.domain.errors import Fatal, NoJournal, Rejected
 
 if TYPE_CHECKING:
     from hedged.config import Config
@@ -127,7 +127,10 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
     from hedged.execution.store import JournalStore
 
     make_directory(config.state_dir)
-    store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
+    try:
+        store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
+    except NoJournal as error:
+        return _unlatched(error, error.__cause__)
     try:
         if only_after is not None and read_latch(store).turn != only_after:
             raise Rejected("the switch was turned meanwhile, for another reason: read what is latched now")
@@ -135,15 +138,19 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
         store.set_kill(config.clock.make().now_ms(), int(level), reason, config.account, "cli")
         return read_latch(store).turn
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise Fatal(
-                f"nothing is latched: the journal cannot be written: {error}. While that is so the daemon sends "
-                "nothing either; free the disk, put a file KILL into state_dir, or close by hand"
-            ) from None
-        _say(f"the journal cannot be written now: {error}")
-        return None
+        return _unlatched(error, error)
     finally:
         store.close()
+
+
+def _unlatched(error: Exception, cause: BaseException | None) -> None:
+    """Say that the journal is held by another process. Raises Fatal for whatever else keeps it from being written."""
+    if "locked" not in str(cause):
+        raise Fatal(
+            f"nothing is latched: the journal cannot be written: {error}. While that is so the daemon sends "
+            "nothing either; free the disk, put a file KILL into state_dir, or close by hand"
+        ) from None
+    _say(f"the journal cannot be written now: {error}")
 
 
 def _say(text: str) -> None:

@@ -20,10 +20,10 @@ from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Fatal, Retryable
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes
-from hedged.execution.claim import claim_journal
 from hedged.execution.journal import Journal
 from hedged.execution.opening import JOURNAL_FILE, open_desk
 from hedged.risk.kill import KillLevel
+from hedged.wiring.journal import claimed_journal
 from hedged.wiring.takeover import NO_EQUITY, Opened, open_for_closing
 
 KILL_WAIT_S, LEASE_WAIT_S, LOOK_S = 3.0, 3.0, 0.05
@@ -102,9 +102,8 @@ async def take_over(config: Config, clock: Clock, level: KillLevel, within_s: fl
         heart = Heart(lease, clock, lambda: f"{level.label}, in the daemon's place", lambda: config.hash)
         heart.start()
         cleanup.callback(heart.stop)
-        journal = Journal.open(config.state_dir / JOURNAL_FILE)
+        journal = await claimed_journal(config, config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
-        await claim_journal(journal, config.mode)
         say(f"the lease is taken: opening {config.mode} venues")
         opened = await open_for_closing(config, journal, clock, cleanup, say)
         hand = await _hand(config, clock, journal, opened, say)

@@ -33,7 +33,8 @@ CREATE TABLE order_events (
 );
 CREATE INDEX order_events_by_client ON order_events (client_id);
 
--- Every execution on the account, once. purpose and reference_price are set where it belongs to an intent.
+-- Every execution on the account, once. client_id leads to the order it filled; where that is in no intent, or is
+-- NULL, the execution is not the daemon's (the trader's own, a liquidation).
 CREATE TABLE executions (
     venue TEXT NOT NULL,
     execution_id TEXT NOT NULL,
@@ -47,6 +48,7 @@ CREATE TABLE executions (
     PRIMARY KEY (venue, execution_id)
 );
 
+-- Every funding payment that a venue booked, once, on the whole position; payment_usd > 0 was received.
 CREATE TABLE funding (
     venue TEXT NOT NULL,
     symbol TEXT NOT NULL,
@@ -59,7 +61,8 @@ CREATE TABLE funding (
     PRIMARY KEY (venue, symbol, ts_ms)
 );
 
--- What was decided and why, one row per cycle and protected symbol; body is JSON.
+-- What was decided and why, one row per cycle and protected symbol; body is JSON. Dropped after 90 days, except of hours
+-- in which something was ordered.
 CREATE TABLE decisions (
     ts_ms INTEGER NOT NULL,
     symbol TEXT NOT NULL,

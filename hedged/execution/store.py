@@ -1,63 +1,22 @@
 """The journal's SQL, synchronous. `journal.Journal` calls it from its own thread; nothing else should."""
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from importlib import resources
-from typing import Any
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.errors import Fatal
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
-from hedged.execution.thinning import Told, thinned
+from hedged.execution.cycle_tables import CycleTables
+from hedged.execution.journal_file import JournalFile
 
-VERSION = 3
-MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql"}
-"""The script that lifts a journal from each earlier version to the next; it sets the version itself."""
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
 
 
-class JournalStore:
-    """One SQLite file. `durable` makes every commit survive a power cut (WAL, synchronous=FULL)."""
-
-    def __init__(self, path: str, *, durable: bool) -> None:
-        self._book: dict[SeriesKey, Decimal] | None = None
-        self._told: Told = {}
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            version = self._prepare(durable=durable)
-        except sqlite3.Error as error:
-            raise Fatal(f"journal {path} cannot be opened: {error}") from None
-        if version != VERSION:
-            self._db.close()
-            raise Fatal(f"journal {path} has schema version {version}, this program reads {VERSION}")
-
-    def _prepare(self, *, durable: bool) -> int:
-        """Set the file up, make the tables when it is new, and return its schema version."""
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            self._script("schema.sql")
-        while (version := self._version()) in MIGRATIONS:
-            self._script(MIGRATIONS[version])
-        return version
-
-    def _version(self) -> int:
-        (version,) = self._db.execute("SELECT version FROM meta").fetchone()
-        return int(version)
-
-    def _script(self, name: str) -> None:
-        """Run a script as one transaction: a crash in the middle leaves the journal as it was."""
-        script = resources.files("hedged.execution").joinpath(name).read_text(encoding="utf-8")
-        self._db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+class JournalStore(CycleTables, JournalFile):
+    """The whole journal: orders, executions, funding and the kill switch here, what cycles write in `CycleTables`."""
 
     def record_attempt(
         self, approved: ApprovedIntent, now_ms: int, parent: str = "", attempt: int = 0, kind: str = "take"
@@ -73,7 +32,7 @@ class JournalStore:
             parent or approved.client_id, attempt, kind,
         )  # fmt: skip
         try:
-            with self._transaction():
+            with self.transaction():
                 self._db.execute(f"INSERT INTO intents VALUES ({','.join('?' * len(row))})", row)
                 self._event(approved.client_id, now_ms, "attempt", "")
         except sqlite3.IntegrityError:
@@ -81,7 +40,7 @@ class JournalStore:
 
     def record_event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
         """Write what became of an attempt."""
-        with self._transaction():
+        with self.transaction():
             self._event(client_id, ts_ms, event, detail)
 
     def unresolved(self) -> list[tuple[str, SeriesKey]]:
@@ -131,7 +90,7 @@ class JournalStore:
     def record_executions(self, executions: Iterable[Execution]) -> int:
         """Write executions, each once. Returns how many were new."""
         before = self._db.total_changes
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO executions VALUES (?,?,?,?,?,?,?,?,?)",
                 [
@@ -191,7 +150,7 @@ class JournalStore:
 
     def record_funding(self, payments: Iterable[FundingPayment]) -> None:
         """Write funding payments, each once."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO funding VALUES (?,?,?,?,?,?,?,?)",
                 [
@@ -221,53 +180,11 @@ class JournalStore:
             for venue, symbol, ts, quantity, rate, hours, price, payment in rows
         ]
 
-    def record_cycle(
-        self,
-        ts_ms: int,
-        decisions: Mapping[str, Mapping[str, Any]],
-        own: Mapping[SeriesKey, Decimal],
-        episodes: Mapping[str, Any],
-    ) -> None:
-        """Write one cycle: its decisions by symbol, the own quantities that changed, the state of the stops.
-
-        A decision's details are written when they say something new, and once an hour; its reason always.
-        """
-        if self._book is None:
-            self._book = {SeriesKey(v, s): q for _, v, s, q in self.book()}
-        changed = {key: q for key, q in own.items() if self._book.get(key) != q}
-        rows, told = thinned(ts_ms, decisions, self._told)
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO decisions VALUES (?,?,?)",
-                [
-                    (ts_ms, symbol, json.dumps(body, sort_keys=True, separators=(",", ":")))
-                    for symbol, body in rows.items()
-                ],
-            )
-            self._db.executemany(
-                "INSERT INTO book VALUES (?,?,?,?)", [(ts_ms, *key, str(q)) for key, q in changed.items()]
-            )
-            self._db.execute("INSERT OR REPLACE INTO states VALUES ('episodes', ?)", (json.dumps(episodes),))
-        self._book.update(changed)
-        self._told = told
-
-    def decisions(self, since_ms: int = 0) -> list[dict[str, Any]]:
-        """Return decisions with ts ≥ since, oldest first, each with `ts_ms` and `symbol`."""
-        rows = self._db.execute(
-            "SELECT ts_ms, symbol, body FROM decisions WHERE ts_ms >= ? ORDER BY 1, 2", (since_ms,)
-        )
-        return [{"ts_ms": ts, "symbol": symbol, **json.loads(body)} for ts, symbol, body in rows]
-
-    def book(self) -> list[tuple[int, str, str, Decimal]]:
-        """Return (ts_ms, venue, symbol, quantity) of every change of the trader's own position."""
-        rows = self._db.execute("SELECT ts_ms, venue, symbol, quantity FROM book ORDER BY ts_ms, rowid")
-        return [(ts, venue, symbol, Decimal(quantity)) for ts, venue, symbol, quantity in rows]
-
     def set_kill(
         self, ts_ms: int, level: int, reason: str, account: str = "", source: str = "daemon"
     ) -> None:
         """Latch a kill level; it holds across restarts until another is written."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO kill_latch VALUES (?,?,?,?,?)", (ts_ms, level, reason, account, source)
             )
@@ -277,48 +194,5 @@ class JournalStore:
         row = self._db.execute("SELECT level, reason FROM kill_latch ORDER BY rowid DESC LIMIT 1").fetchone()
         return (int(row[0]), str(row[1])) if row else (0, "")
 
-    def save_state(self, name: str, body: Mapping[str, Any]) -> None:
-        """Keep a small state across restarts."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO states VALUES (?,?)", (name, json.dumps(body, sort_keys=True))
-            )
-
-    def load_state(self, name: str) -> dict[str, Any]:
-        """Return a kept state; empty when there is none."""
-        row = self._db.execute("SELECT body FROM states WHERE name = ?", (name,)).fetchone()
-        return dict(json.loads(row[0])) if row else {}
-
-    def write(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
-        """Run statements as one durable transaction; for tables that have a module of their own."""
-        with self._transaction():
-            for sql, parameters in statements:
-                self._db.execute(sql, parameters)
-
-    def rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Return what a query finds; for tables that have a module of their own."""
-        return list(self._db.execute(sql, parameters))
-
     def _event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
         self._db.execute("INSERT INTO order_events VALUES (?,?,?,?)", (client_id, ts_ms, event, detail))
-
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on any error."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:  # an error before, or a commit that failed (disk full)
-                self._db.execute("ROLLBACK")

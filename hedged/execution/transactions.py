@@ -13,7 +13,7 @@ COLUMNS = "tx_hash, venue, signer, sequence, timeout_height, created_ms, raw, ou
 
 
 class JournalledTransactions:
-    """A `TxJournal` on the daemon's journal: durable before it returns, Fatal when the disk fails."""
+    """A `TxJournal` on the daemon's journal: durable before it returns, NoJournal when the disk fails."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

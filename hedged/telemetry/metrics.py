@@ -253,6 +253,9 @@ class Metrics:
         self.recorder_failing = Gauge(
             "hedged_recorder_failing", "1 while what is collected cannot be written", registry=r
         )
+        self.journal_failing = Gauge(
+            "hedged_journal_failing", "1 while the journal cannot be written, so nothing is sent", registry=r
+        )
         # labelled, so that they are absent where there is no key, not zero
         self.gas_inj = Gauge(
             "hedged_gas_inj", "INJ left on the trading key to pay gas with", ["address"], registry=r

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from hedged.cycle import CycleReport
 from hedged.domain.clock import iso
-from hedged.domain.market import SeriesKey
+from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.quarantine import Quarantine
-from hedged.strategy.outlook import SpanOutlook
+from hedged.strategy.outlook import SpanOutlook, outlook
 
 
 def ahead_row(span: SpanOutlook) -> dict[str, str]:
@@ -17,6 +18,18 @@ def ahead_row(span: SpanOutlook) -> dict[str, str]:
         row[name] = f"{amount.mean:+,.2f} USD\n80 %: {amount.low:+,.2f} … {amount.high:+,.2f}"
     left_out = f"; without {', '.join(span.unknown)}, not forecast" if span.unknown else ""
     return row | {"rests on": span.rests_on + left_out}
+
+
+def ahead_rows(report: CycleReport) -> list[dict[str, str]]:
+    """Return the book's funding over the coming hour, eight hours and week, as after a cycle."""
+    here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
+    own = {
+        symbol: float(q) * here[symbol] for symbol, q in report.account.own.items() if q and symbol in here
+    }
+    mine = {
+        k: float(q) * here[k.symbol] for k, q in report.account.attributed.items() if q and k.symbol in here
+    }
+    return [ahead_row(span) for span in outlook(report.forecasts, own, mine) if span.own]
 
 
 def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:

@@ -77,9 +77,11 @@ async def stage(
 
 
 @asynccontextmanager
-async def living(config: Config, clock: SystemClock) -> AsyncIterator[tuple[App, Journal]]:
+async def living(
+    config: Config, clock: SystemClock, journal: Journal | None = None
+) -> AsyncIterator[tuple[App, Journal]]:
     """Open the account that the mode asks for and prepare the daemon on it, data kept current beside it."""
-    journal = Journal.open(None, durable=False)
+    journal = journal or Journal.open(None, durable=False)
     real = connect(config, clock, np.random.default_rng(7))
     try:
         venues, symbols, equity = await _account(config, real, journal, clock)

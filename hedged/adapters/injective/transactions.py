@@ -109,8 +109,8 @@ class Transactions:
     async def send(self, messages: Sequence[Any], client_ids: Sequence[str] = ()) -> SignedTx:
         """Sign and send the messages; return the transaction once it is in a block and has worked.
 
-        Raises Rejected or Retryable when it certainly had no effect, OutcomeUnknown while that is not proven, Fatal
-        when the journal cannot be written (then nothing was sent).
+        Raises Rejected or Retryable when it certainly had no effect, OutcomeUnknown while that is not proven, NoJournal
+        when the journal cannot be written: before the send nothing was sent, after it the transaction stays pending.
         """
         async with self._sequencer.lock:
             for client_id in client_ids:

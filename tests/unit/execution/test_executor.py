@@ -13,7 +13,7 @@ from fakes import HERE, NOW_MS, OTHER, THERE, FakeVenue, approve, intent
 
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import HOUR_MS, LoopClock
-from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
+from hedged.domain.errors import NoJournal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
@@ -203,7 +203,7 @@ def test_no_journal_no_order(rig: Rig) -> None:
 
     async def script(desk: Desk) -> None:
         await desk.journal(lambda store: store._db.execute("PRAGMA query_only = ON"))
-        with pytest.raises(Fatal, match="nothing is sent"):
+        with pytest.raises(NoJournal, match="nothing is sent"):
             await desk.send(intent(HERE, -4), intent(THERE, -1))
         assert desk.placed() == []
 
