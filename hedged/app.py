@@ -4,7 +4,7 @@ Backtest, demo, paper and live run this same class; they differ in the clock, th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -83,11 +83,16 @@ class Progress:
     last: CycleReport | None = None
 
 
+async def _nothing() -> None:
+    pass
+
+
 class App:
-    """One daemon."""
+    """One daemon. `owed`: writes what was latched while the journal could not be written, before anything goes on."""
 
     def __init__(self, parts: Parts, metrics: Metrics | None = None) -> None:
         self.parts = parts
+        self.owed: Callable[[], Awaitable[None]] = _nothing
         self.metrics = metrics or Metrics()
         self.progress = Progress()
         self._stop = asyncio.Event()
@@ -162,6 +167,7 @@ class App:
     async def _go_on(self, markets: Mapping[SeriesKey, Market], poller: Poller, since_ms: int) -> None:
         """Go on from what the journal says: at a start, and once it can be written again. Raises NoJournal."""
         parts, config, buffer = self.parts, self.parts.config, poller.buffer
+        await self.owed()
         hashes = Hashes(parts.forecaster.model_hash, parts.forecaster.feature_hash, config.hash)
         desk = await open_desk(
             config, parts.clock, parts.trading, parts.sources, parts.journal, markets, hashes, parts.equity_usd,

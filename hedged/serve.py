@@ -52,6 +52,7 @@ async def serve(
 
             lasting = [keep(type(one).__name__, one.run) for one in beside]
             lasting.append(keep("switch", switch.run))
+            app.owed = switch.look
             async with process.starting():
                 await app.prepare()
             if app.progress.prepared:

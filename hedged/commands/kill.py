@@ -130,7 +130,8 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
     try:
         store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
     except NoJournal as error:
-        return _unlatched(error, error.__cause__)
+        _unlatched(error, error.__cause__)
+        return None
     try:
         if only_after is not None and read_latch(store).turn != only_after:
             raise Rejected("the switch was turned meanwhile, for another reason: read what is latched now")
@@ -138,7 +139,8 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
         store.set_kill(config.clock.make().now_ms(), int(level), reason, config.account, "cli")
         return read_latch(store).turn
     except sqlite3.OperationalError as error:
-        return _unlatched(error, error)
+        _unlatched(error, error)
+        return None
     finally:
         store.close()
 

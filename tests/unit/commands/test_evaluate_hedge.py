@@ -33,7 +33,8 @@ def test_it_measures_and_writes(data: Path, tmp_path: Path) -> None:
     assert "long positions, chain" in result.output
     assert "INJ (chain): " in result.output
     frame = pl.read_parquet(tmp_path / "hedge.parquet")
-    assert set(frame["strategy"]) == {"ewma", "persistence", "oracle", "constant", "sign", "perfect"}
+    planned = {"ewma", "persistence", "oracle"}
+    assert set(frame["strategy"]) == {*planned, "constant", "sign", "perfect", "perfect in step"}
     assert set(frame["rule"]) == {"chain", "level"}
     best = frame.filter(pl.col("strategy") == "perfect")["net_usd"]
     assert (best >= -1e-6).all()
