@@ -1,0 +1,124 @@
+"""A small market: prices that walk and jump, funding rates that change their regime every half hour or so.
+
+All of it is drawn beforehand, so that asking is a look into a table: prices every ten seconds, rates every minute.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hedged.domain.clock import HOUR_MS, SECOND_MS
+from hedged.domain.funding import FundingRate, Settlement
+from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
+from hedged.simulate.dice import Dice
+
+STEP_MS = 10 * SECOND_MS
+RATE_STEP_MS = 60 * SECOND_MS
+PAST_MS = 30 * HOUR_MS
+"""What the venues can tell of the time before the run."""
+VENUES = (INJECTIVE, "binance", "bybit")
+INTERVALS_H = {INJECTIVE: 1, "binance": 1, "bybit": 8}
+PRICES = {"BTC": (60_000.0, "0.1", "0.001"), "ETH": (3_000.0, "0.01", "0.01"), "IMX": (1.5, "0.0001", "1")}
+"""First price, tick and step of each coin."""
+SIGMA_STEP = 0.0003
+BASIS_SIGMA = 0.0002
+HIGH_RATE = 0.0004
+"""Rates per hour lie between this and its mirror image: high enough that hedging is worth its costs within a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """`marks`, `rates` (per hour): one row per series."""
+
+    marks: NDArray[np.float64]
+    rates: NDArray[np.float64]
+
+
+class SimMarket:
+    """What all venues quote from `from_ms` − PAST_MS to `to_ms`; the price stands and the rates stay after `quiet_ms`."""
+
+    def __init__(self, dice: Dice, from_ms: int, to_ms: int, quiet_ms: int) -> None:
+        self.start_ms = (from_ms - PAST_MS) // HOUR_MS * HOUR_MS
+        self.keys = tuple(
+            SeriesKey(venue, symbol)
+            for venue in VENUES
+            for symbol in PRICES
+            if (venue, symbol) != (INJECTIVE, "IMX")
+        )
+        self._row = {key: row for row, key in enumerate(self.keys)}
+        steps = (to_ms - self.start_ms) // STEP_MS + 2
+        self._marks = self._walk(dice, steps, (quiet_ms - self.start_ms) // STEP_MS)
+        minutes = (to_ms - self.start_ms) // RATE_STEP_MS + 2
+        self._rates = self._regimes(dice, minutes, (quiet_ms - self.start_ms) // RATE_STEP_MS)
+        self.markets = {key: _rules(key) for key in self.keys}
+
+    def _walk(self, dice: Dice, steps: int, quiet: int) -> NDArray[np.float64]:
+        rng = dice.numpy
+        rows = []
+        moves = {symbol: rng.normal(0.0, SIGMA_STEP, steps) for symbol in PRICES}
+        for move in moves.values():
+            for at in rng.integers(0, steps, 2):  # a few minutes in which everything goes one way
+                move[at : at + 24] += rng.choice((-1, 1)) * rng.uniform(0.0005, 0.0025)
+            move[max(quiet, 0) :] = 0.0
+        for key in self.keys:
+            basis = np.repeat(rng.normal(0.0, BASIS_SIGMA, steps // 60 + 1), 60)[:steps]
+            basis[max(quiet, 0) :] = basis[min(max(quiet, 0), steps - 1)]
+            rows.append(PRICES[key.symbol][0] * np.exp(np.cumsum(moves[key.symbol]) + basis))
+        return np.array(rows)
+
+    def _regimes(self, dice: Dice, minutes: int, quiet: int) -> NDArray[np.float64]:
+        rng = dice.numpy
+        rows = []
+        for key in self.keys:
+            row = np.empty(minutes)
+            at = 0
+            while at < minutes:
+                lasts = int(rng.integers(20, 90))
+                size = rng.uniform(0.1, 1.0) * HIGH_RATE * (1.0 if key.venue == INJECTIVE else 0.7)
+                row[at : at + lasts] = size * rng.choice((-1, 1)) if rng.random() < 0.8 else 1.25e-5
+                at += lasts
+            row[max(quiet, 0) :] = row[min(max(quiet, 0), minutes - 1)]
+            rows.append(row)
+        return np.array(rows)
+
+    def mark(self, key: SeriesKey, at_ms: int) -> float:
+        """Return the mark price."""
+        return float(self._marks[self._row[key], max(0, at_ms - self.start_ms) // STEP_MS])
+
+    def price(self, key: SeriesKey, at_ms: int) -> Decimal:
+        """Return the mark price on the tick."""
+        return self.markets[key].quantise_price(decimal_of(round(self.mark(key, at_ms), 8)))
+
+    def rate(self, key: SeriesKey, at_ms: int) -> float:
+        """Return the rate per hour of the regime of an instant: what a perfect forecaster would know."""
+        return float(self._rates[self._row[key], max(0, at_ms - self.start_ms) // RATE_STEP_MS])
+
+    def last_due_ms(self, venue: str, at_ms: int) -> int:
+        """Return the last settlement at or before an instant."""
+        every_ms = INTERVALS_H[venue] * HOUR_MS
+        return at_ms // every_ms * every_ms
+
+    def settlement(self, key: SeriesKey, due_ms: int) -> Settlement:
+        """Return the print of a settlement."""
+        hours = INTERVALS_H[key.venue]
+        rate = decimal_of(round(self.rate(key, due_ms - 1) * hours, 10))
+        return Settlement(
+            key, due_ms, FundingRate(key.venue, rate, Decimal(hours)), self.price(key, due_ms)
+        )
+
+
+def _rules(key: SeriesKey) -> Market:
+    _, tick, step = PRICES[key.symbol]
+    here = key.venue == INJECTIVE
+    costs = Costs(
+        Decimal("-0.00005") if here else Decimal("0.0002"),
+        Decimal("0.0005"),
+        Decimal("0.0001"),
+        Decimal(500_000) if here else Decimal(2_000_000),
+    )
+    return Market(
+        key, Decimal(tick), Decimal(step), Decimal(1) if here else Decimal(5),
+        Decimal("0.083333") if here else Decimal("0.05"), Decimal("0.05") if here else Decimal("0.025"), costs,
+    )  # fmt: skip

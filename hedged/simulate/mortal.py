@@ -1,0 +1,24 @@
+"""A virtual loop that can die: between any two of its steps, without a word to anybody."""
+
+from typing import Any
+
+from hedged.backtest.virtual_time import VirtualLoop
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+class MortalLoop(VirtualLoop):
+    """`fuse`: after so many more steps the process is killed; None: it is not."""
+
+    fuse: int | None = None
+
+    def _run_once(self) -> None:
+        if self.fuse is not None:
+            ready: list[Any] = list(self._ready)  # type: ignore[attr-defined]  # of BaseEventLoop
+            if len(ready) >= self.fuse:
+                self._ready.clear()  # type: ignore[attr-defined]
+                raise Died
+            self.fuse -= max(1, len(ready))
+        super()._run_once()
