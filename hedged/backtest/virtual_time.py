@@ -18,6 +18,7 @@ T = TypeVar("T")
 Shuffle = Callable[[list[Any]], None]
 """Reorders a list in place."""
 FOREIGN_WAIT_S = 5.0
+DEADLOCK = "deadlock: no task can run, no timer is set and no thread works"
 
 
 class _OrderedTask(asyncio.Task[Any]):
@@ -45,7 +46,9 @@ class _JumpingSelector:
         return getattr(self._selector, name)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._loop.alone and timeout is not None:  # nobody outside can wake it: there is nothing to ask for
+        if self._loop.alone:  # nobody outside can wake it
+            if timeout is None:
+                raise RuntimeError(DEADLOCK)
             self._loop.jump(timeout)
             return []
         events = self._selector.select(0)
@@ -60,7 +63,7 @@ class _JumpingSelector:
             FOREIGN_WAIT_S
         )  # a thread that the loop does not know may still wake it
         if not events:
-            raise RuntimeError("deadlock: no task can run, no timer is set and no thread works")
+            raise RuntimeError(DEADLOCK)
         return events
 
 

@@ -67,17 +67,19 @@ class SimJournal(Journal):
         life.alive()
         now_ms = world.now_ms()
         if world.faults.strikes(Fault.DISK_SLOW, now_ms):
-            await life.wait(world.dice.between(0.5, 15))
+            await life.wait(world.dice.between(0.2, 4))
         world.disk.fill_up(full=world.faults.lasting(Fault.DISK_FULL, now_ms) is not None)
         breaks = world.faults.strikes(Fault.DISK_ERROR, now_ms)
         name = method.__name__
 
         def done(store: JournalStore, *args: P.args, **kwargs: P.kwargs) -> T:
+            if life.dead:
+                raise sqlite3.OperationalError("the process is dead")
             if breaks and world.dice.chance(0.5):
                 raise sqlite3.OperationalError("disk I/O error")
             result = method(store, *args, **kwargs)
             if name in WRITES:
-                life.note(name, args=args)
+                life.note(name, args=args, **kwargs)
             if name == "record_attempt":
                 world.light_fuse(0.05)
             if breaks:
@@ -85,6 +87,7 @@ class SimJournal(Journal):
             return result
 
         try:
+            life.writing = True
             return await super().__call__(done, *args, **kwargs)
         except Fatal as error:
             life.note("journal_failed", method=name, error=str(error))

@@ -120,12 +120,13 @@ class Faults:
     def _strength(self, fault: Fault) -> float:
         if fault in OFTEN:
             return self._dice.between(0.05, 0.4)
-        return 0.02 * 10 ** self._dice.between(-0.7, 0.7)
+        usual = 0.0003 if fault is Fault.DISK_ERROR else 0.02  # each of those is the end of a life
+        return usual * 10 ** self._dice.between(-0.7, 0.7)
 
     def _span(self, fault: Fault, venues: Sequence[str], symbols: Sequence[str]) -> Span:
         dice = self._dice
         from_ms = int(dice.between(self.from_ms, self.until_ms))
-        lasts_ms = int(dice.between(1, 40) * MINUTE_MS)
+        lasts_ms = int(dice.between(1, 5 if fault is Fault.DISK_FULL else 40) * MINUTE_MS)
         symbol = dice.pick(symbols) if dice.chance(0.6) else ""
         return Span(fault, dice.pick(venues), symbol, from_ms, min(from_ms + lasts_ms, self.until_ms))
 

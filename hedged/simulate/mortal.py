@@ -1,7 +1,5 @@
 """A virtual loop that can die: between any two of its steps, without a word to anybody."""
 
-from typing import Any
-
 from hedged.backtest.virtual_time import VirtualLoop
 
 
@@ -16,9 +14,9 @@ class MortalLoop(VirtualLoop):
 
     def _run_once(self) -> None:
         if self.fuse is not None:
-            ready: list[Any] = list(self._ready)  # type: ignore[attr-defined]  # of BaseEventLoop
-            if len(ready) >= self.fuse:
-                self._ready.clear()  # type: ignore[attr-defined]
+            ready = len(self._ready)  # type: ignore[attr-defined]  # of BaseEventLoop
+            if ready >= self.fuse:
+                self.fuse = None
                 raise Died
-            self.fuse -= max(1, len(ready))
+            self.fuse -= max(1, ready)
         super()._run_once()

@@ -1,5 +1,6 @@
 """Running seeds: one life of the daemon after another until the time is over, then every checker over the history."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,15 +9,21 @@ from hedged.app import App, Parts
 from hedged.cycle import CycleReport
 from hedged.daemon import _serve
 from hedged.domain.clock import SECOND_MS
+from hedged.domain.orders import Hashes
+from hedged.features.resample import FEATURE_HASH
 from hedged.process import Process
 from hedged.simulate.disk import SimJournal
-from hedged.simulate.forecaster import SimForecaster
+from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
 from hedged.simulate.history import History
+from hedged.simulate.invariants.all import CHECKERS
+from hedged.simulate.invariants.rules import Rules
 from hedged.simulate.venue import SimVenue
 from hedged.simulate.world import Life, Mode, World
 from hedged.telemetry.metrics import Metrics
 
 MOST_LIVES = 60
+DOWN_S = (1, 180)
+"""For so long nothing runs between two lives."""
 
 
 class WatchedApp(App):
@@ -26,8 +33,8 @@ class WatchedApp(App):
 
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle."""
-        clock_ms = self.parts.clock.now_ms()
-        self.life.note("cycle", due_ms=now_ms, clock_ms=clock_ms)
+        began_ms = self.life.now_ms()
+        self.life.note("cycle", due_ms=now_ms, clock_ms=self.parts.clock.now_ms())
         report = await super().step(now_ms)
         desk = self.cycle.desk
         self.life.note(
@@ -41,6 +48,8 @@ class WatchedApp(App):
             unresolved=len(desk.executor.unresolved),
             decisions=report.decisions,
             not_ready=self.not_ready(),
+            tasks=len(asyncio.all_tasks()),
+            began_ms=began_ms,
             kept=len(desk.executor._recent) + len(desk.accounts._counted) + len(desk.accounts._booked),
         )
         return report
@@ -89,9 +98,41 @@ def play(seed: int, mode: Mode, hours: float) -> Outcome:
             outcome.counts[f"end: {how.split(':')[0]}"] += 1
             if how == "stopped" and world.now_ms() >= world.to_ms:
                 break
-            world.pass_time(world.now_ms() + int(world.dice.between(1, 60) * SECOND_MS))
-        for fault, n in world.faults.counts.items():
-            outcome.counts[f"fault: {fault}"] += n
+            world.pass_time(world.now_ms() + int(world.dice.between(*DOWN_S) * SECOND_MS))
     finally:
         world.disk.close()
+    _count(world, outcome)
+    rules = world_rules(world)
+    for name, check in CHECKERS.items():
+        if wrong := check(outcome.history.events, rules):
+            outcome.broken.append((name, wrong))
     return outcome
+
+
+def world_rules(world: World) -> Rules:
+    """Return what the checkers know of a world beside its history."""
+    return Rules(
+        config=world.config,
+        market=world.market,
+        hashes=Hashes(MODEL_HASH, FEATURE_HASH, world.config.hash),
+        own=world.own,
+        quiet_ms=world.faults.until_ms,
+        to_ms=world.to_ms,
+        lively=world.mode is Mode.LIVENESS,
+    )
+
+
+def _count(world: World, outcome: Outcome) -> None:
+    """Count what a seed exercised."""
+    counts = outcome.counts
+    for fault, n in world.faults.counts.items():
+        counts[f"fault: {fault}"] += n
+    for event in outcome.history.events:
+        if event.kind == "send":
+            counts[f"order: {event.what['intent'].purpose}"] += 1
+        elif event.kind == "fill":
+            counts["fills"] += 1
+        elif event.kind == "cycled":
+            counts["cycles"] += 1
+        elif event.kind == "set_kill":
+            counts["halts by the daemon"] += 1

@@ -4,6 +4,7 @@ It implements the ports as the real adapters do: what certainly had no effect is
 OutcomeUnknown, and a look-up says "never had it" only once the request can no longer arrive.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -241,7 +242,11 @@ class SimVenue(Quotes):
         elif fails is not None:
             struck = struck or world.faults.strikes(fails, now_ms)
         slow = world.faults.strikes(Fault.SLOW, now_ms)
-        await self._wait(self._dice.between(5, FAR_S) if slow else self._dice.between(0.01, 0.2))
+        try:
+            await self._wait(self._dice.between(5, FAR_S) if slow else self._dice.between(0.01, 0.2))
+        except asyncio.CancelledError:  # by the caller's deadline
+            life.note("asked", venue=self.venue, what=what, ok=False)
+            raise
         if struck:
             life.note("asked", venue=self.venue, what=what, ok=False)
             raise Retryable(f"{self.venue}: {what} cannot be had")

@@ -2,27 +2,25 @@
 
 import asyncio
 import heapq
+import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import HOUR_MS, SECOND_MS
-from hedged.domain.errors import Fatal, HedgedError, Retryable
+from hedged.domain.errors import HedgedError
 from hedged.domain.market import INJECTIVE
-from hedged.execution.store import JournalStore
 from hedged.risk.gate import KillLevel
 from hedged.simulate.dice import Dice
-from hedged.simulate.disk import Disk, SimJournal
+from hedged.simulate.disk import Disk
 from hedged.simulate.exchange import Exchange
 from hedged.simulate.faults import Fault, Faults
 from hedged.simulate.history import History
 from hedged.simulate.market import INTERVALS_H, PRICES, VENUES, SimMarket
 from hedged.simulate.mortal import Died, MortalLoop
 from hedged.simulate.settings import settings
-from hedged.simulate.venue import SimVenue
 
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01
 SETTLING_H = 1.5
@@ -70,6 +68,7 @@ class World:
         self.life: Life | None = None
         self._now_ms, self._events, self._numbers = self.from_ms, [], 0
         self.exchanges = self._exchanges()
+        self.own = {symbol: self.exchanges[INJECTIVE].own(symbol) for symbol in self.config.book.positions}
         self._plan_events()
 
     def _exchanges(self) -> dict[str, Exchange]:
@@ -149,9 +148,15 @@ class World:
         for at_ms in faults.times(Fault.CRASH, 4):
             self.at(at_ms, lambda: self.light_fuse(1.0))
         for at_ms in faults.times(Fault.STOP, 2):
-            self.at(at_ms, lambda: self.life and self._counted(Fault.STOP) and self.life.stop())
+            self.at(at_ms, lambda: self._counted(Fault.STOP) and self._terminates())
         self.at(faults.until_ms, self._faults_end)
-        self.at(self.to_ms, lambda: self.life and self.life.stop())
+        self.at(self.to_ms, self._terminates)
+
+    def _terminates(self) -> None:
+        """Send SIGTERM."""
+        if self.life is not None:
+            self.note("sigterm")
+            self.life.stop()
 
     def _counted(self, fault: Fault) -> bool:
         self.faults.counts[fault] += 1
@@ -227,15 +232,16 @@ class Life:
 
     def __init__(self, world: World, number: int) -> None:
         self.world, self.number = world, number
-        self._from_ms, self._dead, self._woken_ms = world.now_ms(), False, 0
+        self._from_ms, self.dead, self._woken_ms = world.now_ms(), False, 0
+        self.writing = False  # the next piece of work for a thread is the journal's
         dice = world.interleavings
         self.loop = MortalLoop(dice.shuffle, lambda: self._off_loop_s())
         self.stop: Callable[[], None] = lambda: None
 
     def _off_loop_s(self) -> float:
-        """Return how long a piece of work in a thread takes: SQLite, the model, the plan."""
-        world = self.world
-        if world.faults.strikes(Fault.MODEL_SLOW, world.now_ms()):
+        """Return how long a piece of work in a thread takes: the journal's, or the model, the plan, the gate."""
+        world, writes, self.writing = self.world, self.writing, False
+        if not writes and world.faults.strikes(Fault.MODEL_SLOW, world.now_ms()):
             return world.dice.between(1, 30)
         return world.interleavings.between(0.0, 0.02)
 
@@ -245,12 +251,12 @@ class Life:
 
     def note(self, kind: str, **what: Any) -> None:
         """Write into the history; the dead write nothing."""
-        if not self._dead:
+        if not self.dead:
             self.world.history.note(self.now_ms(), self.number, kind, what)
 
     def alive(self) -> None:
         """Stop whatever a dead life still tries to do."""
-        if self._dead:
+        if self.dead:
             raise asyncio.CancelledError
 
     async def wait(self, seconds: float) -> None:
@@ -264,7 +270,7 @@ class Life:
         self.loop.call_at((at_ms - self._from_ms) / SECOND_MS, self._woken)
 
     def _woken(self) -> None:
-        if not self._dead:
+        if not self.dead:
             self.world.pump()
             following_ms = self.world.next_ms()
             if following_ms is not None and following_ms != self._woken_ms:
@@ -295,13 +301,8 @@ class Life:
         except Died:
             how = "crash"
             world.faults.counts[Fault.CRASH] += 1
-        except (Fatal, Retryable) as error:
-            how = f"{type(error).__name__}: {error}"
-        except BaseExceptionGroup as group:
-            ours, others = group.split(HedgedError)
-            how = f"{ours or others}: {_leaf(group)}" if others is None else f"bug: {_leaf(others)}"
         except Exception as error:
-            how = f"bug: {error!r}"
+            how = _ended_by(error)
         self.note("end", how=how)
         world._now_ms = self.now_ms()
         self._bury()
@@ -310,24 +311,29 @@ class Life:
 
     def _bury(self) -> None:
         """Take the tasks apart, without any of them doing anything any more."""
-        self._dead = True
+        self.dead = True
         loop = self.loop
         loop.fuse = None
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            with suppress(BaseException):
+        for _ in range(5):  # whoever is cancelled may have started somebody else
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
                 loop.run_until_complete(asyncio.wait(left))
             for task in left:
-                if task.done() and not task.cancelled():
-                    task.exception()
+                if not task.cancelled():
+                    task.exception()  # nobody is left to be told
         loop.close()
 
 
-def _leaf(group: BaseExceptionGroup[BaseException]) -> str:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else repr(first)
-
-
-__all__ = ["JournalStore", "Life", "Mode", "SimJournal", "SimVenue", "World"]
+def _ended_by(error: BaseException) -> str:
+    """Say what ended a life: an error that was made for the operator, or a bug and where it is."""
+    if isinstance(error, BaseExceptionGroup):
+        _, others = error.split(HedgedError)
+        return _ended_by((others or error).exceptions[0])
+    if isinstance(error, HedgedError):
+        return f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "hedged" in frame.filename] or frames
+    where = f"{ours[-1].filename.rpartition('hedged/')[2]}:{ours[-1].name}"
+    return f"bug: {error!r} in {where}"
