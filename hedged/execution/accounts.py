@@ -130,7 +130,10 @@ class Accounts:
                     self._executions_from_ms[venue], executions_ms - OVERLAP_MS
                 )
             if funding_ms is not None:
-                self._funding_from_ms[venue] = min(self._funding_from_ms[venue], funding_ms)
+                # what was booked last is not all of its settlement: other markets may be told later
+                self._funding_from_ms[venue] = min(
+                    self._funding_from_ms[venue], funding_ms - FUNDING_OVERLAP_MS
+                )
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
         self._forget()

@@ -77,7 +77,7 @@ class Executor:
 
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
-        broken: set[str] = set()
+        broken: set[str] = set()  # symbols, and venues: their limits were judged as if the earlier order had filled
         failed_legs: list[Intent] = []
         self.failed = {}
         sent = 0
@@ -90,17 +90,17 @@ class Executor:
             if self._blocked(intent):
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
                 self.failed[intent.key.symbol] = "not sent while the outcome of an earlier order is unknown"
-                broken.add(intent.key.symbol)
+                broken.update(intent.key)
                 failed_legs.append(intent)
                 continue
             if _goes_with(intent, failed_legs) or (
-                intent.purpose in ENLARGES and intent.key.symbol in broken
+                intent.purpose in ENLARGES and not broken.isdisjoint(intent.key)
             ):
                 log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
                 continue
             sent += 1
             if not await self._send(one):
-                broken.add(intent.key.symbol)
+                broken.update(intent.key)
                 failed_legs.append(intent)
         return sent
 

@@ -59,5 +59,6 @@ class SimForecaster:
 
     def _cascade(self, symbol: str, at_ms: int) -> CascadeView:
         """Threaten each coin for some twenty minutes of an hour, in turns."""
+        at_ms = min(at_ms, self._world.faults.until_ms)  # a quiet world threatens the same all the time
         turn = (at_ms // (HOUR_MS // 3) + len(symbol) * 7 + ord(symbol[0])) % 7
         return CascadeView(18.0, 0.95 if turn < 2 else 0.05, 0.5 if turn > 1 else float(turn))

@@ -3,12 +3,13 @@
 All of it is drawn beforehand, so that asking is a look into a table: prices every ten seconds, rates every minute.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.buffer.ring import BarWindow
+from hedged.domain.bars import BAR_MS, N_FIELDS, Field
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.funding import FundingRate, Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
@@ -16,8 +17,8 @@ from hedged.simulate.dice import Dice
 
 STEP_MS = 10 * SECOND_MS
 RATE_STEP_MS = 60 * SECOND_MS
-PAST_MS = 30 * HOUR_MS
-"""What the venues can tell of the time before the run."""
+PAST_MS = 52 * HOUR_MS
+"""What is known of the time before the run: enough for the spread of two days' moves."""
 VENUES = (INJECTIVE, "binance", "bybit")
 INTERVALS_H = {INJECTIVE: 1, "binance": 1, "bybit": 8}
 PRICES = {"BTC": (60_000.0, "0.1", "0.001"), "ETH": (3_000.0, "0.01", "0.01"), "IMX": (1.5, "0.0001", "1")}
@@ -26,14 +27,6 @@ SIGMA_STEP = 0.0003
 BASIS_SIGMA = 0.0002
 HIGH_RATE = 0.0004
 """Rates per hour lie between this and its mirror image: high enough that hedging is worth its costs within a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """`marks`, `rates` (per hour): one row per series."""
-
-    marks: NDArray[np.float64]
-    rates: NDArray[np.float64]
 
 
 class SimMarket:
@@ -94,6 +87,27 @@ class SimMarket:
     def rate(self, key: SeriesKey, at_ms: int) -> float:
         """Return the rate per hour of the regime of an instant: what a perfect forecaster would know."""
         return float(self._rates[self._row[key], max(0, at_ms - self.start_ms) // RATE_STEP_MS])
+
+    def window(self, until_ms: int) -> BarWindow:
+        """Return the bars of the past, as an earlier run would have kept them."""
+        first = -(-self.start_ms // BAR_MS) + 32  # eight hours later: the longest interval has settled by then
+        times_ms = np.arange(first, until_ms // BAR_MS + 1, dtype=np.int64) * BAR_MS
+        values = np.full((len(self.keys), len(times_ms), N_FIELDS), np.nan, dtype=np.float32)
+        marks = self._marks[:, (times_ms - self.start_ms) // STEP_MS]
+        rates = self._rates[:, (times_ms - self.start_ms) // RATE_STEP_MS]
+        hours = np.array([INTERVALS_H[key.venue] for key in self.keys])[:, None]
+        due_ms = times_ms // (hours * HOUR_MS) * hours * HOUR_MS
+        settled = np.take_along_axis(self._rates, (due_ms - 1 - self.start_ms) // RATE_STEP_MS, axis=1)
+        told = {
+            Field.MARK: marks, Field.INDEX: marks * 0.9999, Field.PREMIUM: rates * 8, Field.FUNDING_ESTIMATE: rates,
+            Field.FUNDING_SETTLED: settled, Field.SETTLED_INTERVAL_H: hours, Field.INTERVAL_H: hours,
+            Field.SETTLES_IN_S: (due_ms + hours * HOUR_MS - times_ms) / SECOND_MS,
+            Field.SETTLED_AGO_S: (times_ms - due_ms) / SECOND_MS, Field.OPEN_INTEREST: 1_000.0 + rates * 1e5,
+        }  # fmt: skip
+        for field, series in told.items():
+            values[:, :, field] = series
+        ages_s = np.where(np.isnan(values), np.nan, 0).astype(np.float32)
+        return BarWindow(self.keys, BAR_MS, times_ms, values, ages_s)
 
     def last_due_ms(self, venue: str, at_ms: int) -> int:
         """Return the last settlement at or before an instant."""

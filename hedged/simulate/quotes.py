@@ -9,7 +9,7 @@ from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement
 from hedged.domain.market import Market, SeriesKey
 from hedged.simulate.faults import Fault
-from hedged.simulate.market import INTERVALS_H, PAST_MS
+from hedged.simulate.market import INTERVALS_H
 
 if TYPE_CHECKING:
     from hedged.simulate.world import Life
@@ -65,12 +65,11 @@ class Quotes:
         return told
 
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
-        """Return what was known at past bar ends, as far back as the venue tells."""
+        """Return what was known at past bar ends, as far back as the run goes: what came before is held."""
         world = self._life.world
-        oldest_ms = world.from_ms - PAST_MS + HOUR_MS
         keys = [key for key in world.market.keys if key.venue == self.venue]
         return [
-            [self._plain(key, ts_ms, ts_ms) for key in keys] if ts_ms >= oldest_ms else []
+            [self._plain(key, ts_ms, ts_ms) for key in keys] if ts_ms >= world.from_ms else []
             for ts_ms in times_ms
         ]
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from hedged.app import App, Parts
@@ -77,7 +78,7 @@ async def live(life: Life) -> None:
     symbols = tuple(sorted({*config.book.positions, *config.strategies.beside_the_book}))
     parts = Parts(
         config, world.clock, venues, venues, SimJournal(life), SimForecaster(world), symbols,
-        config.book.equity_usd or 1,  # type: ignore[arg-type]
+        config.book.equity_usd or Decimal(1), held=world.held,
     )  # fmt: skip
     app = WatchedApp(parts, metrics)
     app.life = life

@@ -61,6 +61,7 @@ class World:
         self.interleavings = Dice(seed, "interleavings")
         self.market = SimMarket(Dice(seed, "market"), self.from_ms, self.to_ms + HOUR_MS, quiet_ms)
         self.faults = Faults(Dice(seed, "faults"), VENUES, tuple(PRICES), self.from_ms, quiet_ms)
+        self.held = self.market.window(self.from_ms)
         self.config = settings(start)
         self.clock = WorldClock(self)
         self.clock_offset_ms = 0
