@@ -24,7 +24,7 @@ def settings(dice: Dice) -> Config:
         "cycle": {
             "interval_s": dice.pick((300, 900)),
             "history_days": 7,
-            "guard_interval_s": 20,
+            "guard_interval_s": 30,
             "guard_accounts_s": 60,
             "stale_after_s": 600,
         },

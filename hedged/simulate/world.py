@@ -23,7 +23,7 @@ from hedged.simulate.mortal import Died, MortalLoop
 from hedged.simulate.settings import settings
 
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01
-SETTLING_H = 1.5
+SETTLING_H = 2.0
 """How long faults have been over at the end of a run in liveness mode."""
 
 

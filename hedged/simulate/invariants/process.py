@@ -13,8 +13,8 @@ MOST_LOOKUPS = 40
 """Of one order within ten minutes: five tries two seconds apart, then once in each look that is about to act."""
 GRACE_MS = 60 * SECOND_MS
 """What systemd and docker give the process to end (deploy/)."""
-SETTLED_MS = 45 * MINUTE_MS
-"""A quarantine ends four polls after its cause, and what it held back is traded then."""
+SETTLED_MS = 95 * MINUTE_MS
+"""What held orders back (a quarantine, a venue that failed, limits on rate) does so for an hour; then come two cycles."""
 
 
 def ends_on_purpose(events: Sequence[Event], rules: Rules) -> str:

@@ -96,8 +96,8 @@ class Book:
         return self.ours.get(intent.key, NOTHING) * intent.signed_quantity >= 0
 
     def closes(self, intent: Intent) -> bool:
-        """Tell whether an order only reduces what the journal says is held."""
-        return reduces(self.told.get(intent.key, NOTHING), intent.signed_quantity)
+        """Tell whether an order only reduces what the journal says is held, where nobody else traded."""
+        return intent.key not in self.foreign and reduces(self.told.get(intent.key, NOTHING), intent.signed_quantity)
 
 
 @dataclass(slots=True)
