@@ -15,6 +15,7 @@ from hedged.commands import (
     model,
     run,
     sandbox,
+    simulate,
 )  # fmt: skip
 from hedged.commands.shared import console
 from hedged.domain.errors import HedgedError
@@ -31,7 +32,8 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, run.run, check.check, explain.explain, download.download, model.forecast,
-    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, kill.kill, kill.resume,
+    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, simulate.simulate,
+    kill.kill, kill.resume,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -70,9 +70,7 @@ class _JumpingSelector:
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time starts at zero and jumps from timer to timer."""
 
-    def __init__(
-        self, shuffle: Shuffle | None = None, off_loop_s: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, shuffle: Shuffle | None = None, off_loop_s: Callable[[], float] | None = None) -> None:
         """`shuffle`: reorders what is ready to run at one instant.
 
         `off_loop_s`: how many seconds the next piece of work takes that is meant for a thread. It is then done by the

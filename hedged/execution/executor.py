@@ -77,7 +77,9 @@ class Executor:
 
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Send the intents in order; a relocation whose first leg fails is not continued. Return how many were sent."""
-        broken: set[str] = set()  # symbols, and venues: their limits were judged as if the earlier order had filled
+        broken: set[str] = (
+            set()
+        )  # symbols, and venues: their limits were judged as if the earlier order had filled
         failed_legs: list[Intent] = []
         self.failed = {}
         sent = 0

@@ -12,7 +12,7 @@ from hedged.execution.store import JournalStore
 from hedged.simulate.faults import Fault
 
 if TYPE_CHECKING:
-    from hedged.simulate.world import Life
+    from hedged.simulate.life import Life
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class SimJournal(Journal):
         breaks = world.faults.strikes(Fault.DISK_ERROR, now_ms)
         name = method.__name__
 
-        def done(store: JournalStore, *args: P.args, **kwargs: P.kwargs) -> T:
+        def done(store: JournalStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
             if life.dead:
                 raise sqlite3.OperationalError("the process is dead")
             if breaks and world.dice.chance(0.5):

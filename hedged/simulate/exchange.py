@@ -6,17 +6,18 @@ What it tells, how late and how wrongly, is the business of `hedged.simulate.ven
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.funding import FundingPayment, funding_payment
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
 from hedged.simulate.dice import Dice
 from hedged.simulate.market import SimMarket
 
 NOTHING = Decimal(0)
+LATE_MS = 8 * SECOND_MS
+"""A request that was not answered arrives within this time or never."""
 Note = Callable[..., None]
 
 
@@ -33,10 +34,12 @@ class Order:
 
     @property
     def remaining(self) -> Decimal:
+        """Coins that may still be filled."""
         return self.intent.quantity - self.filled if self.status is OrderStatus.OPEN else NOTHING
 
     @property
     def state(self) -> OrderState:
+        """The order as the exchange tells it."""
         return OrderState(
             self.client_id, self.intent.key, self.status, self.filled, self.remaining, self.detail
         )
@@ -44,8 +47,9 @@ class Order:
 
 @dataclass(slots=True)
 class Exchange:
-    """`told_executions`, `told_payments`: with the instant from which they are told. `ours`: signed coins of the daemon's
-    own fills by symbol. `in_flight`: client id → until when a request may still arrive. `closed`: in maintenance.
+    """`told_executions`, `told_payments`: with the instant from which they are told. `ours`: signed coins of the
+    daemon's fills by symbol. `in_flight`: client id → until when a request may still arrive. `closed`: whether in
+    maintenance.
     """
 
     venue: str
@@ -66,6 +70,7 @@ class Exchange:
     _executions: int = 0
 
     def key(self, symbol: str) -> SeriesKey:
+        """Return a market here."""
         return SeriesKey(self.venue, symbol)
 
     @property
@@ -145,9 +150,7 @@ class Exchange:
         intent = order.intent
         order.filled += quantity
         fee = quantity * price * self.market.markets[intent.key].costs.taker_fee
-        self.ours[intent.key.symbol] = (
-            self.ours.get(intent.key.symbol, NOTHING) + intent.side.sign * quantity
-        )
+        self.ours[intent.key.symbol] = self.ours.get(intent.key.symbol, NOTHING) + intent.side.sign * quantity
         self._execute(intent.key, order.client_id, intent.side, quantity, price, fee, late_ms)
         if order.filled == intent.quantity:
             order.status = OrderStatus.FILLED
@@ -235,25 +238,9 @@ class Exchange:
 
     def margin_usd(self) -> Decimal:
         """Return the initial margin of all positions."""
-        now_ms = self.now_ms()
-        return sum(
-            (
-                abs(held) * self.market.price(self.key(s), now_ms) * self.market.markets[self.key(s)].initial_margin_ratio
-                for s, held in self.held.items()
-                if held
-            ),
-            NOTHING,
-        )  # fmt: skip
-
-    def what_is_hedged(self) -> dict[SeriesKey, Any]:
-        """Return the daemon's own part by market."""
-        return {self.key(s): q for s, q in self.ours.items() if q}
-
-
-def is_own_venue(venue: str) -> bool:
-    """Tell whether the trader's own book lies there."""
-    return venue == INJECTIVE
-
-
-LATE_MS = 8 * SECOND_MS
-"""A request that was not answered arrives within this time or never."""
+        now_ms, total = self.now_ms(), NOTHING
+        for symbol, held in self.held.items():
+            if held:
+                ratio = self.market.markets[self.key(symbol)].initial_margin_ratio
+                total += abs(held) * self.market.price(self.key(symbol), now_ms) * ratio
+        return total

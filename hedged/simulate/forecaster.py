@@ -52,9 +52,7 @@ class SimForecaster:
             model_hash="another-model" if other else self.model_hash,
             feature_hash=self.feature_hash,
             coming={key: rate + self._band for key, rate in zip(keys, rates, strict=True)},
-            cascades={
-                key.symbol: self._cascade(key.symbol, at_ms) for key in keys if key.venue == INJECTIVE
-            },
+            cascades={key.symbol: self._cascade(key.symbol, at_ms) for key in keys if key.venue == INJECTIVE},
         )
 
     def _cascade(self, symbol: str, at_ms: int) -> CascadeView:

@@ -30,7 +30,7 @@ HIGH_RATE = 0.0004
 
 
 class SimMarket:
-    """What all venues quote from `from_ms` − PAST_MS to `to_ms`; the price stands and the rates stay after `quiet_ms`."""
+    """What all venues quote from `from_ms` − PAST_MS to `to_ms`; nothing moves after `quiet_ms`."""
 
     def __init__(self, dice: Dice, from_ms: int, to_ms: int, quiet_ms: int) -> None:
         self.start_ms = (from_ms - PAST_MS) // HOUR_MS * HOUR_MS
@@ -90,7 +90,9 @@ class SimMarket:
 
     def window(self, until_ms: int) -> BarWindow:
         """Return the bars of the past, as an earlier run would have kept them."""
-        first = -(-self.start_ms // BAR_MS) + 32  # eight hours later: the longest interval has settled by then
+        first = (
+            -(-self.start_ms // BAR_MS) + 32
+        )  # eight hours later: the longest interval has settled by then
         times_ms = np.arange(first, until_ms // BAR_MS + 1, dtype=np.int64) * BAR_MS
         values = np.full((len(self.keys), len(times_ms), N_FIELDS), np.nan, dtype=np.float32)
         marks = self._marks[:, (times_ms - self.start_ms) // STEP_MS]
@@ -118,9 +120,7 @@ class SimMarket:
         """Return the print of a settlement."""
         hours = INTERVALS_H[key.venue]
         rate = decimal_of(round(self.rate(key, due_ms - 1) * hours, 10))
-        return Settlement(
-            key, due_ms, FundingRate(key.venue, rate, Decimal(hours)), self.price(key, due_ms)
-        )
+        return Settlement(key, due_ms, FundingRate(key.venue, rate, Decimal(hours)), self.price(key, due_ms))
 
 
 def _rules(key: SeriesKey) -> Market:

@@ -12,7 +12,7 @@ from hedged.simulate.faults import Fault
 from hedged.simulate.market import INTERVALS_H
 
 if TYPE_CHECKING:
-    from hedged.simulate.world import Life
+    from hedged.simulate.life import Life
 
 OF_DATA = (
     Fault.STALE, Fault.FROZEN, Fault.NAN, Fault.PRICE_UNIT, Fault.OUTLIER, Fault.FUTURE, Fault.RATE_UNIT,
@@ -58,9 +58,7 @@ class Quotes:
             raise Retryable(f"{self.venue}: no data")
         if empty:
             return ()
-        marks = {
-            one.key: (float(one.values[Field.MARK]), int(one.known_at_ms[Field.MARK])) for one in told
-        }
+        marks = {one.key: (float(one.values[Field.MARK]), int(one.known_at_ms[Field.MARK])) for one in told}
         self._life.note("told", venue=self.venue, marks=marks)
         return told
 

@@ -18,8 +18,9 @@ from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
 from hedged.simulate.history import History
 from hedged.simulate.invariants.all import CHECKERS
 from hedged.simulate.invariants.rules import Rules
+from hedged.simulate.life import Life
 from hedged.simulate.venue import SimVenue
-from hedged.simulate.world import Life, Mode, World
+from hedged.simulate.world import Mode, World
 from hedged.telemetry.metrics import Metrics
 
 MOST_LIVES = 60
@@ -86,9 +87,9 @@ async def live(life: Life) -> None:
     await _serve(process, app, None, ())
 
 
-def play(seed: int, mode: Mode, hours: float) -> Outcome:
-    """Play a seed to its end."""
-    world = World(seed, mode, hours)
+def play(seed: int, mode: Mode, hours: float, *, every_fault: bool = False) -> Outcome:
+    """Play a seed to its end, and check it."""
+    world = World(seed, mode, hours, every_fault=every_fault)
     outcome = Outcome(seed, mode, world.history)
     try:
         number = 0
@@ -119,7 +120,7 @@ def world_rules(world: World) -> Rules:
         own=world.own,
         quiet_ms=world.faults.until_ms,
         to_ms=world.to_ms,
-        lively=world.mode is Mode.LIVENESS,
+        lively=world.lively,
     )
 
 

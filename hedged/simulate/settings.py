@@ -1,14 +1,13 @@
 """The operator's configuration of a seed: a book of two coins, limits that bind now and then."""
 
-from decimal import Decimal
 from typing import Any
 
 from hedged.config import Config, parse_config
 from hedged.simulate.dice import Dice
 
 
-def settings(dice: Dice) -> Config:
-    """Draw a configuration."""
+def settings(dice: Dice, *, tight: bool) -> Config:
+    """Draw a configuration. `tight`: with limits on an hour's orders that bind, which would hold up what must converge."""
     sides = [dice.pick((-1, 1)) for _ in range(2)]
     beside = dice.chance(0.5)
     raw: dict[str, Any] = {
@@ -30,8 +29,8 @@ def settings(dice: Dice) -> Config:
         },
         "hedge": {"forecaster": "ewma", "allow_own_cut": dice.chance(0.8), "delta_band": "0.2"},
         "risk": {
-            "max_orders_per_hour": dice.pick((4, 12, 60)),
-            "max_notional_per_hour_usd": dice.pick((None, 60_000)),
+            "max_orders_per_hour": dice.pick((4, 12, 60)) if tight else 200,
+            "max_notional_per_hour_usd": dice.pick((None, 60_000)) if tight else 10_000_000,
             "max_venue_usd": dice.pick((None, 50_000)),
             "max_market_usd": dice.pick((None, 30_000)),
         },
@@ -47,6 +46,3 @@ def _without_none(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {k: _without_none(v) for k, v in tree.items() if v is not None}
     return tree
-
-
-__all__ = ["Decimal", "settings"]

@@ -14,14 +14,13 @@ from hedged.domain.book import Balance, Position
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.funding import FundingPayment
-from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, OrderState, OrderStatus
 from hedged.simulate.exchange import LATE_MS, NOTHING, Exchange
 from hedged.simulate.faults import OF_ORDERS, Fault
 from hedged.simulate.quotes import Quotes
 
 if TYPE_CHECKING:
-    from hedged.simulate.world import Life
+    from hedged.simulate.life import Life
 
 FAR_S = 45.0
 """Longer than any deadline of the daemon's."""
@@ -54,7 +53,9 @@ class SimVenue(Quotes):
         await self._ask("positions", Fault.POSITIONS_FAIL)
         now_ms = world.now_ms()
         lags = world.faults.strikes(Fault.POSITIONS_LAG, now_ms)
-        held = exchange.held_at(now_ms - int(self._dice.between(1, 10) * SECOND_MS)) if lags else exchange.held
+        held = (
+            exchange.held_at(now_ms - int(self._dice.between(1, 10) * SECOND_MS)) if lags else exchange.held
+        )
         told = {
             symbol: Position(exchange.key(symbol), quantity, exchange.entry.get(symbol, NOTHING))
             for symbol, quantity in held.items()
@@ -78,6 +79,8 @@ class SimVenue(Quotes):
         told = [
             e for from_ms, e in self._exchange.told_executions if from_ms <= now_ms and e.ts_ms >= since_ms
         ]
+        if told and world.faults.strikes(Fault.EXECUTIONS_EMPTY, now_ms):
+            told = []
         if told and world.faults.strikes(Fault.EXECUTIONS_TWICE, now_ms):
             told = [e for e in told for _ in range(2)]
         if len(told) > 1 and world.faults.strikes(Fault.EXECUTIONS_REORDERED, now_ms):
@@ -251,5 +254,3 @@ class SimVenue(Quotes):
             life.note("asked", venue=self.venue, what=what, ok=False)
             raise Retryable(f"{self.venue}: {what} cannot be had")
         life.note("asked", venue=self.venue, what=what, ok=True)
-
-

@@ -44,8 +44,8 @@ def _follows(cid: str, known: dict[str, Any], intent: Any, account: str) -> bool
     if cid[:TAG_DIGITS] != tag(account):
         return False
     if known["attempt"]:
-        return cid == attempt_id(known["parent"], known["attempt"])
-    return known["kind"] != "take" or cid == intent.client_id(account) or known["parent"] == cid
+        return bool(cid == attempt_id(known["parent"], known["attempt"]))
+    return known["kind"] != "take" or cid in (intent.client_id(account), known["parent"])
 
 
 def one_at_a_time(events: Sequence[Event], rules: Rules) -> str:

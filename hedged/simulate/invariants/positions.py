@@ -95,7 +95,9 @@ def data_sound(events: Sequence[Event], rules: Rules) -> str:
             if not known:
                 return said(event, f"{intent.key} never told {intent.reference_price}")
             if max(known) < intent.cycle_ts_ms - stale_ms:
-                return said(event, f"decided on a price of {(intent.cycle_ts_ms - max(known)) // 1_000} s ago")
+                return said(
+                    event, f"decided on a price of {(intent.cycle_ts_ms - max(known)) // 1_000} s ago"
+                )
             if min(known) > event.what["clock_ms"]:
                 return said(event, "decided on a price of the future")
             truth = rules.market.mark(intent.key, event.at_ms)

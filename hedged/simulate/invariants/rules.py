@@ -97,7 +97,9 @@ class Book:
 
     def closes(self, intent: Intent) -> bool:
         """Tell whether an order only reduces what the journal says is held, where nobody else traded."""
-        return intent.key not in self.foreign and reduces(self.told.get(intent.key, NOTHING), intent.signed_quantity)
+        return intent.key not in self.foreign and reduces(
+            self.told.get(intent.key, NOTHING), intent.signed_quantity
+        )
 
 
 @dataclass(slots=True)
@@ -130,4 +132,4 @@ def is_hedge(purpose: Purpose) -> bool:
 
 def said(event: Event, text: str) -> str:
     """Write a violation."""
-    return f"{text} [{event}]"[:900]
+    return f"{text} [{event}]"[:400]

@@ -1,0 +1,312 @@
+"""Bugs planted into the daemon on purpose, to prove that the simulation finds them. Nothing here is product code."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedged.app import App
+from hedged.buffer.ring import RingBuffer
+from hedged.collectors.poller import Poller
+from hedged.domain.book import Position
+from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.domain.market import decimal_of
+from hedged.domain.orders import OrderState
+from hedged.execution import accounts, diff, executor
+from hedged.execution.accounts import Accounts
+from hedged.execution.executor import Executor
+from hedged.execution.store import JournalStore
+from hedged.risk import gate
+from hedged.risk.rules import size, state
+from hedged.risk.verdict import ALLOW
+from hedged.simulate.dice import Dice
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def blind_retry(m: pytest.MonkeyPatch) -> None:
+    """An order that was not answered is sent again, under a fresh id."""
+    ask, dice = Executor._look_up, Dice(0, "fresh ids")
+
+    async def again(self: Executor, client_id: str) -> bool:
+        approved = sent[client_id]
+        fresh = replace(approved, client_id=approved.client_id[:6] + f"{dice.below(16**12):026x}")
+        await self._journal(JournalStore.record_attempt, fresh, self._clock.now_ms())
+        self._accounts.claim(fresh.client_id, fresh.intent.purpose, fresh.intent.reference_price)
+        try:
+            await self._trading[fresh.intent.key.venue].place(fresh)
+        except (OutcomeUnknown, Rejected, Retryable):
+            pass
+        return await ask(self, client_id)
+
+    sent: dict[str, Any] = {}
+    send = Executor._send
+
+    async def remember(self: Executor, approved: Any) -> bool:
+        sent[approved.client_id] = approved
+        return await send(self, approved)
+
+    m.setattr(Executor, "_send", remember)
+    m.setattr(Executor, "_look_up", again)
+
+
+def journal_after_send(m: pytest.MonkeyPatch) -> None:
+    """The order is sent first and written down then."""
+    send = Executor._send
+
+    async def late(self: Executor, approved: Any) -> bool:
+        waiting: list[tuple[Any, ...]] = []
+        journal = self._journal
+
+        async def hold(method: Any, *args: Any) -> Any:
+            if method is JournalStore.record_attempt:
+                waiting.append((method, *args))
+                return None
+            if waiting:
+                first = waiting.pop()
+                await journal(first[0], *first[1:])
+            return await journal(method, *args)
+
+        self._journal = hold  # type: ignore[assignment]
+        try:
+            return await send(self, approved)
+        finally:
+            self._journal = journal
+
+    m.setattr(Executor, "_send", late)
+
+
+def ack_is_a_fill(m: pytest.MonkeyPatch) -> None:
+    """What a venue acknowledges counts as executed at once, and its executions count again."""
+    expect = Accounts.expect
+
+    def both(self: Accounts, client_id: str, venue: str, filled: Decimal) -> None:
+        for key, q in [(k, q) for k, q in keys if k == client_id]:
+            del q
+            market, sign = keys[(key, None)]
+            self._attributed[market] = self._attributed.get(market, Decimal(0)) + sign * filled
+        expect(self, client_id, venue, filled)
+
+    keys: dict[Any, Any] = {}
+    send = Executor._send
+
+    async def remember(self: Executor, approved: Any) -> bool:
+        keys[(approved.client_id, None)] = (approved.intent.key, approved.intent.side.sign)
+        return await send(self, approved)
+
+    m.setattr(Executor, "_send", remember)
+    m.setattr(Accounts, "expect", both)
+
+
+def flat_on_failure(m: pytest.MonkeyPatch) -> None:
+    """A venue that does not say what is held counts as flat."""
+    ask = Accounts._ask
+
+    async def flat(self: Accounts, venue: str) -> Any:
+        answer = await ask(self, venue)
+        if not isinstance(answer, str):
+            last[venue] = answer
+            return answer
+        return replace(last[venue], positions={}, executions=[]) if venue in last else answer
+
+    last: dict[str, Any] = {}
+    m.setattr(Accounts, "_ask", flat)
+
+
+def unwind_may_open(m: pytest.MonkeyPatch) -> None:
+    """What closes is not sent reduce-only."""
+    m.setattr(diff, "_reduces_at_venue", lambda *_: False)
+
+
+def latch_forgotten(m: pytest.MonkeyPatch) -> None:
+    """The kill latch holds as long as the process that saw it was turned."""
+    kill = JournalStore.kill
+
+    def mine(self: JournalStore) -> tuple[int, str]:
+        (rows,) = self.rows("SELECT count(*) FROM kill_latch", ())[0]
+        at_start = started.setdefault(id(self), rows)
+        return kill(self) if rows > at_start else (0, "")
+
+    started: dict[int, int] = {}
+    m.setattr(JournalStore, "kill", mine)
+
+
+def fill_counted_twice(m: pytest.MonkeyPatch) -> None:
+    """An execution that is told again counts again."""
+    count = Accounts._count
+
+    def again(self: Accounts, execution: Any) -> bool:
+        self._counted.pop((execution.key.venue, execution.execution_id), None)
+        return count(self, execution)
+
+    m.setattr(Accounts, "_count", again)
+
+
+def sign_flipped(m: pytest.MonkeyPatch) -> None:
+    """N is what the venue shows and the daemon's part, not less it."""
+    m.setattr(accounts, "own_quantity", lambda there, mine: there + mine)
+
+
+def cut_ratchets(m: pytest.MonkeyPatch) -> None:
+    """What is left of the position after a cut is taken for all of it, and cut again."""
+    m.setattr(accounts, "own_quantity", lambda there, _mine: there)
+
+
+def stale_data_used(m: pytest.MonkeyPatch) -> None:
+    """Marks are gone by however old they are."""
+
+    def any_age(self: Poller, now_ms: int, stale_after_ms: int) -> Mapping[Any, Decimal]:
+        del now_ms, stale_after_ms
+        return {key: decimal_of(float(o.values[5])) for key, o in self.latest.items() if o.values[5] > 0}
+
+    m.setattr(Poller, "fresh_marks", any_age)
+
+
+def unreconciled_orders(m: pytest.MonkeyPatch) -> None:
+    """Orders go out whatever the venues said of the account."""
+    rules = tuple((lambda *_: ALLOW) if rule is state.reconciled else rule for rule in gate.RULES)
+    m.setattr(gate, "RULES", rules)
+
+
+def rates_ignored(m: pytest.MonkeyPatch) -> None:
+    """Nobody counts the orders of an hour."""
+    free = (size.order_rate, size.notional_rate)
+    m.setattr(gate, "RULES", tuple((lambda *_: ALLOW) if rule in free else rule for rule in gate.RULES))
+
+
+def cap_ignored(m: pytest.MonkeyPatch) -> None:
+    """Hedges may be as large as the position, and a limit in USD is no limit."""
+    free = (size.cap, size.position)
+    m.setattr(gate, "RULES", tuple((lambda *_: ALLOW) if rule in free else rule for rule in gate.RULES))
+
+
+def hashes_ignored(m: pytest.MonkeyPatch) -> None:
+    """It is traded on the word of another model than is loaded."""
+    m.setattr(
+        gate, "RULES", tuple((lambda *_: ALLOW) if rule is state.hashes else rule for rule in gate.RULES)
+    )
+
+
+def second_leg_sent(m: pytest.MonkeyPatch) -> None:
+    """The second leg is sent whatever became of the first."""
+    m.setattr(executor, "ENLARGES", ())
+
+
+def silence_is_absence(m: pytest.MonkeyPatch) -> None:
+    """A look-up that fails is taken for "the venue never had it"."""
+
+    async def absent(self: Executor, client_id: str) -> bool | None:
+        key = self.unresolved[client_id]
+        found: OrderState | None = None
+        try:
+            async with asyncio.timeout(executor.DEADLINE_S):
+                found = await self._trading[key.venue].lookup(client_id)
+        except (Retryable, OutcomeUnknown, TimeoutError):
+            pass
+        return await self._settle(client_id, found)
+
+    m.setattr(Executor, "_ask_again", absent)
+
+
+def cycles_overlap(m: pytest.MonkeyPatch) -> None:
+    """The next cycle does not wait for the last one."""
+    step = App.step
+
+    async def at_once(self: App, now_ms: int) -> Any:
+        task = asyncio.get_running_loop().create_task(step(self, now_ms))
+        running.append(task)
+        self.cycle.desk.busy = asyncio.Lock()
+        done, _ = await asyncio.wait({task}, timeout=0.2)
+        return task.result() if done else self.progress.last
+
+    running: list[Any] = []
+    m.setattr(App, "step", at_once)
+
+
+def missed_cycles_made_up(m: pytest.MonkeyPatch) -> None:
+    """Every boundary gets its cycle, however late."""
+
+    async def run(self: App, until_ms: int | None = None) -> None:
+        del until_ms
+        interval_ms = self.parts.config.cycle.interval_s * 1_000
+        due_ms = (self.parts.clock.now_ms() // interval_ms + 1) * interval_ms
+        while await self._wait_until(due_ms):
+            await self.step(due_ms)
+            due_ms += interval_ms
+
+    m.setattr(App, "run", run)
+
+
+def nan_is_fatal(m: pytest.MonkeyPatch) -> None:
+    """A value that is not a number ends the process."""
+    append = RingBuffer.append
+
+    def strict(self: RingBuffer, ts_ms: int, observations: Any) -> None:
+        assert all(o.values[5] == o.values[5] for o in observations), "no mark"
+        append(self, ts_ms, observations)
+
+    m.setattr(RingBuffer, "append", strict)
+
+
+def funding_not_asked_again(m: pytest.MonkeyPatch) -> None:
+    """What a venue books late is never asked for again."""
+    m.setattr(accounts, "FUNDING_OVERLAP_MS", 0)
+
+
+def never_looked_up(m: pytest.MonkeyPatch) -> None:
+    """An order of unknown outcome stays so."""
+
+    async def no(self: Executor) -> None:
+        del self
+
+    m.setattr(Executor, "resolve", no)
+
+
+def stop_is_ignored(m: pytest.MonkeyPatch) -> None:
+    """SIGTERM is noted and nothing more."""
+    m.setattr(App, "stop", lambda _self: None)
+
+
+PLANTS: dict[str, tuple[Plant, str]] = {
+    plant.__name__: (plant, caught_by)
+    for plant, caught_by in (
+        (blind_retry, "one_at_a_time"),
+        (journal_after_send, "journalled_first"),
+        (fill_counted_twice, "fills_count_once"),
+        (flat_on_failure, "reconciled_first"),
+        (unwind_may_open, "closing_is_reduce_only"),
+        (latch_forgotten, "latch_holds"),
+        (sign_flipped, "own_is_known"),
+        (cut_ratchets, "own_is_known"),
+        (stale_data_used, "data_sound"),
+        (unreconciled_orders, "reconciled_first"),
+        (rates_ignored, "rates_capped"),
+        (cap_ignored, "within_limits"),
+        (hashes_ignored, "hashes_agree"),
+        (second_leg_sent, "second_leg_waits"),
+        (silence_is_absence, "absent_is_certain"),
+        (cycles_overlap, "cycles_apart"),
+        (missed_cycles_made_up, "cycles_apart"),
+        (nan_is_fatal, "ends_on_purpose"),
+        (funding_not_asked_again, "funding_agrees"),
+        (never_looked_up, "converges"),
+        (stop_is_ignored, "stops_in_time"),
+        (ack_is_a_fill, "fills_count_once"),
+    )
+}
+"""By name: the bug, and the checker that is meant to catch it."""
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Let the daemon have a bug for a while."""
+    with pytest.MonkeyPatch.context() as m:
+        PLANTS[name][0](m)
+        yield
+
+
+__all__ = ["PLANTS", "Position", "planted"]
