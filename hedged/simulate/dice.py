@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """A stream of draws that depends on the seed and on what it is for: one more question leaves other streams alone."""
+    """A stream of draws that depends on the seed and on what it is for: one more question changes no other."""
 
     def __init__(self, seed: int, what: str) -> None:
         self.numpy = np.random.default_rng([seed, crc32(what.encode())])

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import iso
+from hedged.domain.orders import Execution, Intent
 
 
 class Event(NamedTuple):
@@ -46,6 +48,16 @@ class History:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, ApprovedIntent):
+        return f"{value.client_id} {_plain(value.intent)}"
+    if isinstance(value, Intent):
+        price = f"{value.quantity} at {value.worst_price} mark {value.reference_price}"
+        text = (
+            f"{value.purpose} {value.side} {value.key} {price} of {value.cycle_ts_ms} by {value.hashes.model}"
+        )
+        return f"<{text}{' reduce-only' if value.reduce_only else ''}>"
+    if isinstance(value, Execution):
+        return f"<{value.execution_id} {value.key} {value.signed_quantity} at {value.price} by {value.client_id}>"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_plain(k)}: {_plain(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):

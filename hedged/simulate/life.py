@@ -84,7 +84,7 @@ class Life:
             self.wake_at(max(first_ms, self.from_ms))
         try:
             self.loop.run_until_complete(main(self))
-            how = "stopped"
+            how = _ended_by(self.loop.broke) if self.loop.broke else "stopped"
         except Died:
             how = "crash"
             world.faults.counts[Fault.CRASH] += 1

@@ -78,7 +78,7 @@ class SimMarket:
 
     def mark(self, key: SeriesKey, at_ms: int) -> float:
         """Return the mark price."""
-        return float(self._marks[self._row[key], max(0, at_ms - self.start_ms) // STEP_MS])
+        return float(self._marks[self._row[key], self._step(at_ms, STEP_MS, self._marks)])
 
     def price(self, key: SeriesKey, at_ms: int) -> Decimal:
         """Return the mark price on the tick."""
@@ -86,7 +86,10 @@ class SimMarket:
 
     def rate(self, key: SeriesKey, at_ms: int) -> float:
         """Return the rate per hour of the regime of an instant: what a perfect forecaster would know."""
-        return float(self._rates[self._row[key], max(0, at_ms - self.start_ms) // RATE_STEP_MS])
+        return float(self._rates[self._row[key], self._step(at_ms, RATE_STEP_MS, self._rates)])
+
+    def _step(self, at_ms: int, every_ms: int, table: NDArray[np.float64]) -> int:
+        return min(max(0, at_ms - self.start_ms) // every_ms, table.shape[1] - 1)
 
     def window(self, until_ms: int) -> BarWindow:
         """Return the bars of the past, as an earlier run would have kept them."""

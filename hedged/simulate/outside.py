@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hedged.simulate.world import World
 
 LEVELS = (KillLevel.REDUCE_ONLY, KillLevel.PAUSE, KillLevel.CANCEL, KillLevel.FLATTEN)
-FAR_STEP_MS, NEAR_STEP_MS = 300_000, 8_000
+FAR_STEP_MS, NEAR_STEP_MS = 1_500_000, 8_000
+"""A machine that was suspended, and one whose clock was set."""
 
 
 class Outside:

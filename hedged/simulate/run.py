@@ -17,7 +17,7 @@ from hedged.simulate.disk import SimJournal
 from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
 from hedged.simulate.history import History
 from hedged.simulate.invariants.all import CHECKERS
-from hedged.simulate.invariants.rules import Rules
+from hedged.simulate.invariants.rules import Rules, is_hedge
 from hedged.simulate.life import Life
 from hedged.simulate.venue import SimVenue
 from hedged.simulate.world import Mode, World
@@ -45,7 +45,7 @@ class WatchedApp(App):
             own=dict(report.account.own),
             attributed={k: q for k, q in report.account.attributed.items() if q},
             unknown=dict(report.account.unknown),
-            approved=len(report.review.approved),
+            approved=sum(is_hedge(a.intent.purpose) for a in report.review.approved),
             refused=sorted({str(r.reason) for r in report.review.refused}),
             unresolved=len(desk.executor.unresolved),
             decisions=report.decisions,

@@ -7,7 +7,7 @@ from hedged.simulate.dice import Dice
 
 
 def settings(dice: Dice, *, tight: bool) -> Config:
-    """Draw a configuration. `tight`: with limits on an hour's orders that bind, which would hold up what must converge."""
+    """Draw a configuration. `tight`: with limits on an hour's orders that bind, and hold up what would converge."""
     sides = [dice.pick((-1, 1)) for _ in range(2)]
     beside = dice.chance(0.5)
     raw: dict[str, Any] = {

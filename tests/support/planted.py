@@ -213,18 +213,19 @@ def silence_is_absence(m: pytest.MonkeyPatch) -> None:
 
 
 def cycles_overlap(m: pytest.MonkeyPatch) -> None:
-    """The next cycle does not wait for the last one."""
-    step = App.step
+    """A timer that fires twice starts two cycles, and nobody holds the desk."""
 
-    async def at_once(self: App, now_ms: int) -> Any:
-        task = asyncio.get_running_loop().create_task(step(self, now_ms))
-        running.append(task)
-        self.cycle.desk.busy = asyncio.Lock()
-        done, _ = await asyncio.wait({task}, timeout=0.2)
-        return task.result() if done else self.progress.last
+    async def run(self: App, until_ms: int | None = None) -> None:
+        del until_ms
+        interval_ms = self.parts.config.cycle.interval_s * 1_000
+        running: list[Any] = []
+        while await self._wait_until((self.parts.clock.now_ms() // interval_ms + 1) * interval_ms):
+            due_ms = self.parts.clock.now_ms() // interval_ms * interval_ms
+            for _ in range(2):
+                self.cycle.desk.busy = asyncio.Lock()
+                running.append(asyncio.get_running_loop().create_task(self.step(due_ms)))
 
-    running: list[Any] = []
-    m.setattr(App, "step", at_once)
+    m.setattr(App, "run", run)
 
 
 def missed_cycles_made_up(m: pytest.MonkeyPatch) -> None:

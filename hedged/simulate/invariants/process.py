@@ -74,7 +74,8 @@ def stays_bounded(events: Sequence[Event], rules: Rules) -> str:
 
 def converges(events: Sequence[Event], rules: Rules) -> str:
     """16: two cycles after the last fault every outcome is known and every venue has told what is held; in the end what
-    is held is what is wanted. That may change with every hour, whose moves are news; two cycles later it is done.
+    is held of hedges is what is wanted. That may change with every hour, whose moves are news; two cycles later it is
+    done. Divergence trades look at every bar.
     """
     if not rules.lively:
         return ""
