@@ -54,6 +54,8 @@ class Fault(StrEnum):
     MAINTENANCE = "maintenance"
     # clock, disk, model
     CLOCK_STEP = "clock_step"
+    CLOCK_FAR = "clock_far"
+    SUSPEND = "suspend"
     DISK_FULL = "disk_full"
     DISK_ERROR = "disk_error"
     DISK_SLOW = "disk_slow"
@@ -70,7 +72,7 @@ class Fault(StrEnum):
     TAKEN_AWAY = "taken_away"
 
 
-NOT_YET: tuple[Fault, ...] = (Fault.POSITIONS_LAG,)
+NOT_YET: tuple[Fault, ...] = (Fault.POSITIONS_LAG, Fault.CLOCK_FAR)
 """What the daemon does not withstand yet (docs/simulation.md says why): struck only on request."""
 WINDOWS = (
     Fault.STALE, Fault.FROZEN, Fault.NAN, Fault.CROSSED, Fault.PRICE_UNIT, Fault.OUTLIER, Fault.FUTURE, Fault.RATE_UNIT,
@@ -80,6 +82,7 @@ WINDOWS = (
 """Faults that last for some minutes at one place; the others strike single calls or are events."""
 EVENTS = (
     Fault.CRASH, Fault.STOP, Fault.KILL, Fault.MANUAL_TRADE, Fault.DEPOSIT, Fault.TAKEN_AWAY, Fault.CLOCK_STEP,
+    Fault.CLOCK_FAR, Fault.SUSPEND,
 )  # fmt: skip
 OF_ORDERS = (
     Fault.REFUSED, Fault.REJECTED, Fault.ORDER_LOST, Fault.ORDER_LATE, Fault.ACK_LOST, Fault.BLACK_HOLE,

@@ -89,7 +89,7 @@ class SimMarket:
         return float(self._rates[self._row[key], self._step(at_ms, RATE_STEP_MS, self._rates)])
 
     def _step(self, at_ms: int, every_ms: int, table: NDArray[np.float64]) -> int:
-        return min(max(0, at_ms - self.start_ms) // every_ms, table.shape[1] - 1)
+        return min(max(0, at_ms - self.start_ms) // every_ms, len(table[0]) - 1)
 
     def window(self, until_ms: int) -> BarWindow:
         """Return the bars of the past, as an earlier run would have kept them."""

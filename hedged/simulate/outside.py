@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from hedged.simulate.world import World
 
 LEVELS = (KillLevel.REDUCE_ONLY, KillLevel.PAUSE, KillLevel.CANCEL, KillLevel.FLATTEN)
-FAR_STEP_MS, NEAR_STEP_MS = 1_500_000, 8_000
-"""A machine that was suspended, and one whose clock was set."""
+STEP_MS, FAR_STEP_MS = 20_000, 1_500_000
+"""How far a clock that was set is off at most; one that nobody minds."""
+SUSPENDED_S = (30, 2_400)
 
 
 class Outside:
@@ -35,7 +36,9 @@ class Outside:
             (Fault.MANUAL_TRADE, 3, self._trades),
             (Fault.TAKEN_AWAY, 3, self._takes_away),
             (Fault.DEPOSIT, 2, self._pays_in),
-            (Fault.CLOCK_STEP, 3, self._steps),
+            (Fault.CLOCK_STEP, 3, partial(self._steps, Fault.CLOCK_STEP, STEP_MS)),
+            (Fault.CLOCK_FAR, 1, partial(self._steps, Fault.CLOCK_FAR, FAR_STEP_MS)),
+            (Fault.SUSPEND, 2, self._suspends),
             (Fault.CRASH, 4, partial(world.light_fuse, 1.0)),
             (Fault.STOP, 2, self._stops),
         )
@@ -108,10 +111,22 @@ class Outside:
         world.disk.store.set_kill(world.clock.now_ms(), int(level), "drill", world.config.account, "cli")
         world.note("operator", level=level)
 
-    def _steps(self) -> None:
-        self._world.faults.counts[Fault.CLOCK_STEP] += 1
-        most_ms = FAR_STEP_MS if self._dice.chance(0.3) else NEAR_STEP_MS
+    def _steps(self, fault: Fault, most_ms: int) -> None:
+        self._world.faults.counts[fault] += 1
         self._world.clock_offset_ms += int(self._dice.between(-1, 1) * most_ms)
+
+    def _suspends(self) -> None:
+        """Stop the machine for a while: the world goes on, the daemon does not."""
+        life = self._world.life
+        if life is None:
+            return
+        self._world.faults.counts[Fault.SUSPEND] += 1
+        until_ms = self._world.now_ms() + int(self._dice.between(*SUSPENDED_S) * SECOND_MS)
+        while (next_ms := self._world.next_ms()) is not None and next_ms <= min(until_ms, self._world.to_ms):
+            life.loop.jump(max(0, next_ms - life.now_ms()) / SECOND_MS)
+            self._world.pump()
+        life.loop.jump(max(0, until_ms - life.now_ms()) / SECOND_MS)
+        self._world.note("suspended")
 
     def _stops(self) -> None:
         self._world.faults.counts[Fault.STOP] += 1

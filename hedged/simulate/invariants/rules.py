@@ -92,7 +92,9 @@ class Book:
         return [*before[-1:], *(own for ts_ms, own in past if ts_ms > since_ms)]
 
     def opens(self, intent: Intent) -> bool:
-        """Tell whether an order opens something, by what is really held."""
+        """Tell whether an order opens something, by what is really held. Reduce-only at an exchange never does."""
+        if intent.reduce_only and intent.key.venue != INJECTIVE:
+            return False
         return self.ours.get(intent.key, NOTHING) * intent.signed_quantity >= 0
 
     def closes(self, intent: Intent) -> bool:
