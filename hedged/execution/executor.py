@@ -92,17 +92,18 @@ class Executor:
             if self._blocked(intent):
                 log.warning("order_skipped_outcome_unknown", market=str(intent.key))
                 self.failed[intent.key.symbol] = "not sent while the outcome of an earlier order is unknown"
-                broken.update(intent.key)
+                broken.update(_spoils(intent))
                 failed_legs.append(intent)
                 continue
             if _goes_with(intent, failed_legs) or (
                 intent.purpose in ENLARGES and not broken.isdisjoint(intent.key)
             ):
                 log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
+                broken.add(intent.key.symbol)  # what is not sent does not fill either
                 continue
             sent += 1
             if not await self._send(one):
-                broken.update(intent.key)
+                broken.update(_spoils(intent))
                 failed_legs.append(intent)
         return sent
 
@@ -193,6 +194,11 @@ class Executor:
         await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)
         self.unresolved.pop(client_id, None)
         self._coins.pop(client_id, None)
+
+
+def _spoils(intent: Intent) -> set[str]:
+    """Return symbol, and venue where room was counted on, of which nothing more is enlarged once an order failed."""
+    return {intent.key.symbol, intent.key.venue} if intent.reduce_only else {intent.key.symbol}
 
 
 def _goes_with(intent: Intent, failed: Sequence[Intent]) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LEVELS = (KillLevel.REDUCE_ONLY, KillLevel.PAUSE, KillLevel.CANCEL, KillLevel.FLATTEN)
 STEP_MS, FAR_STEP_MS = 20_000, 1_500_000
 """How far a clock that was set is off at most; one that nobody minds."""
+KILLED_AFTER_S = 600
 SUSPENDED_S = (30, 2_400)
 
 
@@ -51,6 +52,7 @@ class Outside:
             world.at(min(lifted_ms, faults.until_ms), self.resumes)
         world.at(faults.until_ms, self._faults_end)
         world.at(world.to_ms, self._terminates)
+        world.at(world.to_ms + KILLED_AFTER_S * SECOND_MS, self._kills_process)
 
     def _plan_settlements(self, venue: str) -> None:
         world, every_ms = self._world, INTERVALS_H[venue] * HOUR_MS
@@ -137,6 +139,11 @@ class Outside:
         if self._world.life is not None:
             self._world.note("sigterm")
             self._world.life.stop()
+
+    def _kills_process(self) -> None:
+        """End what did not end when it was asked to."""
+        if self._world.life is not None:
+            self._world.life.loop.fuse = 0
 
     def _faults_end(self) -> None:
         world = self._world

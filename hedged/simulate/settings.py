@@ -35,7 +35,7 @@ def settings(dice: Dice, *, tight: bool) -> Config:
             "max_market_usd": dice.pick((None, 30_000)),
         },
         "strategies": {
-            "cascade_hedge": {"enabled": beside, "symbols": ["ETH"]},
+            "cascade_hedge": {"enabled": beside, "symbols": ["ETH"], "min_hold_h": 0.2},
             "divergence": {"enabled": beside, "symbols": ["IMX"], "max_notional_usd": 10_000},
         },
     }

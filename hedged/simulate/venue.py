@@ -122,6 +122,7 @@ class SimVenue(Quotes):
     async def lookup(self, client_id: str) -> OrderState | None:
         """Return the order; None once it cannot arrive any more."""
         world, exchange = self._life.world, self._exchange
+        self._life.note("looks_up", client_id=client_id)
         await self._ask("lookup", Fault.LOOKUP_FAILS)
         now_ms = world.now_ms()
         order = exchange.orders.get(client_id)

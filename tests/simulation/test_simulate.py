@@ -14,7 +14,7 @@ from hedged.simulate.run import Outcome, play
 from hedged.simulate.world import Mode
 
 HOURS = 4.0
-SEEDS = {Mode.SAFETY: range(1, 21), Mode.LIVENESS: range(1, 9)}
+SEEDS = {Mode.SAFETY: range(1, 23), Mode.LIVENESS: range(1, 9)}
 OF_RESTING = {Fault.CROSSED, Fault.CANCEL_LOST}
 """Strike only orders that rest, which the executor does not send yet: see test_simulate_venue.py."""
 DIGESTS = """

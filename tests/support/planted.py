@@ -12,7 +12,6 @@ import pytest
 from hedged.app import App
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import Poller
-from hedged.domain.book import Position
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import decimal_of
 from hedged.domain.orders import OrderState
@@ -24,6 +23,7 @@ from hedged.risk import gate
 from hedged.risk.rules import size, state
 from hedged.risk.verdict import ALLOW
 from hedged.simulate.dice import Dice
+from hedged.simulate.world import Mode
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -85,17 +85,16 @@ def ack_is_a_fill(m: pytest.MonkeyPatch) -> None:
     expect = Accounts.expect
 
     def both(self: Accounts, client_id: str, venue: str, filled: Decimal) -> None:
-        for key, q in [(k, q) for k, q in keys if k == client_id]:
-            del q
-            market, sign = keys[(key, None)]
+        if client_id in keys:
+            market, sign = keys[client_id]
             self._attributed[market] = self._attributed.get(market, Decimal(0)) + sign * filled
         expect(self, client_id, venue, filled)
 
-    keys: dict[Any, Any] = {}
+    keys: dict[str, Any] = {}
     send = Executor._send
 
     async def remember(self: Executor, approved: Any) -> bool:
-        keys[(approved.client_id, None)] = (approved.intent.key, approved.intent.side.sign)
+        keys[approved.client_id] = (approved.intent.key, approved.intent.side.sign)
         return await send(self, approved)
 
     m.setattr(Executor, "_send", remember)
@@ -272,34 +271,52 @@ def stop_is_ignored(m: pytest.MonkeyPatch) -> None:
     m.setattr(App, "stop", lambda _self: None)
 
 
-PLANTS: dict[str, tuple[Plant, str]] = {
-    plant.__name__: (plant, caught_by)
-    for plant, caught_by in (
-        (blind_retry, "one_at_a_time"),
-        (journal_after_send, "journalled_first"),
-        (fill_counted_twice, "fills_count_once"),
-        (flat_on_failure, "reconciled_first"),
-        (unwind_may_open, "closing_is_reduce_only"),
-        (latch_forgotten, "latch_holds"),
-        (sign_flipped, "own_is_known"),
-        (cut_ratchets, "own_is_known"),
-        (stale_data_used, "data_sound"),
-        (unreconciled_orders, "reconciled_first"),
-        (rates_ignored, "rates_capped"),
-        (cap_ignored, "within_limits"),
-        (hashes_ignored, "hashes_agree"),
-        (second_leg_sent, "second_leg_waits"),
-        (silence_is_absence, "absent_is_certain"),
-        (cycles_overlap, "cycles_apart"),
-        (missed_cycles_made_up, "cycles_apart"),
-        (nan_is_fatal, "ends_on_purpose"),
-        (funding_not_asked_again, "funding_agrees"),
-        (never_looked_up, "converges"),
-        (stop_is_ignored, "stops_in_time"),
-        (ack_is_a_fill, "fills_count_once"),
+def looked_up_without_end(m: pytest.MonkeyPatch) -> None:
+    """An order that was not answered is looked up all the time."""
+    m.setattr(executor, "LOOKUPS", 300)
+    m.setattr(executor, "LOOKUP_WAIT_S", 0.01)
+
+
+def lost_venue_stays_lost(m: pytest.MonkeyPatch) -> None:
+    """A venue that failed once is not asked for data again."""
+    observe = Poller._observe
+
+    async def once(self: Poller, venue: str, now_ms: int) -> Any:
+        return () if venue in self._bad else await observe(self, venue, now_ms)
+
+    m.setattr(Poller, "_observe", once)
+
+
+PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
+    plant.__name__: (plant, caught_by, seed, mode)
+    for plant, caught_by, seed, mode in (
+        (blind_retry, "one_at_a_time", 3, Mode.SAFETY),
+        (journal_after_send, "journalled_first", 1, Mode.SAFETY),
+        (fill_counted_twice, "fills_count_once", 1, Mode.SAFETY),
+        (flat_on_failure, "reconciled_first", 1, Mode.SAFETY),
+        (unwind_may_open, "closing_is_reduce_only", 1, Mode.SAFETY),
+        (latch_forgotten, "latch_holds", 16, Mode.SAFETY),
+        (sign_flipped, "own_is_known", 1, Mode.SAFETY),
+        (cut_ratchets, "own_is_known", 1, Mode.SAFETY),
+        (stale_data_used, "data_sound", 11, Mode.SAFETY),
+        (unreconciled_orders, "reconciled_first", 1, Mode.SAFETY),
+        (rates_ignored, "rates_capped", 1, Mode.SAFETY),
+        (cap_ignored, "within_limits", 6, Mode.SAFETY),
+        (hashes_ignored, "hashes_agree", 5, Mode.SAFETY),
+        (second_leg_sent, "second_leg_waits", 3, Mode.SAFETY),
+        (silence_is_absence, "absent_is_certain", 3, Mode.SAFETY),
+        (cycles_overlap, "cycles_apart", 1, Mode.SAFETY),
+        (missed_cycles_made_up, "cycles_apart", 1, Mode.SAFETY),
+        (nan_is_fatal, "ends_on_purpose", 1, Mode.SAFETY),
+        (funding_not_asked_again, "funding_agrees", 1, Mode.LIVENESS),
+        (never_looked_up, "converges", 17, Mode.LIVENESS),
+        (stop_is_ignored, "stops_in_time", 1, Mode.LIVENESS),
+        (ack_is_a_fill, "fills_count_once", 1, Mode.SAFETY),
+        (looked_up_without_end, "stays_bounded", 3, Mode.SAFETY),
+        (lost_venue_stays_lost, "data_fresh", 6, Mode.LIVENESS),
     )
 }
-"""By name: the bug, and the checker that is meant to catch it."""
+"""By name: the bug, the checker that is meant to catch it, and the first seed, in a mode, in which it does."""
 
 
 @contextmanager
@@ -308,6 +325,3 @@ def planted(name: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as m:
         PLANTS[name][0](m)
         yield
-
-
-__all__ = ["PLANTS", "Position", "planted"]

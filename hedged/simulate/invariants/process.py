@@ -64,7 +64,7 @@ def stays_bounded(events: Sequence[Event], rules: Rules) -> str:
         if event.kind == "cycled":
             if event.what["kept"] > MOST_KEPT or event.what["tasks"] > MOST_TASKS:
                 return said(event, f"{event.what['kept']} things kept, {event.what['tasks']} tasks")
-        elif event.kind == "lookup":
+        elif event.kind == "looks_up":
             one = (event.what["client_id"], event.at_ms // (10 * MINUTE_MS))
             lookups[one] += 1
             if lookups[one] > MOST_LOOKUPS:
@@ -87,7 +87,7 @@ def converges(events: Sequence[Event], rules: Rules) -> str:
         if event.kind == "cycled" and event.at_ms > second_ms:
             if event.what["unresolved"] or event.what["unknown"]:
                 return said(event, "two cycles after the last fault something is unknown still")
-            late = event.at_ms >= rules.quiet_ms + SETTLED_MS
+            late = event.at_ms >= rules.quiet_ms + SETTLED_MS + apart_ms
             if late and event.what["due_ms"] % HOUR_MS >= apart_ms and event.what["approved"]:
                 return said(event, "positions have not converged")
     return ""
