@@ -37,7 +37,7 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test check lint format typecheck lock bench crash clean image
+.PHONY: help setup run test simulate check lint format typecheck lock bench crash clean image
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -74,6 +74,9 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
+
+simulate: $(SERVE) $(PACKAGE) ## The daemon against faults, 500 seeds of four hours (ARGS='...' goes to hedged simulate)
+	@$(BIN)/hedged simulate --seeds 1..500 --mode safety --jobs 2 $(ARGS)
 
 bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 	@for b in benchmarks/bench_*.py; do \

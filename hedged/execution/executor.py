@@ -134,6 +134,7 @@ class Executor:
         self._rates.begin()
         self._attempts.forget()
         self._exempt = set()
+        # symbols; and venues, whose limits were judged as if every reduction there had filled
         broken: set[str] = set()
         done: list[Work] = []
         skipped: list[Intent] = []
@@ -146,6 +147,8 @@ class Executor:
             waiting -= 1
             if began is None:
                 skipped.append(intent)
+                if self._reduces(intent):
+                    broken.add(intent.key.venue)
                 continue
             began.rest_s = self._rest_s(began, left_s / (waiting + 1))
             before_ms = self._clock.now_ms()
@@ -155,6 +158,8 @@ class Executor:
             done.append(began)
             if not began.filled or not began.known:
                 broken.add(intent.key.symbol)
+            if (began.left or not began.known) and self._reduces(intent):
+                broken.add(intent.key.venue)
         return sum(1 for one in done if one.ids)
 
     async def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
@@ -211,7 +216,8 @@ class Executor:
         if market is not None:
             quantity = market.quantise_quantity(quantity)
         begun = Work(one, quantity, market, self._attempts)
-        if (intent.purpose in DEPENDS and symbol in broken) or not begun.left:
+        counted_on = symbol in broken or (intent.key.venue in broken and not self._reduces(intent))
+        if (intent.purpose in DEPENDS and counted_on) or not begun.left:
             log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
             return None
         for pair in self._pairs_with(intent):
@@ -230,7 +236,7 @@ class Executor:
         self._watch_pairs()
         if one.why:
             self.failed[intent.key.symbol] = one.why
-        if reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity):
+        if self._reduces(intent):
             if one.missed:
                 self.collars.missed(intent.key, self._clock.now_ms())
             elif not one.left:
@@ -262,6 +268,10 @@ class Executor:
         if not usd or intent.key in self._exempt or reduces(held, intent.signed_quantity):
             return ""
         return self._rates.refuses(usd)
+
+    def _reduces(self, intent: Intent) -> bool:
+        """Tell whether an intent makes the daemon's own part of its market smaller, or enlarges it."""
+        return reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
 
     def _blocked(self, intent: Intent) -> bool:
         """Whether an attempt of unknown outcome stands in the way: in the same market; where the intent enlarges a

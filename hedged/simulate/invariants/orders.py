@@ -1,0 +1,205 @@
+"""Invariants of orders: 1, 2, 4, 6, 7, 8, 11, 15 of the design, and that what closes is reduce-only."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from hedged.domain.clock import HOUR_MS, SECOND_MS
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import TAG_DIGITS, Purpose, attempt_id, tag
+from hedged.execution.executor import ENLARGES
+from hedged.risk.kill import KillLevel, killed
+from hedged.simulate.history import Event
+from hedged.simulate.invariants.rules import NOTHING, Book, Rules, Sent, attempt_of, said
+
+ACCOUNT_QUERIES = ("executions", "positions", "balance", "funding")
+KILL_WITHIN_MS = 5 * SECOND_MS
+
+
+def journalled_first(events: Sequence[Event], rules: Rules) -> str:
+    """1: every order was journalled before it was sent, as it was sent, once, under an id that follows from it."""
+    journalled: dict[str, dict[str, Any]] = {}
+    sent: set[str] = set()
+    for event in events:
+        if event.kind == "record_attempt":
+            told = attempt_of(event)
+            journalled[told["approved"].client_id] = told
+        elif event.kind == "send":
+            cid, intent = event.what["client_id"], event.what["intent"]
+            known = journalled.get(cid)
+            if known is None:
+                return said(event, f"order {cid} was sent before it was journalled")
+            if known["approved"].intent != intent:
+                return said(event, f"order {cid} was sent otherwise than it was journalled")
+            if cid in sent:
+                return said(event, f"order {cid} was sent twice")
+            if not _follows(cid, known, intent, rules.config.account):
+                return said(event, f"id {cid} does not follow from its intent")
+            sent.add(cid)
+    return ""
+
+
+def _follows(cid: str, known: dict[str, Any], intent: Any, account: str) -> bool:
+    if cid[:TAG_DIGITS] != tag(account):
+        return False
+    if known["attempt"]:
+        return bool(cid == attempt_id(known["parent"], known["attempt"]))
+    return known["kind"] != "take" or cid in (intent.client_id(account), known["parent"])
+
+
+def one_at_a_time(events: Sequence[Event], rules: Rules) -> str:
+    """2: nothing is sent to a market while the outcome of an earlier order there is unknown; no id is used twice."""
+    del rules
+    orders: dict[str, Sent] = {}
+    open_: dict[SeriesKey, set[str]] = defaultdict(set)
+    for event in events:
+        if event.kind == "send":
+            cid, intent = event.what["client_id"], event.what["intent"]
+            if before := open_[intent.key]:
+                return said(event, f"order {cid} was sent while the outcome of {min(before)} is unknown")
+            orders[cid] = Sent(event.at_ms, event.life, intent)
+            open_[intent.key].add(cid)
+        elif event.kind == "record_event":
+            cid, happened = event.what["args"][0], event.what["args"][2]
+            if cid in orders:
+                orders[cid].event = happened
+                if orders[cid].settled:
+                    open_[orders[cid].intent.key].discard(cid)
+        elif event.kind == "duplicate":
+            return said(event, f"the exchange got {event.what['client_id']} twice")
+    return ""
+
+
+def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
+    """4: of orders that belong together none that enlarges follows one that failed or whose outcome is unknown."""
+    del rules
+    legs: dict[tuple[int, int, str], list[str]] = defaultdict(list)
+    orders: dict[str, Sent] = {}
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for event in events:
+        if event.kind == "fill" and event.what["client_id"]:
+            filled[event.what["client_id"]] += abs(event.what["signed"])
+        elif event.kind == "record_event" and event.what["args"][0] in orders:
+            orders[event.what["args"][0]].event = event.what["args"][2]
+        elif event.kind == "send":
+            cid, intent = event.what["client_id"], event.what["intent"]
+            before = legs[(event.life, intent.cycle_ts_ms, intent.key.symbol)]
+            if intent.purpose in ENLARGES:
+                failed = [
+                    one for one in before
+                    if orders[one].intent.key != intent.key and (not orders[one].settled or not filled[one])
+                ]  # fmt: skip
+                if failed:
+                    return said(event, f"a leg was sent after {failed[0]} had failed")
+            before.append(cid)
+            orders[cid] = Sent(event.at_ms, event.life, intent)
+    return ""
+
+
+def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
+    """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to."""
+    del rules
+    known: dict[str, dict[str, bool]] = defaultdict(dict)
+    for event in events:
+        if event.kind == "begin":
+            known.clear()
+        elif event.kind == "asked":
+            known[event.what["venue"]][event.what["what"]] = event.what["ok"]
+        elif event.kind == "send":
+            intent = event.what["intent"]
+            stop = intent.purpose is Purpose.STOP
+            for venue in (intent.key.venue,) if stop else (INJECTIVE, "binance", "bybit"):
+                silent = [what for what in ACCOUNT_QUERIES if not known[venue].get(what)]
+                if silent:
+                    return said(event, f"an order was sent while {', '.join(silent)} of {venue} are unknown")
+    return ""
+
+
+def latch_holds(events: Sequence[Event], rules: Rules) -> str:
+    """7: what the kill latch forbids is not sent, whatever restarts; only the operator lowers it."""
+    del rules
+    levels: list[tuple[int, KillLevel]] = [(0, KillLevel.NONE)]
+    for event in events:
+        if event.kind == "operator":
+            levels.append((event.at_ms, event.what["level"]))
+        elif event.kind == "set_kill":
+            level, source = KillLevel(event.what["args"][1]), event.what.get("source", "")
+            source = source or (event.what["args"][4] if len(event.what["args"]) > 4 else "daemon")
+            if level < levels[-1][1] and source == "daemon":
+                return said(event, f"the daemon lowered the latch from {levels[-1][1].label}")
+            levels.append((event.at_ms, level))
+        elif event.kind == "send":
+            since_ms = event.at_ms - KILL_WITHIN_MS
+            before = [level for ts_ms, level in levels if ts_ms <= since_ms][-1:]
+            lately = before + [level for ts_ms, level in levels if ts_ms > since_ms]
+            if all(killed(event.what["intent"], level) for level in lately):
+                return said(event, f"an order was sent although the latch is {lately[-1].label}")
+    return ""
+
+
+def rates_capped(events: Sequence[Event], rules: Rules) -> str:
+    """8: openings stay within the orders and the notional of an hour."""
+    risk, book = rules.config.risk, Book.of(rules)
+    sent: list[tuple[int, Decimal]] = []
+    for event in events:
+        book.see(event)
+        if event.kind != "send":
+            continue
+        now_ms, intent = event.what["clock_ms"], event.what["intent"]
+        # the daemon counts from the attempt in its journal, which a slow disk puts seconds before the send
+        hour = [usd for ts_ms, usd in sent if ts_ms >= now_ms - HOUR_MS + 10 * SECOND_MS]
+        if book.opens(intent):
+            if len(hour) >= risk.max_orders_per_hour:
+                return said(event, f"an opening after {len(hour)} orders within the hour")
+            most = risk.max_notional_per_hour_usd
+            if most is not None and sum(hour, intent.notional_usd) > most * Decimal("1.0001"):
+                return said(event, f"{sum(hour, intent.notional_usd):.0f} USD within the hour")
+        sent.append((now_ms, intent.notional_usd))
+    return ""
+
+
+def hashes_agree(events: Sequence[Event], rules: Rules) -> str:
+    """11: every order and every decision carries the hashes of what is loaded, or there is no order."""
+    for event in events:
+        if event.kind == "send" and event.what["intent"].hashes != rules.hashes:
+            return said(event, f"an order was decided with {event.what['intent'].hashes}")
+        if event.kind == "cycled":
+            for symbol, row in event.what["decisions"].items():
+                if not all(row.get(name) for name in ("model_hash", "feature_hash", "config_hash")):
+                    return said(event, f"the decision on {symbol} lacks a hash")
+    return ""
+
+
+def absent_is_certain(events: Sequence[Event], rules: Rules) -> str:
+    """15: an order is given up only when the venue said that it never had it, and it never arrives after that."""
+    del rules
+    denied: set[str] = set()
+    absent: set[str] = set()
+    arrived: set[str] = set()
+    for event in events:
+        if event.kind == "lookup" and event.what["found"] is None:
+            denied.add(event.what["client_id"])
+        elif event.kind == "record_event" and event.what["args"][2] == "absent":
+            cid = event.what["args"][0]
+            absent.add(cid)
+            if cid not in denied:
+                return said(event, f"order {cid} was given up although no look-up had denied it")
+        elif event.kind == "arrive":
+            arrived.add(event.what["client_id"])
+        if event.kind in ("arrive", "record_event") and absent & arrived:
+            return said(event, f"order {min(absent & arrived)} was given up and is there")
+    return ""
+
+
+def closing_is_reduce_only(events: Sequence[Event], rules: Rules) -> str:
+    """What closes a leg at an exchange is sent reduce-only: it can never open the other side."""
+    book = Book.of(rules)
+    for event in events:
+        book.see(event)
+        if event.kind == "send":
+            intent = event.what["intent"]
+            if intent.key.venue != INJECTIVE and book.closes(intent) and not intent.reduce_only:
+                held = book.told.get(intent.key, NOTHING)
+                return said(event, f"an order that closes {held} is not reduce-only")
+    return ""

@@ -1,0 +1,137 @@
+"""What a checker knows beside the history, and the truth about positions as it goes along."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hedged.config import Config
+from hedged.domain.clock import SECOND_MS
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Hashes, Intent, Purpose, Strategy
+from hedged.execution.store import SETTLED_EVENTS
+from hedged.risk.exposure import reduces
+from hedged.simulate.history import Event
+from hedged.simulate.market import SimMarket
+
+NOTHING = Decimal(0)
+LAG_MS = 15 * SECOND_MS
+"""A venue's positions may be so old when they are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`own`: the trader's quantities at the start; `quiet_ms`: from when on nothing goes wrong any more."""
+
+    config: Config
+    market: SimMarket
+    hashes: Hashes
+    own: dict[str, Decimal]
+    quiet_ms: int
+    to_ms: int
+    lively: bool
+
+
+Checker = Callable[[Sequence[Event], Rules], str]
+"""Returns the first thing that is wrong, with the time at which it happened; empty where nothing is."""
+
+
+@dataclass(slots=True)
+class Book:
+    """What is held in truth: `ours` by market, as the exchanges filled it; `own`: N by symbol, with its past;
+    `told`: by market, what the journal has of the daemon's own executions, each once.
+    """
+
+    own: dict[str, Decimal]
+    ours: dict[SeriesKey, Decimal] = field(default_factory=dict)
+    told: dict[SeriesKey, Decimal] = field(default_factory=dict)
+    past: dict[str, list[tuple[int, Decimal]]] = field(default_factory=dict)
+    asked_ms: int = 0
+    foreign: set[SeriesKey] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
+    _ids: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, rules: Rules) -> "Book":
+        """Start with the book of the seed."""
+        return cls(dict(rules.own), past={s: [(0, q)] for s, q in rules.own.items()})
+
+    def see(self, event: Event) -> None:
+        """Go on by one event."""
+        what = event.what
+        if event.kind == "fill":
+            self._fill(event.at_ms, what["key"], what["signed"], what["client_id"])
+        elif event.kind == "positions" and what["venue"] == INJECTIVE:
+            self.asked_ms = event.at_ms
+        elif event.kind == "record_attempt":
+            self._ids.add(what["args"][0].client_id)
+        elif event.kind == "record_executions":
+            for one in what["args"][0]:
+                if one.execution_id not in self._known:
+                    self._known.add(one.execution_id)
+                    if one.client_id in self._ids:
+                        self.told[one.key] = self.told.get(one.key, NOTHING) + one.signed_quantity
+                    else:
+                        self.foreign.add(one.key)
+
+    def _fill(self, at_ms: int, key: SeriesKey, signed: Decimal, client_id: str | None) -> None:
+        held = self.ours.get(key, NOTHING)
+        if client_id is not None:
+            self.ours[key] = held + signed
+        elif key.venue == INJECTIVE:
+            self.own[key.symbol] = self.own.get(key.symbol, NOTHING) + signed
+            self.past.setdefault(key.symbol, []).append((at_ms, self.own[key.symbol]))
+        elif held * signed < 0:
+            self.ours[key] = held + (signed if abs(signed) < abs(held) else -held)
+
+    def lately(self, symbol: str, now_ms: int) -> list[Decimal]:
+        """Return every N that the daemon may still go by: from shortly before Injective was last asked until now."""
+        since_ms = min(self.asked_ms, now_ms) - LAG_MS
+        past = self.past.get(symbol, [(0, NOTHING)])
+        before = [own for ts_ms, own in past if ts_ms <= since_ms]
+        return [*before[-1:], *(own for ts_ms, own in past if ts_ms > since_ms)]
+
+    def opens(self, intent: Intent) -> bool:
+        """Tell whether an order opens something, by what is really held. Reduce-only at an exchange never does."""
+        if intent.reduce_only and intent.key.venue != INJECTIVE:
+            return False
+        return self.ours.get(intent.key, NOTHING) * intent.signed_quantity >= 0
+
+    def closes(self, intent: Intent) -> bool:
+        """Tell whether an order only reduces what the journal says is held, where nobody else traded."""
+        return intent.key not in self.foreign and reduces(
+            self.told.get(intent.key, NOTHING), intent.signed_quantity
+        )
+
+
+@dataclass(slots=True)
+class Sent:
+    """One order that left the daemon; `event`: the latest that the journal has of it."""
+
+    at_ms: int
+    life: int
+    intent: Intent
+    event: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether its outcome is known."""
+        return self.event in SETTLED_EVENTS
+
+
+def attempt_of(event: Event) -> dict[str, Any]:
+    """Return what was journalled of an attempt: order, parent, attempt, kind."""
+    args = event.what["args"]
+    names = ("approved", "now_ms", "parent", "attempt", "kind")
+    told = {"parent": "", "attempt": 0, "kind": "take"} | dict(zip(names, args, strict=False))
+    return told | {name: event.what[name] for name in names if name in event.what}
+
+
+def is_hedge(purpose: Purpose) -> bool:
+    """Tell whether an order protects the trader's own position."""
+    return purpose.strategy is not Strategy.DIVERGENCE
+
+
+def said(event: Event, text: str) -> str:
+    """Write a violation."""
+    return f"{text} [{event}]"[:400]
