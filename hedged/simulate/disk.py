@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from hedged.domain.errors import Fatal
+from hedged.domain.errors import Fatal, NoJournal
 from hedged.execution.journal import Journal
+from hedged.execution.journal_faults import fault
 from hedged.execution.store import JournalStore
 from hedged.simulate.faults import Fault
 
@@ -59,10 +60,24 @@ class SimJournal(Journal):
         super().__init__(life.world.disk.store)
         self._life = life
 
+    def _open_anew(self) -> None:
+        """Read what was committed, on a disk that may be full still."""
+        disk, faults, now_ms = self._life.world.disk, self._life.world.faults, self._life.world.now_ms()
+        disk.reopen()
+        self._store = disk.store
+        disk.fill_up(full=faults.lasting(Fault.DISK_FULL, now_ms) is not None)
+        try:
+            if faults.strikes(Fault.DISK_ERROR, now_ms):
+                raise _io_error()
+            self._store.try_writing()
+        except sqlite3.Error as error:
+            raise fault(error, Path("in memory")) from error
+        self._life.note("journal_mended")
+
     async def __call__(
         self, method: Callable[Concatenate[JournalStore, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run one store method. Raises Fatal when SQLite fails."""
+        """Run one store method. Raises as the journal does when SQLite fails."""
         life, world = self._life, self._life.world
         life.alive()
         now_ms = world.now_ms()
@@ -76,19 +91,26 @@ class SimJournal(Journal):
             if life.dead:
                 raise sqlite3.OperationalError("the process is dead")
             if breaks and world.dice.chance(0.5):
-                raise sqlite3.OperationalError("disk I/O error")
+                raise _io_error()
             result = method(store, *args, **kwargs)
             if name in WRITES:
                 life.note(name, args=args, **kwargs)
             if name == "record_attempt":
                 world.light_fuse(0.05)
             if breaks:
-                raise sqlite3.OperationalError("disk I/O error")
+                raise _io_error()
             return result
 
         try:
             life.writing = True
             return await super().__call__(done, *args, **kwargs)
-        except Fatal as error:
-            life.note("journal_failed", method=name, error=str(error))
+        except (Fatal, NoJournal) as error:
+            life.note("journal_failed", method=name, error=type(error).__name__)
             raise
+
+
+def _io_error() -> sqlite3.Error:
+    """Return what SQLite raises where a write, or the sync of it, fails."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    return error

@@ -109,11 +109,12 @@ class Exchange:
             return "maintenance"
         if intent.quantity % market.quantity_step:
             return "off the step"
-        if intent.reduce_only and self._reducible(intent) <= 0:
+        if intent.reduce_only and self.reducible(intent) <= 0:
             return "reduce-only order would not reduce"
         return ""
 
-    def _reducible(self, intent: Intent) -> Decimal:
+    def reducible(self, intent: Intent) -> Decimal:
+        """Return how many coins an order can take off what is held here."""
         held = self.held.get(intent.key.symbol, NOTHING)
         return abs(held) if held * intent.side.sign < 0 else NOTHING
 
@@ -127,7 +128,7 @@ class Exchange:
         )
         quantity = market.quantise_quantity(intent.quantity * part)
         if intent.reduce_only:
-            quantity = min(quantity, self._reducible(intent))
+            quantity = min(quantity, self.reducible(intent))
         if (price - intent.worst_price) * intent.side.sign > 0:
             quantity = NOTHING
         pieces = 1 + self.dice.below(3)

@@ -59,6 +59,7 @@ class Fault(StrEnum):
     DISK_FULL = "disk_full"
     DISK_ERROR = "disk_error"
     DISK_SLOW = "disk_slow"
+    TASK_FAILS = "task_fails"
     MODEL_SILENT = "model_silent"
     MODEL_NAN = "model_nan"
     MODEL_OTHER = "model_other"
@@ -131,7 +132,7 @@ class Faults:
     def _strength(self, fault: Fault) -> float:
         if fault in OFTEN:
             return self._dice.between(0.05, 0.4)
-        usual = 0.0003 if fault is Fault.DISK_ERROR else 0.02  # each of those is the end of a life
+        usual = 0.0003 if fault is Fault.DISK_ERROR else 0.02  # each of those is an outage
         return usual * 10 ** self._dice.between(-0.7, 0.7)
 
     def _span(self, fault: Fault, venues: Sequence[str], symbols: Sequence[str]) -> Span:

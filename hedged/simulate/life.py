@@ -12,6 +12,7 @@ from hedged.simulate.faults import Fault
 from hedged.simulate.mortal import Died, MortalLoop
 
 if TYPE_CHECKING:
+    from hedged.simulate.lasting import WatchedSwitch
     from hedged.simulate.world import World
 
 
@@ -24,6 +25,7 @@ class Life:
         self.writing = False  # the next piece of work for a thread is the journal's
         self.loop = MortalLoop(world.interleavings.shuffle, self._off_loop_s)
         self.stop: Callable[[], None] = lambda: None
+        self.switch: WatchedSwitch | None = None
 
     def _off_loop_s(self) -> float:
         """Return how long a piece of work in a thread takes: the journal's, or the model, the plan, the gate."""
@@ -36,7 +38,7 @@ class Life:
         """Return the world's time."""
         return self.from_ms + round(self.loop.time() * SECOND_MS)
 
-    def note(self, kind: str, **what: Any) -> None:
+    def note(self, kind: str, /, **what: Any) -> None:
         """Write into the history; the dead write nothing."""
         if not self.dead:
             self.world.history.note(self.now_ms(), self.number, kind, what)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hedged.simulate.world import World
 
 LEVELS = (KillLevel.REDUCE_ONLY, KillLevel.PAUSE, KillLevel.CANCEL, KillLevel.FLATTEN)
+SIGNALS = {KillLevel.REDUCE_ONLY: "SIGUSR1", KillLevel.FLATTEN: "SIGUSR2"}
 STEP_MS, FAR_STEP_MS = 20_000, 1_500_000
 """How far a clock that was set is off at most; one that nobody minds."""
 KILLED_AFTER_S = 600
@@ -99,8 +100,16 @@ class Outside:
         exchange.cash_usd += exchange.equity_usd() * Decimal(str(round(self._dice.between(-0.3, 0.5), 2)))
 
     def _kills(self) -> None:
-        self._world.faults.counts[Fault.KILL] += 1
-        self._turns(self._dice.pick(LEVELS))
+        """Let the operator turn the switch: from another process, or by a signal."""
+        world, level = self._world, self._dice.pick(LEVELS)
+        world.faults.counts[Fault.KILL] += 1
+        switch = world.life.switch if world.life is not None else None
+        by_signal = self._dice.chance(0.4) and level in SIGNALS
+        if switch is None or not by_signal:
+            self._turns(level)
+            return
+        world.note("signalled", level=max(level, switch.latch.level))
+        switch.signalled(level, SIGNALS[level])
 
     def resumes(self) -> None:
         """Let the operator clear the latch."""
@@ -112,6 +121,8 @@ class Outside:
         world.disk.fill_up(full=False)
         world.disk.store.set_kill(world.clock.now_ms(), int(level), "drill", world.config.account, "cli")
         world.note("operator", level=level)
+        if world.life is not None and world.life.switch is not None:
+            world.after(self._dice.between(0, 1), world.life.switch.wake)
 
     def _steps(self, fault: Fault, most_ms: int) -> None:
         self._world.faults.counts[fault] += 1

@@ -4,26 +4,30 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from hedged.app import App, Parts
 from hedged.cycle import CycleReport
-from hedged.daemon import _serve
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.orders import Hashes
+from hedged.execution.desk import Desk
 from hedged.features.resample import FEATURE_HASH
 from hedged.process import Process
+from hedged.serve import serve
 from hedged.simulate.disk import SimJournal
 from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
 from hedged.simulate.history import History
 from hedged.simulate.invariants.all import CHECKERS
 from hedged.simulate.invariants.rules import Rules, is_hedge
 from hedged.simulate.life import Life
+from hedged.simulate.lasting import Failing, Restarts, WatchedSwitch
 from hedged.simulate.venue import SimVenue
 from hedged.simulate.world import Mode, World
 from hedged.telemetry.metrics import Metrics
 
 MOST_LIVES = 60
+SWITCH_S = 30.0
+"""So often the switch is looked at, and within a second of being turned: looks that find nothing are left out."""
 DOWN_S = (1, 180)
 """For so long nothing runs between two lives."""
 
@@ -37,7 +41,11 @@ class WatchedApp(App):
         """Run one cycle."""
         began_ms = self.life.now_ms()
         self.life.note("cycle", due_ms=now_ms, clock_ms=self.parts.clock.now_ms())
-        report = await super().step(now_ms)
+        try:
+            report = await super().step(now_ms)
+        except BaseException:
+            self.life.note("broke_off")
+            raise
         desk = self.cycle.desk
         self.life.note(
             "cycled",
@@ -52,9 +60,18 @@ class WatchedApp(App):
             not_ready=self.not_ready(),
             tasks=len(asyncio.all_tasks()),
             began_ms=began_ms,
-            kept=len(desk.executor._recent) + len(desk.accounts._counted) + len(desk.accounts._booked),
+            kept=_kept(desk),
+            kill=desk.kill,
+            alone_s=desk.executor.naked_s(),
         )
         return report
+
+
+def _kept(desk: Desk) -> int:
+    """Count what a desk remembers, of all that could grow with uptime."""
+    accounts, executor = desk.accounts, desk.executor
+    rows = sum(len(market.rows) for market in accounts._intake.attribution._markets.values())
+    return rows + len(accounts._booked) + len(accounts._awaited) + len(executor._rates._recent)
 
 
 @dataclass(slots=True)
@@ -74,17 +91,23 @@ async def live(life: Life) -> None:
     metrics = Metrics()
     process = Process(world.config, metrics.registry)
     life.stop = process.stop
+    journal = SimJournal(life)
+    switch = WatchedSwitch(world.config, journal, world.clock, metrics, SWITCH_S)
+    await switch.begin()
+    process.switched(switch)
+    life.switch = switch
     venues: dict[str, Any] = {venue: SimVenue(exchange, life) for venue, exchange in world.exchanges.items()}
     config = world.config
     symbols = tuple(sorted({*config.book.positions, *config.strategies.beside_the_book}))
     parts = Parts(
-        config, world.clock, venues, venues, SimJournal(life), SimForecaster(world), symbols,
+        config, world.clock, venues, venues, journal, SimForecaster(world), symbols,
         config.book.equity_usd or Decimal(1), held=world.held,
     )  # fmt: skip
     app = WatchedApp(parts, metrics)
     app.life = life
-    process.app = app
-    await _serve(process, app, None, ())
+    metrics.task_restarts = cast(Any, Restarts(life))
+    process.runs(app)
+    await serve(process, app, switch, None, [Failing(life)], None, world.dice.numpy)
 
 
 def play(seed: int, mode: Mode, hours: float, *, every_fault: bool = False) -> Outcome:

@@ -12,6 +12,7 @@ def settings(dice: Dice, *, tight: bool) -> Config:
     beside = dice.chance(0.5)
     raw: dict[str, Any] = {
         "account": "simulated",
+        "state_dir": "/nonexistent/hedged-simulated",  # where nobody puts a kill file
         "book": {
             "positions": {
                 "BTC": {"quantity": sides[0] * round(dice.between(1, 4), 3)},
@@ -38,6 +39,7 @@ def settings(dice: Dice, *, tight: bool) -> Config:
             "cascade_hedge": {"enabled": beside, "symbols": ["ETH"], "min_hold_h": 0.2},
             "divergence": {"enabled": beside, "symbols": ["IMX"], "max_notional_usd": 10_000},
         },
+        "execution": {"rest_s": dice.pick((0, 3, 15, 15))},
     }
     return parse_config(_without_none(raw))
 

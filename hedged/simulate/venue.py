@@ -160,6 +160,8 @@ class SimVenue(Quotes):
             raise Retryable(f"{self.venue}: no connection")
         if fault is Fault.REJECTED:
             await self._wait(self._dice.between(0.01, 0.3))
+            if lifetime_s is not None and self._dice.chance(0.5):
+                raise WouldTake(f"{self.venue}: the order would take")
             raise Rejected(f"{self.venue}: not now")
         if lifetime_s is not None and await self._would_take(approved):
             raise WouldTake(f"{self.venue}: the order would take")
@@ -227,6 +229,8 @@ class SimVenue(Quotes):
 
         def fills() -> None:
             piece = min(size, order.remaining)
+            if order.intent.reduce_only:
+                piece = min(piece, exchange.reducible(order.intent))
             if order.status is OrderStatus.OPEN and piece > 0:
                 exchange.fill(order, piece, order.intent.worst_price, late_ms)
 

@@ -123,7 +123,7 @@ class World:
             happens()
         self._now_ms = max(self._now_ms, until_ms)
 
-    def note(self, kind: str, **what: Any) -> None:
+    def note(self, kind: str, /, **what: Any) -> None:
         """Write into the history."""
         self.history.note(self.now_ms(), self.life.number if self.life else 0, kind, what)
 

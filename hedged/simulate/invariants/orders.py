@@ -8,10 +8,10 @@ from typing import Any
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import TAG_DIGITS, Purpose, attempt_id, tag
-from hedged.execution.executor import ENLARGES
+from hedged.execution.pairs import DEPENDS
 from hedged.risk.kill import KillLevel, killed
 from hedged.simulate.history import Event
-from hedged.simulate.invariants.rules import NOTHING, Book, Rules, Sent, attempt_of, said
+from hedged.simulate.invariants.rules import NOTHING, Book, Legs, Rules, Sent, attempt_of, said
 
 ACCOUNT_QUERIES = ("executions", "positions", "balance", "funding")
 KILL_WITHIN_MS = 5 * SECOND_MS
@@ -72,28 +72,14 @@ def one_at_a_time(events: Sequence[Event], rules: Rules) -> str:
 
 
 def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
-    """4: of orders that belong together none that enlarges follows one that failed or whose outcome is unknown."""
+    """4: of orders that belong together none that enlarges follows a leg that failed or whose outcome is unknown."""
     del rules
-    legs: dict[tuple[int, int, str], list[str]] = defaultdict(list)
-    orders: dict[str, Sent] = {}
-    filled: dict[str, Decimal] = defaultdict(Decimal)
+    legs = Legs()
     for event in events:
-        if event.kind == "fill" and event.what["client_id"]:
-            filled[event.what["client_id"]] += abs(event.what["signed"])
-        elif event.kind == "record_event" and event.what["args"][0] in orders:
-            orders[event.what["args"][0]].event = event.what["args"][2]
-        elif event.kind == "send":
-            cid, intent = event.what["client_id"], event.what["intent"]
-            before = legs[(event.life, intent.cycle_ts_ms, intent.key.symbol)]
-            if intent.purpose in ENLARGES:
-                failed = [
-                    one for one in before
-                    if orders[one].intent.key != intent.key and (not orders[one].settled or not filled[one])
-                ]  # fmt: skip
-                if failed:
-                    return said(event, f"a leg was sent after {failed[0]} had failed")
-            before.append(cid)
-            orders[cid] = Sent(event.at_ms, event.life, intent)
+        if event.kind == "send" and event.what["intent"].purpose in DEPENDS:
+            if failed := legs.failed(event):
+                return said(event, f"a leg was sent after {failed} had failed")
+        legs.see(event)
     return ""
 
 
@@ -139,23 +125,26 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
 
 
 def rates_capped(events: Sequence[Event], rules: Rules) -> str:
-    """8: openings stay within the orders and the notional of an hour."""
-    risk, book = rules.config.risk, Book.of(rules)
-    sent: list[tuple[int, Decimal]] = []
+    """8: openings stay within the orders and the notional of an hour. A second leg is bound by the first alone."""
+    risk, book, legs = rules.config.risk, Book.of(rules), Legs()
+    sent: dict[str, tuple[int, Decimal]] = {}
     for event in events:
         book.see(event)
-        if event.kind != "send":
-            continue
-        now_ms, intent = event.what["clock_ms"], event.what["intent"]
-        # the daemon counts from the attempt in its journal, which a slow disk puts seconds before the send
-        hour = [usd for ts_ms, usd in sent if ts_ms >= now_ms - HOUR_MS + 10 * SECOND_MS]
-        if book.opens(intent):
-            if len(hour) >= risk.max_orders_per_hour:
-                return said(event, f"an opening after {len(hour)} orders within the hour")
-            most = risk.max_notional_per_hour_usd
-            if most is not None and sum(hour, intent.notional_usd) > most * Decimal("1.0001"):
-                return said(event, f"{sum(hour, intent.notional_usd):.0f} USD within the hour")
-        sent.append((now_ms, intent.notional_usd))
+        if event.kind == "send":
+            now_ms, intent = event.what["clock_ms"], event.what["intent"]
+            # the daemon counts from the attempt in its journal, which a slow disk puts seconds before the send
+            hour = [usd for ts_ms, usd in sent.values() if ts_ms >= now_ms - HOUR_MS + 10 * SECOND_MS]
+            if book.opens(intent) and not legs.second(event):
+                if len(hour) >= risk.max_orders_per_hour:
+                    return said(event, f"an opening after {len(hour)} orders within the hour")
+                most = risk.max_notional_per_hour_usd
+                if most is not None and sum(hour, intent.notional_usd) > most * Decimal("1.0001"):
+                    return said(event, f"{sum(hour, intent.notional_usd):.0f} USD within the hour")
+            sent[event.what["client_id"]] = now_ms, intent.notional_usd
+        legs.see(event)
+        if event.kind == "record_event" and (rested := legs.rested(event.what["args"][0])) is not None:
+            cid, price = event.what["args"][0], rested.intent.reference_price
+            sent[cid] = sent[cid][0], legs.filled[cid] * price  # what it left is sent again
     return ""
 
 

@@ -18,17 +18,16 @@ SETTLED_MS = 65 * MINUTE_MS
 
 
 def ends_on_purpose(events: Sequence[Event], rules: Rules) -> str:
-    """A life ends by a stop, a crash from outside, or because its journal failed: never by a bug."""
+    """A life ends by a stop, a crash from outside, or as a task keeps failing: never by a bug, which ends no task either;
+    a journal that cannot be written ends nothing.
+    """
     del rules
-    failed = False
     for event in events:
-        if event.kind == "begin":
-            failed = False
-        elif event.kind == "journal_failed":
-            failed = True
-        elif event.kind == "end":
+        if event.kind == "task_failed" and event.what["name"] != "Failing":
+            return said(event, "a task failed by itself")
+        if event.kind == "end":
             how = event.what["how"]
-            if how not in ("stopped", "crash") and not (failed and how.startswith("Fatal")):
+            if how not in ("stopped", "crash") and not how.startswith("Fatal: Failing failed"):
                 return said(event, "the daemon ended by itself")
     return ""
 
@@ -51,7 +50,7 @@ def cycles_apart(events: Sequence[Event], rules: Rules) -> str:
             if late_ms >= interval_ms:
                 return said(event, f"a cycle was made up for {late_ms // SECOND_MS} s late")
             running, last_ms, first = True, due_ms, False
-        elif event.kind == "cycled":
+        elif event.kind in ("cycled", "broke_off"):
             running = False
     return ""
 

@@ -1,5 +1,6 @@
 """What a checker knows beside the history, and the truth about positions as it goes along."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -112,11 +113,59 @@ class Sent:
     life: int
     intent: Intent
     event: str = ""
+    rests: bool = False
 
     @property
     def settled(self) -> bool:
         """Whether its outcome is known."""
         return self.event in SETTLED_EVENTS
+
+
+@dataclass(slots=True)
+class Legs:
+    """Orders by decision, coin and market; `filled`: coins by client id, as the exchanges filled them."""
+
+    filled: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    orders: dict[str, Sent] = field(default_factory=dict)
+    _of: dict[tuple[Any, ...], dict[SeriesKey, list[str]]] = field(default_factory=dict)
+
+    def see(self, event: Event) -> None:
+        """Go on by one event."""
+        what = event.what
+        if event.kind == "fill" and what["client_id"]:
+            self.filled[what["client_id"]] += abs(what["signed"])
+        elif event.kind == "record_event" and what["args"][0] in self.orders:
+            self.orders[what["args"][0]].event = what["args"][2]
+        elif event.kind == "send":
+            intent, cid = what["intent"], what["client_id"]
+            self._of.setdefault(_decision(event), {}).setdefault(intent.key, []).append(cid)
+            self.orders[cid] = Sent(event.at_ms, event.life, intent, rests=what["rests"])
+
+    def failed(self, event: Event) -> str:
+        """Return an order of another leg of what is sent now that leg failed with, or of which nothing is known."""
+        for ids in self._others(event):
+            unknown = [cid for cid in ids if not self.orders[cid].settled]
+            if unknown or not any(self.filled[cid] for cid in ids):
+                return (unknown or ids)[0]
+        return ""
+
+    def second(self, event: Event) -> bool:
+        """Tell whether another leg of what is sent now has filled something."""
+        return any(self.filled[cid] for ids in self._others(event) for cid in ids)
+
+    def rested(self, cid: str) -> Sent | None:
+        """Return an order that rested and has ended."""
+        order = self.orders.get(cid)
+        return order if order is not None and order.rests and order.settled else None
+
+    def _others(self, event: Event) -> list[list[str]]:
+        key = event.what["intent"].key
+        return [ids for other, ids in self._of.get(_decision(event), {}).items() if other != key]
+
+
+def _decision(event: Event) -> tuple[Any, ...]:
+    intent = event.what["intent"]
+    return event.life, intent.cycle_ts_ms, intent.key.symbol, is_hedge(intent.purpose)
 
 
 def attempt_of(event: Event) -> dict[str, Any]:
