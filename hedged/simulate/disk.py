@@ -95,6 +95,8 @@ class SimJournal(Journal):
             result = method(store, *args, **kwargs)
             if name in WRITES:
                 life.note(name, args=args, **kwargs)
+            if method is JournalStore.write and "INTO orphans" in args[0][0][0]:  # type: ignore[index]
+                life.note("orphan", client_id=args[0][0][1][0])  # type: ignore[index]
             if name == "record_attempt":
                 world.light_fuse(0.05)
             if breaks:

@@ -4,14 +4,14 @@ What it tells, how late and how wrongly, is the business of `hedged.simulate.ven
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.funding import FundingPayment, funding_payment
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import Execution, Intent, OrderState, OrderStatus, Side
+from hedged.domain.orders import Execution, Hashes, Intent, OrderState, OrderStatus, Purpose, Side
 from hedged.simulate.dice import Dice
 from hedged.simulate.market import SimMarket
 
@@ -163,6 +163,18 @@ class Exchange:
             order.status = OrderStatus.CANCELLED
             self.note("over", client_id=client_id, key=order.intent.key, filled=order.filled)
 
+    def rest_by_hand(self, symbol: str) -> str:
+        """Let an order of the operator's rest, far from the market; return its client id."""
+        key = self.key(symbol)
+        price = self.market.price(key, self.now_ms())
+        client_id = f"by-hand-{len(self.orders)}"
+        intent = Intent(
+            self.now_ms(), key, Side.BUY, self.market.markets[key].quantity_step * 100, price / 2, price,
+            Purpose.HEDGE_OPEN, False, Hashes("", "", ""),
+        )  # fmt: skip
+        self.orders[client_id] = Order(intent, client_id)
+        return client_id
+
     def by_hand(self, symbol: str, signed: Decimal) -> None:
         """Trade on the account without an order of the daemon's: the operator, a liquidation, deleveraging."""
         key = self.key(symbol)
@@ -210,15 +222,18 @@ class Exchange:
         """Return the positions of an earlier instant."""
         return {symbol: held for ts_ms, symbol, held in self.past if ts_ms <= at_ms}
 
-    def settle(self, symbol: str, due_ms: int, late_ms: int) -> None:
-        """Pay a settlement on what was held strictly before it."""
+    def settle(self, symbol: str, due_ms: int, late_ms: int, factor: int = 1) -> None:
+        """Pay a settlement on what was held strictly before it. `factor`: by which it is paid wrongly."""
         quantity = self.held_at(due_ms - 1).get(symbol, NOTHING)
         if not quantity:
             return
-        payment = funding_payment(quantity, self.market.settlement(self.key(symbol), due_ms))
+        due = funding_payment(quantity, self.market.settlement(self.key(symbol), due_ms))
+        payment = replace(due, payment_usd=due.payment_usd * factor)
         self.cash_usd += payment.payment_usd
         self.told_payments.append((due_ms + late_ms, payment))
-        self.note("payment", key=self.key(symbol), due_ms=due_ms, usd=payment.payment_usd)
+        self.note(
+            "payment", key=self.key(symbol), due_ms=due_ms, usd=payment.payment_usd, due=due.payment_usd
+        )
 
     def own(self, symbol: str) -> Decimal:
         """Return what is not the daemon's: on Injective the trader's own quantity N."""

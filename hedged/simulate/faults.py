@@ -36,6 +36,7 @@ class Fault(StrEnum):
     EXECUTIONS_REORDERED = "executions_reordered"
     EXECUTIONS_EMPTY = "executions_empty"
     FUNDING_LATE = "funding_late"
+    FUNDING_WRONG = "funding_wrong"
     SLOW = "slow"
     # data
     DATA_LOST = "data_lost"
@@ -64,11 +65,13 @@ class Fault(StrEnum):
     MODEL_NAN = "model_nan"
     MODEL_OTHER = "model_other"
     MODEL_SLOW = "model_slow"
+    MODEL_RAISES = "model_raises"
     # events
     CRASH = "crash"
     STOP = "stop"
     KILL = "kill"
     MANUAL_TRADE = "manual_trade"
+    MANUAL_ORDER = "manual_order"
     DEPOSIT = "deposit"
     TAKEN_AWAY = "taken_away"
 
@@ -78,11 +81,11 @@ NOT_YET: tuple[Fault, ...] = (Fault.POSITIONS_LAG, Fault.CLOCK_FAR)
 WINDOWS = (
     Fault.STALE, Fault.FROZEN, Fault.NAN, Fault.CROSSED, Fault.PRICE_UNIT, Fault.OUTLIER, Fault.FUTURE, Fault.RATE_UNIT,
     Fault.SIGN_FLIP, Fault.OUTAGE, Fault.MAINTENANCE, Fault.DATA_LOST, Fault.DATA_EMPTY, Fault.POSITIONS_FAIL,
-    Fault.DISK_FULL, Fault.MODEL_SILENT, Fault.MODEL_NAN, Fault.MODEL_OTHER,
+    Fault.DISK_FULL, Fault.MODEL_SILENT, Fault.MODEL_NAN, Fault.MODEL_OTHER, Fault.MODEL_RAISES,
 )  # fmt: skip
 """Faults that last for some minutes at one place; the others strike single calls or are events."""
 EVENTS = (
-    Fault.CRASH, Fault.STOP, Fault.KILL, Fault.MANUAL_TRADE, Fault.DEPOSIT, Fault.TAKEN_AWAY, Fault.CLOCK_STEP,
+    Fault.CRASH, Fault.STOP, Fault.KILL, Fault.MANUAL_TRADE, Fault.MANUAL_ORDER, Fault.DEPOSIT, Fault.TAKEN_AWAY, Fault.CLOCK_STEP,
     Fault.CLOCK_FAR, Fault.SUSPEND,
 )  # fmt: skip
 OF_ORDERS = (

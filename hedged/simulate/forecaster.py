@@ -33,6 +33,8 @@ class SimForecaster:
         """Forecast what is in the grid; see `Forecaster`."""
         world, at_ms = self._world, self._world.now_ms()
         keys = grid.keys
+        if world.faults.lasting(Fault.MODEL_RAISES, at_ms):
+            raise ValueError("the model's input has a shape that it was not made for")
         if world.faults.lasting(Fault.MODEL_SILENT, at_ms):
             keys = ()
         rates = np.array([world.market.rate(key, at_ms) for key in keys])

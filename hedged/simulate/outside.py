@@ -19,7 +19,11 @@ LEVELS = (KillLevel.REDUCE_ONLY, KillLevel.PAUSE, KillLevel.CANCEL, KillLevel.FL
 SIGNALS = {KillLevel.REDUCE_ONLY: "SIGUSR1", KillLevel.FLATTEN: "SIGUSR2"}
 STEP_MS, FAR_STEP_MS = 20_000, 1_500_000
 """How far a clock that was set is off at most; one that nobody minds."""
+WRONG_FUNDING = -50
+"""By this factor a payment is wrong."""
 KILLED_AFTER_S = 600
+FLATTEN_SHARE, FLAT_S = 0.25, 1_500
+"""Of the seeds of liveness mode, those that are flattened when the faults end; and for how long."""
 SUSPENDED_S = (30, 2_400)
 
 
@@ -36,6 +40,7 @@ class Outside:
             self._plan_settlements(venue)
         happens: tuple[tuple[Fault, int, Callable[[], None]], ...] = (
             (Fault.MANUAL_TRADE, 3, self._trades),
+            (Fault.MANUAL_ORDER, 3, self._orders),
             (Fault.TAKEN_AWAY, 3, self._takes_away),
             (Fault.DEPOSIT, 2, self._pays_in),
             (Fault.CLOCK_STEP, 3, partial(self._steps, Fault.CLOCK_STEP, STEP_MS)),
@@ -65,7 +70,8 @@ class Outside:
         for symbol in world.exchanges[venue].symbols:
             late = world.faults.strikes(Fault.FUNDING_LATE, due_ms)
             late_s = dice.between(120, 1_800) if late else dice.between(0.1, 10)
-            world.exchanges[venue].settle(symbol, due_ms, int(late_s * SECOND_MS))
+            factor = WRONG_FUNDING if world.faults.strikes(Fault.FUNDING_WRONG, due_ms) else 1
+            world.exchanges[venue].settle(symbol, due_ms, int(late_s * SECOND_MS), factor)
 
     def _trades(self) -> None:
         """Let the operator trade on Injective: more, less, turned over or closed."""
@@ -78,6 +84,15 @@ class Outside:
             world.faults.counts[Fault.MANUAL_TRADE] += 1
             here.by_hand(symbol, signed)
             world.note("manual", symbol=symbol, own=here.own(symbol))
+
+    def _orders(self) -> None:
+        """Let an order of the operator's rest somewhere for a while."""
+        world = self._world
+        exchange = self._dice.pick(list(world.exchanges.values()))
+        symbol = self._dice.pick(sorted(world.config.book.positions))
+        world.faults.counts[Fault.MANUAL_ORDER] += 1
+        client_id = exchange.rest_by_hand(symbol)
+        world.after(self._dice.between(60, 3_600), lambda: exchange.end(client_id))
 
     def _takes_away(self) -> None:
         """Let an exchange liquidate or deleverage a leg."""
@@ -161,5 +176,10 @@ class Outside:
         world.clock_offset_ms = 0
         world.note("faults_end")
         level, _ = world.disk.store.kill()
-        if level and world.lively:  # the operator has looked into whatever it was
+        if not world.lively:
+            return
+        if self._dice.chance(FLATTEN_SHARE):
+            self._turns(KillLevel.FLATTEN)
+            world.after(FLAT_S, self.resumes)
+        elif level:  # the operator has looked into whatever it was
             self.resumes()

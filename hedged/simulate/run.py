@@ -19,8 +19,8 @@ from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
 from hedged.simulate.history import History
 from hedged.simulate.invariants.all import CHECKERS
 from hedged.simulate.invariants.rules import Rules, is_hedge
-from hedged.simulate.life import Life
 from hedged.simulate.lasting import Failing, Restarts, WatchedSwitch
+from hedged.simulate.life import Life
 from hedged.simulate.venue import SimVenue
 from hedged.simulate.world import Mode, World
 from hedged.telemetry.metrics import Metrics
@@ -62,9 +62,17 @@ class WatchedApp(App):
             began_ms=began_ms,
             kept=_kept(desk),
             kill=desk.kill,
-            alone_s=desk.executor.naked_s(),
+            doubted=set(desk.accounts.agreement.evidence.doubts),
+            alone_s=_alone_s(desk),
         )
         return report
+
+
+def _alone_s(desk: Desk) -> float:
+    """Return for how long a leg has stood alone, of those pairs that must not: no stop, no cut to be given back."""
+    watched = [p for p in desk.executor.pairs if not (p.stops or p.gives_back or p.given_up)]
+    since = [pair.since_ms for pair in watched if pair.since_ms is not None]
+    return (desk.clock.now_ms() - min(since)) / SECOND_MS if since else 0.0
 
 
 def _kept(desk: Desk) -> int:

@@ -1,6 +1,6 @@
 """All checkers by name."""
 
-from hedged.simulate.invariants import orders, positions, process
+from hedged.simulate.invariants import orders, positions, process, working
 from hedged.simulate.invariants.rules import Checker
 
 CHECKERS: dict[str, Checker] = {
@@ -9,7 +9,8 @@ CHECKERS: dict[str, Checker] = {
         orders.journalled_first, orders.one_at_a_time, orders.second_leg_waits, orders.reconciled_first,
         orders.latch_holds, orders.rates_capped, orders.hashes_agree, orders.absent_is_certain,
         orders.closing_is_reduce_only, positions.within_limits, positions.data_sound, positions.fills_count_once,
-        positions.own_is_known, positions.funding_agrees, process.ends_on_purpose, process.cycles_apart,
+        working.within_approved, working.none_stands_alone, working.cancels_its_own, working.flattens,
+        positions.own_is_known, positions.funding_agrees, positions.ledger_halts, process.ends_on_purpose, process.cycles_apart,
         process.stays_bounded, process.converges, process.data_fresh, process.stops_in_time,
     )
 }  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any
 
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.domain.orders import TAG_DIGITS, Purpose, attempt_id, tag
+from hedged.domain.orders import TAG_DIGITS, Intent, Purpose, attempt_id, tag
 from hedged.execution.pairs import DEPENDS
-from hedged.risk.kill import KillLevel, killed
+from hedged.risk.kill import KillLevel
 from hedged.simulate.history import Event
 from hedged.simulate.invariants.rules import NOTHING, Book, Legs, Rules, Sent, attempt_of, said
 
@@ -84,18 +84,23 @@ def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
 
 
 def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
-    """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to."""
+    """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to. What stops
+    a hedge, or mends a pair between two cycles, needs its own venue alone.
+    """
     del rules
     known: dict[str, dict[str, bool]] = defaultdict(dict)
+    due_ms = 0
     for event in events:
         if event.kind == "begin":
             known.clear()
+        elif event.kind == "cycle":
+            due_ms = event.what["due_ms"]
         elif event.kind == "asked":
             known[event.what["venue"]][event.what["what"]] = event.what["ok"]
         elif event.kind == "send":
             intent = event.what["intent"]
-            stop = intent.purpose is Purpose.STOP
-            for venue in (intent.key.venue,) if stop else (INJECTIVE, "binance", "bybit"):
+            urgent = intent.purpose is Purpose.STOP or intent.cycle_ts_ms != due_ms
+            for venue in (intent.key.venue,) if urgent else (INJECTIVE, "binance", "bybit"):
                 silent = [what for what in ACCOUNT_QUERIES if not known[venue].get(what)]
                 if silent:
                     return said(event, f"an order was sent while {', '.join(silent)} of {venue} are unknown")
@@ -106,12 +111,17 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
     """7: what the kill latch forbids is not sent, whatever restarts; only the operator lowers it."""
     del rules
     levels: list[tuple[int, KillLevel]] = [(0, KillLevel.NONE)]
+    signals: list[tuple[int, KillLevel]] = []  # that this life must obey, journalled or not
     for event in events:
-        if event.kind == "operator":
+        if event.kind == "begin":
+            signals.clear()
+        elif event.kind == "operator":
             levels.append((event.at_ms, event.what["level"]))
+            signals.clear()
+        elif event.kind == "signalled":
+            signals.append((event.at_ms, event.what["level"]))
         elif event.kind == "set_kill":
-            level, source = KillLevel(event.what["args"][1]), event.what.get("source", "")
-            source = source or (event.what["args"][4] if len(event.what["args"]) > 4 else "daemon")
+            level, source = KillLevel(event.what["args"][1]), event.what["args"][4]
             if level < levels[-1][1] and source == "daemon":
                 return said(event, f"the daemon lowered the latch from {levels[-1][1].label}")
             levels.append((event.at_ms, level))
@@ -119,9 +129,23 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
             since_ms = event.at_ms - KILL_WITHIN_MS
             before = [level for ts_ms, level in levels if ts_ms <= since_ms][-1:]
             lately = before + [level for ts_ms, level in levels if ts_ms > since_ms]
-            if all(killed(event.what["intent"], level) for level in lately):
-                return said(event, f"an order was sent although the latch is {lately[-1].label}")
+            lasting = [level for ts_ms, level in signals if ts_ms <= since_ms]
+            intent = event.what["intent"]
+            if all(_forbidden(intent, level) for level in lately) or any(
+                _forbidden(intent, x) for x in lasting
+            ):
+                return said(
+                    event,
+                    f"an order was sent although the latch is {max(*lately, *lasting, lately[0]).label}",
+                )
     return ""
+
+
+def _forbidden(intent: Intent, level: KillLevel) -> bool:
+    """Tell what no order may be under a level; not by the daemon's own rule, which may be wrong."""
+    if level in (KillLevel.PAUSE, KillLevel.CANCEL):
+        return True
+    return level is not KillLevel.NONE and (intent.key.venue == INJECTIVE or not intent.reduce_only)
 
 
 def rates_capped(events: Sequence[Event], rules: Rules) -> str:

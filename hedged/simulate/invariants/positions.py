@@ -151,3 +151,30 @@ def funding_agrees(events: Sequence[Event], rules: Rules) -> str:
     last_ms = rules.to_ms - 40 * 60 * SECOND_MS
     missing = sorted(one for one in paid if one not in booked and one[1] < last_ms)
     return f"{missing[0]} was paid and never booked" if rules.lively and missing else ""
+
+
+def ledger_halts(events: Sequence[Event], rules: Rules) -> str:
+    """10: funding that was paid otherwise than its settlement says, by more than is put up with, halts everything."""
+    most_usd = (rules.config.book.equity_usd or NOTHING) * rules.config.reconcile.ledger_halt_bp / 10_000
+    wrong: dict[tuple[SeriesKey, int], Decimal] = {}
+    waiting: list[tuple[int, SeriesKey]] = []
+    for event in events:
+        what = event.what
+        if event.kind == "payment":
+            wrong[(what["key"], what["due_ms"])] = abs(what["usd"] - what["due"])
+        elif event.kind in ("begin", "operator", "journal_failed"):
+            waiting.clear()
+        elif event.kind == "record_funding":
+            settled = [one.settlement for one in what["args"][0]]
+            waiting += [
+                (event.at_ms, s.key) for s in settled if wrong.get((s.key, s.ts_ms), NOTHING) > most_usd
+            ]
+        elif event.kind == "cycled":
+            judged = [
+                (ms, key) for ms, key in waiting
+                if ms < what["began_ms"] and key.venue not in what["unknown"] and key not in what["doubted"]
+            ]  # fmt: skip
+            if judged and not what["kill"]:
+                return said(event, f"funding of {judged[0][1]} was paid wrongly, and nothing halts")
+            waiting = [one for one in waiting if one not in judged]
+    return ""
