@@ -310,7 +310,9 @@ class App:
         report = self.progress.last
         if report is None:
             return ["waiting for the first cycle"]
-        faults = [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
+        failed = self.cycle.model_failed
+        faults = [f"the forecaster fails: {failed}"] if failed else []
+        faults += [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
         now_ms = self.parts.clock.now_ms()
         limit_s = self.parts.config.cycle.stale_after_s + self.parts.config.cycle.interval_s
         ages = self.cycle.poller.ages_s(now_ms)

@@ -76,9 +76,9 @@ def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
     del rules
     legs = Legs()
     for event in events:
-        if event.kind == "send" and event.what["intent"].purpose in DEPENDS:
-            if failed := legs.failed(event):
-                return said(event, f"a leg was sent after {failed} had failed")
+        depends = event.kind == "send" and event.what["intent"].purpose in DEPENDS
+        if depends and (failed := legs.failed(event)):
+            return said(event, f"a leg was sent after {failed} had failed")
         legs.see(event)
     return ""
 

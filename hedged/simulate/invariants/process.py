@@ -18,8 +18,8 @@ SETTLED_MS = 65 * MINUTE_MS
 
 
 def ends_on_purpose(events: Sequence[Event], rules: Rules) -> str:
-    """A life ends by a stop, a crash from outside, or as a task keeps failing: never by a bug, which ends no task either;
-    a journal that cannot be written ends nothing.
+    """A life ends by a stop, a crash from outside, or as a task keeps failing: never by a bug, which ends no task
+    either; a journal that cannot be written ends nothing.
     """
     del rules
     for event in events:

@@ -1,4 +1,4 @@
-"""Invariants of orders at work: the attempts of one intent, legs that stand alone, what is cancelled, what is closed."""
+"""Invariants of orders at work: attempts of one intent, legs that stand alone, what is cancelled, what is closed."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hedged.simulate.invariants.rules import NOTHING, Rules, attempt_of, said
 SLACK_MS = 240 * SECOND_MS
 """So long the last try to mend a pair may take: a send that is not answered, its look-ups, a look at the account."""
 FLAT_MS = 15 * MINUTE_MS
-"""Within this time flatten has closed all legs, once nothing goes wrong: the guard's pace, and what one order may take."""
+"""Within this time flatten has closed all legs, once nothing goes wrong."""
 
 
 def within_approved(events: Sequence[Event], rules: Rules) -> str:
