@@ -55,7 +55,9 @@ class Leg:
 
 @dataclass(slots=True)
 class Pair:
-    """`since_ms`: since when one of its legs stands without the other, as far as it does; `given_up`: for too long."""
+    """`since_ms`: since when one of its legs stands without the other, as far as it does, in `elapsing_ms`; `given_up`:
+    for too long.
+    """
 
     legs: list[Leg]
     since_ms: int | None = None

@@ -82,6 +82,7 @@ class Exchange:
         """Put the trader's own position here."""
         price = self.market.price(self.key(symbol), self.now_ms())
         self._move(symbol, quantity, price)
+        self.past[-1] = (0, symbol, quantity)  # it was held long before
 
     # orders
 

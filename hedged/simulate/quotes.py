@@ -59,7 +59,7 @@ class Quotes:
         if empty:
             return ()
         marks = {one.key: (float(one.values[Field.MARK]), int(one.known_at_ms[Field.MARK])) for one in told}
-        self._life.note("told", venue=self.venue, marks=marks)
+        self._life.note("told", venue=self.venue, marks=marks, clock_ms=world.clock.now_ms())
         return told
 
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:

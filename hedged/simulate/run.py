@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from hedged.app import App, Parts
 from hedged.cycle import CycleReport
-from hedged.domain.clock import SECOND_MS
+from hedged.domain.clock import SECOND_MS, elapsing_ms
 from hedged.domain.orders import Hashes
 from hedged.execution.desk import Desk
 from hedged.features.resample import FEATURE_HASH
@@ -72,7 +72,7 @@ def _alone_s(desk: Desk) -> float:
     """Return for how long a leg has stood alone, of those pairs that must not: no stop, no cut to be given back."""
     watched = [p for p in desk.executor.pairs if not (p.stops or p.gives_back or p.given_up)]
     since = [pair.since_ms for pair in watched if pair.since_ms is not None]
-    return (desk.clock.now_ms() - min(since)) / SECOND_MS if since else 0.0
+    return (elapsing_ms() - min(since)) / SECOND_MS if since else 0.0
 
 
 def _kept(desk: Desk) -> int:

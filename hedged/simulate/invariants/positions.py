@@ -78,7 +78,7 @@ def data_sound(events: Sequence[Event], rules: Rules) -> str:
     """5: what opens was decided on a price that was told, young, finite, not of the future, and near the truth."""
     book = Book.of(rules)
     stale_ms = rules.config.cycle.stale_after_s * SECOND_MS
-    told: dict[SeriesKey, list[tuple[Decimal, int]]] = defaultdict(list)
+    told: dict[SeriesKey, list[tuple[Decimal, int, int]]] = defaultdict(list)
     for event in events:
         book.see(event)
         if event.kind == "begin":
@@ -86,19 +86,22 @@ def data_sound(events: Sequence[Event], rules: Rules) -> str:
         elif event.kind == "told":
             for key, (mark, known_ms) in event.what["marks"].items():
                 if mark > 0:
-                    told[key].append((Decimal(repr(mark)), known_ms))
+                    told[key].append((Decimal(repr(mark)), known_ms, event.what["clock_ms"]))
         elif event.kind == "send":
             intent = event.what["intent"]
             if not book.opens(intent):
                 continue
-            known = [ms for mark, ms in told[intent.key] if mark == intent.reference_price]
+            heard = [one for one in told[intent.key] if one[0] == intent.reference_price]
+            known = [ms for _, ms, _ in heard]
             if not known:
                 return said(event, f"{intent.key} never told {intent.reference_price}")
             if max(known) < intent.cycle_ts_ms - stale_ms:
                 return said(
                     event, f"decided on a price of {(intent.cycle_ts_ms - max(known)) // 1_000} s ago"
                 )
-            if min(known) > event.what["clock_ms"]:
+            if all(
+                ms > clock_ms for _, ms, clock_ms in heard
+            ):  # by the clock of then: it may be set meanwhile
                 return said(event, "decided on a price of the future")
             truth = rules.market.mark(intent.key, event.at_ms)
             if abs(float(intent.reference_price) / truth - 1) > WRONG_BY:
