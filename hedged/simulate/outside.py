@@ -56,6 +56,12 @@ class Outside:
             world.at(at_ms, self._kills)
             lifted_ms = at_ms + int(self._dice.between(0.05, 1.0) * HOUR_MS)
             world.at(min(lifted_ms, faults.until_ms), self.resumes)
+        for span in faults.spans if Fault.KILL in faults.on else ():
+            if (
+                span.fault is Fault.DISK_FULL
+            ):  # it must not be forgotten until the journal can be written again
+                at_ms = int(self._dice.between(span.from_ms, span.until_ms))
+                world.at(at_ms, partial(self._signals, self._dice.pick(tuple(SIGNALS))))
         world.at(faults.until_ms, self._faults_end)
         world.at(world.to_ms, self._terminates)
         world.at(world.to_ms + KILLED_AFTER_S * SECOND_MS, self._kills_process)
@@ -118,13 +124,19 @@ class Outside:
         """Let the operator turn the switch: from another process, or by a signal."""
         world, level = self._world, self._dice.pick(LEVELS)
         world.faults.counts[Fault.KILL] += 1
-        switch = world.life.switch if world.life is not None else None
         by_signal = self._dice.chance(0.4) and level in SIGNALS
-        if switch is None or not by_signal:
+        if not (by_signal and self._signals(level)):
             self._turns(level)
-            return
+
+    def _signals(self, level: KillLevel) -> bool:
+        """Send the daemon a signal, if there is one."""
+        world = self._world
+        switch = world.life.switch if world.life is not None else None
+        if switch is None:
+            return False
         world.note("signalled", level=max(level, switch.latch.level))
         switch.signalled(level, SIGNALS[level])
+        return True
 
     def resumes(self) -> None:
         """Let the operator clear the latch."""
@@ -150,6 +162,7 @@ class Outside:
             return
         self._world.faults.counts[Fault.SUSPEND] += 1
         until_ms = self._world.now_ms() + int(self._dice.between(*SUSPENDED_S) * SECOND_MS)
+        until_ms = min(until_ms, self._world.faults.until_ms)
         while (next_ms := self._world.next_ms()) is not None and next_ms <= min(until_ms, self._world.to_ms):
             life.loop.jump(max(0, next_ms - life.now_ms()) / SECOND_MS)
             self._world.pump()

@@ -39,6 +39,7 @@ def settings(dice: Dice, *, tight: bool) -> Config:
             "cascade_hedge": {"enabled": beside, "symbols": ["ETH"], "min_hold_h": 0.2},
             "divergence": {"enabled": beside, "symbols": ["IMX"], "max_notional_usd": 10_000},
         },
+        "reconcile": {"open_orders_s": 60},
         "execution": {"rest_s": dice.pick((0, 3, 15, 15))},
     }
     return parse_config(_without_none(raw))

@@ -9,17 +9,30 @@ from typing import Any
 
 import pytest
 
+from hedged import cycle
 from hedged.app import App
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import Poller
+from hedged.control import hand, switch
+from hedged.control.switch import Switch
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
-from hedged.domain.market import decimal_of
-from hedged.domain.orders import OrderState
-from hedged.execution import accounts, diff, executor
+from hedged.domain.market import INJECTIVE, decimal_of
+from hedged.domain.orders import Execution, OrderState
+from hedged.execution import accounts, attempts, diff, executor, opening, pairs, working
 from hedged.execution.accounts import Accounts
+from hedged.execution.attempts import Attempts, How, Told
+from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
+from hedged.execution.latch import Latch, read_latch
+from hedged.execution.rates import Rates
+from hedged.execution.reconcile.agreement import Agreement
+from hedged.execution.reconcile.attribution import Attribution
+from hedged.execution.reconcile.checks import Checks
+from hedged.execution.reconcile.intake import Intake
+from hedged.execution.reconcile.ledger import Ledger
 from hedged.execution.store import JournalStore
 from hedged.risk import gate
+from hedged.risk.kill import KillLevel, killed
 from hedged.risk.rules import size, state
 from hedged.risk.verdict import ALLOW
 from hedged.simulate.dice import Dice
@@ -28,13 +41,26 @@ from hedged.simulate.world import Mode
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
+def _remembering(m: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the orders that were sent, by client id, from now on."""
+    sent: dict[str, Any] = {}
+    send = Attempts.send
+
+    async def remember(self: Attempts, order: Any, *args: Any) -> Any:
+        sent[order.client_id] = order
+        return await send(self, order, *args)
+
+    m.setattr(Attempts, "send", remember)
+    return sent
+
+
 def blind_retry(m: pytest.MonkeyPatch) -> None:
     """An order that was not answered is sent again, under a fresh id."""
-    ask, dice = Executor._look_up, Dice(0, "fresh ids")
+    ask, dice, sent = Attempts._look_up, Dice(0, "fresh ids"), _remembering(m)
 
-    async def again(self: Executor, client_id: str) -> bool:
-        approved = sent[client_id]
-        fresh = replace(approved, client_id=approved.client_id[:6] + f"{dice.below(16**12):026x}")
+    async def again(self: Attempts, client_id: str) -> Told:
+        order = sent[client_id]
+        fresh = replace(order, client_id=order.client_id[:6] + f"{dice.below(16**12):026x}")
         await self._journal(JournalStore.record_attempt, fresh, self._clock.now_ms())
         self._accounts.claim(fresh.client_id, fresh.intent.purpose, fresh.intent.reference_price)
         try:
@@ -43,70 +69,216 @@ def blind_retry(m: pytest.MonkeyPatch) -> None:
             pass
         return await ask(self, client_id)
 
-    sent: dict[str, Any] = {}
-    send = Executor._send
-
-    async def remember(self: Executor, approved: Any) -> bool:
-        sent[approved.client_id] = approved
-        return await send(self, approved)
-
-    m.setattr(Executor, "_send", remember)
-    m.setattr(Executor, "_look_up", again)
+    m.setattr(Attempts, "_look_up", again)
 
 
 def journal_after_send(m: pytest.MonkeyPatch) -> None:
     """The order is sent first and written down then."""
-    send = Executor._send
+    send = Attempts.send
 
-    async def late(self: Executor, approved: Any) -> bool:
-        waiting: list[tuple[Any, ...]] = []
+    async def late(self: Attempts, *told: Any) -> Told:
+        waiting: list[tuple[Any, Any, Any]] = []
         journal = self._journal
 
-        async def hold(method: Any, *args: Any) -> Any:
+        async def hold(method: Any, *args: Any, **kwargs: Any) -> Any:
             if method is JournalStore.record_attempt:
-                waiting.append((method, *args))
+                waiting.append((method, args, kwargs))
                 return None
             if waiting:
-                first = waiting.pop()
-                await journal(first[0], *first[1:])
-            return await journal(method, *args)
+                first, its, more = waiting.pop()
+                await journal(first, *its, **more)
+            return await journal(method, *args, **kwargs)
 
         self._journal = hold  # type: ignore[assignment]
         try:
-            return await send(self, approved)
+            return await send(self, *told)
         finally:
             self._journal = journal
 
-    m.setattr(Executor, "_send", late)
+    m.setattr(Attempts, "send", late)
 
 
 def ack_is_a_fill(m: pytest.MonkeyPatch) -> None:
     """What a venue acknowledges counts as executed at once, and its executions count again."""
-    expect = Accounts.expect
+    expect, sent = Accounts.expect, _remembering(m)
 
     def both(self: Accounts, client_id: str, venue: str, filled: Decimal) -> None:
-        if client_id in keys:
-            market, sign = keys[client_id]
-            self._attributed[market] = self._attributed.get(market, Decimal(0)) + sign * filled
+        if client_id in sent and filled:
+            one = sent[client_id].intent
+            self._intake.attribution.add(
+                Execution(
+                    one.cycle_ts_ms, one.key, f"ack-{client_id}", client_id, one.side, filled, one.reference_price,
+                    Decimal(0),
+                )
+            )  # fmt: skip
         expect(self, client_id, venue, filled)
 
-    keys: dict[str, Any] = {}
-    send = Executor._send
-
-    async def remember(self: Executor, approved: Any) -> bool:
-        keys[approved.client_id] = (approved.intent.key, approved.intent.side.sign)
-        return await send(self, approved)
-
-    m.setattr(Executor, "_send", remember)
     m.setattr(Accounts, "expect", both)
+
+
+def second_attempt_while_unknown(m: pytest.MonkeyPatch) -> None:
+    """What is left of an order of unknown outcome is sent again, as another attempt of the same intent."""
+    work = working.work
+
+    async def on(one: working.Work, venue: object, tools: working.Tools) -> None:
+        await work(one, venue, tools)
+        if not one.known and one.left:
+            await working._send(one, tools, one.left, one.intent.worst_price, None)
+
+    m.setattr(executor, "work", on)
+
+
+def cancelled_is_not_filled(m: pytest.MonkeyPatch) -> None:
+    """An order that was cancelled is taken to have filled nothing."""
+
+    async def end(self: Attempts, client_id: str, tries: int = 5, *, look_first: bool = False) -> Told:
+        del tries, look_first
+        await self._cancel(client_id, self.unresolved[client_id])
+        self.filled[client_id] = Decimal(0)
+        await self._note(client_id, "acknowledged", "cancelled filled 0", Decimal(0))
+        return Told(How.ENDED)
+
+    m.setattr(Attempts, "end", end)
+
+
+def second_leg_at_full_size(m: pytest.MonkeyPatch) -> None:
+    """The second leg is as large as it was decided, whatever the first has filled."""
+    m.setattr(executor, "allowed", lambda intent, *_: intent.quantity)
+
+
+def reductions_counted_on(m: pytest.MonkeyPatch) -> None:
+    """An opening uses the room in the cap that a reduction was to make, whether or not it has made it."""
+    m.setattr(pairs, "_reduction", lambda _: False)
+
+
+def naked_leg_forgotten(m: pytest.MonkeyPatch) -> None:
+    """A leg that stands alone stays so."""
+
+    async def no(self: Desk, now_ms: int, traded: Any, marks: Any, hashes: Any) -> Any:
+        del self, now_ms, marks, hashes
+        return traded
+
+    m.setattr(Desk, "_mend", no)
+
+
+def worked_orders_swept(m: pytest.MonkeyPatch) -> None:
+    """An order that is still worked, or looked up, is swept as one that was left behind."""
+
+    async def left(self: Intake, orders: Any, owned: Any) -> Any:
+        del owned
+        return [state for state in orders if state.client_id in self.attribution.claims]
+
+    m.setattr(Intake, "left", left)
+
+
+def orders_by_hand_swept(m: pytest.MonkeyPatch) -> None:
+    """Whatever rests and is not the daemon's is swept."""
+
+    async def left(self: Intake, orders: Any, owned: Any) -> Any:
+        del self
+        return [state for state in orders if state.client_id not in owned]
+
+    m.setattr(Intake, "left", left)
+
+
+def flatten_trades_n(m: pytest.MonkeyPatch) -> None:
+    """Flatten trades on Injective too, where the position is the trader's own."""
+    m.setattr(hand, "hedge_legs", lambda attributed: {key: q for key, q in attributed.items() if q})
+    for where in (executor, state):
+        m.setattr(where, "killed", lambda intent, level: level in (KillLevel.PAUSE, KillLevel.CANCEL))
+
+
+def cut_given_back_under_flatten(m: pytest.MonkeyPatch) -> None:
+    """A cut is given back although the latch says flatten."""
+
+    def lenient(intent: Any, level: KillLevel) -> bool:
+        back = intent.key.venue == INJECTIVE and not intent.reduce_only
+        return killed(intent, level) and not (back and level is KillLevel.FLATTEN)
+
+    for where in (executor, state):
+        m.setattr(where, "killed", lenient)
+
+
+def flatten_forgotten(m: pytest.MonkeyPatch) -> None:
+    """Flatten latches, and closes nothing."""
+
+    async def nothing(self: hand.Hand) -> list[str]:
+        del self
+        return []
+
+    m.setattr(hand.Hand, "_flatten", nothing)
+
+
+def ledger_ignored(m: pytest.MonkeyPatch) -> None:
+    """Funding that was paid otherwise than it should be is written down, and nothing more."""
+    m.setattr(Ledger, "alarm", lambda *_: "")
+    m.setattr(Ledger, "frozen", lambda _: {})
+
+
+def owed_latch_forgotten(m: pytest.MonkeyPatch) -> None:
+    """What is latched while the journal cannot be written is latched no more."""
+    turn = Switch.turn
+
+    async def forget(self: Switch, level: KillLevel, reason: str, source: str) -> Latch:
+        before = self.latch
+        latch = await turn(self, level, reason, source)
+        if self.owed is not None:
+            self.owed, self.latch = None, before
+            self._obey()
+        return latch
+
+    m.setattr(Switch, "turn", forget)
+
+
+def acknowledged_forgotten(m: pytest.MonkeyPatch) -> None:
+    """After a restart nobody waits for the executions of what was acknowledged before."""
+    m.setattr(JournalStore, "acknowledged_since", lambda *_: [])
+
+
+def old_positions_believed(m: pytest.MonkeyPatch) -> None:
+    """N is made from positions that are older than the executions."""
+    m.setattr(Agreement, "lags", lambda *_: False)
+
+
+def clock_believed(m: pytest.MonkeyPatch) -> None:
+    """Executions are asked for by this machine's clock, however far it is ahead."""
+
+    def go_by(self: Accounts, venue: str, now_ms: int, answer: Any) -> None:
+        del answer
+        self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - 600_000)
+
+    m.setattr(Accounts, "_go_by", go_by)
+
+
+def clock_is_waited_for(m: pytest.MonkeyPatch) -> None:
+    """How long an order rests is measured by a clock that may be set."""
+    made = Executor.__init__
+
+    def remember(self: Executor, trading: Any, journal: Any, accounts: Any, clock: Any, *rest: Any) -> None:
+        clocks[0] = clock
+        made(self, trading, journal, accounts, clock, *rest)
+
+    clocks: list[Any] = [None]
+    m.setattr(Executor, "__init__", remember)
+    m.setattr(working.Tools, "elapsing_ms", lambda _: clocks[0].now_ms())
+
+
+def model_ends_the_daemon(m: pytest.MonkeyPatch) -> None:
+    """What a forecaster raises ends the process."""
+
+    def think(forecaster: Any, window: Any, now_ms: int, horizon_h: int) -> Any:
+        grid = cycle.hourly(window)
+        return forecaster.forecast(grid, now_ms, horizon_h), cycle.moments(grid, horizon_h), ""
+
+    m.setattr(cycle, "_think", think)
 
 
 def flat_on_failure(m: pytest.MonkeyPatch) -> None:
     """A venue that does not say what is held counts as flat."""
     ask = Accounts._ask
 
-    async def flat(self: Accounts, venue: str) -> Any:
-        answer = await ask(self, venue)
+    async def flat(self: Accounts, venue: str, now_ms: int) -> Any:
+        answer = await ask(self, venue, now_ms)
         if not isinstance(answer, str):
             last[venue] = answer
             return answer
@@ -130,19 +302,19 @@ def latch_forgotten(m: pytest.MonkeyPatch) -> None:
         at_start = started.setdefault(id(self), rows)
         return kill(self) if rows > at_start else (0, "")
 
+    def latch(store: JournalStore) -> Latch:
+        (rows,) = store.rows("SELECT count(*) FROM kill_latch", ())[0]
+        return read_latch(store) if rows > started.setdefault(id(store), rows) else Latch()
+
     started: dict[int, int] = {}
     m.setattr(JournalStore, "kill", mine)
+    m.setattr(opening, "read_latch", latch)
+    m.setattr(switch, "read_latch", latch)
 
 
 def fill_counted_twice(m: pytest.MonkeyPatch) -> None:
     """An execution that is told again counts again."""
-    count = Accounts._count
-
-    def again(self: Accounts, execution: Any) -> bool:
-        self._counted.pop((execution.key.venue, execution.execution_id), None)
-        return count(self, execution)
-
-    m.setattr(Accounts, "_count", again)
+    m.setattr(Attribution, "knows", lambda *_: False)
 
 
 def sign_flipped(m: pytest.MonkeyPatch) -> None:
@@ -175,6 +347,7 @@ def rates_ignored(m: pytest.MonkeyPatch) -> None:
     """Nobody counts the orders of an hour."""
     free = (size.order_rate, size.notional_rate)
     m.setattr(gate, "RULES", tuple((lambda *_: ALLOW) if rule in free else rule for rule in gate.RULES))
+    m.setattr(Rates, "refuses", lambda *_: "")
 
 
 def cap_ignored(m: pytest.MonkeyPatch) -> None:
@@ -192,23 +365,24 @@ def hashes_ignored(m: pytest.MonkeyPatch) -> None:
 
 def second_leg_sent(m: pytest.MonkeyPatch) -> None:
     """The second leg is sent whatever became of the first."""
-    m.setattr(executor, "ENLARGES", ())
+    for where in (executor, pairs):
+        m.setattr(where, "DEPENDS", ())
 
 
 def silence_is_absence(m: pytest.MonkeyPatch) -> None:
     """A look-up that fails is taken for "the venue never had it"."""
 
-    async def absent(self: Executor, client_id: str) -> bool | None:
+    async def absent(self: Attempts, client_id: str) -> Told:
         key = self.unresolved[client_id]
         found: OrderState | None = None
         try:
-            async with asyncio.timeout(executor.DEADLINE_S):
+            async with asyncio.timeout(attempts.DEADLINE_S):
                 found = await self._trading[key.venue].lookup(client_id)
         except (Retryable, OutcomeUnknown, TimeoutError):
             pass
         return await self._settle(client_id, found)
 
-    m.setattr(Executor, "_ask_again", absent)
+    m.setattr(Attempts, "ask", absent)
 
 
 def cycles_overlap(m: pytest.MonkeyPatch) -> None:
@@ -255,6 +429,7 @@ def nan_is_fatal(m: pytest.MonkeyPatch) -> None:
 def funding_not_asked_again(m: pytest.MonkeyPatch) -> None:
     """What a venue books late is never asked for again."""
     m.setattr(accounts, "FUNDING_OVERLAP_MS", 0)
+    m.setattr(Checks, "funding_from_ms", lambda *_: None)
 
 
 def never_looked_up(m: pytest.MonkeyPatch) -> None:
@@ -273,8 +448,8 @@ def stop_is_ignored(m: pytest.MonkeyPatch) -> None:
 
 def looked_up_without_end(m: pytest.MonkeyPatch) -> None:
     """An order that was not answered is looked up all the time."""
-    m.setattr(executor, "LOOKUPS", 300)
-    m.setattr(executor, "LOOKUP_WAIT_S", 0.01)
+    m.setattr(attempts, "LOOKUPS", 300)
+    m.setattr(attempts, "LOOKUP_WAIT_S", 0.01)
 
 
 def lost_venue_stays_lost(m: pytest.MonkeyPatch) -> None:
@@ -314,6 +489,23 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (ack_is_a_fill, "fills_count_once", 1, Mode.SAFETY),
         (looked_up_without_end, "stays_bounded", 3, Mode.SAFETY),
         (lost_venue_stays_lost, "data_fresh", 6, Mode.LIVENESS),
+        (second_attempt_while_unknown, "one_at_a_time", 1, Mode.SAFETY),
+        (cancelled_is_not_filled, "within_approved", 1, Mode.SAFETY),
+        (second_leg_at_full_size, "second_leg_waits", 1, Mode.SAFETY),
+        (reductions_counted_on, "within_limits", 1, Mode.SAFETY),
+        (naked_leg_forgotten, "none_stands_alone", 1, Mode.SAFETY),
+        (worked_orders_swept, "cancels_its_own", 1, Mode.SAFETY),
+        (orders_by_hand_swept, "cancels_its_own", 1, Mode.SAFETY),
+        (flatten_trades_n, "latch_holds", 1, Mode.SAFETY),
+        (cut_given_back_under_flatten, "latch_holds", 1, Mode.SAFETY),
+        (flatten_forgotten, "flattens", 1, Mode.LIVENESS),
+        (ledger_ignored, "ledger_halts", 1, Mode.SAFETY),
+        (owed_latch_forgotten, "latch_holds", 1, Mode.SAFETY),
+        (acknowledged_forgotten, "own_is_known", 1, Mode.SAFETY),
+        (old_positions_believed, "own_is_known", 1, Mode.SAFETY),
+        (clock_believed, "own_is_known", 1, Mode.SAFETY),
+        (clock_is_waited_for, "stays_bounded", 1, Mode.SAFETY),
+        (model_ends_the_daemon, "ends_on_purpose", 1, Mode.SAFETY),
     )
 }
 """By name: the bug, the checker that is meant to catch it, and the first seed, in a mode, in which it does."""

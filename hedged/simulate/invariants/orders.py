@@ -14,6 +14,7 @@ from hedged.simulate.history import Event
 from hedged.simulate.invariants.rules import NOTHING, Book, Legs, Rules, Sent, attempt_of, said
 
 ACCOUNT_QUERIES = ("executions", "positions", "balance", "funding")
+PAIRED = (Purpose.DIVERGENCE_OPEN,)
 KILL_WITHIN_MS = 5 * SECOND_MS
 
 
@@ -72,34 +73,42 @@ def one_at_a_time(events: Sequence[Event], rules: Rules) -> str:
 
 
 def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
-    """4: of orders that belong together none that enlarges follows a leg that failed or whose outcome is unknown."""
+    """4: of orders that belong together none that enlarges follows a leg that failed or whose outcome is unknown, and
+    no second leg is larger than the first.
+    """
     del rules
     legs = Legs()
     for event in events:
         depends = event.kind == "send" and event.what["intent"].purpose in DEPENDS
         if depends and (failed := legs.failed(event)):
             return said(event, f"a leg was sent after {failed} had failed")
+        if depends and event.what["intent"].purpose in PAIRED and (beyond := legs.beyond(event)) > 0:
+            return said(event, f"a second leg is larger by {beyond} than what the first has filled")
         legs.see(event)
     return ""
 
 
 def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
     """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to. What stops
-    a hedge, or mends a pair between two cycles, needs its own venue alone.
+    a hedge, flattens, or mends a pair between two cycles, needs its own venue alone.
     """
     del rules
     known: dict[str, dict[str, bool]] = defaultdict(dict)
-    due_ms = 0
+    due_ms, flat = 0, False
     for event in events:
         if event.kind == "begin":
             known.clear()
+        elif event.kind == "set_kill":
+            flat = event.what["args"][1] == KillLevel.FLATTEN
+        elif event.kind in ("operator", "signalled"):
+            flat = event.what["level"] is KillLevel.FLATTEN
         elif event.kind == "cycle":
             due_ms = event.what["due_ms"]
         elif event.kind == "asked":
             known[event.what["venue"]][event.what["what"]] = event.what["ok"]
         elif event.kind == "send":
             intent = event.what["intent"]
-            urgent = intent.purpose is Purpose.STOP or intent.cycle_ts_ms != due_ms
+            urgent = flat or intent.purpose is Purpose.STOP or intent.cycle_ts_ms != due_ms
             for venue in (intent.key.venue,) if urgent else (INJECTIVE, "binance", "bybit"):
                 silent = [what for what in ACCOUNT_QUERIES if not known[venue].get(what)]
                 if silent:
@@ -166,8 +175,8 @@ def rates_capped(events: Sequence[Event], rules: Rules) -> str:
                     return said(event, f"{sum(hour, intent.notional_usd):.0f} USD within the hour")
             sent[event.what["client_id"]] = now_ms, intent.notional_usd
         legs.see(event)
-        if event.kind == "record_event" and (rested := legs.rested(event.what["args"][0])) is not None:
-            cid, price = event.what["args"][0], rested.intent.reference_price
+        if event.kind == "record_event" and (over := legs.over(event.what["args"][0])) is not None:
+            cid, price = event.what["args"][0], over.intent.reference_price
             sent[cid] = sent[cid][0], legs.filled[cid] * price  # what it left is sent again
     return ""
 

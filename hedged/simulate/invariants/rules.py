@@ -113,7 +113,6 @@ class Sent:
     life: int
     intent: Intent
     event: str = ""
-    rests: bool = False
 
     @property
     def settled(self) -> bool:
@@ -139,7 +138,7 @@ class Legs:
         elif event.kind == "send":
             intent, cid = what["intent"], what["client_id"]
             self._of.setdefault(_decision(event), {}).setdefault(intent.key, []).append(cid)
-            self.orders[cid] = Sent(event.at_ms, event.life, intent, rests=what["rests"])
+            self.orders[cid] = Sent(event.at_ms, event.life, intent)
 
     def failed(self, event: Event) -> str:
         """Return an order of another leg of what is sent now that leg failed with, or of which nothing is known."""
@@ -153,14 +152,33 @@ class Legs:
         """Tell whether another leg of what is sent now has filled something."""
         return any(self.filled[cid] for ids in self._others(event) for cid in ids)
 
-    def rested(self, cid: str) -> Sent | None:
-        """Return an order that rested and has ended."""
+    def beyond(self, event: Event) -> Decimal:
+        """Return by how much a pair's second leg gets larger than its first: where just these two were sent so far."""
+        intent = event.what["intent"]
+        of = self._of.get(_decision(event), {})
+        others = [self.orders[cid].intent for key, ids in of.items() if key != intent.key for cid in ids]
+        plain = all(
+            o.purpose is intent.purpose and o.side is not intent.side and not _gives_up(o) for o in others
+        )
+        if not others or not plain or len({o.key for o in others}) > 1 or _gives_up(intent):
+            return NOTHING
+        first = sum((self.filled[cid] for ids in self._others(event) for cid in ids), NOTHING)
+        mine = sum((self.filled[cid] for cid in of.get(intent.key, ())), NOTHING)
+        return mine + Decimal(intent.quantity) - first
+
+    def over(self, cid: str) -> Sent | None:
+        """Return an order that has ended."""
         order = self.orders.get(cid)
-        return order if order is not None and order.rests and order.settled else None
+        return order if order is not None and order.settled else None
 
     def _others(self, event: Event) -> list[list[str]]:
         key = event.what["intent"].key
         return [ids for other, ids in self._of.get(_decision(event), {}).items() if other != key]
+
+
+def _gives_up(intent: Intent) -> bool:
+    """Tell whether an order makes the daemon's own part smaller."""
+    return intent.reduce_only != (intent.key.venue == INJECTIVE)
 
 
 def _decision(event: Event) -> tuple[Any, ...]:
