@@ -9,7 +9,7 @@ from typing import Any, cast
 from hedged.app import App, Parts
 from hedged.cycle import CycleReport
 from hedged.domain.clock import SECOND_MS, elapsing_ms
-from hedged.domain.orders import Hashes
+from hedged.domain.orders import Hashes, OrderStatus
 from hedged.execution.desk import Desk
 from hedged.features.resample import FEATURE_HASH
 from hedged.process import Process
@@ -163,6 +163,15 @@ def _count(world: World, outcome: Outcome) -> None:
     for event in outcome.history.events:
         if event.kind == "send":
             counts[f"order: {event.what['intent'].purpose}"] += 1
+            counts["rested"] += event.what["rests"]
+        elif event.kind == "reply" and event.what["filled"] and event.what["status"] is OrderStatus.OPEN:
+            counts["partly filled while resting"] += 1
+        elif event.kind == "lookup" and event.what["found"] is OrderStatus.OPEN and event.what["filled"]:
+            counts["partly filled while resting"] += 1
+        elif event.kind == "journal_mended":
+            counts["journal outages"] += 1
+        elif event.kind == "task_failed":
+            counts["tasks started again"] += 1
         elif event.kind == "fill":
             counts["fills"] += 1
         elif event.kind == "cycled":

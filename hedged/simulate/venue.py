@@ -130,7 +130,12 @@ class SimVenue(Quotes):
         if waits or exchange.in_flight.get(client_id, 0) > now_ms:
             raise Retryable(f"{client_id} is not known yet, and may still arrive")
         found = order.state if order is not None else None
-        self._life.note("lookup", client_id=client_id, found=found.status if found else None)
+        self._life.note(
+            "lookup",
+            client_id=client_id,
+            found=found.status if found else None,
+            filled=found.filled if found else NOTHING,
+        )
         return found
 
     async def open_orders(self) -> Sequence[OrderState]:
