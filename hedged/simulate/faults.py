@@ -92,7 +92,9 @@ OF_ORDERS = (
     Fault.REFUSED, Fault.REJECTED, Fault.ORDER_LOST, Fault.ORDER_LATE, Fault.ACK_LOST, Fault.BLACK_HOLE,
 )  # fmt: skip
 """At most one of these befalls an order."""
-OFTEN = (*OF_ORDERS, Fault.PARTIAL_FILL, Fault.NOT_FILLED, Fault.LOOKUP_FAILS, Fault.CANCEL_LOST)
+OFTEN = (
+    *OF_ORDERS, Fault.PARTIAL_FILL, Fault.NOT_FILLED, Fault.LOOKUP_FAILS, Fault.CANCEL_LOST, Fault.EXECUTIONS_LATE,
+)  # fmt: skip
 """There are a few orders in a seed, and hundreds of other calls."""
 
 

@@ -75,6 +75,8 @@ class Life:
             clock_ms=self.world.clock.now_ms(),
         )  # fmt: skip
         self.world.light_fuse(0.05)
+        if rests:
+            self.world.set_clock(0.05)
 
     def run(self, main: Callable[["Life"], Coroutine[Any, Any, None]]) -> str:
         """Live; return how it ended."""

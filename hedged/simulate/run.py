@@ -164,10 +164,8 @@ def _count(world: World, outcome: Outcome) -> None:
         if event.kind == "send":
             counts[f"order: {event.what['intent'].purpose}"] += 1
             counts["rested"] += event.what["rests"]
-        elif event.kind == "reply" and event.what["filled"] and event.what["status"] is OrderStatus.OPEN:
-            counts["partly filled while resting"] += 1
         elif event.kind == "lookup" and event.what["found"] is OrderStatus.OPEN and event.what["filled"]:
-            counts["partly filled while resting"] += 1
+            counts["looks at a resting order that is filled in part"] += 1
         elif event.kind == "journal_mended":
             counts["journal outages"] += 1
         elif event.kind == "task_failed":

@@ -193,6 +193,7 @@ class SimVenue(Quotes):
         if order.status is OrderStatus.REJECTED:
             raise Rejected(f"{order.intent.key}: {order.detail}")
         self._life.note("reply", client_id=client_id, status=order.status, filled=order.filled)
+        self._life.world.light_fuse(0.03)
         return order.state
 
     async def _would_take(self, approved: ApprovedIntent) -> bool:

@@ -16,7 +16,7 @@ from hedged.simulate.faults import NOT_YET, Fault, Faults
 from hedged.simulate.history import History
 from hedged.simulate.life import Life
 from hedged.simulate.market import PRICES, VENUES, SimMarket
-from hedged.simulate.outside import Outside
+from hedged.simulate.outside import FAR_STEP_MS, Outside
 from hedged.simulate.settings import settings
 
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01
@@ -126,6 +126,12 @@ class World:
     def note(self, kind: str, /, **what: Any) -> None:
         """Write into the history."""
         self.history.note(self.now_ms(), self.life.number if self.life else 0, kind, what)
+
+    def set_clock(self, p: float) -> None:
+        """Set the daemon's clock far off, with some probability, in the middle of something."""
+        if Fault.CLOCK_FAR in self.faults.on and self.now_ms() < self.faults.until_ms and self.dice.chance(p):
+            self.faults.counts[Fault.CLOCK_FAR] += 1
+            self.clock_offset_ms += int(self.dice.between(-1, 1) * FAR_STEP_MS)
 
     def light_fuse(self, p: float) -> None:
         """Let the life end within a few steps of now, with some probability: in the middle of something."""

@@ -57,7 +57,7 @@ def test_every_order_is_sent(exercised: Counter[str]) -> None:
     assert exercised["end: crash"] > 10
     assert exercised["journal outages"] > 10
     assert exercised["rested"] > 100
-    assert exercised["partly filled while resting"] > 5
+    assert exercised["looks at a resting order that is filled in part"] > 5
 
 
 def test_a_seed_is_the_same_in_every_process() -> None:

@@ -250,19 +250,6 @@ def clock_believed(m: pytest.MonkeyPatch) -> None:
     m.setattr(Accounts, "_go_by", go_by)
 
 
-def clock_is_waited_for(m: pytest.MonkeyPatch) -> None:
-    """How long an order rests is measured by a clock that may be set."""
-    made = Executor.__init__
-
-    def remember(self: Executor, trading: Any, journal: Any, accounts: Any, clock: Any, *rest: Any) -> None:
-        clocks[0] = clock
-        made(self, trading, journal, accounts, clock, *rest)
-
-    clocks: list[Any] = [None]
-    m.setattr(Executor, "__init__", remember)
-    m.setattr(working.Tools, "elapsing_ms", lambda _: clocks[0].now_ms())
-
-
 def model_ends_the_daemon(m: pytest.MonkeyPatch) -> None:
     """What a forecaster raises ends the process."""
 
@@ -503,8 +490,7 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (owed_latch_forgotten, "latch_holds", 1, Mode.SAFETY),
         (acknowledged_forgotten, "own_is_known", 1, Mode.SAFETY),
         (old_positions_believed, "own_is_known", 1, Mode.SAFETY),
-        (clock_believed, "own_is_known", 1, Mode.SAFETY),
-        (clock_is_waited_for, "stays_bounded", 1, Mode.SAFETY),
+        (clock_believed, "converges", 1, Mode.LIVENESS),
         (model_ends_the_daemon, "ends_on_purpose", 1, Mode.SAFETY),
     )
 }
