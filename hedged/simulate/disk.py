@@ -94,7 +94,7 @@ class SimJournal(Journal):
                 raise _io_error()
             result = method(store, *args, **kwargs)
             if name in WRITES:
-                life.note(name, args=args, **kwargs)
+                life.note(name, args=args[:1] if name == "record_cycle" else args, **kwargs)
             if method is JournalStore.write and "INTO orphans" in args[0][0][0]:  # type: ignore[index]
                 life.note("orphan", client_id=args[0][0][1][0])  # type: ignore[index]
             if name == "record_attempt":

@@ -26,6 +26,8 @@ from hedged.simulate.world import Mode, World
 from hedged.telemetry.metrics import Metrics
 
 MOST_LIVES = 60
+TOLD = ("action", "reason", "model_hash", "feature_hash", "config_hash")
+"""What of a decision is part of the history."""
 SWITCH_S = 30.0
 """So often the switch is looked at, and within a second of being turned: looks that find nothing are left out."""
 DOWN_S = (1, 180)
@@ -56,13 +58,13 @@ class WatchedApp(App):
             approved=sum(is_hedge(a.intent.purpose) for a in report.review.approved),
             refused=sorted({str(r.reason) for r in report.review.refused}),
             unresolved=len(desk.executor.unresolved),
-            decisions=report.decisions,
+            decisions={s: {name: row.get(name) for name in TOLD} for s, row in report.decisions.items()},
             not_ready=self.not_ready(),
             tasks=len(asyncio.all_tasks()),
             began_ms=began_ms,
             kept=_kept(desk),
             kill=desk.kill,
-            doubted=set(desk.accounts.agreement.evidence.doubts),
+            doubted=sorted(desk.accounts.agreement.evidence.doubts),
             alone_s=_alone_s(desk),
         )
         return report

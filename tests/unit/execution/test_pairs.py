@@ -463,7 +463,7 @@ def worked(intent: Intent, filled: str) -> Work:
 
 @pytest.mark.parametrize(("filled", "left"), [("4", "4"), ("1", "1"), ("0", "0")])
 def test_an_opening_has_no_more_room_than_reductions_have_made(filled: str, left: str) -> None:
-    """If this fails, a relocation that closed in part is followed by a short that counted on all of it: over the cap."""
+    """If this fails, a relocation closed in part is followed by a short that counted on all of it."""
     far = intent(THERE, -4, purpose=Purpose.RELOCATE, reduce_only=True)
     near = intent(HERE, 4, purpose=Purpose.RELOCATE, reduce_only=False)
     short = intent(OTHER, -4, purpose=Purpose.HEDGE_OPEN, reduce_only=False)
