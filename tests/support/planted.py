@@ -141,16 +141,6 @@ def cancelled_is_not_filled(m: pytest.MonkeyPatch) -> None:
     m.setattr(Attempts, "end", end)
 
 
-def second_leg_at_full_size(m: pytest.MonkeyPatch) -> None:
-    """The second leg is as large as it was decided, whatever the first has filled."""
-    m.setattr(executor, "allowed", lambda intent, *_: intent.quantity)
-
-
-def reductions_counted_on(m: pytest.MonkeyPatch) -> None:
-    """An opening uses the room in the cap that a reduction was to make, whether or not it has made it."""
-    m.setattr(pairs, "_reduction", lambda _: False)
-
-
 def naked_leg_forgotten(m: pytest.MonkeyPatch) -> None:
     """A leg that stands alone stays so."""
 
@@ -478,8 +468,6 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (lost_venue_stays_lost, "data_fresh", 2, Mode.LIVENESS),
         (second_attempt_while_unknown, "one_at_a_time", 13, Mode.SAFETY),
         (cancelled_is_not_filled, "within_approved", 3, Mode.SAFETY),
-        (second_leg_at_full_size, "second_leg_waits", 1, Mode.SAFETY),
-        (reductions_counted_on, "within_limits", 1, Mode.SAFETY),
         (naked_leg_forgotten, "none_stands_alone", 7, Mode.SAFETY),
         (worked_orders_swept, "cancels_its_own", 84, Mode.SAFETY),
         (orders_by_hand_swept, "cancels_its_own", 1, Mode.SAFETY),
