@@ -14,7 +14,8 @@ class ExecutionConfig(Section):
         15.0,
         ge=0,
         le=300,
-        description="all orders of one decision together wait in the book so long before what is left is taken",
+        description="all orders of one decision together wait in the book so long before what is left is taken; not "
+        "at all where a fast clock leaves less than two true seconds",
     )
     reprices: int = Field(
         3, ge=0, le=20, description="times that a resting order follows the best price, at most"

@@ -39,7 +39,7 @@ class QualityConfig(Section):
     rate_evidence: float = Field(
         72,
         ge=10,
-        le=1_000,
+        le=1_000_000,
         description="log-likelihood × hours that a rate's course is a multiple or the mirror image of what is likely",
     )
     sign_after_h: int = Field(8, ge=1, le=240, description="a rate against its premium for longer than this")

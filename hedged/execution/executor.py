@@ -27,7 +27,7 @@ from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
 from hedged.risk.kill import KillLevel, killed
 
-LEAST_REST_S = 2.0  # below this an order is not worth the two requests of resting
+LEAST_REST_S = 2.0  # wall time, as requests take it: below this an order is not worth the two of resting
 SECOND_TAKES = 3  # tries of a second leg, while the first one stands alone
 
 log = structlog.get_logger(__name__)
@@ -246,7 +246,8 @@ class Executor:
         """Return how long an intent may rest: not at all where it is urgent or completes a pair."""
         urgent = one.intent.purpose is Purpose.STOP or one.takes > 1 or self.hurried
         rests = isinstance(self._trading[one.intent.key.venue], Rests) and one.market is not None
-        return share_s if rests and not urgent and share_s >= LEAST_REST_S else 0.0
+        worth = share_s / self._speed >= LEAST_REST_S
+        return share_s if rests and worth and not urgent else 0.0
 
     async def _out_of_reach(self) -> list[Intent]:
         """Return the legs of new pairs of which one could not be filled now: what is not begun needs no unwinding."""

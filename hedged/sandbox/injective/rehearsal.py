@@ -43,6 +43,11 @@ def address_of(key: PrivateKey) -> str:
 TIDAL = "tail_h: 0 # the tides turn within hours, so that the usual rate tells nothing of what comes"
 """By the usual rate a hedge would be held through every ebb, rightly: it comes back before closing has paid."""
 
+ALONE = """\
+quality:
+  rate_evidence: 1000000 # the tides are this chain's alone, and would pass for a rate in the wrong unit
+"""
+
 
 def throwaway_key(seed: int, role: str) -> PrivateKey:
     """Return the same throw-away key for the same seed, so that a written configuration outlives a restart."""
@@ -77,7 +82,7 @@ def prepare(
     key_file, config_file = out / "grantee.key", out / "config.yaml"
     write_secret(key_file, grantee_key.to_hex())
     if sandbox.config.tide_h is not None:
-        hedge = hedge.replace("hedge:\n", f"hedge:\n  {TIDAL}\n", 1)
+        hedge = hedge.replace("hedge:\n", f"hedge:\n  {TIDAL}\n", 1) + ALONE
     config_file.write_text(daemon_settings(sandbox, operator, out, key_file) + hedge)
     return Rehearsal(operator, grantee, key_file, config_file)
 

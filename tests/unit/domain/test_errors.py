@@ -12,6 +12,7 @@ TREE = {
     "Rejected": errors.HedgedError,
     "WouldTake": errors.Rejected,
     "OutcomeUnknown": errors.HedgedError,
+    "NoJournal": errors.HedgedError,
     "Fatal": errors.HedgedError,
     "ConfigError": errors.Fatal,
     "DataError": errors.Fatal,
