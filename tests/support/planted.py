@@ -25,7 +25,6 @@ from hedged.execution.desk import Desk
 from hedged.execution.executor import Executor
 from hedged.execution.latch import Latch, read_latch
 from hedged.execution.rates import Rates
-from hedged.execution.reconcile.agreement import Agreement
 from hedged.execution.reconcile.attribution import Attribution
 from hedged.execution.reconcile.checks import Checks
 from hedged.execution.reconcile.intake import Intake
@@ -223,11 +222,6 @@ def owed_latch_forgotten(m: pytest.MonkeyPatch) -> None:
 def acknowledged_forgotten(m: pytest.MonkeyPatch) -> None:
     """After a restart nobody waits for the executions of what was acknowledged before."""
     m.setattr(JournalStore, "acknowledged_since", lambda *_: [])
-
-
-def old_positions_believed(m: pytest.MonkeyPatch) -> None:
-    """N is made from positions that are older than the executions."""
-    m.setattr(Agreement, "lags", lambda *_: False)
 
 
 def clock_believed(m: pytest.MonkeyPatch) -> None:
@@ -477,7 +471,6 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (ledger_ignored, "ledger_halts", 7, Mode.SAFETY),
         (owed_latch_forgotten, "latch_holds", 51, Mode.SAFETY),
         (acknowledged_forgotten, "own_is_known", 28, Mode.SAFETY),
-        (old_positions_believed, "own_is_known", 1, Mode.SAFETY),
         (clock_believed, "converges", 5, Mode.LIVENESS),
         (model_ends_the_daemon, "ends_on_purpose", 3, Mode.SAFETY),
     )
