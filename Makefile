@@ -37,7 +37,7 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test check lint format typecheck lock bench crash clean image
+.PHONY: help setup run test simulate check lint format typecheck lock bench crash clean image
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -53,7 +53,7 @@ test: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run the tests (ARGS='...' goes to p
 	@echo '==> tests'
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: lint typecheck test ## What CI runs: lint, format, types, import contracts, tests
+check: lint typecheck test simulate ## What CI runs: lint, format, types, import contracts, tests, simulation
 	@echo '==> check passed'
 
 lint: $(SERVE) $(PACKAGE) $(DEV) ## ruff, formatting, import contracts
@@ -74,6 +74,11 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
+
+simulate: $(SERVE) $(PACKAGE) ## The daemon against faults, 500 seeds of four hours (ARGS='...' goes to hedged simulate)
+	@echo '==> simulation'
+	@$(BIN)/hedged simulate --seeds 1..400 --mode safety --jobs 2 $(ARGS)
+	@$(BIN)/hedged simulate --seeds 1..100 --mode liveness --jobs 2 $(ARGS)
 
 bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 	@for b in benchmarks/bench_*.py; do \

@@ -205,14 +205,14 @@ class App:
                 await self._guard_till(due_ms)
             if not await self._wait_until(due_ms):
                 break
+            interval_ms = self._interval_ms
+            latest_ms = self.parts.clock.now_ms() // interval_ms * interval_ms
+            if latest_ms > due_ms:  # the machine was suspended, or its clock set: what was due then is past
+                due_ms = self._missed(due_ms, latest_ms, 0)
+                continue
             await self.attempt(due_ms)
             now_ms, interval_ms = self.parts.clock.now_ms(), self._interval_ms
-            following_ms = next_boundary_ms(max(now_ms - 1, due_ms), interval_ms)
-            missed = (following_ms - due_ms) // interval_ms - 1
-            if missed:
-                self.metrics.cycles_missed.inc(missed)
-                log.warning("cycles_missed", count=missed, next=iso(following_ms))
-            due_ms = following_ms
+            due_ms = self._missed(due_ms, next_boundary_ms(max(now_ms - 1, due_ms), interval_ms), 1)
         if until_ms is not None:
             await self._guard_till(until_ms)
         if until_ms is not None and await self._wait_until(until_ms - 1):
@@ -222,6 +222,14 @@ class App:
     @property
     def _interval_ms(self) -> int:
         return self.parts.config.cycle.interval_s * SECOND_MS
+
+    def _missed(self, due_ms: int, following_ms: int, done: int) -> int:
+        """Say how many cycles fell out between two instants, of which `done` ran; return when the next is due."""
+        missed = (following_ms - due_ms) // self._interval_ms - done
+        if missed:
+            self.metrics.cycles_missed.inc(missed)
+            log.warning("cycles_missed", count=missed, next=iso(following_ms))
+        return following_ms
 
     async def _guard_till(self, due_ms: int) -> None:
         """Look at the stops at every bar until the next cycle: recorded data have no more to tell between them."""
@@ -302,7 +310,9 @@ class App:
         report = self.progress.last
         if report is None:
             return ["waiting for the first cycle"]
-        faults = [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
+        failed = self.cycle.model_failed
+        faults = [f"the forecaster fails: {failed}"] if failed else []
+        faults += [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
         now_ms = self.parts.clock.now_ms()
         limit_s = self.parts.config.cycle.stale_after_s + self.parts.config.cycle.interval_s
         ages = self.cycle.poller.ages_s(now_ms)

@@ -67,7 +67,9 @@ class CycleReport:
 
 @dataclass(slots=True)
 class Cycle:
-    """The parts that a cycle works with, and the little it remembers from one to the next."""
+    """The parts that a cycle works with, and the little it remembers from one to the next. `model_failed`: how the
+    forecaster failed in the latest cycle, empty where it did not.
+    """
 
     config: Config
     equity_usd: Decimal
@@ -78,6 +80,7 @@ class Cycle:
     venue_events: Callable[[int], VenueEvents] = lambda _: VenueEvents()
     signals: Callable[[], Sequence[Signal]] = tuple
     memory: StrategyMemory = field(default_factory=StrategyMemory)
+    model_failed: str = ""
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
 
@@ -187,9 +190,20 @@ class Cycle:
             mark += int(window.times_ms[-1]).to_bytes(8, "big")
         if self._thought is None or self._thought[0] != mark:
             horizon_h = self.config.hedge.horizon_h
-            forecasts, moved = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
-            self._thought = (mark, forecasts, moved)
+            thought, moved, failed = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
+            self._tell_failure(failed)
+            if failed:
+                return thought, moved  # and tried again in the next cycle
+            self._thought = (mark, thought, moved)
         return self._thought[1], self._thought[2]
+
+    def _tell_failure(self, failed: str) -> None:
+        """Log once when the forecaster fails, and once when it works again."""
+        if failed and not self.model_failed:
+            log.error("forecaster_failed", why=failed, does="opens and changes nothing; stops hold")
+        elif self.model_failed and not failed:
+            log.warning("forecaster_works_again", failed_with=self.model_failed)
+        self.model_failed = failed
 
     def _snapshot(
         self,
@@ -299,9 +313,20 @@ class Cycle:
 
 def _think(
     forecaster: Forecaster, window: BarWindow, now_ms: int, horizon_h: int
-) -> tuple[ForecastSet, Moments]:
-    grid = hourly(window)
-    return forecaster.forecast(grid, now_ms, horizon_h), moments(grid, horizon_h)
+) -> tuple[ForecastSet, Moments, str]:
+    """Return forecasts, moments, and how the forecaster failed: then nothing is forecast."""
+    grid, failed = hourly(window), ""
+    try:
+        told = forecaster.forecast(grid, now_ms, horizon_h)
+    except (
+        Exception
+    ) as error:  # a model may be wrong, missing or late: stops, kill switch and reductions must go on
+        failed = f"{type(error).__name__}: {error}"
+        told = ForecastSet(
+            made_at_ms=now_ms, horizon_h=horizon_h, keys=(), marginals={}, scenarios=np.empty((1, 0)),
+            model_hash=forecaster.model_hash, feature_hash=forecaster.feature_hash,
+        )  # fmt: skip
+    return told, moments(grid, horizon_h), failed
 
 
 def _grid_mark(window: BarWindow) -> bytes:

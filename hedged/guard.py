@@ -59,8 +59,10 @@ class Guard:
         Venue failures make things unknown, never an exception; a journal failure is raised.
         """
         due = now_ms % (self.desk.config.cycle.interval_s * SECOND_MS) == 0
-        if due or self.desk.busy.locked() or now_ms <= self.last_ms:
+        if due or self.desk.busy.locked() or now_ms == self.last_ms:
             return False
+        if now_ms < self.last_ms:  # the clock was set back: nothing waits for an instant that is far again
+            self._again_ms = min(self._again_ms, now_ms)
         async with self.desk.busy:
             self.last_ms = now_ms
             held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
@@ -83,7 +85,12 @@ class Guard:
         )
         going_on = (stops.unwinding(held) or lost) and now_ms >= self._again_ms
         asked_s = (now_ms - self.desk.accounts.asked_ms) / SECOND_MS / config.clock.speed
-        if triggered or going_on or self.desk.executor.left or asked_s >= config.cycle.guard_accounts_s:
+        if (
+            triggered
+            or going_on
+            or self.desk.executor.left
+            or not 0 <= asked_s < config.cycle.guard_accounts_s
+        ):
             await self._act(now_ms, believed)
 
     def _unbooked(self) -> list[AccountState]:

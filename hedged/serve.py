@@ -37,10 +37,14 @@ async def serve(
     until_ms: int | None,
     beside: Sequence[Lasting],
     path: Path | None,
+    rng: np.random.Generator | None = None,
 ) -> None:
-    """Run the app with all that lasts beside it, each supervised; leave in order, whatever ends it."""
+    """Run the app with all that lasts beside it, each supervised; leave in order, whatever ends it.
+
+    `rng`: for how long a task that failed waits before it is started again.
+    """
     supervisor = Supervisor(
-        process.config.control, np.random.default_rng(), process.give_up,
+        process.config.control, rng or np.random.default_rng(), process.give_up,
         lambda name: app.metrics.task_restarts.labels(name).inc(),
     )  # fmt: skip
     rehearsed = until_ms is not None

@@ -70,6 +70,13 @@ class LoopClock:
         return self._start_ms + round(asyncio.get_running_loop().time() * 1_000)
 
 
+def elapsing_ms(speed: float = 1.0) -> int:
+    """Return ms since some instant, at the clock's speed: for waiting, as no step of the clock moves it. It is the
+    running loop's own time.
+    """
+    return round(asyncio.get_running_loop().time() * speed * SECOND_MS)
+
+
 def next_boundary_ms(now_ms: int, period_ms: int) -> int:
     """Return the first instant strictly after `now_ms` that is a multiple of `period_ms` since the epoch (UTC)."""
     return (now_ms // period_ms + 1) * period_ms

@@ -33,6 +33,12 @@ __all__ = ["OVERLAP_MS", "AccountState", "Accounts", "Reader", "Taken"]
 
 OVERLAP_MS = 10 * MINUTE_MS  # executions are asked for again over this span: venues report some late
 FUNDING_OVERLAP_MS = 2 * HOUR_MS  # funding too: venues book some markets long after others
+AWAITED_MS = HOUR_MS
+"""After a start, executions are waited for of orders that were acknowledged so long before."""
+EARLIER_MS = HOUR_MS
+"""A start asks for what came so long before the last that is known: its clock, or the one of before, may be ahead."""
+UNTOLD_MS = 24 * HOUR_MS
+"""Where a venue tells of no execution, those of this span are asked for: by its own time, not by this clock alone."""
 REMEMBERED_MS = 3 * HOUR_MS
 """Executions are remembered one by one for so long after funding must be paid: they tell what it must be."""
 
@@ -67,6 +73,7 @@ class Accounts:
         )
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
         self._listed_ms: dict[str, int] = {}  # when a venue last told its open orders
+        self._newest_ms: dict[str, int] = {}  # of the executions that a venue has told
         self._looking_back = False  # for fills of a lost journal
         self._awaited: dict[str, tuple[str, Decimal]] = {}  # by client id: venue, acknowledged as filled
         self.owned: Callable[[], Collection[str]] | None = None
@@ -86,10 +93,10 @@ class Accounts:
         for venue in self._trading:
             executions_ms, funding_ms = await self._journal(JournalStore.complete_to, venue)
             if executions_ms is not None:
-                self._executions_from_ms[venue] = min(
-                    self._executions_from_ms[venue], executions_ms - OVERLAP_MS
-                )
-            elif self._looking_back:
+                self._executions_from_ms[venue] = min(self._start_ms, executions_ms) - EARLIER_MS
+            elif not self._looking_back:
+                self._executions_from_ms[venue] -= EARLIER_MS
+            else:
                 self._executions_from_ms[venue] -= self._rules.lookback_h * HOUR_MS
             if funding_ms is not None:
                 # what was booked last is not all of its settlement: other markets may be told later
@@ -98,6 +105,10 @@ class Accounts:
                 )
         for payment in await self._journal(JournalStore.funding):
             self._booked[(payment.settlement.key, payment.settlement.ts_ms)] = payment.settlement.ts_ms
+        for client_id, at, filled in await self._journal(
+            JournalStore.acknowledged_since, self._start_ms - AWAITED_MS
+        ):
+            self.expect(client_id, at, filled)
         self._intake.began_ms = int(kept.get("began_ms", self._start_ms))
         self.agreement.load(kept.get("venues", {}))
         await self.checks.load()
@@ -139,9 +150,12 @@ class Accounts:
         for venue in self._behind():
             unknown[venue] = "fills were acknowledged whose executions it does not report yet"
             known.pop(venue, None)
+        if INJECTIVE in known and self.agreement.lags(now_ms, known[INJECTIVE].positions):
+            unknown[INJECTIVE] = "its positions are older than its executions"  # N would be wrong by them
+            known.pop(INJECTIVE)
         for venue, answer in known.items():
             taken += await self.agreement.look(now_ms, venue, answer.positions)
-            self._executions_from_ms[venue] = max(self._executions_from_ms[venue], now_ms - OVERLAP_MS)
+            self._go_by(venue, now_ms, answer)
             self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
         found = self._state(known, unknown, payments, fills, taken)
@@ -224,6 +238,13 @@ class Accounts:
             if gone.client_id in claims:
                 self.expect(gone.client_id, gone.key.venue, gone.filled)
         return alarms[0] if alarms else ""
+
+    def _go_by(self, venue: str, now_ms: int, answer: Answer) -> None:
+        """Move the watermark of a venue's executions: as far as it has told, for this clock may be ahead of it."""
+        newest_ms = max((e.ts_ms for e in answer.executions), default=0)
+        self._newest_ms[venue] = newest_ms = max(newest_ms, self._newest_ms.get(venue, 0))
+        complete_ms = min(now_ms, max(newest_ms, now_ms - UNTOLD_MS)) - OVERLAP_MS
+        self._executions_from_ms[venue] = max(self._executions_from_ms[venue], complete_ms)
 
     def _behind(self) -> set[str]:
         """Return the venues that acknowledged more than they have reported as executed."""

@@ -18,7 +18,7 @@ from hedged.domain.ports import Rests, Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal import Journal
 from hedged.execution.rates import Rates
-from hedged.execution.store import JournalStore
+from hedged.execution.store import JournalStore, told_of
 
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0
@@ -193,7 +193,7 @@ class Attempts:
         if state.status is OrderStatus.OPEN:
             self._rested.add(client_id)
             return Told(How.RESTS, state.filled)
-        await self._note(client_id, "acknowledged", f"{state.status} filled {state.filled}", state.filled)
+        await self._note(client_id, "acknowledged", told_of(state.status, state.filled), state.filled)
         return Told(How.ENDED, state.filled, state.detail)
 
     async def _note(self, client_id: str, event: str, detail: str, filled: Decimal) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 
 from hedged.config import Config
-from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.clock import SECOND_MS, Clock, elapsing_ms
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
 from hedged.execution.accounts import Accounts, AccountState
@@ -62,7 +62,9 @@ class Desk:
     kill: KillLevel = KillLevel.NONE
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     between: list[Traded] = field(default_factory=list)
-    left_since_ms: int = 0  # when the pairs that an earlier life left half-done were first looked at
+    left_since_ms: int | None = (
+        None  # when (`elapsing_ms`) the pairs that an earlier life left half-done were first looked at
+    )
     sending: bool = False
 
     async def trade(
@@ -117,11 +119,13 @@ class Desk:
         waits = sorted(
             {str(leg.intent.key) for pair in pairs for leg in pair.legs if leg.intent.key not in ready}
         )
-        self.left_since_ms = self.left_since_ms or now_ms
+        elapsed_ms = elapsing_ms(self.config.clock.speed)
+        if self.left_since_ms is None:
+            self.left_since_ms = elapsed_ms
         if not waits:
             self.executor.take_over()
             return await self._mend(now_ms, Traded(Review(), account, ()), marks, self.hashes)
-        if now_ms - self.left_since_ms >= self.config.execution.naked_s * SECOND_MS:
+        if elapsed_ms - self.left_since_ms >= self.config.execution.naked_s * SECOND_MS:
             if not all(pair.gives_back for pair in pairs):
                 await self.halt(
                     f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
@@ -185,7 +189,8 @@ class Desk:
             if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
                 break  # whoever set it acts now
             now_ms = max(self.clock.now_ms(), now_ms + 1)  # no two orders under one client id
-            late = [pair for pair in alone if now_ms - (pair.since_ms or now_ms) >= naked_ms]
+            elapsed_ms = elapsing_ms(self.config.clock.speed)
+            late = [p for p in alone if p.since_ms is not None and elapsed_ms - p.since_ms >= naked_ms]
             if late:
                 await self._give_up(late)
                 continue

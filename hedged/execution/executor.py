@@ -9,7 +9,7 @@ import structlog
 
 from hedged.config import Config
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock
+from hedged.domain.clock import HOUR_MS, SECOND_MS, Clock, elapsing_ms
 from hedged.domain.errors import Fatal
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose
@@ -62,7 +62,7 @@ class Executor:
         self.hurried = False
         self._exempt: set[SeriesKey] = set()  # second legs: limits on rate bound the first
         self._tools = Tools(
-            self._attempts, clock, config.execution, self._speed, self._forbids, self._rates.room_to_rest,
+            self._attempts, config.execution, self._speed, self._forbids, self._rates.room_to_rest,
             lambda: self.hurried,
         )  # fmt: skip
         self._alone_s: list[float] = []
@@ -127,13 +127,14 @@ class Executor:
     async def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Work the intents of a decision in order. Return of how many an order was sent."""
         self.failed = {}
-        now_ms = self._clock.now_ms()
+        now_ms = elapsing_ms(self._speed)
         self._alone_s += [(now_ms - p.since_ms) / SECOND_MS for p in self.pairs if p.since_ms is not None]
         self.pairs = pairs_of(approved, self._accounts.attributed)
         await self._keep([pair for pair in self.pairs if not pair.stops])
         self._rates.begin()
         self._attempts.forget()
         self._exempt = set()
+        # symbols; and venues, whose limits were judged as if every reduction there had filled
         broken: set[str] = set()
         done: list[Work] = []
         skipped: list[Intent] = []
@@ -146,15 +147,19 @@ class Executor:
             waiting -= 1
             if began is None:
                 skipped.append(intent)
+                if self._reduces(intent):
+                    broken.add(intent.key.venue)
                 continue
             began.rest_s = self._rest_s(began, left_s / (waiting + 1))
-            before_ms = self._clock.now_ms()
+            before_ms = elapsing_ms(self._speed)
             await self._work(began)
             if began.rest_s:
-                left_s = max(0.0, left_s - (self._clock.now_ms() - before_ms) / SECOND_MS)
+                left_s = max(0.0, left_s - (elapsing_ms(self._speed) - before_ms) / SECOND_MS)
             done.append(began)
             if not began.filled or not began.known:
                 broken.add(intent.key.symbol)
+            if (began.left or not began.known) and self._reduces(intent):
+                broken.add(intent.key.venue)
         return sum(1 for one in done if one.ids)
 
     async def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
@@ -185,7 +190,7 @@ class Executor:
     def naked_s(self) -> float:
         """Return for how many seconds of the clock a leg has now stood without its other one; 0 where none does."""
         since = [pair.since_ms for pair in self.pairs if pair.since_ms is not None]
-        return (self._clock.now_ms() - min(since)) / SECOND_MS if since else 0.0
+        return (elapsing_ms(self._speed) - min(since)) / SECOND_MS if since else 0.0
 
     def told_alone_s(self) -> list[float]:
         """Return, once each, for how long legs stood alone until their pairs were whole or gone."""
@@ -211,7 +216,8 @@ class Executor:
         if market is not None:
             quantity = market.quantise_quantity(quantity)
         begun = Work(one, quantity, market, self._attempts)
-        if (intent.purpose in DEPENDS and symbol in broken) or not begun.left:
+        counted_on = symbol in broken or (intent.key.venue in broken and not self._reduces(intent))
+        if (intent.purpose in DEPENDS and counted_on) or not begun.left:
             log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
             return None
         for pair in self._pairs_with(intent):
@@ -230,7 +236,7 @@ class Executor:
         self._watch_pairs()
         if one.why:
             self.failed[intent.key.symbol] = one.why
-        if reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity):
+        if self._reduces(intent):
             if one.missed:
                 self.collars.missed(intent.key, self._clock.now_ms())
             elif not one.left:
@@ -263,6 +269,10 @@ class Executor:
         if not usd or intent.key in self._exempt or reduces(held, intent.signed_quantity):
             return ""
         return self._rates.refuses(usd)
+
+    def _reduces(self, intent: Intent) -> bool:
+        """Tell whether an intent makes the daemon's own part of its market smaller, or enlarges it."""
+        return reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
 
     def _blocked(self, intent: Intent) -> bool:
         """Whether an attempt of unknown outcome stands in the way: in the same market; where the intent enlarges a
@@ -298,7 +308,7 @@ class Executor:
 
     def _watch_pairs(self) -> None:
         """Note which pairs have a leg that stands alone, since when, and for how long one did."""
-        now_ms, smallest = self._clock.now_ms(), self._smallest()
+        now_ms, smallest = elapsing_ms(self._speed), self._smallest()
         for pair in self.pairs:
             alone = pair.stands_alone(smallest)
             if alone and pair.since_ms is None:

@@ -55,7 +55,9 @@ class Leg:
 
 @dataclass(slots=True)
 class Pair:
-    """`since_ms`: since when one of its legs stands without the other, as far as it does; `given_up`: for too long."""
+    """`since_ms`: since when one of its legs stands without the other, as far as it does, in `elapsing_ms`; `given_up`:
+    for too long.
+    """
 
     legs: list[Leg]
     since_ms: int | None = None
@@ -144,7 +146,8 @@ def allowed(intent: Intent, before: Sequence[Work], skipped: Sequence[Intent]) -
     """Return how many coins of an intent may be traded after what the earlier orders of its coin have filled.
 
     Giving back a cut waits for its far side; what enlarges a hedge, and the second leg of a divergence trade, is
-    smaller by what the other side lacks. What is not known counts as the worse. `skipped`: earlier intents of which
+    smaller by what the other side lacks. What enlarges is also smaller by what the reductions lack whose room in the
+    cap it was to use, whatever their side. What is not known counts as the worse. `skipped`: earlier intents of which
     nothing was sent.
     """
     gives_back = intent.key.venue == INJECTIVE and not intent.reduce_only
@@ -152,6 +155,10 @@ def allowed(intent: Intent, before: Sequence[Work], skipped: Sequence[Intent]) -
     if not (gives_back or waits):
         return intent.quantity
     lacks = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
+    room = {True: Decimal(0), False: Decimal(0)}  # that reductions have not made, by whether on Injective
+    for other, lacking in _lacking(before, skipped):
+        if _together(other, intent) and _reduction(other):
+            room[other.key.venue == INJECTIVE] += lacking
     for work in before:
         other = work.intent
         if _together(other, intent) and (work.known or other.side is not intent.side):
@@ -161,7 +168,21 @@ def allowed(intent: Intent, before: Sequence[Work], skipped: Sequence[Intent]) -
             lacks[other.side] += other.quantity
     same = lacks.pop(intent.side)
     (opposite,) = lacks.values()
-    return max(Decimal(0), intent.quantity - max(Decimal(0), opposite - same))
+    # the halves of a relocation use the cap once
+    taken = max(room.values()) if intent.purpose in DEPENDS and not _reduction(intent) else Decimal(0)
+    return max(Decimal(0), intent.quantity - max(taken, opposite - same))
+
+
+def _lacking(before: Sequence[Work], skipped: Sequence[Intent]) -> list[tuple[Intent, Decimal]]:
+    """Return earlier intents with the coins that they have not filled."""
+    return [(work.intent, work.intent.quantity - work.filled) for work in before] + [
+        (other, other.quantity) for other in skipped
+    ]
+
+
+def _reduction(intent: Intent) -> bool:
+    """Tell whether an intent makes the daemon's own part smaller: on Injective that is what is not reduce-only."""
+    return intent.reduce_only != (intent.key.venue == INJECTIVE)
 
 
 def _together(one: Intent, other: Intent) -> bool:

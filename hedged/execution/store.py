@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.errors import Fatal
@@ -12,7 +12,21 @@ from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.cycle_tables import CycleTables
 from hedged.execution.journal_file import JournalFile
 
+FILLED = " filled "
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
+
+
+def told_of(status: str, filled: Decimal) -> str:
+    """Write what a venue says of an order that is over, as the detail of the event `acknowledged`."""
+    return f"{status}{FILLED}{filled}"
+
+
+def filled_of(detail: str) -> Decimal:
+    """Read how many coins it says were filled; 0 where it does not say."""
+    try:
+        return Decimal(detail.rpartition(FILLED)[2])
+    except InvalidOperation:
+        return Decimal(0)
 
 
 class JournalStore(CycleTables, JournalFile):
@@ -129,6 +143,17 @@ class JournalStore(CycleTables, JournalFile):
                       Decimal(price), Decimal(fee))
             for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee in rows
         ]  # fmt: skip
+
+    def acknowledged_since(self, since_ms: int) -> list[tuple[str, str, Decimal]]:
+        """Return client id, venue and coins of every order that its venue has told to be over, and filled so far, with
+        ts ≥ since.
+        """
+        rows = self._db.execute(
+            "SELECT client_id, venue, detail FROM order_events JOIN intents USING (client_id)"
+            " WHERE event = 'acknowledged' AND ts_ms >= ?",
+            (since_ms,),
+        )
+        return [(cid, venue, filled) for cid, venue, told in rows if (filled := filled_of(told)) > 0]
 
     def complete_to(self, venue: str) -> tuple[int | None, int | None]:
         """Return the ms up to which executions and funding payments of a venue are surely here.

@@ -12,7 +12,7 @@ import structlog
 
 from hedged.config import ExecutionConfig
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.clock import SECOND_MS, Clock
+from hedged.domain.clock import SECOND_MS, elapsing_ms
 from hedged.domain.errors import Retryable
 from hedged.domain.market import Market
 from hedged.domain.orders import Intent
@@ -34,12 +34,15 @@ class Tools:
     """
 
     attempts: Attempts
-    clock: Clock
     config: ExecutionConfig
     speed: float
     forbids: Callable[[Intent, Decimal], Awaitable[str]]
     room_to_rest: Callable[[], bool]
     hurried: Callable[[], bool]
+
+    def elapsing_ms(self) -> int:
+        """Return the time by which waiting is measured."""
+        return elapsing_ms(self.speed)
 
     async def sleep(self, seconds: float) -> None:
         """Wait so many seconds of the clock."""
@@ -126,10 +129,10 @@ async def out_of_reach(intent: Intent, venue: object) -> str:
 
 
 async def _rest(one: Work, market: Market, venue: object, tools: Tools) -> None:
-    due_ms = tools.clock.now_ms() + round(one.rest_s * SECOND_MS)
+    due_ms = tools.elapsing_ms() + round(one.rest_s * SECOND_MS)
     stay_ms = round(one.rest_s * SECOND_MS / (tools.config.reprices + 1))
     for _ in range(tools.config.reprices + 1):
-        now_ms = tools.clock.now_ms()
+        now_ms = tools.elapsing_ms()
         if not one.left or now_ms >= due_ms or tools.hurried() or not tools.room_to_rest():
             return
         price = await _near_touch(one.intent, market, venue)
@@ -148,14 +151,14 @@ async def _rest(one: Work, market: Market, venue: object, tools: Tools) -> None:
 async def _watch(one: Work, price: Decimal, stays_ms: int, due_ms: int, venue: object, tools: Tools) -> Told:
     """Watch a resting order until it is filled, its time is up or the touch has left it behind; then end it."""
     client_id = one.ids[-1]
-    while (now_ms := tools.clock.now_ms()) < due_ms and not tools.hurried():
+    while (now_ms := tools.elapsing_ms()) < due_ms and not tools.hurried():
         await tools.sleep(min(POLL_S, (due_ms - now_ms) / SECOND_MS))
         told = await tools.attempts.ask(client_id)
         if told.how not in (How.RESTS, How.UNKNOWN):
             return _tell(one, told)
         if (one.whole and told.filled) or await tools.forbids(one.intent, Decimal(0)):
             break
-        if tools.clock.now_ms() >= stays_ms and await _left_behind(one.intent, price, venue):
+        if tools.elapsing_ms() >= stays_ms and await _left_behind(one.intent, price, venue):
             break
     return _tell(one, await tools.attempts.end(client_id))
 

@@ -149,7 +149,8 @@ def _spike(symbol: str, snapshot: Snapshot, config: CascadeHedgeConfig) -> str:
     )
     for _, key, reading in found:
         rate, mean = reading.rate * PER_8H, reading.mean_24h * PER_8H
-        if abs(rate) >= config.spike_rate or abs(rate - mean) >= config.spike_deviation:
+        # as floats: a rate that is not known now is no spike, and cannot be compared with a Decimal at all
+        if abs(rate) >= float(config.spike_rate) or abs(rate - mean) >= float(config.spike_deviation):
             return f"funding spikes on {key.venue} ({rate * 100:+.3f} % per 8 h, mean of a day {mean * 100:+.3f} %)"
     return ""
 

@@ -588,3 +588,18 @@ def test_hedge_and_divergence_stop_by_their_own_rules(rig: Rig) -> None:
         assert "BTC" not in life.desk.stops.unwinding(life.desk.stops.part(life.desk.accounts))
 
     rig.life(script)
+
+
+def test_a_clock_that_is_set_back_blinds_no_stop(rig: Rig) -> None:
+    """If this fails, a clock that ran ahead and is set right leaves hedges without a stop until it is there again."""
+
+    async def script(life: Life) -> None:
+        await life.open(RELOCATION)
+        await life.look()
+        ahead_ms = life.guard.last_ms + 20 * MINUTE_MS
+        assert await life.guard.look(ahead_ms)
+        rig.prices.marks |= {HERE: 130.0, THERE: 128.0}
+        assert await life.guard.look(life.clock.now_ms() + 1)
+        assert life.held() == {}
+
+    rig.life(script)

@@ -17,6 +17,8 @@ from hedged.execution.reconcile.state import Taken
 
 EDGE_MS = MINUTE_MS
 """An execution so near to a settlement may have counted for it or not."""
+LAG_MS = 2 * MINUTE_MS
+"""A venue's positions may be so much older than its executions."""
 NOTHING = Decimal(0)
 
 
@@ -34,6 +36,7 @@ class Agreement:
             for venue, one in trading.items()
         }
         self.evidence = Evidence(rules, speed)
+        self._lags_since_ms: int | None = None
 
     def load(self, kept: Mapping[str, Any]) -> None:
         """Go on where an earlier life has ended."""
@@ -59,6 +62,32 @@ class Agreement:
                 most = left if left * held > 0 else NOTHING
                 taken += await self._intake.limit(Shown(now_ms, moved.key, most))
         return taken
+
+    def lags(self, now_ms: int, positions: Mapping[str, Position]) -> bool:
+        """Tell whether positions on Injective are those from before the last executions: not for longer than `LAG_MS`,
+        then they are what does not agree.
+        """
+        behind = [
+            key
+            for key in self._intake.attribution.totals
+            if key.venue == INJECTIVE and self._older(key, positions)
+        ]
+        if not behind:
+            self._lags_since_ms = None
+            return False
+        self._lags_since_ms = now_ms if self._lags_since_ms is None else min(now_ms, self._lags_since_ms)
+        return now_ms - self._lags_since_ms < LAG_MS * self._speed
+
+    def _older(self, key: SeriesKey, positions: Mapping[str, Position]) -> bool:
+        told = positions[key.symbol].quantity if key.symbol in positions else NOTHING
+        expected = self.evidence.expected(key, self._intake.attribution.totals[key])
+        if expected is None or told == expected:
+            return False
+        for signed in self._intake.attribution.latest(key, LAG_MS):
+            expected -= signed
+            if told == expected:
+                return True
+        return False
 
     def held_at(self, key: SeriesKey, ts_ms: int) -> Range | None:
         """Return least and most coins that the account held around an instant, anybody's; None where not known."""

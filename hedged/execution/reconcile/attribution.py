@@ -133,6 +133,11 @@ class Attribution:
             sums.append(total)
         return min(sums), max(sums)
 
+    def latest(self, key: SeriesKey, within_ms: int) -> list[Decimal]:
+        """Return signed coins of the last executions in a market, newest first: those within a while of the last."""
+        events = [r.event for r in self._markets[key].rows if isinstance(r.event, Execution)]
+        return [e.signed_quantity for e in reversed(events) if e.ts_ms >= events[-1].ts_ms - within_ms]
+
     def forget(self, venue: str, before_ms: int) -> None:
         """Remember in sum what happened at a venue before an instant: memory does not grow with uptime."""
         for key, market in self._markets.items():

@@ -91,6 +91,10 @@ class Evidence:
             return None
         return self._base[key.venue].get(key.symbol, NOTHING)
 
+    def expected(self, key: SeriesKey, total: Decimal) -> Decimal | None:
+        """Return the position that executions of `total` signed coins explain; None before the venue's first look."""
+        return self._base[key.venue].get(key.symbol, NOTHING) + total if key.venue in self._base else None
+
     def look(
         self,
         now_ms: int,

@@ -19,6 +19,7 @@ from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
+from hedged.execution.reconcile.agreement import LAG_MS
 from hedged.risk.facts import OpenOrder
 
 
@@ -421,12 +422,79 @@ def test_late_executions_are_still_found(rig: Rig) -> None:
 
     async def script(desk: Desk) -> None:
         await desk.look()
-        later_ms = NOW_MS + HOUR_MS
+        later_ms = rig.here.now_ms = NOW_MS + HOUR_MS
+        rig.here.trade("BTC", 1)
         await desk.accounts.refresh(later_ms)
         await desk.accounts.refresh(later_ms)
         assert rig.here.asked_since[-1] == later_ms - OVERLAP_MS
 
     rig.life(script)
+
+
+def test_a_clock_that_is_ahead_misses_no_fill(rig: Rig) -> None:
+    """If this fails, a clock half an hour ahead asks for executions from after they happen, and N is wrong for ever."""
+
+    async def script(desk: Desk) -> None:
+        await desk.accounts.refresh(NOW_MS + HOUR_MS // 2)
+        rig.here.now_ms = NOW_MS + 1
+        await desk.send(intent(HERE, -4))
+        state = await desk.accounts.refresh(NOW_MS + HOUR_MS // 2 + 1_000)
+        assert state.attributed == {HERE: Decimal(-4)}
+        assert state.own == {"BTC": Decimal(10)}
+
+    rig.life(script)
+    rig.life(script_of_nothing_new, NOW_MS + HOUR_MS // 2)
+
+
+async def script_of_nothing_new(desk: Desk) -> None:
+    assert (await desk.look()).own == {"BTC": Decimal(10)}
+
+
+def test_positions_older_than_their_executions_are_not_believed(rig: Rig) -> None:
+    """If this fails, the daemon's own cut passes for the trader's purchase while the venue's positions lag behind."""
+
+    async def script(desk: Desk) -> None:
+        await desk.look()
+        await desk.send(intent(HERE, -4))
+        now, rig.here.quantities = rig.here.quantities, {"BTC": Decimal(10)}
+        state = await desk.look()
+        assert "older" in state.unknown[INJECTIVE]
+        assert not state.own
+        rig.here.quantities = now
+        assert (await desk.look()).own == {"BTC": Decimal(10)}
+
+    rig.life(script)
+
+
+def test_positions_that_stay_older_are_what_is_true(rig: Rig) -> None:
+    """If this fails, a venue that takes an execution back is unknown for ever, and nothing trades there any more."""
+
+    async def script(desk: Desk) -> None:
+        await desk.look()
+        await desk.send(intent(HERE, -4))
+        rig.here.quantities = {"BTC": Decimal(10)}
+        assert INJECTIVE in (await desk.look()).unknown
+        assert INJECTIVE not in (await desk.accounts.refresh(NOW_MS + LAG_MS)).unknown
+
+    rig.life(script)
+
+
+def test_acknowledged_fills_are_awaited_over_a_restart(rig: Rig) -> None:
+    """If this fails, what filled just before a crash and is not told yet passes for the trader's own after it."""
+
+    async def dies_after_the_answer(desk: Desk) -> None:
+        await desk.send(intent(HERE, -4))
+
+    async def not_told_yet(desk: Desk) -> None:
+        told, rig.here.trades = rig.here.trades, []
+        state = await desk.look()
+        assert "acknowledged" in state.unknown[INJECTIVE]
+        assert not state.own
+        rig.here.trades = told
+        assert (await desk.look()).own == {"BTC": Decimal(10)}
+
+    rig.life(dies_after_the_answer)
+    rig.life(not_told_yet)
 
 
 def test_memory_does_not_grow_with_the_number_of_fills(rig: Rig) -> None:

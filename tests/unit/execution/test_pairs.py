@@ -5,10 +5,11 @@ import tempfile
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fakes import HERE, OTHER, THERE, market
+from fakes import HERE, OTHER, THERE, approve, intent, market
 from fickle import Draw, calm
 from guarded import Life
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +18,10 @@ from paired import Hedge, PairRig, later, trade
 
 from hedged.domain.errors import Retryable
 from hedged.domain.market import INJECTIVE
-from hedged.domain.orders import Purpose
+from hedged.domain.orders import Intent, Purpose
+from hedged.execution.pairs import allowed
 from hedged.execution.store import JournalStore
+from hedged.execution.working import Work
 from hedged.risk.gate import KillLevel
 
 OUT: Hedge = {HERE: (-4, Purpose.RELOCATE), THERE: (4, Purpose.RELOCATE)}
@@ -450,3 +453,19 @@ def test_whatever_venues_answer_no_leg_stays_alone_unless_it_halts(
                 )
 
         rig.life(script)
+
+
+def worked(intent: Intent, filled: str) -> Work:
+    """An intent that is over, filled so far."""
+    attempts: Any = SimpleNamespace(filled={"id": Decimal(filled)}, unresolved={})
+    return Work(approve(intent), intent.quantity, None, attempts, ids=["id"])
+
+
+@pytest.mark.parametrize(("filled", "left"), [("4", "4"), ("1", "1"), ("0", "0")])
+def test_an_opening_has_no_more_room_than_reductions_have_made(filled: str, left: str) -> None:
+    """If this fails, a relocation closed in part is followed by a short that counted on all of it."""
+    far = intent(THERE, -4, purpose=Purpose.RELOCATE, reduce_only=True)
+    near = intent(HERE, 4, purpose=Purpose.RELOCATE, reduce_only=False)
+    short = intent(OTHER, -4, purpose=Purpose.HEDGE_OPEN, reduce_only=False)
+    assert allowed(short, [worked(far, filled), worked(near, filled)], []) == Decimal(left)
+    assert allowed(short, [], [far, near]) == 0

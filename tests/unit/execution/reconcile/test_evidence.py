@@ -220,8 +220,11 @@ def test_executions_are_asked_for_further_back_while_in_doubt(world: World) -> N
 
     async def script(life: Life) -> None:
         await life.look()
+        world.there.trade("BTC", 1)
         await life.look(120)
         world.there.move(-2)
+        world.there.now_ms = life.now_ms
+        world.there.trade("ETH", 1)  # from here on it is complete, but for what is in doubt
         await life.look(15)
         await life.look(30)
         assert world.there.asked_since[-1] == life.now_ms - 90 * MINUTE_MS

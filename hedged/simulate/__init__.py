@@ -1,0 +1,1 @@
+"""Deterministic simulation: the whole daemon on a virtual clock, venues in process, faults and crashes by a seed."""
