@@ -278,7 +278,7 @@ def _seen(stage: Stage, moment: Moment) -> int:
     if moment is Moment.JOURNALLED:
         return len(stage.rows("SELECT 1 FROM intents"))
     if moment is Moment.ANSWERED:
-        return len(stage.rows("SELECT 1 FROM order_events WHERE event != 'attempt'"))
+        return len(stage.rows("SELECT 1 FROM order_events WHERE event NOT IN ('attempt', 'inherited')"))
     if moment is Moment.IN_BLOCK:
         return sum(t.subaccount_id == stage.subaccount for t in stage.chain.chain.state.history.trades)
     return 0
