@@ -52,7 +52,7 @@ def ways_on(path: Path) -> str:
         else f"There is no backup in {path.parent}. What can be saved: `sqlite3 {path} .recover`. Or"
     )
     return (
-        f"{back} begin a new one: close the daemon's hedges and give back its cuts by hand, move {path}* and its backups "
-        "away, and set `reconcile: {disown_before: <now>}`. Without that, coins of which a fill of the last days is found "
-        "stay frozen, and all older ones are taken for your own (docs/journal.md)"
+        f"{back} begin a new one: close the daemon's hedges and give back its cuts by hand, move {path}* and its "
+        "backups away, and set `reconcile: {disown_before: <now>}`. Without that, coins of which a fill of the last days "
+        "is found stay frozen, and all older ones are taken for your own (docs/journal.md)"
     )

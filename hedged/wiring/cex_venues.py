@@ -126,14 +126,15 @@ class CexVenues:
         found = {}
         for venue, data in self.sources.items():
             told, key = self.config.cex_of(venue), keys[venue]
-            exchange, reader = (
-                make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(2)
+            exchange, reader, ledger = (
+                make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(3)
             )
             leverage = max(1, int(self.config.risk.max_leverage))
             found[venue] = kind_for(exchange)(
                 data,
                 exchange,
                 reader,
+                ledger,
                 key,
                 self.clock,
                 leverage,

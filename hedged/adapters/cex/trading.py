@@ -67,8 +67,9 @@ class Sent:
 class CexTrading:
     """Orders and account of one key at one exchange.
 
-    It owns two ccxt instances, whose session belongs to their maker: `exchange` sends and looks up, `reader` reads the
-    account. A request for the funding history uses up seconds of a limiter, and an order must not wait for it.
+    It owns three ccxt instances, each with its limiter of requests, whose session belongs to their maker: `exchange`
+    sends and looks up, `reader` reads the account, `ledger` what was paid. A request for the funding history uses up
+    seconds of a limiter (30 weights at Binance), and neither an order nor what must be known before it may wait for it.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class CexTrading:
         data: CexData,
         exchange: Any,
         reader: Any,
+        ledger: Any,
         key: ApiKey,
         clock: Clock,
         leverage: int,
@@ -90,13 +92,14 @@ class CexTrading:
         where a position would be liquidated within an adverse move of `distance`.
         """
         self.venue, self.data, self.exchange, self.reader, self.key = data.venue, data, exchange, reader, key
+        self._instances = (exchange, reader, ledger)
         self.patience = patience or Patience()
-        self.offset = ClockOffset(self.venue, (exchange, reader), clock, round(MOST_MS * speed))
+        self.offset = ClockOffset(self.venue, self._instances, clock, round(MOST_MS * speed))
         self._clock, self._started_ms = clock, clock.now_ms()
         self._account = Account(data, reader, key, quote)
         self.orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
         self._fills = Fills(data, reader, self.orders, key, quote, clock)
-        self._payments = Payments(data, reader, key, clock)
+        self._payments = Payments(data, ledger, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage, distance)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
         self.touch_ms = round(TOUCH_MS * speed)
@@ -242,8 +245,8 @@ class CexTrading:
         """Close the ccxt instances."""
         try:
             async with asyncio.timeout(2):
-                await self.exchange.close()
-                await self.reader.close()
+                for exchange in self._instances:
+                    await exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
 
@@ -251,7 +254,7 @@ class CexTrading:
         """Know the markets and the exchange's time. Raises Retryable."""
         await self.data.listed()
         if self._listed_ms != self.data.listed_ms:  # one listing serves all instances
-            for exchange in (self.exchange, self.reader):
+            for exchange in self._instances:
                 exchange.set_markets(list(self.data.exchange.markets.values()))
             self._listed_ms = self.data.listed_ms
         await self.offset.current()
