@@ -53,6 +53,6 @@ def ways_on(path: Path) -> str:
     )
     return (
         f"{back} begin a new one: close the daemon's hedges and give back its cuts by hand, move {path}* and its "
-        "backups away, and set `reconcile: {disown_before: <now>}`. Without that, coins of which a fill of the last days "
-        "is found stay frozen, and all older ones are taken for your own (docs/journal.md)"
+        "backups away, and set `reconcile: {disown_before: <now>}`. Without that, coins of which a fill of the last "
+        "days is found stay frozen, and all older ones are taken for your own (docs/journal.md)"
     )
