@@ -252,7 +252,7 @@ class App:
             return
         if looked:
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
-        publish_execution(self._guard.desk.executor, self.metrics)
+        publish_execution(self._guard.desk, self.metrics)
 
     async def attempt(self, now_ms: int) -> None:
         """Run one cycle, unless it is abandoned.
@@ -295,7 +295,7 @@ class App:
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
-        publish_execution(self.cycle.desk.executor, self.metrics)
+        publish_execution(self.cycle.desk, self.metrics)
         self.metrics.ready.set(0 if self.not_ready() else 1)
         self._narrator.tell(report, self.cycle.poller.latest.values())
         self.parts.on_cycle(report)

@@ -22,6 +22,7 @@ from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.divergence_stops import DivergenceStops, closed
+from hedged.execution.stops import Unvalued
 from hedged.execution.store import JournalStore
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
@@ -70,6 +71,7 @@ class Guard:
                 await self._look(now_ms, held, trades)
             else:
                 self.distances, self._tries = {}, 0
+                self.trades.unvalued.clear()
         return True
 
     async def _look(
@@ -97,14 +99,19 @@ class Guard:
         """Return the news of the account that the strategies book with the next cycle."""
         return [state for one in self.desk.between for state in one.seen]
 
+    @property
+    def unvalued(self) -> Mapping[str, Unvalued]:
+        """The coins whose hedge or divergence trade cannot be valued now; the hedge's word where neither can."""
+        return {**self.trades.unvalued, **self.desk.stops.unvalued}
+
     def blind_s(self, symbol: str, now_ms: int) -> float:
-        """Return for how long a hedge could not be valued, in seconds; 0 where it can be."""
-        found = self.desk.stops.unvalued.get(symbol)
-        return (now_ms - found.since_ms) / SECOND_MS if found else 0.0
+        """Return for how long a hedge or a divergence trade could not be valued, in seconds; 0 where both can be."""
+        of_both = (self.trades.unvalued.get(symbol), self.desk.stops.unvalued.get(symbol))
+        return max((now_ms - found.since_ms) / SECOND_MS if found else 0.0 for found in of_both)
 
     def _tell_blind(self, now_ms: int) -> None:
         """Log once when a hedge could not be valued for too long."""
-        unvalued, limit_s = self.desk.stops.unvalued, self.desk.config.risk.unvalued_alert_s
+        unvalued, limit_s = self.unvalued, self.desk.config.risk.unvalued_alert_s
         blind = {symbol for symbol in unvalued if self.blind_s(symbol, now_ms) >= limit_s}
         for symbol in sorted(blind - self._blind):
             log.error(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from hedged.commands.shared import ConfigPath, console, quiet_logs
 
@@ -21,6 +22,8 @@ def check(
     ] = False,
 ) -> None:
     """Check a configuration without starting anything; a book on Injective is read and shown with its funding.
+
+    Also said: whether a daemon runs on it, whether its journal is whole, and what is latched (docs/control.md).
 
     With --economics it is reckoned whether hedging pays: the funding of the coming hour, eight hours and week with
     their bands, the last month's, what every change costs and when it has earned that, the best that could have been
@@ -48,10 +51,22 @@ def check(
     if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
         quiet_logs()
         asyncio.run(_show_exchange_keys(loaded))
+    _show_holding(loaded)
     if economics:
         quiet_logs()
         asyncio.run(_show_economics(loaded))
     console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+
+
+def _show_holding(config: "Config") -> None:
+    """Print what holds the daemon, or would. Raises ConfigError."""
+    from hedged.control.holding import holding
+
+    known, heeded = holding(config)
+    for line in known:
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    for line in heeded:
+        console.print(f"[bold red]{escape(line)}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_economics(config: "Config") -> None:

@@ -39,6 +39,10 @@ EARLIER_MS = HOUR_MS
 """A start asks for what came so long before the last that is known: its clock, or the one of before, may be ahead."""
 UNTOLD_MS = 24 * HOUR_MS
 """Where a venue tells of no execution, those of this span are asked for: by its own time, not by this clock alone."""
+PAID_APART_S = 4.0
+"""True seconds between two questions for funding: venues allow few of them, and an unwinding must not wait for one. Two
+looks of the fast loop lie further apart.
+"""
 REMEMBERED_MS = 3 * HOUR_MS
 """Executions are remembered one by one for so long after funding must be paid: they tell what it must be."""
 
@@ -74,6 +78,7 @@ class Accounts:
         self._booked: dict[tuple[SeriesKey, int], int] = {}  # funding payments already told
         self._listed_ms: dict[str, int] = {}  # when a venue last told its open orders
         self._newest_ms: dict[str, int] = {}  # of the executions that a venue has told
+        self._paid_ms: dict[str, int] = {}  # when it was last asked what it paid
         self._looking_back = False  # for fills of a lost journal
         self._awaited: dict[str, tuple[str, Decimal]] = {}  # by client id: venue, acknowledged as filled
         self.owned: Callable[[], Collection[str]] | None = None
@@ -144,7 +149,7 @@ class Accounts:
         self._look_back_less(unknown)
         executions = [e for answer in known.values() for e in answer.executions]
         fills, taken, alarm = await self._intake.take(executions, self.checks.orphans.known)
-        payments = await self._book([p for answer in known.values() for p in answer.payments])
+        payments = await self._book([p for answer in known.values() for p in answer.payments or ()])
         orders = {v: a.orders for v, a in known.items() if a.orders is not None}
         alarm = await self._sweep(now_ms, orders) or alarm
         for venue in self._behind():
@@ -156,7 +161,9 @@ class Accounts:
         for venue, answer in known.items():
             taken += await self.agreement.look(now_ms, venue, answer.positions)
             self._go_by(venue, now_ms, answer)
-            self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
+            if answer.payments is not None:
+                self._paid_ms[venue] = now_ms
+                self._funding_from_ms[venue] = max(self._funding_from_ms[venue], now_ms - FUNDING_OVERLAP_MS)
         self._forget()
         found = self._state(known, unknown, payments, fills, taken)
         late = await self.checks.settle(now_ms, found, self.agreement.held_at, self._booked)
@@ -201,16 +208,21 @@ class Accounts:
         return {venue: offset_ms for venue, offset_ms in told.items() if offset_ms is not None}
 
     async def _ask(self, venue: str, now_ms: int) -> Answer | str:
-        """Ask one venue: for what is late, further back; for its open orders first of all, then now and then."""
+        """Ask one venue: for what is late, further back; for its open orders first of all, then now and then; for
+        funding not twice within seconds.
+        """
         executions_ms, funding_ms = self._executions_from_ms[venue], self._funding_from_ms[venue]
         if (doubted_ms := self.agreement.evidence.asks_from_ms(venue)) is not None:
             executions_ms = min(executions_ms, doubted_ms)
         if (awaited_ms := self.checks.funding_from_ms(venue, now_ms)) is not None:
             funding_ms = min(funding_ms, awaited_ms)
+        paid_ms = self._paid_ms.get(venue)
+        paid = paid_ms is not None and 0 <= now_ms - paid_ms < PAID_APART_S * SECOND_MS * self._speed
         again_ms = self._rules.open_orders_s * SECOND_MS * self._speed
         listed_ms = self._listed_ms.get(venue)
         due = listed_ms is None or now_ms - listed_ms >= again_ms
-        return await ask(self._trading[venue], executions_ms, funding_ms, self._deadline_s, orders=due)
+        since_ms = None if paid else funding_ms
+        return await ask(self._trading[venue], executions_ms, since_ms, self._deadline_s, orders=due)
 
     async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:
         """Write the payments that are new, and return them."""

@@ -108,7 +108,7 @@ class JournalLog:
                 f"there is no journal {path}: `hedged run` writes it; name another configuration with --config, a "
                 "journal with --journal, or what a backtest wrote with --run"
             )
-        self._db = _read_only(path)
+        self._db = read_only(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -159,7 +159,7 @@ class JournalLog:
         return [{"ts": iso(ts), **dict(zip(names, rest, strict=True))} for ts, *rest in found]
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path) -> sqlite3.Connection:
     """Open a journal for reading. One that nobody has open is read as it lies there: beside it, nothing is left."""
     in_use = path.with_name(f"{path.name}-wal").exists()
     how = "mode=ro" if in_use else "mode=ro&immutable=1"

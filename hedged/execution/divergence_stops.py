@@ -17,7 +17,7 @@ from hedged.domain.clock import HOUR_MS, SECOND_MS, iso
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Purpose, Strategy
 from hedged.execution.accounts import AccountState
-from hedged.execution.stops import Held
+from hedged.execution.stops import Held, Unvalued
 from hedged.strategy.divergence_episode import DivergenceEpisode
 from hedged.strategy.memory import StrategyMemory
 from hedged.strategy.snapshot import DesiredPosition
@@ -34,10 +34,11 @@ class Remembers(Protocol):
 
 
 class DivergenceStops:
-    """Asked by whoever holds the right to trade."""
+    """Asked by whoever holds the right to trade. `unvalued`: the trades that cannot be valued now."""
 
     def __init__(self, config: Config, owner: Remembers) -> None:
         self._owner = owner
+        self.unvalued: dict[str, Unvalued] = {}
         self.reconfigure(config)
 
     def reconfigure(self, config: Config) -> None:
@@ -67,18 +68,33 @@ class DivergenceStops:
         for state in news:
             memory = memory.book(state.fills, state.payments)
         found = {}
-        for symbol in sorted({key.symbol for key in held}):
+        symbols = sorted({key.symbol for key in held})
+        self.unvalued = {symbol: since for symbol, since in self.unvalued.items() if symbol in symbols}
+        for symbol in symbols:
             mine = {key: q for key, q in held.items() if key.symbol == symbol}
             if believed.now_ms < memory.divergence.get(symbol, DivergenceEpisode()).waits_until_ms:
                 found[symbol] = GOES_ON
+                self.unvalued.pop(symbol, None)
                 continue
-            if believed.together(mine, self._stale_ms, self._apart_ms):
+            why = believed.together(mine, self._stale_ms, self._apart_ms)
+            self._tell(symbol, why, believed.now_ms)
+            if why:
                 continue
             trade = memory.divergence.get(symbol, DivergenceEpisode())
             now = trade.advance(symbol, mine, believed.decimals())
             if why := now.stopped(float(self._rule.stop_cushion)):
                 found[symbol] = why
         return found
+
+    def _tell(self, symbol: str, why: str, now_ms: int) -> None:
+        """Log once that a trade cannot be valued, and once that it can be again."""
+        before = self.unvalued.pop(symbol, None)
+        if why:
+            self.unvalued[symbol] = Unvalued(why, before.since_ms if before else now_ms)
+        if why and not before:
+            log.warning("divergence_not_valued", symbol=symbol, why=why)
+        if before and not why:
+            log.info("divergence_valued_again", symbol=symbol)
 
     def begun(self, symbols: Iterable[str], now_ms: int) -> list[str]:
         """Return those of the stopped symbols whose stop has not begun before."""

@@ -47,7 +47,7 @@ class GateFactsKeeper:
     pnl: HedgePnl = field(default_factory=HedgePnl)
     loss_limit: str = ""
     record: ForecastRecord = field(default_factory=ForecastRecord)
-    _missing: set[SeriesKey] = field(default_factory=set)
+    missing: set[SeriesKey] = field(default_factory=set)
     _unsaved: bool = False
     _failures: dict[str, deque[int]] = field(default_factory=dict)
     _unpaid: list[FundingPayment] = field(default_factory=list)  # payments that came while N was unknown
@@ -175,11 +175,11 @@ class GateFactsKeeper:
     def _tell_misses(self, misses: Mapping[SeriesKey, Misses]) -> None:
         """Log once when a market's forecasts can no longer be relied on, and once when they can again."""
         bad = {key for key, seen in misses.items() if seen.surely_above(self.limits.max_miss_share)}
-        for key in sorted(bad - self._missing):
+        for key in sorted(bad - self.missing):
             log.error("forecast_misses", market=str(key), missed=misses[key].missed, of=misses[key].of)
-        for key in sorted(self._missing - bad):
+        for key in sorted(self.missing - bad):
             log.warning("forecast_hits_again", market=str(key))
-        self._missing = bad
+        self.missing = bad
 
     def _tell_loss_limit(self, facts: GateFacts) -> None:
         """Log once when the hedges have lost too much, and once when that is over."""

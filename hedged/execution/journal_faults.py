@@ -47,11 +47,12 @@ def ways_on(path: Path) -> str:
     kept = latest_backup(path)
     back = (
         f"Go on from its last backup: move {path}* away, then `cp {kept} {path}`; what was ordered since that was made "
-        "is not in it, so compare the positions at the venues first. Or"
+        "is not in it: its fills are known by their tag, and their coins stay frozen until you say whose they are. Or"
         if kept
         else f"There is no backup in {path.parent}. What can be saved: `sqlite3 {path} .recover`. Or"
     )
     return (
-        f"{back} begin a new one: close the daemon's hedges and give back its cuts by hand, for a new journal takes "
-        f"all that is held for your own, then move {path}* and its backups away"
+        f"{back} begin a new one: close the daemon's hedges and give back its cuts by hand, move {path}* and its "
+        "backups away, and set `reconcile: {disown_before: <now>}`. Without that, coins of which a fill of the last "
+        "days is found stay frozen, and all older ones are taken for your own (docs/journal.md)"
     )

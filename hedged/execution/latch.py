@@ -24,15 +24,16 @@ class Latch:
 
 def read_latch(store: JournalStore) -> Latch:
     """Return the turn that is in force."""
-    return _last(store.rows(f"{COLUMNS} ORDER BY rowid DESC LIMIT 1", ()))
+    return last_latch(store.rows(f"{COLUMNS} ORDER BY rowid DESC LIMIT 1", ()))
 
 
 def read_latch_of(store: JournalStore, source: str) -> Latch:
     """Return the last turn from one source."""
-    return _last(store.rows(f"{COLUMNS} WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,)))
+    return last_latch(store.rows(f"{COLUMNS} WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,)))
 
 
-def _last(rows: list[tuple[int, int, int, str, str, str]]) -> Latch:
+def last_latch(rows: list[tuple[int, int, int, str, str, str]]) -> Latch:
+    """Return the turn that a query for the last one has found."""
     if not rows:
         return Latch()
     turn, ts_ms, level, reason, account, source = rows[0]

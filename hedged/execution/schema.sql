@@ -24,7 +24,8 @@ CREATE TABLE intents (
     kind TEXT NOT NULL -- rest | take
 );
 
--- What happened to it: attempt | acknowledged | rejected | unknown | absent
+-- What happened to it: attempt | acknowledged | rejected | unknown | absent, and inherited: at its start, a process
+-- found it open that another one had sent.
 CREATE TABLE order_events (
     client_id TEXT NOT NULL REFERENCES intents (client_id),
     ts_ms INTEGER NOT NULL,

@@ -1,7 +1,7 @@
 """The journal's SQL, synchronous. `journal.Journal` calls it from its own thread; nothing else should."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal, InvalidOperation
 
 from hedged.domain.approved import ApprovedIntent
@@ -66,6 +66,28 @@ class JournalStore(CycleTables, JournalFile):
             SETTLED_EVENTS,
         )
         return [(client_id, SeriesKey(venue, symbol)) for client_id, venue, symbol in rows]
+
+    def inherit(self, now_ms: int, venues: Collection[str]) -> dict[str, tuple[SeriesKey, int, int]]:
+        """Return by client id the attempts of earlier lives that are open: market, first and last possible send (ms).
+
+        Of these venues alone, and for a start alone. The last is when the first life after theirs began, which is
+        written down: nobody can send them since, however often the daemon starts again.
+        """
+        found = {client_id: key for client_id, key in self.unresolved() if key.venue in venues}
+        query = (
+            "SELECT client_id, event, min(ts_ms) FROM order_events"
+            " WHERE event IN ('attempt', 'inherited') GROUP BY client_id, event"
+        )
+        told = {(client_id, event): ts for client_id, event, ts in self._db.execute(query)}
+        new = [client_id for client_id in found if (client_id, "inherited") not in told]
+        if new:
+            with self.transaction():
+                for client_id in new:
+                    self._event(client_id, now_ms, "inherited", "")
+        return {
+            client_id: (key, told[(client_id, "attempt")], min(now_ms, told.get((client_id, "inherited"), now_ms)))
+            for client_id, key in found.items()
+        }  # fmt: skip
 
     def unresolved_coins(self) -> dict[str, Decimal]:
         """Return by client id the signed coins of every attempt whose outcome is not known."""

@@ -118,6 +118,11 @@ class Metrics:
             "hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause, 3 cancel, 4 flatten", registry=r
         )
 
+        self.forecast_misses = Gauge(
+            "hedged_forecast_misses", "1 while nothing is opened on a market, as its forecasts miss too often",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+
     def _of_pairs(self, r: CollectorRegistry) -> None:
         """Legs that belong together."""
         self.naked = Gauge(
@@ -164,7 +169,8 @@ class Metrics:
             ["symbol"], registry=r,
         )  # fmt: skip
         self.hedge_not_valued = Gauge(
-            "hedged_hedge_not_valued", "1 once a hedge could not be valued for risk.unvalued_alert_s", ["symbol"],
+            "hedged_hedge_not_valued", "1 once a hedge or divergence trade could not be valued for unvalued_alert_s",
+            ["symbol"],
             registry=r,
         )  # fmt: skip
         self.liquidation_distance = Gauge(

@@ -24,9 +24,9 @@ def publish_guard(guard: Guard, metrics: Metrics, before_ms: int, took_s: float)
         metrics.stop_allowance.labels(symbol).set(episode.allowance_usd if symbol in held else 0)
         metrics.stop_unwinding.labels(symbol).set(episode.unwinding)
         metrics.stop_until.labels(symbol).set(episode.stopped_until_ms / SECOND_MS)
-        metrics.hedge_not_valued.labels(symbol).set(
-            guard.blind_s(symbol, now_ms) >= config.risk.unvalued_alert_s
-        )
+    for symbol in {key.symbol for key in guard.desk.markets}:
+        blind_s = guard.blind_s(symbol, now_ms)
+        metrics.hedge_not_valued.labels(symbol).set(blind_s >= config.risk.unvalued_alert_s)
     for key in set(guard.told_distances) - set(guard.distances):
         metrics.liquidation_distance.remove(*key)
     for key, distance in guard.distances.items():

@@ -15,7 +15,7 @@ from hedged.adapters.cex.keys import ApiKey, load_api_key
 from hedged.adapters.cex.pasts import all_of
 from hedged.adapters.cex.preflight import CexClearance, clear_for_trading
 from hedged.adapters.cex.resting import kind_for
-from hedged.adapters.cex.trading import CexTrading
+from hedged.adapters.cex.trading import CexTrading, Sent
 from hedged.adapters.injective.retries import patiently
 from hedged.collectors.exchange_feed import ExchangeFeed
 from hedged.collectors.reconnecting import Route
@@ -119,28 +119,27 @@ class CexVenues:
             for feed in self.feeds:
                 group.create_task(feed.run())
 
-    def trading(self, keys: Mapping[str, ApiKey], sent_before: Mapping[str, str]) -> dict[str, CexTrading]:
-        """Make the trading side of every exchange. `sent_before`: symbol by client id of orders not resolved yet."""
-
-        async def symbol_of(client_id: str) -> str | None:
-            return sent_before.get(client_id)
-
+    def trading(
+        self, keys: Mapping[str, ApiKey], before: Mapping[str, Mapping[str, Sent]]
+    ) -> dict[str, CexTrading]:
+        """Make the trading side of every exchange. `before`: by venue, what earlier lives sent and left open."""
         found = {}
         for venue, data in self.sources.items():
             told, key = self.config.cex_of(venue), keys[venue]
-            exchange, reader = (
-                make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(2)
+            exchange, reader, ledger = (
+                make_exchange(data.profile, told, self.session, self.clock, key) for _ in range(3)
             )
             leverage = max(1, int(self.config.risk.max_leverage))
             found[venue] = kind_for(exchange)(
                 data,
                 exchange,
                 reader,
+                ledger,
                 key,
                 self.clock,
                 leverage,
                 told.quote,
-                symbol_of=symbol_of,
+                sent_before=before.get(venue, {}),
                 speed=self.config.clock.speed,
                 distance=self.config.risk.min_liquidation_distance + self.config.risk.liquidation_cushion,
             )
@@ -194,13 +193,20 @@ def exchange_keys(config: Config, environ: Mapping[str, str]) -> dict[str, ApiKe
     return {venue: key for venue, key in found.items() if key is not None}
 
 
+async def sent_before(journal: Journal, clock: Clock, venues: Collection[str]) -> dict[str, dict[str, Sent]]:
+    """Return by venue and client id what earlier lives sent and left open. For a start alone."""
+    found: dict[str, dict[str, Sent]] = {venue: {} for venue in venues}
+    inherited = await journal(JournalStore.inherit, clock.now_ms(), venues)
+    for client_id, (key, from_ms, until_ms) in inherited.items():
+        found[key.venue][client_id] = Sent(key.symbol, from_ms, until_ms)
+    return found
+
+
 async def open_exchanges(
     venues: CexVenues, keys: Mapping[str, ApiKey], journal: Journal | None = None
 ) -> tuple[dict[str, CexTrading], list[CexClearance]]:
     """Make the trading sides and prove each. Raises ConfigError, or Retryable when an exchange cannot be asked."""
-    before: dict[str, str] = {}
-    if journal is not None:
-        before = {client_id: key.symbol for client_id, key in await journal(JournalStore.unresolved)}
+    before = await sent_before(journal, venues.clock, keys) if journal is not None else {}
     sides = venues.trading(keys, before)
     clearances = []
     for venue, side in sides.items():

@@ -29,7 +29,7 @@ from hedged.domain.orders import Execution, OrderState
 from hedged.domain.ports import MarketData, Trading
 from hedged.execution.journal import Journal
 from hedged.execution.store import JournalStore
-from hedged.wiring.cex_venues import CexVenues
+from hedged.wiring.cex_venues import CexVenues, sent_before
 from hedged.wiring.paper_account import open_paper_account
 
 OPEN_S = 10.0
@@ -177,7 +177,7 @@ async def _exchange(
     data.watch(symbols)
     await data.snapshot()
     data.fed()  # from here on it is asked anew each time, and nothing of the past is read
-    before = {client_id: key.symbol for client_id, key in await journal(JournalStore.unresolved)}
+    before = await sent_before(journal, clock, (venue,))
     return Polled(data), venues.trading({venue: key}, before)[venue]
 
 

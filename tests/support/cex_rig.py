@@ -175,8 +175,8 @@ async def rig(
         if symbols is not None:
             data.watch(symbols)
         own = ApiKey(venue, key.key, key.secret, key.passphrase if venue in ("okx", ANOTHER) else "")
-        exchange, reader = (make_exchange(profile, fast, session, clock, own) for _ in range(2))
-        trading = kind_for(exchange)(data, exchange, reader, own, clock, LEVERAGE, patience=patience)
+        exchange, reader, ledger = (make_exchange(profile, fast, session, clock, own) for _ in range(3))
+        trading = kind_for(exchange)(data, exchange, reader, ledger, own, clock, LEVERAGE, patience=patience)
         trading._started_ms -= 60_000
         try:
             yield Rig(venue, hall, loopback, session, clock, told, data, trading, own, served)

@@ -103,7 +103,7 @@ async def _decides(stage: Stage, life: Life, cycles: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 4) -> None:
+async def crash(stage: Stage, rounds: int, seed: int, patience_s: float = 6) -> None:
     """Kill the daemon so many times at moments that follow from the seed; check after each, and wholly at the end."""
     rng = np.random.default_rng(seed)
     moments = list(Moment)
@@ -132,7 +132,7 @@ def report(stage: Stage) -> list[str]:
             f"{moment:<36} {len(mine):5} {sum(d.came for d in mine):9} {sum(d.unresolved > 0 for d in mine):13} "
             f"{sum(d.unsent > 0 for d in mine):20}"
         )
-    orders = Counter(venue for (venue,) in stage.rows("SELECT venue FROM intents"))
+    orders = Counter(stage.rows("SELECT venue, kind FROM intents"))
     payments = len(stage.rows("SELECT 1 FROM funding"))
-    told = ", ".join(f"{n} at {venue}" for venue, n in sorted(orders.items()))
+    told = ", ".join(f"{n} at {venue} ({kind})" for (venue, kind), n in sorted(orders.items()))
     return [*lines, f"orders: {told}; funding payments: {payments}"]

@@ -13,6 +13,7 @@ BREEDER = """
 import os, signal, sys
 from decimal import Decimal
 import hedged.cli, hedged.daemon, hedged.wiring.live_account, hedged.wiring.real_venues  # once, not in every life
+import hedged.execution.executor
 from hedged.adapters.cex.trading import CexTrading
 from hedged.config import Config
 plain = Config.cex_of
@@ -22,6 +23,7 @@ def impatient(self, *args, **options):
     make(self, *args, **options)
     self._proof_ms = min(self._proof_ms, proof_ms)
 CexTrading.__init__ = impatient
+hedged.execution.executor.LEAST_REST_S = 0.0
 config, proof_ms = sys.argv[1], int(sys.argv[3])
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 print("ready", flush=True)
@@ -40,8 +42,8 @@ for _ in sys.stdin:
 """
 """Has everything imported, and forks a `hedged run` for each line it reads: a life then starts in no time.
 
-The local exchange has no limit on requests, so the daemon keeps to none; an order that is not found there a second
-after a start was never sent.
+The local exchanges have no limit on requests, so the daemon keeps to none, and orders rest however fast the clock is;
+an order that is not found there a second after a start was never sent.
 """
 
 

@@ -1,4 +1,4 @@
-"""A daemon that is killed again and again while it trades: the real `hedged run` on a local Injective and Binance.
+"""A daemon that is killed again and again while it trades: the real `hedged run` on local venues.
 
 The sandbox lives in this process, so that a kill can fall exactly where it hurts: when the exchange has taken an order
 and not answered yet, when a transaction has reached the node, between the journal's commit and the send. What is true
@@ -29,13 +29,12 @@ from hedged.sandbox.injective.rehearsal import address_of, prepare, throwaway_ke
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 from hedged.sandbox.injective.wire import subaccount_of
 
-VENUE, CEX_COIN, CHAIN_COIN = "binance", "INJ", "ETH"
-"""One coin is best hedged at the exchange, the other by cutting it on the chain."""
+BEST_AT = {"INJ": "binance", "BTC": "bybit", "ETH": "injective"}
+"""Where each coin is best hedged: at an exchange, or by cutting it on the chain."""
+VENUES = ("binance", "bybit")
 HELD_USD = Decimal(80_000)
 SPEED = 240.0
-CHAIN = SandboxConfig(
-    symbols=(CEX_COIN, CHAIN_COIN), block_time_s=0.1, speed=SPEED, history_hours=480, tide_h=10_000
-)
+CHAIN = SandboxConfig(symbols=tuple(BEST_AT), block_time_s=0.1, speed=SPEED, history_hours=480, tide_h=10_000)
 SHARES = (Decimal("0.55"), Decimal("0.7"), Decimal("0.85"), Decimal(1))
 """What the operator makes of the own positions, so that the hedge has to follow. More than the largest cut stays."""
 LOOK_S = 0.002
@@ -48,6 +47,7 @@ class Moment(StrEnum):
 
     JOURNALLED = "an order is in the journal"
     TAKEN = "a venue has it, and has not answered"
+    RESTS = "it rests in a book"
     IN_BLOCK = "it has been filled, and nobody has told yet"
     ANSWERED = "the answer is in the journal"
     ANYTIME = "whenever"
@@ -80,6 +80,7 @@ class Stage:
     deaths: list[Death] = field(default_factory=list)
     moved: Counter[str] = field(default_factory=Counter)
     began: dict[str, Decimal] = field(default_factory=dict)
+    rested: set[str] = field(default_factory=set)
     on_order: Callable[[], None] = lambda: None
 
     # --- the operator ---------------------------------------------------------------------------------------------
@@ -94,12 +95,16 @@ class Stage:
     # --- what is true ---------------------------------------------------------------------------------------------
 
     @property
-    def exchange(self) -> Any:
-        return self.hall.protocols[VENUE].exchange
+    def exchanges(self) -> dict[str, Any]:
+        return {venue: self.hall.protocols[venue].exchange for venue in VENUES}
 
     def orders(self) -> list[str]:
         """Client ids of all orders that the venues ever took, each as often as it was taken."""
-        there = [_ours(order.ticket.client_id) for order in self.exchange.account.orders.values()]
+        there = [
+            _ours(order.ticket.client_id)
+            for exchange in self.exchanges.values()
+            for order in exchange.account.orders.values()
+        ]
         here = [
             record.order.cid for record in self.chain.chain.state.history.orders.values() if record.order.cid
         ]
@@ -111,13 +116,15 @@ class Stage:
             record.order.cid for record in self.chain.chain.state.history.orders.values()
             if record.order.subaccount_id == self.subaccount and record.state in ("booked", "partial_filled")
         ]  # fmt: skip
-        return [_ours(order.ticket.client_id) for order in self.exchange.account.alive()] + here
+        there = [o for exchange in self.exchanges.values() for o in exchange.account.alive()]
+        return [_ours(order.ticket.client_id) for order in there] + here
 
     def filled(self) -> dict[tuple[str, str], Decimal]:
         """Signed coins that our orders filled, by venue and coin."""
         sums: Counter[tuple[str, str]] = Counter()
-        for trade in self.exchange.account.trades:
-            sums[VENUE, trade.coin] += trade.sign * trade.quantity  # type: ignore[assignment]
+        for venue, exchange in self.exchanges.items():
+            for trade in exchange.account.trades:
+                sums[venue, trade.coin] += trade.sign * trade.quantity  # type: ignore[assignment]
         for trade in self.chain.chain.state.history.trades:
             if trade.subaccount_id == self.subaccount:
                 sums["injective", trade.symbol] += (1 if trade.is_buy else -1) * trade.quantity  # type: ignore[assignment]
@@ -127,17 +134,21 @@ class Stage:
         """Signed coins by which the positions differ from what the operator alone would hold."""
         found = {}
         for coin in self.chain.config.symbols:
-            found[VENUE, coin] = self.exchange.account.position(coin).quantity
+            for venue, exchange in self.exchanges.items():
+                found[venue, coin] = exchange.account.position(coin).quantity
             position = self.chain.markets[coin].positions[self.subaccount]
             found["injective", coin] = position.signed_quantity - self.began[coin] - self.moved[coin]
         return {key: quantity for key, quantity in found.items() if quantity}
 
     def paid(self) -> dict[str, list[tuple[int, Decimal]]]:
         """Funding payments (ms, USD) that the venues booked, by venue."""
-        there = [(one.ts_ms, one.amount) for one in self.exchange.account.income if one.kind == "funding"]
+        found = {
+            venue: [(one.ts_ms, one.amount) for one in exchange.account.income if one.kind == "funding"]
+            for venue, exchange in self.exchanges.items()
+        }
         payments = self.chain.chain.state.history.payments
         here = [(p.ts_ms, p.amount) for p in payments if p.subaccount_id == self.subaccount]
-        return {VENUE: there, "injective": here}
+        return found | {"injective": here}
 
     # --- what the daemon knows ------------------------------------------------------------------------------------
 
@@ -186,19 +197,20 @@ def _ours(client_id: str) -> str:
 
 @asynccontextmanager
 async def crash_stage(out: Path) -> AsyncIterator[Stage]:
-    """Run the venues: longs pay on the chain, a short earns in one coin at the exchange and pays in the other."""
+    """Run the venues: longs pay on the chain, and a short earns at the exchange where a coin is best hedged."""
     halls: list[Hall] = []
 
     def opened(hall: Hall) -> None:
         halls.append(hall)
-        for coin, premium in ((CEX_COIN, 0.004), (CHAIN_COIN, -0.004)):
-            path = hall.protocols[VENUE].exchange.paths[coin]
-            path.premium_mean, path.premium_swing = premium, 0.0
-            path.intervals = [(0, 1)]
+        for venue in VENUES:
+            for coin, best in BEST_AT.items():
+                path = hall.protocols[venue].exchange.paths[coin]
+                path.premium_mean, path.premium_swing = (0.004 if venue == best else -0.004), 0.0
+                path.intervals = [(0, 1)]
 
     async with AsyncExitStack() as stack:
         chain = await stack.enter_async_context(InjectiveSandbox(CHAIN))
-        more = await stack.enter_async_context(exchanges_beside((VENUE,), 0, 7, opened)(chain, out))
+        more = await stack.enter_async_context(exchanges_beside(VENUES, 0, 7, opened)(chain, out))
         told = prepare(chain, dict.fromkeys(CHAIN.symbols, HELD_USD), out, 7, *more)
         await chain.chain.next_block()
         tree = yaml.safe_load(told.config_file.read_text())
@@ -209,6 +221,7 @@ async def crash_stage(out: Path) -> AsyncIterator[Stage]:
             "price_collar_bp": 90, "max_orders_per_hour": 100_000, "max_notional_per_hour_usd": 10**12,
             "settlement_guard_s": 0,
         }  # fmt: skip
+        tree["execution"] = {"rest_s": 120}  # half a true second, for all orders of a decision
         tree["injective"]["timeout_blocks"] = 6  # what was never sent is proven dead within a second
         tree["quality"] = {"rate_evidence": 1_000, "sign_premium": 0.9}  # these rates are made up
         tree["telemetry"] = {"port": 0}
@@ -219,7 +232,8 @@ async def crash_stage(out: Path) -> AsyncIterator[Stage]:
         bred = await stack.enter_async_context(breeder(config, log, round(PROOF_S * SPEED * 1_000)))
         made = Stage(chain, halls[0], config, log, subaccount, bred)
         made.began = {c: chain.markets[c].positions[subaccount].signed_quantity for c in CHAIN.symbols}
-        made.exchange.on_order = lambda _: made.on_order()
+        for exchange in made.exchanges.values():
+            exchange.on_order = lambda _: made.on_order()
         yield made
 
 
@@ -277,8 +291,14 @@ def _seen(stage: Stage, moment: Moment) -> int:
     """Count what a moment waits for."""
     if moment is Moment.JOURNALLED:
         return len(stage.rows("SELECT 1 FROM intents"))
+    if moment is Moment.RESTS:
+        resting = {
+            client_id for (client_id,) in stage.rows("SELECT client_id FROM intents WHERE kind = 'rest'")
+        }
+        stage.rested |= resting & set(stage.alive())
+        return len(stage.rested)
     if moment is Moment.ANSWERED:
-        return len(stage.rows("SELECT 1 FROM order_events WHERE event != 'attempt'"))
+        return len(stage.rows("SELECT 1 FROM order_events WHERE event NOT IN ('attempt', 'inherited')"))
     if moment is Moment.IN_BLOCK:
         return sum(t.subaccount_id == stage.subaccount for t in stage.chain.chain.state.history.trades)
     return 0

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
-from hedged.config import Config
+from hedged.config import Config, parse_config
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = {
@@ -36,3 +37,19 @@ def test_every_setting_of_injective_is_documented() -> None:
     text = "".join((ROOT / "docs" / page).read_text() for page in ("injective.md", "injective-trading.md"))
     missing = [key for key in SECTIONS["injective"].model_fields if f"`{key}" not in text]
     assert not missing
+
+
+def test_what_is_commented_out_is_valid_once_it_is_not() -> None:
+    """If this fails, an operator who takes the comment signs away has written a configuration that is refused."""
+    text = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
+    tree = yaml.safe_load(text)
+    off = set(re.findall(r"^# ([a-z_]+):.*$", text, re.MULTILINE)) & set(Config.model_fields)
+    assert {"injective", "cex", "outside", "webhook", "recorder"} <= off
+    for name in sorted(off):
+        found = re.search(rf"^# {name}:.*\n(?:#  .*\n)*", text, re.MULTILINE)
+        assert found is not None
+        shown = re.sub(r"^# ?", "", found[0], flags=re.MULTILINE)
+        shown = re.sub(
+            r"^  \w+: .*# .*\b(instead of .*_file|with network: custom).*\n", "", shown, flags=re.MULTILINE
+        )
+        parse_config(tree | {"data": {"source": "venues"}} | yaml.safe_load(shown))

@@ -62,6 +62,20 @@ def test_a_failed_question_is_unknown_never_flat(venue: str, fault: Fault, which
 
 
 @pytest.mark.parametrize("venue", EVERY)
+def test_what_was_paid_is_asked_beside_all_that_orders_wait_for(venue: str) -> None:
+    """If this fails, a stop waits for seconds until the limiter has got over a request for the funding history."""
+
+    async def script(rigged: Rig) -> None:
+        side = rigged.trading
+        await side.positions()
+        before = [one.last_request_url for one in (side.reader, side.exchange)]
+        await side.funding_payments(rigged.clock.now_ms() - HOUR_MS)
+        assert [one.last_request_url for one in (side.reader, side.exchange)] == before
+
+    on(venue, script)
+
+
+@pytest.mark.parametrize("venue", EVERY)
 def test_an_exchange_that_is_silent_is_given_up(venue: str) -> None:
     """If this fails, one silent exchange holds up every cycle."""
 

@@ -68,6 +68,31 @@ def test_an_order_that_its_client_id_no_longer_finds_is_found_by_its_fills() -> 
     on(script)
 
 
+def test_a_fill_at_the_beginning_of_a_slow_send_is_found() -> None:
+    """If this fails, an order that filled while its answer took seconds is called absent, and sent twice."""
+
+    async def script(rigged: Rig) -> None:
+        await rigged.trading.positions()
+        rigged.faults.add(Fault.LOST_ACK, rigged.protocol.order_path, "POST")
+        rigged.trading.exchange.timeout = 300
+        place = rigged.engine.place
+
+        def slowly(ticket: Any) -> Any:
+            placed = place(ticket)
+            rigged.clock.skip(60)
+            return placed
+
+        rigged.engine.place, sent = slowly, rigged.order("0.5")
+        with pytest.raises(OutcomeUnknown):
+            await rigged.trading.place(sent)
+        rigged.clock.skip(FORGOTTEN_S)
+        state = await rigged.trading.lookup(sent.client_id)
+        assert state is not None
+        assert state.filled == rigged.held() == Decimal("0.5")
+
+    on(script)
+
+
 def test_an_order_that_filled_nothing_is_absent_in_the_end() -> None:
     """If this fails, an order without effect blocks its market for ever."""
 

@@ -16,6 +16,7 @@ from hedged.execution.accounts import Accounts
 from hedged.execution.executor import Executor
 from hedged.execution.journal import Journal
 from hedged.sandbox.cex.faults import Fault
+from hedged.wiring.cex_venues import sent_before
 
 DEADLINE_S = 2.0
 
@@ -147,6 +148,37 @@ def test_a_restart_does_not_take_not_found_for_a_proof_at_once(venue: str, tmp_p
             await on.trading.lookup(unseen)
         on.clock.skip(on.proof_s + 0.1)
         assert await on.trading.lookup(unseen) is None
+
+    live(venue, tmp_path / "journal.sqlite", script)
+
+
+@pytest.mark.parametrize("venue", EVERY)
+def test_a_daemon_that_restarts_all_the_time_still_comes_to_its_proof(venue: str, tmp_path: Path) -> None:
+    """If this fails, a daemon that crashes every few seconds never finds out that an order came to nothing."""
+
+    async def script(on: Rig, executor: Executor) -> None:
+        on.faults.add(Fault.BLACK_HOLE, SENDS[venue], "POST")
+        sent, journal = on.order("0.5"), executor._journal
+        await executor.execute([sent])
+        on.clock.skip(
+            30
+        )  # it may have been sent as late as now: the journal does not tell when it was signed
+
+        async def restart() -> None:
+            before = (await sent_before(journal, on.clock, (venue,)))[venue]
+            on.trading._sent, on.trading._started_ms = dict(before), on.clock.now_ms()
+
+        await restart()
+        lives = round(on.proof_s / 3)
+        for life in range(lives):
+            left_s = on.proof_s - 3 * life
+            with pytest.raises(OutcomeUnknown, match=rf"proof in {left_s:.1f} s only"):
+                await on.trading.lookup(sent.client_id)
+            on.clock.skip(3)
+            await restart()
+        on.clock.skip(0.1)
+        assert await on.trading.lookup(sent.client_id) is None
+        assert not on.engine.account.orders
 
     live(venue, tmp_path / "journal.sqlite", script)
 

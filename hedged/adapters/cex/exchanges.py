@@ -14,6 +14,7 @@ import aiohttp
 import ccxt.async_support as ccxt
 
 from hedged.adapters.cex.keys import ApiKey
+from hedged.adapters.cex.throttle import Refilled
 from hedged.config.cex import CexVenueConfig
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
@@ -212,6 +213,7 @@ def make_exchange(
     exchange.tokenBucket = None  # else the bucket made at first stays
     exchange.init_rest_rate_limiter()
     exchange.init_throttler()
+    exchange.throttler = Refilled(exchange.throttler.config)
     exchange.logger = _SILENT
     exchange.timeout_on_exit = 0  # a wait for websockets, which are not opened here
     return exchange

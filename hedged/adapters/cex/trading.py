@@ -8,9 +8,10 @@ window is refused, so after that, and some time for the order to show, "not foun
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import ccxt
@@ -39,9 +40,6 @@ MOST_REMEMBERED = 4_096
 TOUCH_MS = 2 * SECOND_MS
 """Best prices older than this are asked for before an order."""
 
-SymbolOf = Callable[[str], Awaitable[str | None]]
-"""Tells the symbol of an order that an earlier life of the daemon sent; None where it never did."""
-
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -54,21 +52,24 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
+class Sent:
+    """An order that was sent. `from_ms`, `until_ms`: first and last instant at which its request can have been signed.
+
+    `refused`: the exchange, or this module, would not have it.
+    """
+
     symbol: str
-    sent_ms: int
+    from_ms: int
+    until_ms: int
     refused: bool = False
-
-
-async def _unknown(_: str) -> str | None:
-    return None
 
 
 class CexTrading:
     """Orders and account of one key at one exchange.
 
-    It owns two ccxt instances, whose session belongs to their maker: `exchange` sends and looks up, `reader` reads the
-    account. A request for the funding history uses up seconds of a limiter, and an order must not wait for it.
+    It owns three ccxt instances, each with its limiter of requests, whose session belongs to their maker: `exchange`
+    sends and looks up, `reader` reads the account, `ledger` what was paid. A request for the funding history uses up
+    seconds of a limiter (30 weights at Binance), and neither an order nor what must be known before it may wait for it.
     """
 
     def __init__(
@@ -76,31 +77,34 @@ class CexTrading:
         data: CexData,
         exchange: Any,
         reader: Any,
+        ledger: Any,
         key: ApiKey,
         clock: Clock,
         leverage: int,
         quote: str = "USDT",
         patience: Patience | None = None,
-        symbol_of: SymbolOf = _unknown,
+        sent_before: Mapping[str, Sent] = MappingProxyType({}),
         speed: float = 1.0,
         distance: Decimal = Decimal(0),
     ) -> None:
-        """`speed`: of the clock; what networks take is told in wall time. `leverage`: the most that is set for a
-        market; it is less where a position would be liquidated within an adverse move of `distance`.
+        """`sent_before`: by client id, what earlier lives of the daemon sent and nobody knows the outcome of. `speed`:
+        of the clock; what networks take is told in wall time. `leverage`: the most that is set for a market; it is less
+        where a position would be liquidated within an adverse move of `distance`.
         """
         self.venue, self.data, self.exchange, self.reader, self.key = data.venue, data, exchange, reader, key
+        self._instances = (exchange, reader, ledger)
         self.patience = patience or Patience()
-        self.offset = ClockOffset(self.venue, (exchange, reader), clock, round(MOST_MS * speed))
-        self._clock, self._symbol_of, self._started_ms = clock, symbol_of, clock.now_ms()
+        self.offset = ClockOffset(self.venue, self._instances, clock, round(MOST_MS * speed))
+        self._clock, self._started_ms = clock, clock.now_ms()
         self._account = Account(data, reader, key, quote)
         self.orders = Orders(self.venue, exchange, data.profile, key, quote, self.patience.settle_s)
         self._fills = Fills(data, reader, self.orders, key, quote, clock)
-        self._payments = Payments(data, reader, key, clock)
+        self._payments = Payments(data, ledger, key, clock)
         self._leverage = Leverage(self.venue, exchange, data.profile, key, leverage, distance)
         self._proof_ms = data.profile.window_ms + round(self.patience.visible_s * SECOND_MS * speed)
         self.touch_ms = round(TOUCH_MS * speed)
         self._listed_ms = -1
-        self._sent: dict[str, _Sent] = {}
+        self._sent = dict(sent_before)
         self._touched: set[str] = set()
 
     @property
@@ -149,15 +153,16 @@ class CexTrading:
         intent, client_id = approved.intent, approved.client_id
         if client_id in self._sent:
             raise Rejected(f"client id {client_id} was used before")
-        self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
+        from_ms = self._clock.now_ms()
+        self._remember(client_id, Sent(intent.key.symbol, from_ms, from_ms))
         try:
             perpetual = await self._prepared_in_time(intent, tif)
             state, order_id = await self._send(intent, client_id, perpetual, tif)
         except (Rejected, Retryable):
-            self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms(), refused=True))
+            self._remember(client_id, Sent(intent.key.symbol, from_ms, self._clock.now_ms(), refused=True))
             raise
         except BaseException:  # cancellation too: it may have been signed as late as now
-            self._remember(client_id, _Sent(intent.key.symbol, self._clock.now_ms()))
+            self._remember(client_id, Sent(intent.key.symbol, from_ms, self._clock.now_ms()))
             raise
         self._fills.remember(order_id, client_id)
         return state
@@ -171,11 +176,11 @@ class CexTrading:
             return None  # the daemon never makes such an id
         await self._ready()
         sent = self._sent.get(client_id)
-        candidates, asked_ms = await self._candidates(client_id, sent), self._clock.now_ms()
+        candidates, asked_ms = self._candidates(sent), self._clock.now_ms()
         if not candidates:
             raise OutcomeUnknown(f"{self.venue}: in which market {client_id} was sent is not known here")
-        since_ms = sent.sent_ms if sent else self._started_ms  # another life sent it before this one began
-        left_ms = since_ms + self._proof_ms - asked_ms
+        until_ms = sent.until_ms if sent else self._started_ms  # what nobody knows, another life sent before
+        left_ms = until_ms + self._proof_ms - asked_ms
         for perpetual in candidates:
             state = await self.orders.find(client_id, perpetual, old=left_ms <= 0)
             if state is not None:
@@ -189,7 +194,7 @@ class CexTrading:
         for perpetual in candidates:
             if (resting := await self.orders.resting(client_id, perpetual)) is not None:
                 return resting
-        return await self._by_fills(client_id, candidates, since_ms if sent else 0)
+        return await self._by_fills(client_id, candidates, sent.from_ms - self.offset.most_ms if sent else 0)
 
     async def _by_fills(
         self, client_id: str, candidates: Sequence[Perpetual], since_ms: int
@@ -201,9 +206,9 @@ class CexTrading:
         Retryable, and OutcomeUnknown while a fill may be its.
         """
         symbols = {one.symbol for one in candidates}
-        fills = await self._fills.since(since_ms - SECOND_MS, symbols)
+        fills = await self._fills.since(since_ms, symbols)
         own = [one for one in fills if one.client_id == client_id]
-        if not own and any(ts_ms >= since_ms - SECOND_MS for ts_ms in self._fills.ownerless.values()):
+        if not own and any(ts_ms >= since_ms for ts_ms in self._fills.ownerless.values()):
             raise OutcomeUnknown(f"{self.venue} tells fills without their order: one may be {client_id}'s")
         if not own:
             return None
@@ -221,7 +226,7 @@ class CexTrading:
         await self._ready()
         refusals = [
             await self.orders.cancel(client_id, perpetual)
-            for perpetual in await self._candidates(client_id, self._sent.get(client_id))
+            for perpetual in self._candidates(self._sent.get(client_id))
         ]
         await self._ended(client_id, next((why for why in refusals if why is not None), None))
 
@@ -240,8 +245,8 @@ class CexTrading:
         """Close the ccxt instances."""
         try:
             async with asyncio.timeout(2):
-                await self.exchange.close()
-                await self.reader.close()
+                for exchange in self._instances:
+                    await exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
 
@@ -249,15 +254,14 @@ class CexTrading:
         """Know the markets and the exchange's time. Raises Retryable."""
         await self.data.listed()
         if self._listed_ms != self.data.listed_ms:  # one listing serves all instances
-            for exchange in (self.exchange, self.reader):
+            for exchange in self._instances:
                 exchange.set_markets(list(self.data.exchange.markets.values()))
             self._listed_ms = self.data.listed_ms
         await self.offset.current()
 
-    async def _candidates(self, client_id: str, sent: _Sent | None) -> list[Perpetual]:
+    def _candidates(self, sent: Sent | None) -> list[Perpetual]:
         """Return the markets that an order may be in: the one it was sent to, else all that are told."""
-        symbol = sent.symbol if sent else await self._symbol_of(client_id)
-        wanted = self.data.symbols if symbol is None else (symbol,)
+        wanted = (sent.symbol,) if sent else self.data.symbols
         found = [self.data.known[one] for one in wanted if one in self.data.known]
         looks_everywhere = self.data.profile.family == "bybit"
         return found[:1] if looks_everywhere else found
@@ -320,7 +324,7 @@ class CexTrading:
             except ccxt.InvalidNonce:
                 raise of_send(error, f"{self.venue}, order {client_id}", self.key.redact) from None
 
-    def _remember(self, client_id: str, sent: _Sent) -> None:
+    def _remember(self, client_id: str, sent: Sent) -> None:
         self._sent[client_id] = sent
         if len(self._sent) > MOST_REMEMBERED:
             del self._sent[next(iter(self._sent))]

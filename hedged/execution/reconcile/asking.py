@@ -13,19 +13,19 @@ from hedged.domain.ports import Trading
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a venue says of the account; `orders`: all that rest, None where it was not asked for them."""
+    """What a venue says of the account; `payments`, `orders`: None where it was not asked for them."""
 
     positions: Mapping[str, Position]
     balance: Balance
     executions: Sequence[Execution]
-    payments: Sequence[FundingPayment]
+    payments: Sequence[FundingPayment] | None
     orders: Sequence[OrderState] | None
 
 
 async def ask(
-    trading: Trading, executions_from_ms: int, funding_from_ms: int, deadline_s: float, *, orders: bool
+    trading: Trading, executions_from_ms: int, funding_from_ms: int | None, deadline_s: float, *, orders: bool
 ) -> Answer | str:
-    """Ask a venue; return why it could not be asked where it could not.
+    """Ask a venue, of funding where its beginning is told; return why it could not be asked where it could not.
 
     Resting orders come first: what one fills meanwhile is then among the executions. Executions come before positions:
     a fill in between shows as the trader's own for one cycle at most.
@@ -36,7 +36,7 @@ async def ask(
             executions = await trading.executions(executions_from_ms)
             positions = await trading.positions()
             balance = await trading.balance()
-            payments = await trading.funding_payments(funding_from_ms)
+            paid = None if funding_from_ms is None else await trading.funding_payments(funding_from_ms)
     except (Retryable, OutcomeUnknown, TimeoutError) as error:
         return str(error) or type(error).__name__
-    return Answer(positions, balance, executions, payments, rest)
+    return Answer(positions, balance, executions, paid, rest)

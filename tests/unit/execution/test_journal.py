@@ -100,6 +100,25 @@ def test_unresolved(store: JournalStore, events: list[str], open_: bool) -> None
     assert store.unresolved() == ([(one.client_id, THERE)] if open_ else [])
 
 
+def test_what_is_inherited_is_so_since_the_first_start_after_it(store: JournalStore) -> None:
+    """If this fails, the proof that an order came to nothing begins anew with every restart, or begins too early."""
+    open_, done = approve(intent(THERE)), approve(intent(HERE))
+    for one in (open_, done):
+        store.record_attempt(one, NOW_MS)
+    store.record_event(open_.client_id, NOW_MS + 5, "unknown", "no answer")
+    store.record_event(done.client_id, NOW_MS + 5, "acknowledged", "filled 1")
+    first = {open_.client_id: (THERE, NOW_MS, NOW_MS + 9_000)}
+    assert store.inherit(NOW_MS + 9_000, ("binance",)) == first
+    assert store.inherit(NOW_MS + 20_000, ("binance",)) == first
+    set_back = {open_.client_id: (THERE, NOW_MS, NOW_MS + 7_000)}
+    assert (
+        store.inherit(NOW_MS + 7_000, ("binance",)) == set_back
+    )  # the clock was wrong then: this start is certain
+    assert store.unresolved() == [(open_.client_id, THERE)]
+    store.record_event(open_.client_id, NOW_MS + 30_000, "absent", "")
+    assert store.inherit(NOW_MS + 40_000, ("binance",)) == {}
+
+
 def test_an_execution_counts_once(store: JournalStore) -> None:
     """If this fails, a fill that a venue reports twice doubles the daemon's part of a position."""
     one = approve(intent(THERE))

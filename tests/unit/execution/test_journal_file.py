@@ -142,7 +142,7 @@ def test_a_damaged_journal_is_refused_untouched_and_says_what_to_do(path: Path, 
     said = str(told.value)
     assert "journal-2025-06-15.sqlite" in said
     assert "begin a new one" in said
-    assert "takes all that is held for your own" in said
+    assert "disown_before" in said
     assert path.read_bytes() == before
 
 

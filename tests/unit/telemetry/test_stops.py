@@ -6,11 +6,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from fakes import THERE
-from guarded import RELOCATION, Life, Rig
+from fakes import HERE, THERE
+from guarded import DIVERGENCE, RELOCATION, Life, Rig
 from prometheus_client import CollectorRegistry
 
 from hedged.domain.errors import Rejected
+from hedged.strategy.divergence_episode import DivergenceEpisode
+from hedged.strategy.memory import StrategyMemory
+from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.stops import publish_guard, stop_rows
@@ -96,6 +99,41 @@ def test_a_hedge_without_a_stop_is_told(rig: Rig) -> None:
         rig.prices.doubted.clear()
         await told.look()
         assert told.value("hedge_not_valued", symbol="BTC") == 0
+
+    rig.life(script)
+
+
+def test_a_divergence_trade_without_a_stop_is_told(rig: Rig) -> None:
+    """If this fails, a trade whose price nobody believes loses without a stop, and no alert says so."""
+
+    async def script(life: Life) -> None:
+        told = Told(life)
+        await life.open(DIVERGENCE)
+        marks = {"binance": 100.0, "bybit": 100.0}
+        life.strategies.memory = StrategyMemory({"BTC": DivergenceEpisode(opened_ms=1, marks=marks)})
+        await told.look()
+        rig.prices.doubted[THERE] = 100.0
+        await told.look(60)
+        assert told.value("hedge_not_valued", symbol="BTC") == 0
+        await told.look()
+        assert told.value("hedge_not_valued", symbol="BTC") == 1
+        rig.prices.doubted.clear()
+        await told.look()
+        assert told.value("hedge_not_valued", symbol="BTC") == 0
+
+    rig.life(script)
+
+
+def test_markets_whose_forecasts_miss_are_told(rig: Rig) -> None:
+    """If this fails, a model that has grown old closes market after market, and no alert says so."""
+
+    async def script(life: Life) -> None:
+        told = Told(life)
+        for missing in ({HERE}, set()):
+            life.desk.gate_facts.missing = missing
+            publish_execution(life.desk, told.metrics)
+            assert told.value("forecast_misses", venue=HERE.venue, symbol="BTC") == bool(missing)
+            assert told.value("forecast_misses", venue=THERE.venue, symbol="BTC") == 0
 
     rig.life(script)
 
