@@ -23,7 +23,7 @@ from hedged.domain.clock import HOUR_MS, SystemClock
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey
 from hedged.domain.orders import Purpose
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.strategy.snapshot import DesiredPosition
 from hedged.telemetry.logs import configure_logs

@@ -25,7 +25,7 @@ from states import state, symbol
 from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.messages import TRADING_MESSAGES
 from hedged.adapters.injective.transactions import Transactions
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 from hedged.strategy.planner import plan
 from hedged.telemetry.logs import configure_logs

@@ -19,8 +19,8 @@ from hedged.domain.approved import ApprovedIntent, GateSeal
 from hedged.domain.clock import DAY_MS
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Hashes, Intent, Purpose, Side
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 WRITES = 1_000
 START_MS = 1_760_000_400_000

@@ -24,7 +24,7 @@ from exchange_stage import LIVE, dear, living, stage
 from hedged.app import App
 from hedged.config import parse_config
 from hedged.domain.clock import SystemClock
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
 from hedged.telemetry.logs import configure_logs
 

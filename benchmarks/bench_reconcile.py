@@ -19,8 +19,8 @@ from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Hashes, Intent, OrderState, Purpose, Side
 from hedged.execution.accounts import Accounts
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.telemetry.logs import configure_logs
 
 COUNTS = (1_000, 10_000)

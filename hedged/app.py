@@ -28,9 +28,9 @@ from hedged.domain.quarantine import Doubted
 from hedged.domain.signals import Signal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.divergence_stops import DivergenceStops
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.opening import open_desk
-from hedged.execution.store import JournalStore
 from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster

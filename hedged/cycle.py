@@ -25,9 +25,9 @@ from hedged.domain.quarantine import Quarantine
 from hedged.domain.signals import Signal, SignalEffect, effect
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.accounts import AccountState
-from hedged.execution.decisions import decision_rows
+from hedged.execution.decisions.rows import decision_rows
 from hedged.execution.desk import Desk, Traded
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.features.market_now import MarketsNow, completed, markets_now
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly

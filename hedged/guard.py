@@ -22,8 +22,8 @@ from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.divergence_stops import DivergenceStops, closed
+from hedged.execution.journal.store import JournalStore
 from hedged.execution.stops import Unvalued
-from hedged.execution.store import JournalStore
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
 from hedged.strategy.memory import STATE

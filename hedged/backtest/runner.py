@@ -16,8 +16,8 @@ from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Fill
 from hedged.domain.ports import MarketData
 from hedged.domain.quarantine import Doubted
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 
 

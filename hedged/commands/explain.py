@@ -11,7 +11,7 @@ from hedged.commands.shared import ConfigPath, console
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hedged.execution.decision_log import DecisionLog
+    from hedged.execution.journal.decision_log import DecisionLog
 
 
 def explain(
@@ -46,7 +46,7 @@ def explain(
     """
     from hedged.commands.explain_text import show_decision
     from hedged.commands.when import when_ms
-    from hedged.execution.decision_log import in_force, told
+    from hedged.execution.journal.decision_log import in_force, told
 
     if last and at is not None:
         raise ConfigError("--last and --at both say which decision: leave one out")
@@ -78,7 +78,7 @@ def _open(
         return nullcontext(RunLog(run)), None
     from hedged.config import load_config
     from hedged.domain.clock import SystemClock
-    from hedged.execution.decision_log import JournalLog
+    from hedged.execution.journal.decision_log import JournalLog
     from hedged.execution.opening import JOURNAL_FILE
 
     if journal is not None:

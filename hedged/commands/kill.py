@@ -122,9 +122,9 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
     import sqlite3
 
     from hedged.directories import make_directory
-    from hedged.execution.latch import read_latch
+    from hedged.execution.journal.latch import read_latch
+    from hedged.execution.journal.store import JournalStore
     from hedged.execution.opening import JOURNAL_FILE
-    from hedged.execution.store import JournalStore
 
     make_directory(config.state_dir)
     try:

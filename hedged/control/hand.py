@@ -19,7 +19,7 @@ from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.ports import Trading
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.kill import KillLevel
 from hedged.strategy.snapshot import DesiredPosition
 

@@ -15,7 +15,7 @@ import structlog
 from hedged.app import App
 from hedged.config import Config, load_config
 from hedged.domain.errors import ConfigError, NoJournal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 
 STATE = "reload"
 """Name of the state in the journal that says what became of the last one."""

@@ -8,8 +8,8 @@ from hedged.control.switch import latch_text, standing
 from hedged.domain.clock import iso
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.gate_facts import STATE as PNL
-from hedged.execution.latch import read_latch
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.latch import read_latch
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.kill import KillLevel
 from hedged.risk.pnl import HedgePnl
 from hedged.risk.stop import Episode

@@ -16,9 +16,9 @@ from hedged.control.kill_file import FILE, Asked, read_kill_file
 from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import NoJournal, Rejected
 from hedged.execution.desk import Desk
-from hedged.execution.journal import Journal
-from hedged.execution.latch import Latch, read_latch, read_latch_of
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.latch import Latch, read_latch, read_latch_of
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.risk.kill import KillLevel
 from hedged.telemetry.metrics import Metrics
 

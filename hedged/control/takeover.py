@@ -20,7 +20,7 @@ from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Fatal, Retryable
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.execution.opening import JOURNAL_FILE, open_desk
 from hedged.risk.kill import KillLevel
 from hedged.wiring.journal import claimed_journal

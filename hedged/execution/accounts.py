@@ -18,7 +18,8 @@ from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, OrderState, Purpose, Strategy
 from hedged.domain.ports import TellsMode, TellsTime, Trading
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.agreement import Agreement
 from hedged.execution.reconcile.asking import Answer, ask
 from hedged.execution.reconcile.checks import Checks, Reader
@@ -27,7 +28,6 @@ from hedged.execution.reconcile.orphans import Orphans
 from hedged.execution.reconcile.records import STATE, Records
 from hedged.execution.reconcile.state import AccountState, Taken
 from hedged.execution.reconcile.strangers import Strangers
-from hedged.execution.store import JournalStore
 
 __all__ = ["OVERLAP_MS", "AccountState", "Accounts", "Reader", "Taken"]
 

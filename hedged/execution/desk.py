@@ -13,13 +13,13 @@ from hedged.domain.clock import SECOND_MS, Clock, elapsing_ms
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
 from hedged.execution.accounts import Accounts, AccountState
-from hedged.execution.diff import intents_for
-from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal import Journal
-from hedged.execution.pairs import Pair
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
-from hedged.execution.store import JournalStore
+from hedged.execution.working.diff import intents_for
+from hedged.execution.working.executor import Executor
+from hedged.execution.working.pairs import Pair
 from hedged.risk.facts import GateFacts
 from hedged.risk.gate import KillLevel, Review, review
 from hedged.strategy.snapshot import DesiredPosition

@@ -17,10 +17,10 @@ from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Fill, Hashes
 from hedged.execution.accounts import AccountState
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.orphans import worst_of
-from hedged.execution.store import JournalStore
+from hedged.execution.working.executor import Executor
 from hedged.features.moments import Moments
 from hedged.risk.facts import GateFacts
 from hedged.risk.forecast_record import ForecastRecord, Misses

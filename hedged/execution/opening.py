@@ -10,12 +10,12 @@ from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
 from hedged.execution.accounts import Accounts, Reader
 from hedged.execution.desk import Desk
-from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal import Journal
-from hedged.execution.latch import read_latch
+from hedged.execution.journal.latch import read_latch
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
-from hedged.execution.store import JournalStore
+from hedged.execution.working.executor import Executor
 
 JOURNAL_FILE = "journal.sqlite"
 """In the state directory."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from hedged.domain.errors import Fatal, NoJournal
-from hedged.execution.journal import Journal
-from hedged.execution.journal_faults import fault
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.faults import fault
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.simulate.faults import Fault
 
 if TYPE_CHECKING:

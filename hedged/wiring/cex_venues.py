@@ -22,8 +22,8 @@ from hedged.collectors.reconnecting import Route
 from hedged.config import Config
 from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.sandbox.cex.loopback import LOOPBACK, session_to
 
 OpenSession = Callable[[Config], aiohttp.ClientSession]

@@ -20,7 +20,7 @@ from hedged.domain.clock import HOUR_MS, Clock
 from hedged.domain.errors import Retryable
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.ports import MarketData
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.features.resample import HourlyGrid, hourly
 from hedged.forecast.registry import make_forecaster
 from hedged.strategy.foresight import Past, best_past

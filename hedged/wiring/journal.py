@@ -10,9 +10,9 @@ import structlog
 from hedged.config import Config
 from hedged.domain.clock import DAY_MS, Clock
 from hedged.domain.errors import NoJournal
-from hedged.execution.claim import claim_journal
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.claim import claim_journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 AGAIN_S = 2.0
 UPKEEP_S = 60.0

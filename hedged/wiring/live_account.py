@@ -22,9 +22,9 @@ from hedged.domain.clock import Clock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.ports import Trading
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
-from hedged.execution.transactions import JournalledTransactions
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.journal.transactions import JournalledTransactions
 from hedged.wiring.cex_venues import open_exchanges
 from hedged.wiring.real_venues import RealVenues
 

@@ -16,7 +16,7 @@ from hedged.config import Config
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.signals import Signal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.secret import Secret, read_secret
 from hedged.telemetry.http import listen
 from hedged.telemetry.metrics import Metrics

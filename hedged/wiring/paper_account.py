@@ -15,8 +15,8 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second to import: not for those who run without
     from hedged.wiring.real_venues import RealBook

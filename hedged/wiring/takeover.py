@@ -27,8 +27,8 @@ from hedged.domain.funding import FundingPayment, Settlement
 from hedged.domain.market import INJECTIVE, Market
 from hedged.domain.orders import Execution, OrderState
 from hedged.domain.ports import MarketData, Trading
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.wiring.cex_venues import CexVenues, sent_before
 from hedged.wiring.paper_account import open_paper_account
 

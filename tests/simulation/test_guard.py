@@ -21,8 +21,8 @@ from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import MINUTE_MS, SECOND_MS, LoopClock
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, OrderState, Purpose
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.markets import VENUES
 from hedged.serve import watch as watching

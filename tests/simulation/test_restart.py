@@ -16,7 +16,7 @@ from hedged.daemon import replay_daemon, run_daemon
 from hedged.domain.clock import DAY_MS, LoopClock
 from hedged.domain.errors import Fatal
 from hedged.domain.market import INJECTIVE
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.exposure import cap_usage
 from hedged.risk.gate import KillLevel
 

@@ -19,7 +19,7 @@ from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import CascadeView, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Strategy
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.features.resample import HourlyGrid
 from hedged.forecast import registry
 from hedged.forecast.port import Forecaster

@@ -11,7 +11,7 @@ import numpy as np
 from crash_lives import Life
 from crash_stage import SHARES, UNRESOLVED, Moment, Stage, daemon, live_and_die, tail
 
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 
 EXACT = Decimal("1e-6")
 """USD; the venues tell payments rounded."""

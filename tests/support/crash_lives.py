@@ -13,7 +13,7 @@ BREEDER = """
 import os, signal, sys
 from decimal import Decimal
 import hedged.cli, hedged.daemon, hedged.wiring.live_account, hedged.wiring.real_venues  # once, not in every life
-import hedged.execution.executor
+import hedged.execution.working.executor
 from hedged.adapters.cex.trading import CexTrading
 from hedged.config import Config
 plain = Config.cex_of
@@ -23,7 +23,7 @@ def impatient(self, *args, **options):
     make(self, *args, **options)
     self._proof_ms = min(self._proof_ms, proof_ms)
 CexTrading.__init__ = impatient
-hedged.execution.executor.LEAST_REST_S = 0.0
+hedged.execution.working.executor.LEAST_REST_S = 0.0
 config, proof_ms = sys.argv[1], int(sys.argv[3])
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 print("ready", flush=True)

@@ -15,7 +15,7 @@ from hedged.app import App, Parts
 from hedged.config import LIVE_ACKNOWLEDGEMENT, Config, parse_config
 from hedged.domain.clock import SystemClock
 from hedged.domain.ports import Trading
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.cex.exchanges import Hall
 from hedged.sandbox.cex.rehearsal import exchanges_beside

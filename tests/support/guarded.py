@@ -19,11 +19,11 @@ from hedged.domain.orders import Purpose
 from hedged.execution.accounts import Accounts
 from hedged.execution.desk import Desk
 from hedged.execution.divergence_stops import DivergenceStops
-from hedged.execution.executor import Executor
 from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
-from hedged.execution.store import JournalStore
+from hedged.execution.working.executor import Executor
 from hedged.guard import Guard
 from hedged.risk.gate import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory

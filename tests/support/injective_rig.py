@@ -25,8 +25,8 @@ from hedged.domain.clock import Clock, SystemClock
 from hedged.domain.market import INJECTIVE, Costs, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
 from hedged.domain.transactions import SignedTx
-from hedged.execution.journal import Journal
-from hedged.execution.transactions import JournalledTransactions
+from hedged.execution.journal.thread import Journal
+from hedged.execution.journal.transactions import JournalledTransactions
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 
 OWNER = PrivateKey.from_hex("f9db9bf330e23cb7839039e944adef6e9df447b90b503d5b4464c90bea9022f3")

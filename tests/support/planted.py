@@ -18,18 +18,20 @@ from hedged.control.switch import Switch
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, decimal_of
 from hedged.domain.orders import Execution, OrderState
-from hedged.execution import accounts, attempts, diff, executor, opening, pairs, working
+from hedged.execution import accounts, opening
 from hedged.execution.accounts import Accounts
-from hedged.execution.attempts import Attempts, How, Told
 from hedged.execution.desk import Desk
-from hedged.execution.executor import Executor
-from hedged.execution.latch import Latch, read_latch
-from hedged.execution.rates import Rates
+from hedged.execution.journal.latch import Latch, read_latch
+from hedged.execution.journal.store import JournalStore
 from hedged.execution.reconcile.attribution import Attribution
 from hedged.execution.reconcile.checks import Checks
 from hedged.execution.reconcile.intake import Intake
 from hedged.execution.reconcile.ledger import Ledger
-from hedged.execution.store import JournalStore
+from hedged.execution.working import attempts, diff, executor, pairs
+from hedged.execution.working import work as working
+from hedged.execution.working.attempts import Attempts, How, Told
+from hedged.execution.working.executor import Executor
+from hedged.execution.working.rates import Rates
 from hedged.risk import gate
 from hedged.risk.kill import KillLevel, killed
 from hedged.risk.rules import size, state

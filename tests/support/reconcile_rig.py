@@ -15,8 +15,8 @@ from hedged.domain.clock import MINUTE_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus, tag
 from hedged.execution.accounts import Accounts, AccountState, Reader
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 ACCOUNT = "test"
 MARKETS = (HERE, THERE, OTHER)

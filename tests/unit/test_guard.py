@@ -15,7 +15,7 @@ from hedged.domain.clock import HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Purpose
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.gate import KillLevel
 from hedged.strategy.divergence_episode import DivergenceEpisode
 from hedged.strategy.memory import STATE, StrategyMemory

@@ -15,7 +15,7 @@ from hedged.config import load_config, parse_config
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import SeriesKey
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.sandbox.cex.faults import Fault
 from hedged.wiring.cex_venues import exchange_keys
 

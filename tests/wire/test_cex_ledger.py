@@ -10,7 +10,7 @@ from cex_rig import EVERY, Rig, rig
 
 from hedged.domain.market import SeriesKey
 from hedged.execution.accounts import Accounts, Reader
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 
 HOURS = 6
 

@@ -8,9 +8,9 @@ import pytest
 from cex_rig import EVERY, Rig, rig
 
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working.executor import Executor
 from hedged.sandbox.cex.account import Ticket
 
 ACCOUNT = "test"  # whose orders the rig makes

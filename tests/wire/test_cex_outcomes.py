@@ -11,10 +11,10 @@ import pytest
 from cex_rig import DONE, EVERY, NOT_DONE, SENDS, VENUES, Rig, StillClock, rig
 
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
-from hedged.execution import attempts as executing
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working import attempts as executing
+from hedged.execution.working.executor import Executor
 from hedged.sandbox.cex.faults import Fault
 from hedged.wiring.cex_venues import sent_before
 

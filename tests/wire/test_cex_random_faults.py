@@ -10,11 +10,11 @@ from cex_rig import EVERY, OTHER, Rig, rig
 
 from hedged.domain.errors import HedgedError, OutcomeUnknown
 from hedged.domain.market import SeriesKey
-from hedged.execution import attempts as executing
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working import attempts as executing
+from hedged.execution.working.executor import Executor
 from hedged.sandbox.cex.faults import Fault
 
 FAULTS = [

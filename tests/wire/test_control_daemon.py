@@ -20,7 +20,7 @@ from rehearsal import STARTUP_S, Running, running
 from hedged.domain.clock import SystemClock
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Side
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 
 CUT, LEG = SeriesKey(INJECTIVE, "INJ"), SeriesKey("binance", "INJ")
 TOKEN = "a-token-of-many-characters"

@@ -18,13 +18,13 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.execution import attempts
 from hedged.execution.accounts import Accounts
-from hedged.execution.claim import claim_journal
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
+from hedged.execution.journal.claim import claim_journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile import agreement
-from hedged.execution.store import JournalStore
+from hedged.execution.working import attempts
+from hedged.execution.working.executor import Executor
 from hedged.sandbox.injective.server import SandboxConfig
 
 BTC = SeriesKey(INJECTIVE, "BTC")

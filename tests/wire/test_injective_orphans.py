@@ -11,10 +11,10 @@ from injective_rig import Rig, rig
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import OrderState
 from hedged.execution.accounts import Accounts, AccountState
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
-from hedged.execution.transactions import JournalledTransactions
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.journal.transactions import JournalledTransactions
+from hedged.execution.working.executor import Executor
 
 
 async def reconciled(on: Rig, journal: Journal) -> AccountState:

@@ -17,7 +17,7 @@ from hedged.adapters.injective.keys import TradingKey
 from hedged.adapters.injective.stream import Feed
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.orders import OrderStatus
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 
 HALF = Decimal("0.5")
 

@@ -27,7 +27,7 @@ from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError, Rejected, Retryable
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 from hedged.wiring.own_book import OwnBook, read_own_book

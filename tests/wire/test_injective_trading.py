@@ -14,7 +14,7 @@ from hedged.adapters.injective.messages import CANCEL_ORDER, TRADING_MESSAGES
 from hedged.domain.errors import ConfigError, Rejected, WouldTake
 from hedged.domain.orders import OrderStatus
 from hedged.domain.transactions import TxOutcome
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 
 
 def run(script) -> None:

@@ -16,7 +16,7 @@ from hedged.adapters.injective.messages import MARKET_ORDER
 from hedged.domain.errors import Fatal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.orders import OrderStatus
 from hedged.domain.transactions import TxOutcome
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 
 HALF = Decimal("0.5")
 

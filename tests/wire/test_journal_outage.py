@@ -17,7 +17,7 @@ from rehearsal import STARTUP_S, Running, running
 
 from hedged.domain.clock import SystemClock
 from hedged.domain.market import SeriesKey
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 
 FULL = 4_096
 """Bytes that a file of the process may have: less than any journal."""

@@ -14,11 +14,11 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SystemClock
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.ports import Rests, Trading
-from hedged.execution import attempts
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working import attempts
+from hedged.execution.working.executor import Executor
 
 CONFIG = parse_config({"execution": {"rest_s": 2.5, "reprices": 1}})
 

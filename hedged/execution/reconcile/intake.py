@@ -6,12 +6,12 @@ from decimal import Decimal
 import structlog
 
 from hedged.domain.orders import Execution, Fill, OrderState
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.attribution import Attribution, Shown, folded
 from hedged.execution.reconcile.records import Records
 from hedged.execution.reconcile.state import Taken
 from hedged.execution.reconcile.strangers import Strangers
-from hedged.execution.store import JournalStore
 
 NOTHING = Decimal(0)
 log = structlog.get_logger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Purpose
-from hedged.execution.journal import Journal
+from hedged.execution.journal.store import SETTLED_EVENTS, JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.attribution import Shown
-from hedged.execution.store import SETTLED_EVENTS, JournalStore
 
 STATE = "reconcile"
 LEDGER = "funding_ledger"

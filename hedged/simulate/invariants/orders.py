@@ -8,7 +8,7 @@ from typing import Any
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import TAG_DIGITS, Intent, Purpose, attempt_id, tag
-from hedged.execution.pairs import DEPENDS
+from hedged.execution.working.pairs import DEPENDS
 from hedged.risk.kill import KillLevel
 from hedged.simulate.history import Event
 from hedged.simulate.invariants.rules import NOTHING, Book, Legs, Rules, Sent, attempt_of, said

@@ -10,7 +10,7 @@ from hedged.config import Config
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Hashes, Intent, Purpose, Strategy
-from hedged.execution.store import SETTLED_EVENTS
+from hedged.execution.journal.store import SETTLED_EVENTS
 from hedged.risk.exposure import reduces
 from hedged.simulate.history import Event
 from hedged.simulate.market import SimMarket

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedged.domain.clock import MINUTE_MS, SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Purpose
-from hedged.execution.store import SETTLED_EVENTS
+from hedged.execution.journal.store import SETTLED_EVENTS
 from hedged.risk.kill import KillLevel
 from hedged.simulate.history import Event
 from hedged.simulate.invariants.rules import NOTHING, Rules, attempt_of, said

@@ -16,7 +16,7 @@ from hedged.domain.book import Balance
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus, Purpose, tag
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.gate import KillLevel
 
 

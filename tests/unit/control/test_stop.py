@@ -15,7 +15,7 @@ from hedged.control.hand import Hand
 from hedged.control.stop import Ending
 from hedged.control.switch import Switch
 from hedged.domain.errors import Fatal, Retryable
-from hedged.execution.latch import Latch
+from hedged.execution.journal.latch import Latch
 from hedged.execution.under_way import UnderWay
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.metrics import Metrics

@@ -14,8 +14,8 @@ from hedged.control.summary import resume_summary
 from hedged.control.switch import Switch
 from hedged.domain.clock import LoopClock
 from hedged.domain.errors import NoJournal, Rejected
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.risk.gate import KillLevel
 from hedged.risk.stop import Episode
 from hedged.telemetry.metrics import Metrics

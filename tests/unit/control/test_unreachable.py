@@ -12,7 +12,7 @@ from hedged.domain.clock import SystemClock
 from hedged.domain.errors import Retryable
 from hedged.domain.market import INJECTIVE
 from hedged.execution.accounts import Accounts
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.wiring.takeover import Opened, open_for_closing
 
 ADDRESS = "inj1xqqtfuya52mua6a4d5c2nqvvwwmfht3gdw99qr"

@@ -20,8 +20,8 @@ from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Execution, Fill, OrderState, OrderStatus, Purpose, Side
 from hedged.execution.accounts import AccountState
 from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.features.moments import Moments
 from hedged.risk.facts import GateFacts, OpenOrder
 from hedged.risk.forecast_record import Misses

@@ -11,10 +11,11 @@ from fakes import NOW_MS
 from hedged.config import parse_config
 from hedged.domain.clock import DAY_MS
 from hedged.domain.errors import Fatal
-from hedged.execution import backups, journal_file
-from hedged.execution.claim import claim_journal
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal import backups
+from hedged.execution.journal import file as journal_file
+from hedged.execution.journal.claim import claim_journal
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.wiring.journal import DECISIONS_KEPT_MS, JournalUpkeep, open_journal
 
 

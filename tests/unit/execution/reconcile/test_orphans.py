@@ -8,8 +8,8 @@ from fakes import THERE, approve, intent
 from reconcile_rig import MARKETS, Life, World, stranger
 
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
+from hedged.execution.journal.store import JournalStore
 from hedged.execution.reconcile.orphans import worst_of
-from hedged.execution.store import JournalStore
 from hedged.risk.facts import OpenOrder
 
 

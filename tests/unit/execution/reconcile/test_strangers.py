@@ -9,8 +9,8 @@ from reconcile_rig import MARKETS, Life, World, stranger
 
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import Retryable
+from hedged.execution.journal.store import JournalStore
 from hedged.execution.reconcile.strangers import Strangers
-from hedged.execution.store import JournalStore
 
 
 @pytest.fixture

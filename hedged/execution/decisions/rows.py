@@ -11,7 +11,7 @@ from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Strategy
 from hedged.execution.accounts import AccountState
-from hedged.execution.details import Details, rule_of
+from hedged.execution.decisions.details import Details, rule_of
 from hedged.risk.exposure import gross
 from hedged.risk.gate import Refused, Review, Shrunk
 from hedged.strategy.portfolio import FUNDING_OFF, Note

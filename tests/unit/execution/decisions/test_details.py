@@ -11,7 +11,7 @@ from fakes import HASHES, HERE, THERE, market
 from states import state
 
 from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast, Span
-from hedged.execution.details import Details, rule_of
+from hedged.execution.decisions.details import Details, rule_of
 from hedged.features.moments import Moments
 from hedged.strategy.planner import plan
 from hedged.strategy.rules import Rule

@@ -17,11 +17,11 @@ from fakes import NOW_MS, THERE, approve, intent
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import Fatal
 from hedged.domain.orders import Execution, Side
-from hedged.execution import journal_file
-from hedged.execution.backups import KEPT, back_up_daily
-from hedged.execution.store import JournalStore
+from hedged.execution.journal import file as journal_file
+from hedged.execution.journal.backups import KEPT, back_up_daily
+from hedged.execution.journal.store import JournalStore
 
-OLD = Path(__file__).parents[2] / "support" / "old_journals"
+OLD = Path(__file__).parents[3] / "support" / "old_journals"
 """The schemas of earlier versions as they were."""
 
 
@@ -35,7 +35,7 @@ def opened(path: Path) -> JournalStore:
 
 
 def script(name: str) -> str:
-    return resources.files("hedged.execution").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("hedged.execution.journal").joinpath(name).read_text(encoding="utf-8")
 
 
 def old(path: Path, version: int) -> None:
@@ -210,7 +210,7 @@ def test_old_decisions_are_dropped_and_what_was_traded_is_kept(path: Path) -> No
 WRITER = """
 import sys
 from fakes import NOW_MS, THERE, approve, intent
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 store = JournalStore(sys.argv[1], durable=True)
 for n in range(1_000_000):
     one = approve(intent(THERE, cycle_ts_ms=NOW_MS + n))
@@ -221,7 +221,7 @@ for n in range(1_000_000):
 
 def test_what_was_committed_outlives_a_kill_in_the_middle_of_commits(path: Path) -> None:
     """If this fails, an order is sent whose journal entry a crash takes back."""
-    support = Path(__file__).parents[2] / "support"
+    support = Path(__file__).parents[3] / "support"
     told: list[str] = []
     command = [sys.executable, "-c", WRITER, str(path)]
     found_by = os.environ | {"PYTHONPATH": str(support)}
@@ -268,7 +268,7 @@ def test_a_torn_log_loses_whole_transactions_from_its_end_alone(path: Path, tmp_
 
 def test_a_fill_leads_to_its_order_its_outcome_and_its_reason(path: Path) -> None:
     """If this fails, the question that the manual answers (who filled what, and why) has no answer."""
-    manual = (Path(__file__).parents[3] / "docs" / "journal.md").read_text(encoding="utf-8")
+    manual = (Path(__file__).parents[4] / "docs" / "journal.md").read_text(encoding="utf-8")
     query = manual.partition("```sql\n")[2].partition("```")[0]
     store = opened(path)
     first, second = (approve(intent(THERE, cycle_ts_ms=NOW_MS + n)) for n in range(2))

@@ -7,8 +7,8 @@ import pytest
 from written import Written
 
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
-from hedged.execution.store import JournalStore
-from hedged.execution.thinning import Told, thinned
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thinning import Told, thinned
 
 START_MS = 1_750_000_000_000 // HOUR_MS * HOUR_MS
 

@@ -14,15 +14,15 @@ from hedged.domain.errors import Fatal
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose
 from hedged.domain.ports import Rests, Trading
-from hedged.execution import kept_pairs
 from hedged.execution.accounts import Accounts
-from hedged.execution.attempts import Attempts
-from hedged.execution.collars import Collars
-from hedged.execution.journal import Journal
-from hedged.execution.pairs import DEPENDS, Pair, allowed, pairs_of
-from hedged.execution.rates import Rates
-from hedged.execution.store import JournalStore
-from hedged.execution.working import Tools, Work, out_of_reach, work
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working import kept_pairs
+from hedged.execution.working.attempts import Attempts
+from hedged.execution.working.collars import Collars
+from hedged.execution.working.pairs import DEPENDS, Pair, allowed, pairs_of
+from hedged.execution.working.rates import Rates
+from hedged.execution.working.work import Tools, Work, out_of_reach, work
 from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
 from hedged.risk.kill import KillLevel, killed

@@ -9,10 +9,10 @@ import pytest
 
 from hedged.domain.errors import Fatal
 from hedged.domain.transactions import SignedTx, TxOutcome
-from hedged.execution.journal import Journal
-from hedged.execution.journal_file import VERSION
-from hedged.execution.store import JournalStore
-from hedged.execution.transactions import JournalledTransactions
+from hedged.execution.journal.file import VERSION
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.journal.transactions import JournalledTransactions
 
 TX = SignedTx("AB" * 32, "injective", "inj1key", 7, 1_020, 1_750_000_000_000, ("one", "two"), b"\x00\xffraw")
 

@@ -1,8 +1,8 @@
 """A journal belongs to one mode and, live, to one account: what is another's is not the daemon's own."""
 
 from hedged.domain.errors import Fatal
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 STATE = "mode"
 

@@ -20,9 +20,9 @@ from hedged.domain.clock import LoopClock
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import OrderStatus, Purpose, Side
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working.executor import Executor
 
 FAR = {"worst_price": Decimal("100.5")}
 MARKETS = {key: market(key) for key in (HERE, THERE)}

@@ -19,9 +19,9 @@ from paired import Hedge, PairRig, later, trade
 from hedged.domain.errors import Retryable
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Intent, Purpose
-from hedged.execution.pairs import allowed
-from hedged.execution.store import JournalStore
-from hedged.execution.working import Work
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.working.pairs import allowed
+from hedged.execution.working.work import Work
 from hedged.risk.gate import KillLevel
 
 OUT: Hedge = {HERE: (-4, Purpose.RELOCATE), THERE: (4, Purpose.RELOCATE)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hedged.config import RiskConfig
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side
-from hedged.execution.diff import intents_for
+from hedged.execution.working.diff import intents_for
 from hedged.risk.exposure import reduces
 from hedged.strategy.snapshot import DesiredPosition
 

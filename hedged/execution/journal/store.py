@@ -9,8 +9,8 @@ from hedged.domain.errors import Fatal
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
-from hedged.execution.cycle_tables import CycleTables
-from hedged.execution.journal_file import JournalFile
+from hedged.execution.journal.cycle_tables import CycleTables
+from hedged.execution.journal.file import JournalFile
 
 FILLED = " filled "
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")

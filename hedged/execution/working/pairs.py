@@ -11,7 +11,7 @@ from decimal import Decimal
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side, Strategy
-from hedged.execution.working import Work
+from hedged.execution.working.work import Work
 from hedged.risk.exposure import reduces
 
 DEPENDS = (

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hedged.domain.errors import Fatal
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.orders import Execution, Fill, Purpose, Side
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 exact = st.decimals(allow_nan=False, allow_infinity=False)
 

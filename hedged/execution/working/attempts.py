@@ -16,9 +16,9 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus
 from hedged.domain.ports import Rests, Trading
 from hedged.execution.accounts import Accounts
-from hedged.execution.journal import Journal
-from hedged.execution.rates import Rates
-from hedged.execution.store import JournalStore, told_of
+from hedged.execution.journal.store import JournalStore, told_of
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working.rates import Rates
 
 LOOKUPS = 5
 LOOKUP_WAIT_S = 2.0

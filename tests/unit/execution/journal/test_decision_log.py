@@ -10,8 +10,8 @@ from written import Written
 from hedged.domain.clock import HOUR_MS, MINUTE_MS, iso
 from hedged.domain.errors import ConfigError
 from hedged.domain.orders import Execution, Side
-from hedged.execution.decision_log import JournalLog, in_force, told
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.decision_log import JournalLog, in_force, told
+from hedged.execution.journal.store import JournalStore
 
 STEP_MS = 15 * MINUTE_MS
 START_MS = NOW_MS // HOUR_MS * HOUR_MS

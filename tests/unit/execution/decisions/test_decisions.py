@@ -10,7 +10,7 @@ from fakes import HASHES, intent, market
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
-from hedged.execution.decisions import decision_rows, forecasters
+from hedged.execution.decisions.rows import decision_rows, forecasters
 from hedged.features.moments import Moments
 from hedged.risk.gate import Refused, Review, Shrunk
 from hedged.risk.verdict import Reason

@@ -12,8 +12,8 @@ from typing import Any
 
 from hedged.domain.clock import perf_s
 from hedged.domain.errors import Fatal, NoJournal
-from hedged.execution.backups import FOLDER, back_up, latest_backup
-from hedged.execution.journal_faults import damaged, fault, ways_on
+from hedged.execution.journal.backups import FOLDER, back_up, latest_backup
+from hedged.execution.journal.faults import damaged, fault, ways_on
 
 VERSION = 3
 MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql"}
@@ -105,7 +105,7 @@ class JournalFile:
 
     def _script(self, name: str) -> None:
         """Run a script as one transaction: a crash in the middle leaves the journal as it was."""
-        script = resources.files("hedged.execution").joinpath(name).read_text(encoding="utf-8")
+        script = resources.files("hedged.execution.journal").joinpath(name).read_text(encoding="utf-8")
         self._db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
 
     def close(self) -> None:

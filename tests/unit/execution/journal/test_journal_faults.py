@@ -17,10 +17,10 @@ from hedged.domain.clock import LoopClock
 from hedged.domain.errors import Fatal, HedgedError, NoJournal
 from hedged.domain.market import INJECTIVE
 from hedged.execution.accounts import Accounts
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
-from hedged.execution.journal_faults import fault
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.faults import fault
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
+from hedged.execution.working.executor import Executor
 
 REACHED = 200_000
 """Bytes: more than any other file that pytest writes meanwhile, less than a mended journal must be able to write."""

@@ -17,9 +17,9 @@ from hedged.domain.errors import NoJournal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
-from hedged.execution.executor import Executor
-from hedged.execution.journal import Journal
+from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.agreement import LAG_MS
+from hedged.execution.working.executor import Executor
 from hedged.risk.facts import OpenOrder
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
-from hedged.execution.journal_file import JournalFile
-from hedged.execution.thinning import Told, thinned
+from hedged.execution.journal.file import JournalFile
+from hedged.execution.journal.thinning import Told, thinned
 
 PRUNED = 2_000
 """Decisions that are dropped at once: what is waited for meanwhile is an order's write."""

@@ -16,9 +16,9 @@ import structlog
 
 from hedged.directories import make_directory
 from hedged.domain.errors import HedgedError, NoJournal
-from hedged.execution.backups import back_up_daily
-from hedged.execution.journal_faults import fault
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.backups import back_up_daily
+from hedged.execution.journal.faults import fault
+from hedged.execution.journal.store import JournalStore
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
 from hedged.risk.kill import KillLevel
 
 COLUMNS = "SELECT rowid, ts_ms, level, reason, account, source FROM kill_latch"

@@ -17,7 +17,7 @@ from hedged.domain.errors import Retryable
 from hedged.domain.market import Market
 from hedged.domain.orders import Intent
 from hedged.domain.ports import Rests
-from hedged.execution.attempts import Attempts, How, Told
+from hedged.execution.working.attempts import Attempts, How, Told
 
 POLL_S = 1.0  # a resting order is looked at so often
 RETAKE_S = 2.0

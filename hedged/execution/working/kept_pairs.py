@@ -6,7 +6,7 @@ from typing import Any
 
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Hashes, Intent, Purpose, Side
-from hedged.execution.pairs import Leg, Pair
+from hedged.execution.working.pairs import Leg, Pair
 
 STATE = "pairs"
 

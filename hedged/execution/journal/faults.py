@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from hedged.domain.errors import Fatal, HedgedError, NoJournal
-from hedged.execution.backups import latest_backup
+from hedged.execution.journal.backups import latest_backup
 
 PASSING = {
     sqlite3.SQLITE_FULL: "the disk is full: free space on {directory}",

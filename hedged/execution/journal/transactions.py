@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hedged.domain.transactions import SignedTx, TxOutcome
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 REFUSED = " AND tx_hash IN (SELECT tx_hash FROM transactions WHERE outcome = 'refused')"
 """Signatures are deterministic: what a node has refused may be signed again bit by bit, and is then pending anew."""

@@ -8,8 +8,8 @@ from fakes import NOW_MS, THERE, FakeVenue, approve, intent
 from hedged.domain.clock import MINUTE_MS
 from hedged.domain.market import INJECTIVE
 from hedged.execution.accounts import Accounts
-from hedged.execution.journal import Journal
-from hedged.execution.store import JournalStore
+from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 
 
 def test_a_trade_of_before_the_hedge_takes_nothing_of_it_after_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What was decided and why, as it is written and told."""
