@@ -24,7 +24,8 @@ class ExecutionConfig(Section):
         60.0,
         ge=5,
         le=600,
-        description="within this time the legs of a pair both stand, or neither: else nothing is opened any more",
+        description="within this time the legs of a pair both stand, or neither: else nothing is opened any more; on a "
+        "fast clock ten true seconds at least",
     )
     reduce_collar_bp: Decimal = Field(
         Decimal(100),

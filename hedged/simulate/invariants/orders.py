@@ -120,8 +120,13 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
     """7: what the kill latch forbids is not sent, whatever restarts; only the operator lowers it."""
     del rules
     levels: list[tuple[int, KillLevel]] = [(0, KillLevel.NONE)]
-    signals: list[tuple[int, KillLevel]] = []  # that this life must obey, journalled or not
+    signals: list[
+        tuple[int, KillLevel]
+    ] = []  # that this life must obey, journalled or not; the last is the strictest
+    woken = True
     for event in events:
+        if not woken:  # a machine that was suspended heard of the signal only now
+            signals[-1], woken = (event.at_ms, signals[-1][1]), True
         if event.kind == "begin":
             signals.clear()
         elif event.kind == "operator":
@@ -129,6 +134,7 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
             signals.clear()
         elif event.kind == "signalled":
             signals.append((event.at_ms, event.what["level"]))
+            woken = False
         elif event.kind == "set_kill":
             level, source = KillLevel(event.what["args"][1]), event.what["args"][4]
             if level < levels[-1][1] and source == "daemon":
@@ -136,18 +142,21 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
             levels.append((event.at_ms, level))
         elif event.kind == "send":
             since_ms = event.at_ms - KILL_WITHIN_MS
-            before = [level for ts_ms, level in levels if ts_ms <= since_ms][-1:]
-            lately = before + [level for ts_ms, level in levels if ts_ms > since_ms]
-            lasting = [level for ts_ms, level in signals if ts_ms <= since_ms]
+            lately, lasting = _lately(levels, since_ms), _lately(signals, since_ms)
             intent = event.what["intent"]
-            if all(_forbidden(intent, level) for level in lately) or any(
-                _forbidden(intent, x) for x in lasting
+            obeyed = any(ts_ms <= since_ms for ts_ms, _ in signals)
+            if all(_forbidden(intent, x) for x in lately) or (
+                obeyed and all(_forbidden(intent, x) for x in lasting)
             ):
                 return said(
-                    event,
-                    f"an order was sent although the latch is {max(*lately, *lasting, lately[0]).label}",
+                    event, f"an order was sent although the latch is {max([*lately, *lasting]).label}"
                 )
     return ""
+
+
+def _lately(turns: Sequence[tuple[int, KillLevel]], since_ms: int) -> list[KillLevel]:
+    """Return the level that was in force at an instant, and those that it was turned to since."""
+    return [x for ts_ms, x in turns if ts_ms <= since_ms][-1:] + [x for ts_ms, x in turns if ts_ms > since_ms]
 
 
 def _forbidden(intent: Intent, level: KillLevel) -> bool:
