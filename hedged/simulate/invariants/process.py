@@ -13,8 +13,8 @@ MOST_LOOKUPS = 40
 """Of one order within ten minutes: five tries two seconds apart, then once in each look that is about to act."""
 GRACE_MS = 60 * SECOND_MS
 """What systemd and docker give the process to end (deploy/)."""
-SETTLED_MS = 65 * MINUTE_MS
-"""What held orders back (a quarantine, a venue that failed, limits on rate) does so for an hour."""
+SETTLED_MS = 90 * MINUTE_MS
+"""What held orders back (a quarantine, a venue that failed, limits on rate) does so for an hour after it has ended."""
 
 
 def ends_on_purpose(events: Sequence[Event], rules: Rules) -> str:
