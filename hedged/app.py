@@ -14,14 +14,15 @@ import structlog
 from hedged import __version__
 from hedged.buffer.backfill import backfill
 from hedged.buffer.ring import BarWindow, RingBuffer
+from hedged.collectors.followed import followed_markets
 from hedged.collectors.poller import OnBar, Poller
 from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
-from hedged.domain.errors import ConfigError, Fatal, NoJournal
-from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.errors import Fatal, NoJournal
+from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
@@ -35,7 +36,6 @@ from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.guard import Guard
-from hedged.risk.kill import KillLevel
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
@@ -150,7 +150,7 @@ class App:
                 f"{FEATURE_HASH}: retrain it or run the program it belongs to"
             )
         now_ms = self.parts.clock.now_ms()
-        markets = await self._markets()
+        markets = await followed_markets(config, parts.sources, parts.symbols)
         bar_ms = config.cycle.bar_s * SECOND_MS
         buffer = RingBuffer(sorted(markets), config.cycle.history_days * DAY_MS // bar_ms, bar_ms)
         judge = Judge(config.quality, config.clock.speed)
@@ -173,8 +173,6 @@ class App:
             config, parts.clock, parts.trading, parts.sources, parts.journal, markets, hashes, parts.equity_usd,
             since_ms,
         )  # fmt: skip
-        if self._cycle is not None and self._cycle.desk.kill is not KillLevel.NONE:
-            desk.kill = self._cycle.desk.kill  # latched meanwhile, and perhaps not journalled yet
         self._cycle = Cycle(
             config=config,
             equity_usd=parts.equity_usd,
@@ -365,24 +363,6 @@ class App:
             except TimeoutError:
                 continue
         return not self._stop.is_set()
-
-    async def _markets(self) -> dict[SeriesKey, Market]:
-        config, wanted = self.parts.config, set(self.parts.symbols)
-        found: dict[SeriesKey, Market] = {}
-        for venue in [INJECTIVE, *config.hedge.venues]:
-            if venue not in self.parts.sources:
-                raise ConfigError(f"hedge.venues names {venue!r}, for which there is no data source")
-            for symbol, market in (await self.parts.sources[venue].markets()).items():
-                if symbol in wanted:
-                    found[SeriesKey(venue, symbol)] = market
-        # what exchanges list is enough for a coin that is only traded beside the book, or was while that was on
-        elsewhere = {*config.strategies.beside_the_book, *(key.symbol for key in found)} - {
-            *config.book.positions
-        }
-        missing = sorted(wanted - elsewhere - {key.symbol for key in found if key.venue == INJECTIVE})
-        if missing:
-            raise ConfigError(f"Injective has no market for {', '.join(missing)}")
-        return found
 
     async def _backfill(self, buffer: RingBuffer, judge: Judge, now_ms: int) -> None:
         """Fill the buffer with the bars before now that an earlier run kept, or that the sources can still tell,

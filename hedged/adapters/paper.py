@@ -131,20 +131,28 @@ class PaperVenue:
 
     async def place(self, approved: ApprovedIntent) -> OrderState:
         """Fill at the market after the latency. Raises Rejected like a venue would."""
-        await asyncio.sleep(self._latency_s)
+        market, mark = await self._arrival(approved)
         intent = approved.intent
-        market = (await self._data.markets()).get(intent.key.symbol)
-        mark = (await self._marks()).get(intent.key.symbol)
-        # from here on nothing is awaited, so two orders under one client id cannot both pass
-        if approved.client_id in self._orders:
-            raise Rejected(f"client id {approved.client_id} was used before")
-        if market is None or mark is None:
-            raise Rejected(f"{intent.key}: no market or no price")
         price = self._fill_price(intent, market, mark)
         self._book(approved.client_id, intent, price, market.costs.taker_fee)
         state = OrderState(approved.client_id, intent.key, OrderStatus.FILLED, intent.quantity, Decimal(0))
         self._orders[approved.client_id] = state
         return state
+
+    async def _arrival(self, approved: ApprovedIntent) -> tuple[Market, Decimal]:
+        """Wait for an order to arrive; return its market and the mark of then. Raises Rejected like a venue would.
+
+        Whoever calls it awaits nothing before the order is noted: two orders under one client id cannot both pass.
+        """
+        await asyncio.sleep(self._latency_s)
+        key = approved.intent.key
+        market = (await self._data.markets()).get(key.symbol)
+        mark = (await self._marks()).get(key.symbol)
+        if approved.client_id in self._orders:
+            raise Rejected(f"client id {approved.client_id} was used before")
+        if market is None or mark is None:
+            raise Rejected(f"{key}: no market or no price")
+        return market, mark
 
     async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return the mark with the assumed half-spread. Raises Retryable where no price is told between two bars."""
@@ -155,13 +163,9 @@ class PaperVenue:
 
     async def rest(self, approved: ApprovedIntent, lifetime_s: float) -> OrderState:
         """Leave an order in the book, after the latency. Raises WouldTake, or Rejected like a venue would."""
-        await asyncio.sleep(self._latency_s)
+        market, mark = await self._arrival(approved)
         intent = approved.intent
-        market = (await self._data.markets()).get(intent.key.symbol)
-        mark = (await self._marks()).get(intent.key.symbol)
-        if approved.client_id in self._orders:
-            raise Rejected(f"client id {approved.client_id} was used before")
-        if not self._rests or market is None or mark is None:
+        if not self._rests:
             raise Rejected(f"{intent.key}: no market or no price")
         self._check_reduces(intent)
         ends_ms = self._clock.now_ms() + round(lifetime_s * SECOND_MS)

@@ -40,59 +40,77 @@ class Side(StrEnum):
     BOTH = "both"
 
 
+PresetOption = Annotated[
+    Preset,
+    typer.Option(
+        help="relocation: a position on Injective, moved to another venue and back. all: cut, opposite and "
+        "relocation. own: a position at Binance, cut and restored at 1 bp, 1 bp carry each settlement. own-hourly: "
+        "the same at Hyperliquid."
+    ),
+]
+FromOption = Annotated[str, typer.Option("--from", help="First day, UTC: YYYY-MM-DD.")]
+ToOption = Annotated[str, typer.Option("--to", help="Last day, exclusive: YYYY-MM-DD.")]
+ForecastsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="File of `hedged forecast`; repeat. RULE=FILE for one made on data in which Hyperliquid stands in by "
+        "that rule; else Hyperliquid's own forecasts are carried over by it. Default: baselines alone."
+    ),
+]
+SymbolOption = Annotated[list[str] | None, typer.Option(help="Symbol; repeat. Default: the majors and INJ.")]
+VenueOption = Annotated[
+    list[str] | None, typer.Option(help="Hedge venue; several are used together. Default: binance.")
+]
+SideOption = Annotated[Side, typer.Option(help="Side of the own position.")]
+ProxyRuleOption = Annotated[
+    ProxyRuleName | None,
+    typer.Option(
+        help="chain: Injective's formula on Hyperliquid's premium; level: its printed rate. Default: both."
+    ),
+]
+HorizonOption = Annotated[
+    str | None,
+    typer.Option(help="Forecasts that the planner reads: s1, s3, m24h or m120h. Default: m24h."),
+]
+EveryOption = Annotated[
+    int | None, typer.Option(min=1, max=24, help="Hours between decisions. Default: 8, own-hourly 1.")
+]
+CapOption = Annotated[float | None, typer.Option(min=0, max=1, help="Largest hedge ÷ position.")]
+CapitalRateOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Charge on margin tied up, a year. Default: the configuration's."),
+]
+CarryOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Charge on a cut position, bp each 8 h. Default: the preset's."),
+]
+NotionalOption = Annotated[float, typer.Option(min=1, help="Own position in USD, kept constant.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file: costs, cap, limits.")]
+JobsOption = Annotated[int, typer.Option(min=1, help="Processes.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
+OutOption = Annotated[Path, typer.Option(help="Where the table goes.")]
+
+
 def evaluate_hedge(
     data: DataPath,
-    preset: Annotated[
-        Preset,
-        typer.Option(
-            help="relocation: a position on Injective, moved to another venue and back. all: cut, opposite and "
-            "relocation. own: a position at Binance, cut and restored at 1 bp, 1 bp carry each settlement. own-hourly: "
-            "the same at Hyperliquid."
-        ),
-    ] = Preset.RELOCATION,
-    from_: Annotated[str, typer.Option("--from", help="First day, UTC: YYYY-MM-DD.")] = "2023-07-01",
-    to: Annotated[str, typer.Option("--to", help="Last day, exclusive: YYYY-MM-DD.")] = "2026-01-01",
-    forecasts: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="File of `hedged forecast`; repeat. RULE=FILE for one made on data in which Hyperliquid stands in by "
-            "that rule; else Hyperliquid's own forecasts are carried over by it. Default: baselines alone."
-        ),
-    ] = None,
-    symbol: Annotated[
-        list[str] | None, typer.Option(help="Symbol; repeat. Default: the majors and INJ.")
-    ] = None,
-    venue: Annotated[
-        list[str] | None, typer.Option(help="Hedge venue; several are used together. Default: binance.")
-    ] = None,
-    side: Annotated[Side, typer.Option(help="Side of the own position.")] = Side.BOTH,
-    proxy_rule: Annotated[
-        ProxyRuleName | None,
-        typer.Option(
-            help="chain: Injective's formula on Hyperliquid's premium; level: its printed rate. Default: both."
-        ),
-    ] = None,
-    horizon: Annotated[
-        str | None,
-        typer.Option(help="Forecasts that the planner reads: s1, s3, m24h or m120h. Default: m24h."),
-    ] = None,
-    every: Annotated[
-        int | None, typer.Option(min=1, max=24, help="Hours between decisions. Default: 8, own-hourly 1.")
-    ] = None,
-    cap: Annotated[float | None, typer.Option(min=0, max=1, help="Largest hedge ÷ position.")] = None,
-    capital_rate: Annotated[
-        float | None,
-        typer.Option(min=0, help="Charge on margin tied up, a year. Default: the configuration's."),
-    ] = None,
-    carry: Annotated[
-        float | None,
-        typer.Option(min=0, help="Charge on a cut position, bp each 8 h. Default: the preset's."),
-    ] = None,
-    notional: Annotated[float, typer.Option(min=1, help="Own position in USD, kept constant.")] = 100_000.0,
-    config: Annotated[Path | None, typer.Option(help="Configuration file: costs, cap, limits.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    out: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("out/evaluate-hedge"),
+    preset: PresetOption = Preset.RELOCATION,
+    from_: FromOption = "2023-07-01",
+    to: ToOption = "2026-01-01",
+    forecasts: ForecastsOption = None,
+    symbol: SymbolOption = None,
+    venue: VenueOption = None,
+    side: SideOption = Side.BOTH,
+    proxy_rule: ProxyRuleOption = None,
+    horizon: HorizonOption = None,
+    every: EveryOption = None,
+    cap: CapOption = None,
+    capital_rate: CapitalRateOption = None,
+    carry: CarryOption = None,
+    notional: NotionalOption = 100_000.0,
+    config: ConfigOption = None,
+    jobs: JobsOption = 1,
+    seed: SeedOption = 0,
+    out: OutOption = Path("out/evaluate-hedge"),
 ) -> None:
     """Measure the planner: how much of the best possible hedge it earned on recorded funding, after costs.
 

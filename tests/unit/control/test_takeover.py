@@ -52,4 +52,6 @@ def test_a_process_that_is_gone_needs_no_ending() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     sign = sign_of(process.pid)
     process.wait(20)
-    asyncio.run(end_process(sign, 0.2, lambda _: None))
+    said: list[str] = []
+    asyncio.run(end_process(sign, 0.2, said.append))
+    assert said == []
