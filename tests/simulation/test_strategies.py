@@ -13,6 +13,7 @@ from hedged.backtest.recorded import window_settlements
 from hedged.backtest.runner import RunResult
 from hedged.backtest.summary import summarise
 from hedged.backtest.world import World
+from hedged.collectors.followed import followed_markets
 from hedged.cycle import CycleReport
 from hedged.domain.clock import HOUR_MS, LoopClock
 from hedged.domain.errors import ConfigError
@@ -175,9 +176,9 @@ def test_a_coin_that_injective_does_not_list_is_followed_while_it_is_traded_or_h
         settings, clock, world.venues(VENUES), {}, Journal.open(None, durable=False), registry.make_forecaster("ewma"),
         ("INJ", "BTC", "IMX"), Decimal(1),
     )  # fmt: skip
-    found = asyncio.run(App(parts)._markets())
+    found = asyncio.run(followed_markets(parts.config, parts.sources, parts.symbols))
     assert {key.venue for key in found if key.symbol == "IMX"} == {"binance", "bybit"}
     lost = replace(parts, symbols=("INJ", "BTC", "DOGE"))
     with pytest.raises(ConfigError, match="no market for DOGE"):
-        asyncio.run(App(lost)._markets())
+        asyncio.run(followed_markets(lost.config, lost.sources, lost.symbols))
     parts.journal.close()
