@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +59,10 @@ class Life:
         return self._code.result() if self._code.done() else None
 
     def send(self, what: signal.Signals) -> None:
+        """Signal it, if it still lives: its end may be on its way to us."""
         if self.returncode is None:
-            os.kill(self.pid, what)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, what)
 
     async def ended(self) -> int:
         return await self._code

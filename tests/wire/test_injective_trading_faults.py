@@ -64,7 +64,7 @@ def test_a_node_that_does_not_answer_signs_nothing(fault: str) -> None:
     """If this fails, an order hangs for ever, or goes out with a guessed sequence or no timeout height."""
 
     async def script() -> None:
-        async with rig(deadline_s=0.3) as on:
+        async with rig(deadline_s=1.0) as on:
             on.faults.switch(fault, True)
             sent = on.order("0.5")
             with pytest.raises(Retryable):
@@ -80,7 +80,7 @@ def test_a_node_that_falls_silent_at_the_send_gets_the_same_bytes_again() -> Non
     """If this fails, an unanswered send is given up, or sent again under another sequence, which could fill twice."""
 
     async def script() -> None:
-        async with rig(deadline_s=0.3) as on:
+        async with rig(deadline_s=1.0) as on:
             on.transactions.after_record = lambda: on.faults.switch("silent_rpc", True)
             asyncio.get_running_loop().call_later(0.6, on.faults.switch, "silent_rpc", False)
             sent = on.order("0.5")
@@ -95,7 +95,7 @@ def test_an_answer_that_never_comes_is_unknown_and_later_proven_dead() -> None:
     """If this fails, an order whose fate is open counts as refused, or stays open for ever."""
 
     async def script() -> None:
-        async with rig(deadline_s=0.1) as on:
+        async with rig(deadline_s=1.0) as on:
             on.transactions.after_record = lambda: on.faults.switch("unavailable", True)
             sent = on.order("0.5")
             with pytest.raises(OutcomeUnknown, match=r"503|DEADLINE_EXCEEDED"):
