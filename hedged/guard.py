@@ -138,20 +138,23 @@ class Guard:
         account = await desk.accounts.refresh(now_ms)
         await desk.heed(account)
         stops.see(account, believed)
+        stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
+        marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
+        if (
+            desk.executor.left
+        ):  # first of all no leg stands alone; what must be unwound besides is for the next look
+            mended = await desk.mend_left(now_ms, account, marks)
+            if mended.seen:
+                await self._news(account)
+                desk.between.append(mended)
+                return
         held = stops.part(account)
         stopped, begun = stops.decide(now_ms, held, self._near(held, believed))
         going = {symbol: stopped[symbol] for symbol in stops.unwinding(held)}
         trades = self.trades.part(account)
         lost = self.trades.lost(trades, believed, [*self._unbooked(), account])
-        stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
-        marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         if not begun and not going and not lost:
-            if account.fills or account.payments or account.taken:
-                desk.between.append(Traded.nothing(account))
-                desk.gate_facts.traded(account.fills, account.payments)
-                await desk.journal(JournalStore.save_state, "episodes", stops.to_json())
-            if desk.executor.left:
-                desk.between.append(await desk.mend_left(now_ms, account, marks))
+            await self._news(account)
             return
         begun_trades = {symbol: lost[symbol] for symbol in self.trades.begun(lost, now_ms)}
         if begun_trades:
@@ -169,6 +172,14 @@ class Guard:
         desk.between.append(traded)
         await self._record(now_ms, traded.account, rows)
         self._pace(now_ms, lost | going, account, traded)
+
+    async def _news(self, account: AccountState) -> None:
+        """Keep what is new in an account for the next cycle's report, and the stops as they now are."""
+        if account.fills or account.payments or account.taken:
+            desk = self.desk
+            desk.between.append(Traded.nothing(account))
+            desk.gate_facts.traded(account.fills, account.payments)
+            await desk.journal(JournalStore.save_state, "episodes", desk.stops.to_json())
 
     async def _record(
         self, now_ms: int, account: AccountState, begun: Mapping[str, tuple[Strategy, str]]

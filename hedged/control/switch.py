@@ -6,6 +6,7 @@ that waits for no venue; what must be done at venues is another task's.
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -101,6 +102,11 @@ class Switch:
             pass  # told by the journal; what is latched stays
 
     async def _take(self) -> None:
+        if self._waiting:
+            with suppress(
+                NoJournal
+            ):  # what is latched may have been cleared before the signal, while nobody looked
+                await self.follow()
         while self._waiting:
             asked, source = self._waiting.popleft()
             if asked.level > self.latch.level:

@@ -134,7 +134,7 @@ class Desk:
                     f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
                     "one leg may stand alone"
                 )
-            await self.executor.settled()
+            await self.executor.left_alone()
         return Traded(Review(), account, ())
 
     def reconfigure(self, config: Config) -> None:

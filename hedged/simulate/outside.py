@@ -134,7 +134,7 @@ class Outside:
         switch = world.life.switch if world.life is not None else None
         if switch is None:
             return False
-        world.note("signalled", level=max(level, switch.latch.level))
+        world.note("signalled", level=level)
         switch.signalled(level, SIGNALS[level])
         return True
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from decimal import Decimal, InvalidOperation
 
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.errors import Fatal
+from hedged.domain.errors import Rejected
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
@@ -35,7 +35,7 @@ class JournalStore(CycleTables, JournalFile):
     def record_attempt(
         self, approved: ApprovedIntent, now_ms: int, parent: str = "", attempt: int = 0, kind: str = "take"
     ) -> None:
-        """Write an order in one transaction, before the send. Raises Fatal for an id already used.
+        """Write an order in one transaction, before the send. Raises Rejected for an id already used.
 
         `parent`: id of the first order of its intent, by default its own; `kind`: rest or take.
         """
@@ -50,7 +50,9 @@ class JournalStore(CycleTables, JournalFile):
                 self._db.execute(f"INSERT INTO intents VALUES ({','.join('?' * len(row))})", row)
                 self._event(approved.client_id, now_ms, "attempt", "")
         except sqlite3.IntegrityError:
-            raise Fatal(f"intent {approved.client_id} was attempted before; it is never sent twice") from None
+            raise Rejected(
+                f"intent {approved.client_id} was attempted before; it is never sent twice"
+            ) from None
 
     def record_event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
         """Write what became of an attempt."""

@@ -81,9 +81,18 @@ class Attempts:
         """Journal, then send: into the book for `lifetime_s`, or without one to take what is there."""
         intent, client_id = order.intent, order.client_id
         kind = "take" if lifetime_s is None else "rest"
-        await self._journal(
-            JournalStore.record_attempt, order, self._clock.now_ms(), parent=parent, attempt=number, kind=kind
-        )
+        try:
+            await self._journal(
+                JournalStore.record_attempt,
+                order,
+                self._clock.now_ms(),
+                parent=parent,
+                attempt=number,
+                kind=kind,
+            )
+        except Rejected as error:  # a clock set back makes a cycle's ids anew
+            log.error("order_not_sent", market=str(intent.key), reason=str(error))
+            return Told(How.REFUSED, why=str(error))
         self._accounts.claim(client_id, intent.purpose, intent.reference_price)
         self._rates.sent(client_id, intent, rests=lifetime_s is not None)
         self.unresolved[client_id], self.coins[client_id] = intent.key, intent.signed_quantity

@@ -180,7 +180,12 @@ class Executor:
         self._watch_pairs()
 
     async def settled(self) -> None:
-        """Note that no pair is in the middle of anything, or that it is the operator's now."""
+        """Note that no pair of the latest decision is in the middle of anything, or that it is the operator's now."""
+        await self._keep([])
+
+    async def left_alone(self) -> None:
+        """Note that what an earlier life was in the middle of is the operator's now."""
+        self.left = {}
         await self._keep([])
 
     def alone(self) -> list[Pair]:
@@ -288,11 +293,13 @@ class Executor:
         )
 
     async def _keep(self, pairs: Sequence[Pair]) -> None:
-        """Leave word of pairs to a next life."""
-        self.left = {}
-        if pairs or self._kept:
-            await self._journal(JournalStore.save_state, kept_pairs.STATE, kept_pairs.to_json(pairs))
-        self._kept = bool(pairs)
+        """Leave word of pairs to a next life, beside those of other coins that an earlier one left and nobody took."""
+        left = kept_pairs.others(self.left, {pair.symbol for pair in pairs})
+        self.left = {"pairs": left} if left else {}
+        told = {"pairs": kept_pairs.to_json(pairs)["pairs"] + left}
+        if told["pairs"] or self._kept:
+            await self._journal(JournalStore.save_state, kept_pairs.STATE, told)
+        self._kept = bool(told["pairs"])
 
     def _pairs_with(self, intent: Intent) -> list[Pair]:
         return [pair for pair in self.pairs if any(leg.intent is intent for leg in pair.legs)]

@@ -1,6 +1,6 @@
 """Pairs in the journal: a life that ends between two legs leaves word of it to the next one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,11 @@ def to_json(pairs: Iterable[Pair]) -> dict[str, Any]:
 def from_json(body: Mapping[str, Any], attributed: Mapping[SeriesKey, Decimal]) -> list[Pair]:
     """Read them back. How far a leg was filled is seen from what is held now."""
     return [Pair([_leg(told, attributed) for told in legs]) for legs in body.get("pairs", ())]
+
+
+def others(body: Mapping[str, Any], symbols: Collection[str]) -> list[Any]:
+    """Return, as they are kept, the pairs of other coins."""
+    return [legs for legs in body.get("pairs", ()) if legs[0]["symbol"] not in symbols]
 
 
 def _leg_to_json(leg: Leg) -> dict[str, Any]:

@@ -100,8 +100,8 @@ def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
             known.clear()
         elif event.kind == "set_kill":
             flat = event.what["args"][1] == KillLevel.FLATTEN
-        elif event.kind in ("operator", "signalled"):
-            flat = event.what["level"] is KillLevel.FLATTEN
+        elif event.kind in ("operator", "signalled"):  # a signal never loosens
+            flat = event.what["level"] is KillLevel.FLATTEN or (flat and event.kind == "signalled")
         elif event.kind == "cycle":
             due_ms = event.what["due_ms"]
         elif event.kind == "asked":
@@ -133,7 +133,8 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
             levels.append((event.at_ms, event.what["level"]))
             signals.clear()
         elif event.kind == "signalled":
-            signals.append((event.at_ms, event.what["level"]))
+            strictest = max(event.what["level"], levels[-1][1], *(x for _, x in signals))
+            signals.append((event.at_ms, strictest))
             woken = False
         elif event.kind == "set_kill":
             level, source = KillLevel(event.what["args"][1]), event.what["args"][4]

@@ -157,13 +157,17 @@ def funding_agrees(events: Sequence[Event], rules: Rules) -> str:
 
 
 def ledger_halts(events: Sequence[Event], rules: Rules) -> str:
-    """10: funding that was paid otherwise than its settlement says, by more than is put up with, halts everything."""
+    """10: funding that was paid otherwise than its settlement says, by more than is put up with, halts everything.
+
+    What was held at a venue before the daemon first saw it, and so what was due for it, is not known.
+    """
     most_usd = (rules.config.book.equity_usd or NOTHING) * rules.config.reconcile.ledger_halt_bp / 10_000
     wrong: dict[tuple[SeriesKey, int], Decimal] = {}
     waiting: list[tuple[int, SeriesKey]] = []
+    seen: set[str] = set()
     for event in events:
         what = event.what
-        if event.kind == "payment":
+        if event.kind == "payment" and what["key"].venue in seen:
             wrong[(what["key"], what["due_ms"])] = abs(what["usd"] - what["due"])
         elif event.kind in ("begin", "operator", "journal_failed"):
             waiting.clear()
@@ -173,6 +177,7 @@ def ledger_halts(events: Sequence[Event], rules: Rules) -> str:
                 (event.at_ms, s.key) for s in settled if wrong.get((s.key, s.ts_ms), NOTHING) > most_usd
             ]
         elif event.kind == "cycled":
+            seen |= {INJECTIVE, *rules.config.hedge.venues} - set(what["unknown"])
             judged = [
                 (ms, key) for ms, key in waiting
                 if ms < what["began_ms"] and key.venue not in what["unknown"] and key not in what["doubted"]

@@ -69,8 +69,8 @@ def none_stands_alone(events: Sequence[Event], rules: Rules) -> str:
             since_ms.clear()
             alive = event.kind not in ("end",) and (alive or event.kind == "begin")
             journal = event.kind != "journal_failed"
-        elif event.kind in ("operator", "signalled"):
-            level = what["level"]
+        elif event.kind in ("operator", "signalled"):  # a signal never loosens
+            level = what["level"] if event.kind == "operator" else max(level, what["level"])
         elif event.kind == "set_kill":
             level = KillLevel(what["args"][1])
         elif event.kind == "fill" and what["key"].symbol in symbols:

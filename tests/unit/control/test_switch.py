@@ -118,6 +118,19 @@ def test_a_signal_never_loosens(tmp_path: Path, logs: list[dict[str, Any]]) -> N
     assert [line["event"] for line in logs].count("signal_ignored") == 1
 
 
+def test_a_signal_after_a_resumption_that_nobody_saw_is_obeyed(tmp_path: Path) -> None:
+    """If this fails, a daemon that was suspended while the latch was cleared takes a later signal for old news."""
+
+    async def script(switch: Switch) -> None:
+        await switch.turn(KillLevel.CANCEL, "wait", "cli")
+        await switch.journal(JournalStore.set_kill, 5, int(KillLevel.NONE), "resumed", "mine", "cli")
+        switch.signalled(KillLevel.CANCEL, "SIGUSR1")
+        await switch.look()
+        assert latched(switch) == (KillLevel.CANCEL, "signal SIGUSR1", "signal")
+
+    play(tmp_path, script)
+
+
 def test_it_follows_within_a_second_and_outlives_a_restart(tmp_path: Path) -> None:
     """If this fails, the command line's turn of the switch waits, or is forgotten."""
 

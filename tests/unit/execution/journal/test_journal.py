@@ -12,7 +12,7 @@ from fakes import HERE, NOW_MS, THERE, approve, intent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedged.domain.errors import Fatal
+from hedged.domain.errors import Fatal, Rejected
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.journal.store import JournalStore
@@ -69,7 +69,7 @@ def test_the_same_client_id_is_never_attempted_twice(store: JournalStore) -> Non
     """If this fails, one intent can be sent twice."""
     one = approve(intent())
     store.record_attempt(one, NOW_MS)
-    with pytest.raises(Fatal, match="never sent twice"):
+    with pytest.raises(Rejected, match="never sent twice"):
         store.record_attempt(one, NOW_MS + 1)
     assert store.unresolved() == [(one.client_id, HERE)]
 
@@ -235,7 +235,7 @@ def test_calls_keep_their_order_and_errors_arrive(path: Path) -> None:
             journal(JournalStore.record_attempt, one, NOW_MS),
             journal(JournalStore.record_event, one.client_id, NOW_MS, "acknowledged", ""),
         )
-        with pytest.raises(Fatal):
+        with pytest.raises(Rejected):
             await journal(JournalStore.record_attempt, one, NOW_MS)
         assert await journal(JournalStore.unresolved) == []
         journal.close()

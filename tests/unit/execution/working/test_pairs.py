@@ -384,6 +384,47 @@ def test_a_death_between_two_legs_is_mended_by_the_next_life(
     assert len(second.sent) == 0, "what was begun is not sent again"
 
 
+def test_a_leg_left_alone_is_not_forgotten_for_another_decision(rig: PairRig) -> None:
+    """If this fails, a cycle's own vain try to close a leg ends the count of the seconds for which it stands alone."""
+
+    async def crash(life: Life) -> None:
+        rig.other.watch_send = dies
+        with pytest.raises(Dead):
+            await trade(life, TRADE)
+        assert rig.truth() == {THERE: 2}
+
+    async def goes_on(life: Life) -> None:
+        rig.there.draw = rig.other.draw = always(take="busy")
+        await trade(life, {THERE: (0, Purpose.DIVERGENCE_CLOSE)})
+        assert rig.truth() == {THERE: 2}
+        for _ in range(24):
+            await life.look()
+        level, reason = await life.desk.journal(JournalStore.kill)
+        assert KillLevel(level) is KillLevel.REDUCE_ONLY
+        assert "stands alone" in reason
+
+    rig.life(crash)
+    rig.life(goes_on)
+
+
+def test_an_id_that_was_used_before_is_refused_and_the_daemon_goes_on(rig: PairRig) -> None:
+    """If this fails, a clock that was set back makes an id anew, and the order is sent twice or ends the daemon."""
+
+    async def script(life: Life) -> None:
+        hedge: Hedge = {THERE: (-2, Purpose.HEDGE_OPEN)}
+        rig.there.draw = always(take="no")
+        await trade(life, hedge)
+        rig.there.draw = calm
+        await trade(life, hedge)  # at the same instant, as after a step back
+        assert len(rig.there.sent) == 1
+        assert "never sent twice" in life.desk.executor.failed["BTC"]
+        await later(life)
+        await trade(life, hedge)
+        assert rig.truth() == {THERE: -2}
+
+    rig.life(script)
+
+
 def test_a_pair_that_was_whole_leaves_no_word(rig: PairRig) -> None:
     """If this fails, a restart takes a finished pair for a half-done one and undoes it."""
 
