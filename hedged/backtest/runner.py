@@ -100,7 +100,7 @@ def paper_venues(
     for name, source in sources.items():
         share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
         venues[name] = PaperVenue(
-            source, clock, equity * share, config.paper.latency_ms, doubted, rests=rests
+            source, clock, equity * share, config.paper.latency_of(name).median_ms, doubted, rests=rests
         )
     for symbol, (quantity, price) in book.items():
         venues[INJECTIVE].seed(symbol, quantity, price, at_ms)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from hedged.adapters.paper_resting import PaperQueue, ended, touch
+from hedged.adapters.paper.fills import touch
+from hedged.adapters.paper.resting import PaperQueue, ended
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.bars import Field
 from hedged.domain.book import Balance, Position
