@@ -1,11 +1,14 @@
 """Running the daemon over a window of virtual time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from hedged.adapters.paper import PaperVenue
+from hedged.adapters.paper.record import AccountRecord
+from hedged.adapters.paper.terms import Terms, terms_of
 from hedged.app import App, Parts
+from hedged.backtest.forced import with_forced
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.cycle import CycleReport
@@ -33,7 +36,8 @@ class Window:
 class RunResult:
     """What the journal holds after a run. `book`: (ts_ms, venue, symbol, quantity) of the trader's own positions.
 
-    `equity_usd`: the configured equity, or the default that was used.
+    `equity_usd`: the configured equity, or the default that was used. `accounts`: what became of the money at each
+    venue; `fills` hold what venues closed of the daemon's positions by force, too.
     """
 
     config: Config
@@ -45,6 +49,7 @@ class RunResult:
     model_hash: str
     feature_hash: str
     equity_usd: Decimal
+    accounts: Mapping[str, AccountRecord] = field(default_factory=dict)
 
 
 def own_quantities(
@@ -99,9 +104,12 @@ def paper_venues(
     venues = {}
     for name, source in sources.items():
         share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
-        venues[name] = PaperVenue(
-            source, clock, equity * share, config.paper.latency_ms, doubted, rests=rests
-        )
+        terms = terms_of(config.paper, name)
+        if (
+            name == INJECTIVE and not book
+        ):  # the book is a real one: what it is backed by is the chain's business
+            terms = Terms(terms.latency, terms.seed)
+        venues[name] = PaperVenue(source, clock, equity * share, terms, doubted, rests=rests)
     for symbol, (quantity, price) in book.items():
         venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
     return venues
@@ -144,16 +152,19 @@ def run_window(
             on_prepare(app)
             await app.prepare()
             await app.run(window.to_ms)
+            accounts = {name: venue.record() for name, venue in trading.items()}
+            fills = await journal(JournalStore.fills)
             return RunResult(
                 config=config,
                 window=window,
-                fills=await journal(JournalStore.fills),
+                fills=with_forced(fills, accounts),
                 payments=await journal(JournalStore.funding),
                 decisions=await journal(JournalStore.decisions),
                 book=await journal(JournalStore.book),
                 model_hash=forecaster.model_hash,
                 feature_hash=forecaster.feature_hash,
                 equity_usd=equity,
+                accounts=accounts,
             )
         finally:
             journal.close()

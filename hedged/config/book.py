@@ -1,4 +1,4 @@
-"""Whose positions are protected, where market data come from, and how paper trades."""
+"""Whose positions are protected, and where market data come from."""
 
 from decimal import Decimal
 from typing import Literal, Self
@@ -62,9 +62,3 @@ class DataConfig(Section):
         "simulator", description="venues: the real ones, live (so far Injective)"
     )
     seed: int = 7
-
-
-class PaperConfig(Section):
-    """The paper venue."""
-
-    latency_ms: int = Field(200, ge=0, description="decision to fill (requirement C7)")

@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from hedged.config.alerts import AlertsConfig
-from hedged.config.book import BookConfig, DataConfig, PaperConfig
+from hedged.config.book import BookConfig, DataConfig
 from hedged.config.cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfig
 from hedged.config.control import ControlConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
@@ -23,6 +23,7 @@ from hedged.config.execution import ExecutionConfig
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
+from hedged.config.paper import PaperConfig
 from hedged.config.quality import QualityConfig
 from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig

@@ -4,7 +4,9 @@ The order of `Field` is the on-memory layout and part of the feature schema's ha
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +58,16 @@ class Observation:
     ts_ms: int
     values: NDArray[np.float64]
     known_at_ms: NDArray[np.int64]
+
+
+class Swing(NamedTuple):
+    """How far the price of a market went within a bar that has closed at `to_ms`, USD per coin."""
+
+    symbol: str
+    from_ms: int
+    to_ms: int
+    low: Decimal
+    high: Decimal
 
 
 def blank_observation(key: SeriesKey, ts_ms: int) -> Observation:

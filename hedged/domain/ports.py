@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.bars import Observation
+from hedged.domain.bars import Observation, Swing
 from hedged.domain.book import Balance, Position
 from hedged.domain.funding import FundingPayment, Settlement
 from hedged.domain.market import Market
@@ -35,6 +35,15 @@ class MarketData(Protocol):
 
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
         """Return funding prints with since < ts ≤ until, oldest first."""
+        ...
+
+
+@runtime_checkable
+class TellsSwings(Protocol):
+    """Market data that tell how far prices went between two looks."""
+
+    def swings(self, since_ms: int, until_ms: int) -> Sequence[Swing]:
+        """Return the bars with since < close ≤ until, oldest first."""
         ...
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from hedged.config import HedgeConfig, RiskConfig
-from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey, decimal_of
+from hedged.domain.market import INJECTIVE, Market, SeriesKey, decimal_of
 from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.signals import SignalEffect
 from hedged.strategy.economics import RELOCATE
@@ -121,7 +121,7 @@ def _symbol_state(snapshot: Snapshot, symbol: str, hedge: HedgeConfig, risk: Ris
         cut_usd=max(0.0, -side * float(mine.get(here, Decimal(0))) * mark),
         legs_usd=legs,
         rates={k.venue: snapshot.forecasts.column(k) for k in tradable},
-        costs={k.venue: _leg_costs(snapshot.markets[k].costs) for k in tradable},
+        costs={k.venue: LegCosts.of(snapshot.markets[k].costs) for k in tradable},
         sigma=snapshot.moments.sigma[symbol],
         basis_sigma={k.venue: snapshot.moments.basis_sigma[k] for k in tradable if k != here},
         closed={k.venue: snapshot.closed[k] for k in keys if k in snapshot.closed},
@@ -140,10 +140,6 @@ def _leverage(market: Market, sigma: float, risk: RiskConfig) -> float:
     """Return the leverage that outlives the distance asked for, and three standard deviations of the horizon."""
     distance = float(risk.min_liquidation_distance + risk.liquidation_cushion)
     return float(market.most_leverage(decimal_of(max(distance, 3 * sigma))))
-
-
-def _leg_costs(costs: Costs) -> LegCosts:
-    return LegCosts(float(costs.taker_fee + costs.half_spread), float(Decimal("0.005") / costs.depth_usd / 2))
 
 
 def _desired(result: SymbolPlan, state: SymbolState, snapshot: Snapshot) -> list[DesiredPosition]:

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hedged.domain.market import Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,11 @@ class LegCosts:
 
     per_usd: float
     impact_per_usd2: float
+
+    @classmethod
+    def of(cls, costs: Costs) -> "LegCosts":
+        """Return what a venue charges for taking: the very law by which the paper venue fills."""
+        return cls(float(costs.taker_fee + costs.half_spread), float(costs.impact(Decimal(1))))
 
 
 @dataclass(frozen=True, slots=True)

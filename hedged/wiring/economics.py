@@ -193,10 +193,7 @@ def _past(
         keys = [k for k in markets if k.symbol == symbol and k in row]
         paid = {k.venue: month.paid[row[k]] for k in keys}
         if INJECTIVE in paid:
-            found[symbol] = best_past(usd, paid, {k.venue: _costs(markets[k]) for k in keys}, settings)
+            found[symbol] = best_past(
+                usd, paid, {k.venue: LegCosts.of(markets[k].costs) for k in keys}, settings
+            )
     return found
-
-
-def _costs(market: Market) -> LegCosts:
-    costs = market.costs
-    return LegCosts(float(costs.taker_fee + costs.half_spread), float(costs.impact(Decimal(1))))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hedged.adapters.injective.retries import patiently
+from hedged.adapters.paper.record import is_forced
 from hedged.backtest.runner import equity_usd, own_quantities, paper_venues
 from hedged.config import Config
 from hedged.domain.bars import Field
@@ -70,15 +71,18 @@ async def open_paper_account(
     wanted = {name: sources[name] for name in (INJECTIVE, *config.hedge.venues)}
     live = config.data.source == "venues"
     papers = paper_venues(config, wanted, clock, book, equity, at_ms, doubted, rests=live)
+    done = [fill.execution for fill in fills]
+    done += [e for e in await journal(JournalStore.foreign_executions) if is_forced(e)]
+    done.sort(key=lambda e: e.ts_ms)
     for name, paper in papers.items():
-        here = [fill for fill in fills if fill.key.venue == name]
+        here = [execution for execution in done if execution.key.venue == name]
         paid = [payment for payment in payments if payment.settlement.key.venue == name]
         paper.restore(here, paid, at_ms)
     venues: dict[str, Trading] = dict(papers)
     held = set(book)
     if real is not None:
-        here = [fill for fill in fills if fill.key.venue == INJECTIVE]
-        venues[INJECTIVE] = real.on_paper(papers[INJECTIVE], [fill.execution for fill in here])
+        here = [execution for execution in done if execution.key.venue == INJECTIVE]
+        venues[INJECTIVE] = real.on_paper(papers[INJECTIVE], here)
         held = set(real.symbols)
     followed = held | hedged | set(config.strategies.beside_the_book)
     return PaperAccount(venues, tuple(sorted(followed)), equity)

@@ -43,8 +43,8 @@ class SeriesData:
     """`funding_*`: settled prints, rate per interval as printed, hours, the venue's mark at the print (NaN unknown),
     and last from when each was known (None: from the settlement on).
 
-    `close`, `volume`: by candle close; `candle_ms`: length of each candle. Premium as the venue defines it; estimates
-    as fraction per interval, with interval and next settlement.
+    `close`, `volume`: by candle close; `candle_ms`, `low`, `high`: of each candle, NaN where not told. Premium as the
+    venue defines it; estimates as fraction per interval, with interval and next settlement.
     """
 
     key: SeriesKey
@@ -55,6 +55,8 @@ class SeriesData:
     close: Track = EMPTY
     volume: Track = EMPTY
     candle_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    low: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    high: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     open_interest: Track = EMPTY
     premium: Track = EMPTY
     basis: Track = EMPTY
@@ -136,6 +138,8 @@ def _series(key: SeriesKey, tables: Parts, signals: pl.DataFrame) -> SeriesData:
         close=Track(known, _floats(candles, "close")),
         volume=Track(known, _floats(candles, "volume")),
         candle_ms=_lengths(candles),
+        low=_ends(candles, "low"),
+        high=_ends(candles, "high"),
         open_interest=_track(_rows(tables, "open_interest", key), "open_interest_base", daily_late=True),
         premium=_track(premium, "premium"),
         basis=_track(basis, "premium"),
@@ -197,6 +201,11 @@ def _lengths(candles: pl.DataFrame) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     lengths = {bar: bar_ms(bar) for bar in candles["bar"].unique()}
     return candles["bar"].replace_strict(lengths, return_dtype=pl.Int64).to_numpy().astype(np.int64)
+
+
+def _ends(candles: pl.DataFrame, column: str) -> NDArray[np.float64]:
+    """Return one end of each candle, NaN where it is not told."""
+    return _floats(candles, column) if column in candles.columns else np.full(len(candles), np.nan)
 
 
 def _side(liquidity: pl.DataFrame, column: str) -> Track:

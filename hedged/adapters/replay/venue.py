@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hedged.adapters.replay.prices import prices_at
 from hedged.adapters.replay.series import SeriesData, Track
-from hedged.domain.bars import BAR_MS, N_FIELDS, Field, Observation
+from hedged.domain.bars import BAR_MS, N_FIELDS, Field, Observation, Swing
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.funding import FundingRate, Settlement
 from hedged.domain.market import Market, SeriesKey, decimal_of
@@ -72,6 +72,20 @@ class ReplayVenue:
                     rate = FundingRate(self.venue, decimal_of(float(data.funding_rate[i])), hours)
                     found.append(Settlement(key, int(data.funding_ts[i]), rate, decimal_of(float(price))))
         return sorted(found, key=lambda s: (s.ts_ms, s.key))
+
+    def swings(self, since_ms: int, until_ms: int) -> list[Swing]:
+        """Return how far prices went in the candles of this venue that closed with since < close ≤ until."""
+        found = []
+        for key in self._keys:
+            data = self._series[key]
+            lo, hi = np.searchsorted(data.close.known_ms, (since_ms, until_ms), side="right")
+            for i in range(lo, hi):
+                low, high = float(data.low[i]), float(data.high[i])
+                if low <= high:  # both are told
+                    to_ms = int(data.close.known_ms[i])
+                    from_ms = to_ms - int(data.candle_ms[i])
+                    found.append(Swing(key.symbol, from_ms, to_ms, decimal_of(low), decimal_of(high)))
+        return sorted(found, key=lambda s: (s.to_ms, s.symbol))
 
     @staticmethod
     def _observation(key: SeriesKey, ts_ms: int, block: Block, row: int) -> Observation:

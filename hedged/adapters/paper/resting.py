@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from hedged.adapters.paper.fills import gone_through, touch
 from hedged.domain.errors import Rejected, WouldTake
 from hedged.domain.market import Market
 from hedged.domain.orders import Intent, OrderState, OrderStatus
@@ -51,21 +52,12 @@ class PaperQueue:
             price, mark = one.intent.worst_price, marks.get(one.intent.key.symbol)
             if now_ms >= one.ends_ms:
                 found.append((client_id, False))
-            elif mark is not None and (price - mark) * one.intent.side.sign > 0:
+            elif mark is not None and gone_through(one.intent.side, price, mark):
                 found.append((client_id, True))
         return found
 
     def __len__(self) -> int:
         return len(self._resting)
-
-
-def touch(market: Market, mark: Decimal) -> tuple[Decimal, Decimal]:
-    """Return best bid and ask: the assumed half-spread around the mark, outwards to the tick."""
-    half = market.costs.half_spread
-    return (
-        market.quantise_price(mark * (1 - half), towards="down"),
-        market.quantise_price(mark * (1 + half), towards="up"),
-    )
 
 
 def ended(state: OrderState, *, filled: bool, why: str = "") -> OrderState:
