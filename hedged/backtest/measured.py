@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from hedged.backtest.baselines.walks import baseline_courses
 from hedged.backtest.metrics.course import (
     Course,
     Days,
@@ -14,7 +15,6 @@ from hedged.backtest.metrics.course import (
     as_paid,
     course_of,
     held_symbols,
-    never,
     unhedged,
 )
 from hedged.backtest.metrics.formulas import Frame
@@ -53,7 +53,7 @@ def measure(result: RunResult, world: World, settlements: Sequence[Settlement]) 
     settlements = as_paid(settlements, result)
     alone = unhedged(own, settlements, days, symbols)
     run = course_of(result, own, settlements, days, symbols)
-    courses = (run, never(alone))
+    courses = (run, *baseline_courses(config, world, own, window, result.equity_usd, days, symbols))
     naked = naked_hours(result.fills, own, world.markets, config.cycle.interval_s * SECOND_MS, window.to_ms)
     return Measured(
         courses, alone, days, figures(run, courses[1:], alone, days, frame_of(result, world, own), naked)

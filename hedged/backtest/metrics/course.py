@@ -116,12 +116,6 @@ def as_paid(settlements: Sequence[Settlement], result: RunResult) -> list[Settle
     return [paid.get((s.key, s.ts_ms), s) for s in settlements]
 
 
-def never(alone: Unhedged) -> Course:
-    """Return the course of never hedging: nothing saved, nothing spent."""
-    nothing = np.zeros_like(alone.funding_usd)
-    return Course("none", alone.symbols, nothing, nothing, nothing)
-
-
 def held_symbols(result: RunResult) -> tuple[str, ...]:
     """Return the symbols that a run held or traded, in order."""
     own = {symbol for _, venue, symbol, _ in result.book if venue == INJECTIVE}

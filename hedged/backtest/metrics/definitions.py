@@ -121,7 +121,7 @@ LABELS = {
     ),
     "on_sign": (
         "cap by sign",
-        "The same hedge, at the best venue, while the last settled rates say that it saves, else none; every hour.",
+        "The same hedge while the last settled rates say that it saves, else none; decided every hour.",
     ),
     "persistence": (
         "planner, persistence",
