@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.series import series_of
+from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.recorded import window_settlements
 from hedged.backtest.runner import Window, own_quantities, run_window
@@ -48,5 +49,7 @@ def run_demo(
     world = World(series_of(tables), simulated_markets(), None)
     book = own_quantities(config, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), window.from_ms))
     result = run_window(config, world.venues(VENUES), book, window, on_cycle)
-    summary = summarise(result, world, window_settlements(world, window), "demo", seed=seed, days=days)
-    return summary, write_outputs(result, summary, out)
+    prints = window_settlements(world, window)
+    measured = measure(result, world, prints)
+    summary = summarise(result, world, prints, "demo", measured, seed=seed, days=days)
+    return summary, write_outputs(result, summary, out, measured)

@@ -1,4 +1,4 @@
-"""The files of a run: summary.json, decisions, fills, funding and book as Parquet, and the report."""
+"""The files of a run: summary.json, decisions, fills, funding, book and days as Parquet, and the report."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from hedged.backtest.measured import Measured
 from hedged.backtest.report import write_report
 from hedged.backtest.runner import RunResult
 
@@ -32,13 +33,17 @@ FUNDING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def write_outputs(result: RunResult, summary: Mapping[str, Any], out: Path) -> Path:
+def write_outputs(
+    result: RunResult, summary: Mapping[str, Any], out: Path, measured: Measured | None = None
+) -> Path:
     """Write every file of the run into `out` (made when missing). Returns the report's path."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(summary, indent=2, allow_nan=False)
     (out / "summary.json").write_text(text + "\n", encoding="utf-8")
     for name, frame in frames(result).items():
         frame.write_parquet(out / f"{name}.parquet")
+    if measured:
+        measured.daily().write_parquet(out / "daily.parquet")
     return write_report(out)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
+from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
@@ -51,8 +52,9 @@ def run_backtest(
     make_directory(options.out)
     result = run_window(config, sources, book, options.window, on_cycle)
     prints = window_settlements(world, options.window)
-    summary = summarise(result, world, prints, "backtest")
-    return summary, write_outputs(result, summary, options.out)
+    measured = measure(result, world, prints)
+    summary = summarise(result, world, prints, "backtest", measured)
+    return summary, write_outputs(result, summary, options.out, measured)
 
 
 def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]:

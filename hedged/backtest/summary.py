@@ -12,6 +12,8 @@ from hedged.adapters.replay.prices import PriceSource, prices_at
 from hedged.backtest.by_strategy import by_strategy
 from hedged.backtest.by_strategy import price_pnl as price_of
 from hedged.backtest.gaps import find_gaps
+from hedged.backtest.measured import Measured, own_of
+from hedged.backtest.metrics.course import as_paid
 from hedged.backtest.runner import RunResult
 from hedged.backtest.world import World
 from hedged.domain.clock import DAY_MS, iso
@@ -33,11 +35,19 @@ DEFINITIONS = {
 
 
 def summarise(
-    result: RunResult, world: World, settlements: Sequence[Settlement], command: str, **extra: Any
+    result: RunResult,
+    world: World,
+    settlements: Sequence[Settlement],
+    command: str,
+    measured: Measured | None = None,
+    **extra: Any,
 ) -> dict[str, Any]:
-    """Return the run's summary. `settlements`: Injective's prints within the window, whatever was held."""
+    """Return the run's summary. `settlements`: Injective's prints within the window, whatever was held; `measured`: the
+    same run held against its baselines, where that was reckoned.
+    """
     config, window = result.config, result.window
-    own = {symbol: quantity for _, _, symbol, quantity in reversed(result.book)}
+    settlements = as_paid(settlements, result)
+    own = own_of(result)
     finals = {key: world.last_price(key, window.to_ms - 1) for key in world.markets}
     traded = sorted({*own, *(fill.key.symbol for fill in result.fills)})
     per_symbol = {
@@ -71,6 +81,7 @@ def summarise(
         "definitions": DEFINITIONS,
         "pays": verdict(totals, (window.to_ms - window.from_ms) / DAY_MS, len(result.fills))
         + beside_the_book(strategies),
+        **(measured.summary() if measured else {}),
         **extra,
     }
 

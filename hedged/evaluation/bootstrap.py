@@ -80,19 +80,30 @@ def _mean_ratio(sums: Floats) -> Floats:
 
 
 def total_interval(daily: Floats, block_days: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the 95 % interval of the sum of a daily series (days,): a moving-block bootstrap, NaN with too few blocks.
+    """Return the 95 % interval of the sum of a daily series (days,), NaN with too few blocks."""
+    drawn = drawn_sums(daily[None], block_days, rng)
+    if drawn is None:
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn[0], (0.025, 0.975))
+    return float(low), float(high)
 
-    Source: Künsch 1989. Blocks wrap around the end, so that every day is drawn equally often.
+
+def drawn_sums(daily: Floats, block_days: int, rng: np.random.Generator) -> Floats | None:
+    """Draw the sums of daily series (series, days) as moving blocks of days, the same days for all of them.
+
+    (series, DRAWS), or None with too few blocks. Source: Künsch 1989. Blocks wrap around the end, so that every day is
+    drawn equally often.
     """
-    n = len(daily)
+    n = daily.shape[1]
     blocks = -(-n // block_days)
     if n < MIN_BLOCKS * block_days:
-        return float("nan"), float("nan")
+        return None
     # the sum of each block, by its first day; the last block of a draw is cut to make n days
-    total = np.concatenate(([0.0], np.cumsum(np.concatenate((daily, daily[:block_days])))))
+    total = np.cumsum(
+        np.concatenate((np.zeros((len(daily), 1)), daily, daily[:, :block_days]), axis=1), axis=1
+    )
     last = n - (blocks - 1) * block_days
-    whole, cut = (total[size : size + n] - total[:n] for size in (block_days, last))
+    whole, cut = (total[:, size : size + n] - total[:, :n] for size in (block_days, last))
     first = rng.integers(n, size=(DRAWS, blocks))
-    drawn = whole[first[:, :-1]].sum(axis=1) + cut[first[:, -1]]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(low), float(high)
+    drawn: Floats = whole[:, first[:, :-1]].sum(axis=2) + cut[:, first[:, -1]]
+    return drawn

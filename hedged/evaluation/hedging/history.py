@@ -35,6 +35,10 @@ class HedgeHistory:
     hours): the last settled rate per hour. `log_price` (venues, hours), NaN unknown. `stretches`: first and one behind
     the last place of each stretch of the window without a long hole; the hours before them only teach. `left_out_h`:
     hours of the window that are not on the axis.
+
+    `price_ratio` (venues, hours): where positions are constant in coins, by what their USD at the own venue's first
+    price are to be multiplied to be those of the hour; `paid` is then a fraction of the notional at that first price.
+    None: positions are constant in USD.
     """
 
     keys: tuple[SeriesKey, ...]
@@ -46,6 +50,12 @@ class HedgeHistory:
     log_price: Floats
     stretches: tuple[tuple[int, int], ...]
     left_out_h: int
+    price_ratio: Floats | None = None
+
+    @property
+    def ratio(self) -> Floats:
+        """What USD of a position have become by each hour. (hours, venues)."""
+        return np.ones_like(self.paid.T) if self.price_ratio is None else self.price_ratio.T
 
     @property
     def walked(self) -> NDArray[np.bool_]:

@@ -4,13 +4,14 @@ It knows every coming settlement, pays the costs that the planner pays and knows
 are linear in the size the best path lies on the grid {0, cap} alone; impact makes steps between worth having.
 """
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedged.evaluation.hedging.history import HedgeHistory
-from hedged.evaluation.hedging.setting import Setting, decides
+from hedged.evaluation.hedging.setting import Ledger, Setting, decides
 from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 
 Floats = NDArray[np.float64]
@@ -41,12 +42,20 @@ def sizes(kinds: tuple[str, ...], n_venues: int, delta_share: float = 1.0) -> Fl
     return np.array(sorted(set(found), key=lambda row: (sum(map(abs, row)), row)))
 
 
-def best_path(earned: Floats, cost: Floats, free: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+def best_path(
+    earned: Floats,
+    cost: Floats | Callable[[int], Floats],
+    free: NDArray[np.bool_] | None = None,
+    *,
+    closes: bool = True,
+) -> NDArray[np.int64]:
     """Return the states (n,) that earn most: Σ earned[k, s_k] − Σ cost[s_k−1, s_k], from state 0 and back to it.
 
-    earned: (n, states), in hour k by the state held through it; cost: (states, states), from row to column; free: (n,)
-    hours before which the state may change (default: all).
+    earned: (n, states), in hour k by the state held through it; cost: (states, states), from row to column, of every
+    hour or by hour; free: (n,) hours before which the state may change (default: all). `closes` False: the last state
+    need not be left.
     """
+    cost_at = cost if callable(cost) else lambda _hour: cost
     n, states = earned.shape
     came_from = np.zeros((n, states), np.int64)
     value = np.full(states, -np.inf)
@@ -57,11 +66,11 @@ def best_path(earned: Floats, cost: Floats, free: NDArray[np.bool_] | None = Non
             came_from[k] = everyone
             value = value + earned[k]
             continue
-        through = value[:, None] - cost
+        through = value[:, None] - cost_at(k)
         came_from[k] = through.argmax(axis=0)
         value = through[came_from[k], everyone] + earned[k]
     path = np.zeros(n, np.int64)
-    at = int((value - cost[:, 0]).argmax())
+    at = int((value - cost_at(n)[:, 0] if closes else value).argmax())
     for k in range(n - 1, -1, -1):
         path[k], at = at, came_from[k, at]
     return path
@@ -86,13 +95,30 @@ def foresee(
     band = planner.delta_band / planner.cap if planner.cap and len(chosen) > 1 else 1.0
     cap_usd = planner.cap * setting.notional_usd
     held = sizes(chosen, len(setting.venues), band) * cap_usd
-    ledger = setting.ledger
-    cost = ledger.change_usd(held[:, None, :], held[None, :, :])
+    ledger, ratio = setting.ledger, history.ratio
     paid = history.paid.T[:, None, :]  # (hours, 1, venues)
-    earned = ledger.saved_usd(held[None], paid, side) - ledger.holding_usd(held)
+    earned = ledger.saved_usd(held[None], paid, side) - ledger.holding_usd(held * ratio[:, None, :])
     out = np.zeros((len(history.ts_ms), held.shape[1]))
     for first, end in history.stretches:
         if end - first > 1:
             decided = decides(history, setting, first, end)[:-1] if in_step else None
-            out[first + 1 : end] = held[best_path(earned[first + 1 : end], cost, decided)]
+            cost = _Changes(ledger, held, ratio[first:end])
+            path = best_path(earned[first + 1 : end], cost, decided, closes=setting.closes)
+            out[first + 1 : end] = held[path]
     return out
+
+
+class _Changes:
+    """What going from every state to every other costs at the prices of an hour: (states, states)."""
+
+    def __init__(self, ledger: Ledger, held: Floats, ratio: Floats) -> None:
+        size = np.moveaxis(np.abs(held[:, None, :] - held[None, :, :]), -1, 0)
+        self._terms = np.concatenate(
+            (ledger.per_usd[:, None, None] * size, ledger.impact_per_usd2[:, None, None] * size**2)
+        )
+        self._ratio = ratio
+
+    def __call__(self, hour: int) -> Floats:
+        ratio = self._ratio[hour]
+        cost: Floats = np.tensordot(np.concatenate((ratio, ratio**2)), self._terms, axes=1)
+        return cost

@@ -61,7 +61,8 @@ class Setting:
     is; `kinds`: legs that may be used; `every_h`: a decision at every so manieth hour of the day (UTC); `horizon`: the
     forecasts that the planner reads, by their name in a forecasts file. Notional is kept constant.
 
-    `planner`: the operator's choices as the planner gets them; its horizon is replaced by that of `horizon`.
+    `planner`: the operator's choices as the planner gets them; its horizon is replaced by that of `horizon`. `closes`:
+    what is held at the end of a stretch is closed and paid for.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Setting:
     horizon: str
     carry_per_h: float = 0.0
     priced: bool = True
+    closes: bool = True
 
     @property
     def ledger(self) -> Ledger:

@@ -1,7 +1,7 @@
 """Steps through a history: decide on what is known, pay for the change, then earn what the held positions save."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from hedged.evaluation.hedging.moments import moments_by_hour
 from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import Setting, decides
 from hedged.evaluation.hedging.state import decide, horizon_h
+from hedged.strategy.economics import CUT, RELOCATE
 
 Floats = NDArray[np.float64]
 Decide = Callable[[int, Floats], Floats]
@@ -19,7 +20,8 @@ Decide = Callable[[int, Floats], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """Positions held through each hour (hours, 1 + venues), and by hour the funding they saved and what they cost, USD.
+    """Positions held through each hour (hours, 1 + venues), and by hour the funding they saved, what they cost and the
+    notional that was traded, USD.
 
     A change is paid in the first hour that it is held through; the last one of a stretch also pays for going flat.
     `unplanned`: decisions at which the planner had no forecast or found no solution, and nothing was changed.
@@ -28,6 +30,7 @@ class Walked:
     held: Floats
     saved_usd: Floats
     cost_usd: Floats
+    traded_usd: Floats
     unplanned: int = 0
 
     @property
@@ -38,14 +41,19 @@ class Walked:
 
 def account(history: HedgeHistory, setting: Setting, side: int, held: Floats, unplanned: int = 0) -> Walked:
     """Settle positions held through every hour: costs of each change, charges of holding, funding saved."""
-    ledger = setting.ledger
-    before = np.zeros_like(held)
-    cost = np.zeros(len(held))
+    ledger, ratio = setting.ledger, history.ratio
+    before, at = np.zeros_like(held), np.ones_like(held)
+    cost, traded = np.zeros((2, len(held)))
     for first, end in history.stretches:
         before[first + 1 : end] = held[first : end - 1]
-        cost[end - 1] += ledger.change_usd(held[end - 1], np.zeros(held.shape[1]))
-    cost += ledger.change_usd(before, held) + ledger.holding_usd(held)
-    return Walked(held, ledger.saved_usd(held, history.paid.T, side), cost, unplanned)
+        at[first + 1 : end] = ratio[first : end - 1]  # a change is made at the prices of its decision
+        if setting.closes:
+            last = held[end - 1] * ratio[end - 1]
+            cost[end - 1] += ledger.change_usd(last, np.zeros_like(last))
+            traded[end - 1] += np.abs(last).sum()
+    cost += ledger.change_usd(before * at, held * at) + ledger.holding_usd(held * ratio)
+    traded += np.abs((held - before) * at).sum(axis=1)
+    return Walked(held, ledger.saved_usd(held, history.paid.T, side), cost, traded, unplanned)
 
 
 def walk(history: HedgeHistory, setting: Setting, decision: Decide) -> Floats:
@@ -66,6 +74,7 @@ class Planned:
 
     def __init__(self, history: HedgeHistory, setting: Setting, side: int, scenarios: Scenarios) -> None:
         self._setting, self._side, self._scenarios = setting, side, scenarios
+        self._ratio = history.ratio[:, 0]
         data = history.series[history.keys[0]]
         self._hours = horizon_h(setting, float(np.median(data.funding_hours)))
         self._moments = moments_by_hour(history, self._hours, setting.priced)
@@ -78,29 +87,41 @@ class Planned:
             self.unplanned += 1
             return held
         moments = self._moments.at(hour)
-        wanted, solved = decide(self._setting, self._side, held, rates, self._hours, moments)
+        grown = self._ratio[hour]
+        setting = replace(self._setting, notional_usd=self._setting.notional_usd * grown)
+        wanted, solved = decide(setting, self._side, held * grown, rates, self._hours, moments)
         self.unplanned += not solved
-        return wanted
+        return wanted / grown
 
 
 def constant(setting: Setting) -> Decide:
-    """Hold the cap always: relocated to the first hedge venue, cut where there is none."""
+    """Hold the cap always: relocated to the first hedge venue, cut where there is none, else opposite."""
     full = _full(setting)[0]
     return lambda _hour, _held: full
 
 
-def on_sign(history: HedgeHistory, setting: Setting, side: int) -> Decide:
-    """Hold the cap where the last settled rates say that it saves most, nothing where it saves nothing."""
-    choices = np.array([np.zeros(1 + len(setting.venues)), *_full(setting)])
+def on_sign(history: HedgeHistory, setting: Setting, side: int, among: int | None = None) -> Decide:
+    """Hold the cap where the last settled rates say that it saves most, nothing where it saves nothing.
+
+    `among`: how many of the hedge venues it looks at (default: all).
+    """
+    choices = np.array([np.zeros(1 + len(setting.venues)), *_full(setting)[:among]])
     saves = setting.ledger.saved_usd(choices, history.level.T[:, None, :], side)
     saves[:, 1:] -= setting.ledger.carry_per_h * choices[1:, 0]
-    best = choices[saves.argmax(axis=1)]
+    best = choices[np.nan_to_num(saves, nan=0.0).argmax(axis=1)]
     return lambda hour, _held: best[hour]
 
 
 def _full(setting: Setting) -> list[Floats]:
-    """Return the cap used up by a relocation to each hedge venue; by a cut where there is none."""
-    cap_usd = setting.planner.cap * setting.notional_usd
-    cut = np.eye(1 + len(setting.venues))[0]
-    there = np.eye(1 + len(setting.venues))[1:]
-    return [cap_usd * (cut + one) for one in there] or [cap_usd * cut]
+    """Return the cap used up by one kind of leg, at each venue: relocations if they may be, else cut, else opposite.
+
+    An opposite leg changes the price exposure, so it is no larger than the delta band.
+    """
+    planner, venues = setting.planner, len(setting.venues)
+    cut, *there = np.eye(1 + venues)
+    if RELOCATE in setting.kinds and venues:
+        return [planner.cap * setting.notional_usd * (cut + one) for one in there]
+    exposed = min(planner.cap, planner.delta_band) * setting.notional_usd
+    if CUT in setting.kinds:
+        return [exposed * cut]
+    return [-exposed * one for one in there] or [0.0 * cut]

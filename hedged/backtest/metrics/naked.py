@@ -1,0 +1,68 @@
+"""How long a leg of a pair stood alone, read from the fills."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from hedged.domain.clock import HOUR_MS
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
+from hedged.domain.orders import Fill, Purpose, Strategy
+
+PAIRED = frozenset({Purpose.RELOCATE, Purpose.DIVERGENCE_OPEN, Purpose.DIVERGENCE_CLOSE, Purpose.STOP})
+"""What is traded on two venues at once."""
+
+
+def naked_hours(
+    fills: Sequence[Fill],
+    own: Mapping[str, Decimal],
+    markets: Mapping[SeriesKey, Market],
+    cycle_ms: int,
+    to_ms: int,
+) -> float:
+    """Return the hours, summed over symbols, in which a leg of a pair stood alone.
+
+    `own`: signed coins on Injective; `cycle_ms`: what was decided in one cycle is one pair; `to_ms`: end of the run.
+    Less than the coarser of the markets' quantity steps is no leg.
+    """
+    by_symbol: dict[str, list[Fill]] = defaultdict(list)
+    for fill in sorted(fills, key=lambda f: f.execution.ts_ms):
+        by_symbol[fill.key.symbol].append(fill)
+    return (
+        sum(
+            _alone_ms(
+                of, 1 if own.get(symbol, Decimal(0)) >= 0 else -1, _step(symbol, markets), cycle_ms, to_ms
+            )
+            for symbol, of in by_symbol.items()
+        )
+        / HOUR_MS
+    )
+
+
+def _step(symbol: str, markets: Mapping[SeriesKey, Market]) -> Decimal:
+    return max((m.quantity_step for key, m in markets.items() if key.symbol == symbol), default=Decimal(0))
+
+
+def _alone_ms(fills: Sequence[Fill], side: int, step: Decimal, cycle_ms: int, to_ms: int) -> int:
+    held: dict[str, Decimal] = defaultdict(Decimal)
+    total, ends = 0, [f.execution.ts_ms for f in fills[1:]] + [to_ms]
+    for i, (fill, end_ms) in enumerate(zip(fills, ends, strict=True)):
+        if fill.purpose.strategy is not Strategy.DIVERGENCE:
+            held[fill.key.venue] += fill.signed_quantity
+        far = sum((max(side * q, Decimal(0)) for v, q in held.items() if v != INJECTIVE), Decimal(0))
+        uncovered = far - max(-side * held[INJECTIVE], Decimal(0)) > step
+        if uncovered or _waits(fills, i, step, cycle_ms):
+            total += end_ms - fill.execution.ts_ms
+    return total
+
+
+def _waits(fills: Sequence[Fill], i: int, step: Decimal, cycle_ms: int) -> bool:
+    """Tell whether the pair that a fill belongs to is whole only with a later fill of the same cycle."""
+    cycle = fills[i].execution.ts_ms // cycle_ms
+    mine = [
+        (k, f.signed_quantity)
+        for k, f in enumerate(fills)
+        if f.purpose in PAIRED and f.execution.ts_ms // cycle_ms == cycle
+    ]
+    if not any(k > i for k, _ in mine) or {q > 0 for _, q in mine} != {True, False}:
+        return False
+    return abs(sum((q for k, q in mine if k <= i), Decimal(0))) > step
