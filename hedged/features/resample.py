@@ -85,20 +85,11 @@ def hourly(window: BarWindow) -> HourlyGrid:
         times_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
     else:
         times_ms = np.empty(0, np.int64)
-    paid = np.full((len(window.keys), len(times_ms)), np.nan)
-    level, interval_h, since_h = paid.copy(), paid.copy(), paid.copy()
     # last bar at or before each hour's end
     bar_of_hour = np.searchsorted(window.times_ms, times_ms, side="right") - 1
-    for row in range(len(window.keys)):
-        prints = settlements_of(window, row)
-        if len(times_ms):
-            paid[row] = paid_by_hour(prints, times_ms, int(window.times_ms[-1]))
-        # the last print at or before each hour's end
-        index = np.searchsorted(prints.ts_ms, times_ms, side="right") - 1
-        known = np.flatnonzero(index >= 0)
-        index = index[known]
-        level[row, known], interval_h[row, known] = prints.per_hour[index], prints.interval_h[index]
-        since_h[row, known] = (times_ms[known] - prints.ts_ms[index]) / HOUR_MS
+    known_to_ms = int(window.times_ms[-1]) if len(times_ms) else 0
+    rows = [course_of(settlements_of(window, row), times_ms, known_to_ms) for row in range(len(window.keys))]
+    paid, level, interval_h, since_h = np.array(rows).reshape(len(rows), 4, len(times_ms)).swapaxes(0, 1)
     bars = window.values[:, bar_of_hour]
     mark = bars[:, :, Field.MARK].astype(np.float64)
     return HourlyGrid(
@@ -115,8 +106,27 @@ class Prints:
     interval_h: NDArray[np.float64]
 
 
+def course_of(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:
+    """Lay one series' settlements out over hours → (4, hours): paid, level, interval_h, since_h of an `HourlyGrid`."""
+    out = np.full((4, len(times_ms)), np.nan)
+    if len(times_ms):
+        out[0] = paid_by_hour(prints, times_ms, known_to_ms)
+    # the last print at or before each hour's end
+    index = np.searchsorted(prints.ts_ms, times_ms, side="right") - 1
+    known = np.flatnonzero(index >= 0)
+    index = index[known]
+    out[1, known], out[2, known] = prints.per_hour[index], prints.interval_h[index]
+    out[3, known] = (times_ms[known] - prints.ts_ms[index]) / HOUR_MS
+    return out
+
+
 def settlements_of(window: BarWindow, row: int) -> Prints:
     """Find the settlements that the bars of one series show."""
+    return first_shown(window, row)[0]
+
+
+def first_shown(window: BarWindow, row: int) -> tuple[Prints, NDArray[np.int64]]:
+    """Find the settlements that the bars of one series show, and the end of the first bar that shows each."""
     rate = window.values[row, :, Field.FUNDING_SETTLED]
     interval_h = window.values[row, :, Field.SETTLED_INTERVAL_H]
     ago_s = window.values[row, :, Field.SETTLED_AGO_S].astype(np.float64)
@@ -127,7 +137,8 @@ def settlements_of(window: BarWindow, row: int) -> Prints:
     # sorted and once each, as first seen: a venue's lagging node may show an older print again
     ts_ms, first = np.unique(ts_ms, return_index=True)
     seen = seen[first]
-    return Prints(ts_ms, rate[seen].astype(np.float64), interval_h[seen].astype(np.float64))
+    prints = Prints(ts_ms, rate[seen].astype(np.float64), interval_h[seen].astype(np.float64))
+    return prints, window.times_ms[seen]
 
 
 def paid_by_hour(prints: Prints, times_ms: NDArray[np.int64], known_to_ms: int) -> NDArray[np.float64]:

@@ -3,8 +3,11 @@
 It remembers what its members said at every eighth hour of the last weeks, so that each day it learns anew from the
 outcomes that have settled since: the members' weights, the bands' width, the probabilities' map, and the ranks of the
 residuals that join the series. At a cold start this memory is made from the window it is given.
+
+Who asks the members can be exchanged: a backtest asks about many hours at once, and the rest goes on as ever.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,33 +18,20 @@ from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import LEVELS, Drivers, ForecastSet, RateForecast
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.features.nowcast_memory import NowcastMemory
-from hedged.features.points import Points
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
-from hedged.features.samples import Samples, measured, samples_at
+from hedged.features.samples import Samples
 from hedged.features.scale import settled_now
-from hedged.features.tabular import LOOKBACK_H
 from hedged.features.targets import HORIZONS, targets_of
 from hedged.forecast.adapt import Adaptation, prior_of
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.attribution import attributed
-from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, remembered, together
-from hedged.forecast.members import Members, Opinions
+from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, together
+from hedged.forecast.questions import Questions, Said, Told, Voices
 from hedged.forecast.spans import spans_of
-from hedged.forecast.walk import Issued, Waiting, calibrated, issue, opinions_on
+from hedged.forecast.walk import Issued, Waiting, calibrated, issue
 
 HORIZON_OF = {24: "m24h", 120: "m120h"}
-FIRST_DAYS = 7
-"""Days at a window's start from which nothing is remembered: s is not known yet."""
 MEDIAN = len(LEVELS) // 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What the members said at some hours; of the samples all but the inputs, which are asked once and weigh most."""
-
-    samples: Samples
-    opinions: Opinions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +52,21 @@ class _Law:
 class EnsembleForecaster:
     """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours."""
 
-    def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
+    def __init__(
+        self, artefact: Artefact, threads: int | None = None, told: Callable[[HourlyGrid], Told] | None = None
+    ) -> None:
+        """`told`: who answers a grid's questions instead of the artefact's members; then no drivers are told."""
         self.model_hash = artefact.hash
         self.feature_hash = FEATURE_HASH
         self._card = artefact.card
-        self._members = Members(artefact, threads)
+        self._voices = Voices(artefact, threads) if told is None else None
+        self._told = told or self._ask
         self._forget(())
 
     def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
-        self._said: list[_Said] = []
-        self._nowcasts = NowcastMemory()
-        self._heard_ms = 0  # hours up to here are in the memory
+        self._questions = Questions()
+        self._said: list[Said] = []
         self._day = -1
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
         self._errors = np.empty((0, len(keys), len(HORIZONS)))
@@ -92,48 +85,36 @@ class EnsembleForecaster:
         if grid.keys != self._keys or hour_ms < self._hour_ms:
             self._forget(grid.keys)
         if hour_ms != self._hour_ms and hour_ms >= 0:
-            self._remember(grid)
+            told = self._told(grid)
+            self._remember(hour_ms, told)
             if hour_ms // DAY_MS != self._day:
                 self._learn(grid)
                 self._day = hour_ms // DAY_MS
-            self._law = self._say(grid)
+            self._law = self._say(grid, told.now)
             self._hour_ms = hour_ms
         return self._set(now_ms, horizon_h)
 
-    def _remember(self, grid: HourlyGrid) -> None:
-        """Ask the members about the remembered hours that are new in the grid."""
-        from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
-        from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
-        wanted = (grid.times_ms > from_ms) & remembered(grid.times_ms)
-        rows, cols = np.nonzero(settled_now(grid) & wanted)
-        order = np.argsort(cols, kind="stable")
-        self._heard_ms = int(grid.times_ms[-1])
-        if (said := self._ask(grid, Points(rows[order], cols[order]))) is not None:
-            none = slice(0)
+    def _ask(self, grid: HourlyGrid) -> Told:
+        assert self._voices is not None
+        return Told.of(self._questions.of(grid), self._voices.on)
+
+    def _remember(self, hour_ms: int, told: Told) -> None:
+        """Keep what is new of the remembered hours, without the inputs, which are asked once and weigh most."""
+        new = [told.past] if told.past is not None else []
+        if told.now is not None and len(told.kept):
+            new.append(told.now.pick(told.kept))
+        for said in new:
+            samples, n = said.samples, len(said.samples)
             kept = replace(
-                said.samples, tabular=said.samples.tabular[:, none], sequence=said.samples.sequence[:, none]
+                samples, tabular=np.empty((n, 0), np.float32), sequence=np.empty((n, 0, 0), np.float16)
             )
-            self._said.append(_Said(kept, said.opinions))
-        oldest_ms = self._heard_ms - MEMORY_DAYS * DAY_MS
+            self._said.append(Said(kept, said.opinions))
+        oldest_ms = hour_ms - MEMORY_DAYS * DAY_MS
         self._said = [
             said if said.samples.origin_ms[0] > oldest_ms else _since(said, oldest_ms)
             for said in self._said
             if said.samples.origin_ms[-1] > oldest_ms
         ]
-
-    def _ask(self, grid: HourlyGrid, at: Points) -> _Said | None:
-        """Ask the members about those points that can be forecast; None where there is none."""
-        if not len(at):
-            return None
-        at, scale = measured(grid, at)
-        if not len(at):
-            return None
-        index = {key: i for i, key in enumerate(grid.keys)}
-        samples = samples_at(grid, at, {}, index, 0, scale, self._nowcasts.nowcast)
-        return _Said(samples, self._opinions(samples))
-
-    def _opinions(self, samples: Samples) -> Opinions:
-        return opinions_on(self._members, samples, *self._card.vocabulary.encode(samples.keys))
 
     def _learn(self, grid: HourlyGrid) -> None:
         """Go through the memory day by day and learn from all that has settled by now."""
@@ -156,35 +137,36 @@ class EnsembleForecaster:
                     waiting.teach(self._adaptation, begun * DAY_MS)
                     # of past days only laws are read here, not probabilities
                     self._adaptation.end_of_day(fit_maps=begun == last_day)
-                opinions = Opinions(said.opinions.quantiles[:, rows])
-                told.append(issue(self._adaptation, samples.pick(rows), opinions, waiting))
+                mine = Said(samples, said.opinions).pick(rows)
+                told.append(issue(self._adaptation, mine.samples, mine.opinions, waiting))
         now_ms = int(grid.times_ms[-1])
         waiting.teach(self._adaptation, now_ms)
         self._errors = _misses(told, n).settled(now_ms) if told else np.empty((0, n, len(HORIZONS)))
         self._ranks = None
 
-    def _say(self, grid: HourlyGrid) -> _Law:
-        last = len(grid.times_ms) - 1
-        everyone = Points(np.arange(len(grid.keys)), np.full(len(grid.keys), min(last, LOOKBACK_H)))
-        said = self._ask(grid.last(LOOKBACK_H + 1), everyone)
+    def _say(self, grid: HourlyGrid, said: Said | None) -> _Law:
         if said is None:
             return _Law()
         issued, _, _ = calibrated(self._adaptation, said.samples, said.opinions)
         rates, p_up = issued.quantiles, issued.p_up
-        known = np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1)  # never a silent number
-        here = said.samples.series[known]
-        draws = draws_of(rates[known], self._ranks_of(here))
-        shown = np.flatnonzero(
-            known & np.array([grid.keys[i].venue == INJECTIVE for i in said.samples.series])
-        )
-        return _Law(
-            tuple(grid.keys[i] for i in here), rates[known], p_up[known], draws, said.samples.interval_h[known],
-            attributed(said.samples.pick(shown), self._rates),
-        )  # fmt: skip
+        # never a silent number
+        known = np.flatnonzero(np.isfinite(rates).all(axis=(1, 2)) & np.isfinite(p_up).all(axis=1))
+        samples = said.samples.pick(known)
+        draws = draws_of(rates[known], self._ranks_of(samples.series))
+        keys = tuple(grid.keys[i] for i in samples.series)
+        return _Law(keys, rates[known], p_up[known], draws, samples.interval_h, self._drivers(samples))
 
-    def _rates(self, samples: Samples) -> NDArray[np.float64]:
-        """Return the quantiles (n, horizons, levels) that would be issued for samples, rates per hour."""
-        return calibrated(self._adaptation, samples, self._opinions(samples))[0].quantiles
+    def _drivers(self, samples: Samples) -> tuple[dict[SeriesKey, Drivers], ...]:
+        """Say what moved the forecasts of the series on Injective."""
+        if self._voices is None:
+            return tuple({} for _ in HORIZONS)
+        voices = self._voices
+
+        def rates(asked: Samples) -> NDArray[np.float64]:
+            return calibrated(self._adaptation, asked, voices.on(asked))[0].quantiles
+
+        here = np.array([samples.keys[i].venue == INJECTIVE for i in samples.series], dtype=bool)
+        return attributed(samples.pick(np.flatnonzero(here)), rates)
 
     def _ranks_of(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the joint ranks of these series, which stay for the day."""
@@ -227,10 +209,10 @@ def _with_targets(samples: Samples, series: list[SeriesData]) -> Samples:
     return samples
 
 
-def _since(said: _Said, oldest_ms: int) -> _Said:
+def _since(said: Said, oldest_ms: int) -> Said:
     """Keep what was said after an instant."""
     rows = np.flatnonzero(said.samples.origin_ms > oldest_ms)
-    return _Said(said.samples.pick(rows), Opinions(said.opinions.quantiles[:, rows]))
+    return said.pick(rows)
 
 
 def _misses(told: list[Issued], n_series: int) -> Misses:
