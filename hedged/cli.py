@@ -18,6 +18,7 @@ from hedged.commands import (
     run,
     sandbox,
     simulate,
+    sweep,
 )  # fmt: skip
 from hedged.commands.shared import console
 from hedged.domain.errors import HedgedError
@@ -34,8 +35,8 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, run.run, check.check, explain.explain, download.download, model.forecast,
-    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sandbox.sandbox, simulate.simulate, kill.kill,
-    resume.resume, resume.reload,
+    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
+    sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -25,7 +25,13 @@ def explain_fault(location: tuple[int | str, ...], kind: str, message: str) -> s
     path = ".".join(str(part) for part in location) or "(top)"
     if kind != "extra_forbidden":
         return f"{path}: {message.removeprefix('Value error, ')}"
-    known = sorted({name for section in Section.all_below() for name in section.model_fields})
+    known = sorted(
+        {
+            field.alias or name
+            for section in Section.all_below()
+            for name, field in section.model_fields.items()
+        }
+    )
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{path}: unknown key{hint}"

@@ -1,0 +1,60 @@
+"""A Dask cluster as workers: its scheduler hands a task to another worker when one dies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hedged.domain.errors import ConfigError
+from hedged.sweep.identity import Grounds, Unfit, prove
+from hedged.sweep.workers import Workers
+
+CONNECT_S = 10.0
+JOIN_S = 60.0
+"""A cluster without a worker is given so long to get one."""
+
+
+@contextmanager
+def cluster(address: str, grounds: Grounds) -> Iterator[Workers]:
+    """Run tasks on the cluster whose scheduler is at `address`, e.g. tcp://10.0.0.5:8786.
+
+    Raises ConfigError when it cannot be reached, has no worker, or has one with other code, data or models. Workers
+    that join later prove themselves with their first task.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as missing:
+        raise ConfigError(f"--cluster needs {missing.name}: pip install 'hedged[sweep]'") from None
+    try:
+        client: Any = Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--cluster {address}: no scheduler answers there ({error}); see docs/sweep.md"
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=JOIN_S)
+        except TimeoutError:
+            raise ConfigError(f"--cluster {address}: no worker has joined; see docs/sweep.md") from None
+        for worker, fault in client.run(_fault, grounds, on_error="return").items():
+            if fault is not None:
+                raise ConfigError(f"worker {worker}: {fault}")
+        # a pure function's result would be kept: a task that failed would not run again
+        executor = client.get_executor(pure=False)
+        try:
+            yield Workers(lambda: executor, lambda: _slots(client))
+        finally:
+            executor.shutdown(wait=False)
+
+
+def _fault(grounds: Grounds) -> str | None:
+    """Return what is wrong with the worker that this runs on."""
+    try:
+        prove(grounds)
+    except Unfit as error:
+        return str(error)
+    return None
+
+
+def _slots(client: Any) -> int:
+    """Return how many tasks to have under way: one for each thread, and one more to go on with at once."""
+    return max(2, 2 * sum(client.nthreads().values()))

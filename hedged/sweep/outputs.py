@@ -1,0 +1,132 @@
+"""The files of a sweep: results.parquet, sweep.json and the page."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from hedged.domain.clock import iso
+from hedged.page.frame import write_whole
+from hedged.sweep.findings import Findings
+from hedged.sweep.page import page
+from hedged.sweep.plan import Plan, Trial
+from hedged.sweep.store import Rows
+from hedged.sweep.task import Row
+from hedged.sweep.verdict import verdict
+from hedged.sweep.wording import DEFINITIONS
+
+
+def write_outputs(plan: Plan, found: Findings, rows: Rows, out: Path) -> Path:
+    """Write every file whole or not at all, and return the page's path."""
+    draft = out / "results.parquet.part"
+    table(plan, found.trials, rows).write_parquet(draft)
+    draft.replace(out / "results.parquet")
+    text = json.dumps(summary(plan, found, rows), indent=2, allow_nan=False)
+    write_whole(text + "\n", out / "sweep.json")
+    return write_whole(page(plan, found, failures(found.trials, rows)), out / "sweep.html")
+
+
+def table(plan: Plan, trials: Sequence[Trial], rows: Rows) -> pl.DataFrame:
+    """Return a row for each trial, fold and book: settings, status, metrics and daily net savings in USD."""
+    lines = [_line(plan, trial, fold, book, rows[task.key])
+             for trial in trials for (fold, book), task in trial.tasks.items() if task.key in rows]  # fmt: skip
+    return pl.DataFrame(lines, infer_schema_length=None, strict=False)
+
+
+def _line(plan: Plan, trial: Trial, fold: int, book: str, row: Row) -> dict[str, Any]:
+    window = plan.folds[fold]
+    return {
+        "trial": trial.number,
+        "model": trial.model,
+        **{path: _plain(trial.values.get(path)) for path in plan.sweep.parameters},
+        "fold": fold + 1,
+        "from": iso(window.from_ms),
+        "to": iso(window.to_ms),
+        "book": book,
+        "status": row["status"],
+        "error": row.get("error"),
+        "seconds": row["seconds"],
+        "notional_usd": row.get("notional_usd"),
+        **row.get("metrics", {}),
+        "daily_net_saving_usd": row.get("daily"),
+        "key": row["key"],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers as numbers, None for what is left as the base has it, all else as its JSON."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value if value is None else float(value)
+    return json.dumps(value)
+
+
+def failures(trials: Sequence[Trial], rows: Rows) -> dict[int, str]:
+    """Return the first error of each trial that has one, by its number."""
+    return {
+        trial.number: errors[0]
+        for trial in trials
+        if (
+            errors := [
+                rows[t.key]["error"] for t in trial.tasks.values() if t.key in rows and "error" in rows[t.key]
+            ]
+        )
+    }
+
+
+def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
+    """Return sweep.json. Scores are as the objective says, p-values corrected; null is unknown."""
+    wrong = failures(found.trials, rows)
+    turn = 1 if plan.sweep.objective.direction == "maximize" else -1
+    tree = {
+        "verdict": verdict(found),
+        "best": found.best,
+        "trials": [
+            {
+                "number": trial.number, "label": trial.label, "model": trial.model, "values": trial.values,
+                "score": turn * found.scores[i].mean(), "by_fold": list(turn * found.scores[i]),
+                "p_against_default": found.p_default[i], "p_against_no_hedge": found.p_none[i],
+                "error": wrong.get(trial.number),
+            }
+            for i, trial in enumerate(found.trials)
+        ],
+        "walk_forward": list(_steps(found, turn)),
+        "gain_over_default_bp_a_day": dict(zip(("value", "low", "high"), found.gain, strict=True)),
+        "deflated_sharpe": found.deflated,
+        "deflated_sharpe_over_default": found.deflated_default,
+        "overfitting_probability": found.overfitting,
+        "days": found.proof_days,
+        "folds": [{"from": iso(fold.from_ms), "to": iso(fold.to_ms)} for fold in plan.folds],
+        "books": plan.books,
+        "sweep": plan.sweep.model_dump(mode="json", by_alias=True),
+        "code_hash": plan.grounds.code,
+        "data_hash": plan.grounds.data[1],
+        "definitions": DEFINITIONS,
+    }  # fmt: skip
+    return {name: _known(value) for name, value in tree.items()}
+
+
+def _steps(found: Findings, turn: int) -> Iterator[dict[str, Any]]:
+    for one in found.steps:
+        yield {
+            "chosen_on": [number + 1 for number in one.train],
+            "scored_on": one.test + 1,
+            "trial": one.trial.number,
+            "in_sample": turn * one.in_sample,
+            "out_of_sample": turn * one.out_of_sample,
+            "default": turn * one.default,
+            "best_in_hindsight": turn * one.hindsight,
+        }
+
+
+def _known(value: Any) -> Any:
+    """Return plain JSON values, null for what is unknown."""
+    if isinstance(value, Mapping):
+        return {name: _known(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

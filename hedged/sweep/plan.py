@@ -1,0 +1,173 @@
+"""From the sweep file to trials and tasks: a trial is one configuration, a task one run of it on a fold and a book."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hedged.adapters.replay.proxy import ProxyRule
+from hedged.backtest.runner import Window
+from hedged.config import Config, load_config, parse_config
+from hedged.domain.errors import ConfigError
+from hedged.forecast.registry import NAMES
+from hedged.sweep.file import SweepConfig
+from hedged.sweep.folds import folds_of
+from hedged.sweep.identity import Grounds, grounds
+from hedged.sweep.paths import SEARCHED, changed
+
+TOGETHER = "together"
+DEFAULT = 0
+"""The number of the trial in which no parameter is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run, complete in itself: it travels to a worker. `config`: plain tree; `book`: signed USD by symbol.
+
+    `key`: hash of everything that the result depends on.
+    """
+
+    key: str
+    config: Mapping[str, Any]
+    window: Window
+    symbols: tuple[str, ...]
+    proxy: str | None
+    proxy_rule: ProxyRule
+    grounds: Grounds
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration. `values`: the searched settings by path. `tasks`: by (fold, book)."""
+
+    number: int
+    model: str
+    values: Mapping[str, Any]
+    tasks: Mapping[tuple[int, str], Task] = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """Identify the configuration: equal ones have equal tasks."""
+        return "".join(task.key for task in self.tasks.values())
+
+    @property
+    def label(self) -> str:
+        """Return it in words."""
+        if self.number == DEFAULT:
+            return "default"
+        return " ".join(
+            [self.model, *(f"{path.split('.')[-1]}={value}" for path, value in self.values.items())]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A sweep made ready. `base`: plain tree without what a backtest does not obey; `books`: positions by name."""
+
+    sweep: SweepConfig
+    base: Mapping[str, Any]
+    folds: tuple[Window, ...]
+    books: Mapping[str, Mapping[str, Any]]
+    models: tuple[str, ...]
+    grounds: Grounds
+
+    def trial(self, number: int, model: str, values: Mapping[str, Any]) -> Trial:
+        """Return a trial with its tasks; it may be one that cannot run, and says so when it is run."""
+        tree = changed(self.base, {**_forecaster(model), **values})
+        tasks = {
+            (number, name): self._task(tree, fold, book)
+            for number, fold in enumerate(self.folds)
+            for name, book in self.books.items()
+        }
+        return Trial(number, model, dict(values), tasks)
+
+    def default(self) -> Trial:
+        """Return the trial in which nothing is changed."""
+        return self.trial(DEFAULT, self.models[0], {})
+
+    def grid(self) -> Iterator[Trial]:
+        """Yield the default, then every other combination once."""
+        seen = {(default := self.default()).key}
+        yield default
+        paths = list(self.sweep.parameters)
+        choices = [one.choices or [] for one in self.sweep.parameters.values()]
+        for model, *values in itertools.product(self.models, *choices):
+            trial = self.trial(len(seen), model, dict(zip(paths, values, strict=True)))
+            if trial.key not in seen:
+                seen.add(trial.key)
+                yield trial
+
+    def _task(self, tree: Mapping[str, Any], fold: Window, book: Mapping[str, Any]) -> Task:
+        config = changed(tree, {"book.positions": dict(book)})
+        if protect := tree["book"].get("protect"):
+            config["book"]["protect"] = [symbol for symbol in protect if symbol in book]
+        sweep, symbols = self.sweep, tuple(sorted(book))
+        text = json.dumps(
+            [_config_hash(config), fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule,
+             self.grounds.code, self.grounds.data[1], dict(self.grounds.models).get(_model_of(config))],
+            sort_keys=True,
+        )  # fmt: skip
+        key = hashlib.sha256(text.encode()).hexdigest()[:24]
+        return Task(key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds)
+
+
+def make_plan(sweep: SweepConfig) -> Plan:
+    """Read what the sweep stands on. Raises ConfigError or DataError for what cannot work in any trial."""
+    base = load_config(sweep.config) if sweep.config else Config()
+    tree = backtest_part(base)
+    positions: dict[str, Any] = tree["book"]["positions"]
+    if sweep.positions:
+        positions = {symbol: {"usd": str(usd)} for symbol, usd in sweep.positions.items()}
+    if not positions:
+        raise ConfigError("the book is empty: name your positions, e.g. --position ETH=100000")
+    tree["book"]["positions"] = positions
+    tree = changed(tree, sweep.fixed)
+    own = base.hedge.model if base.hedge.forecaster == "ensemble" else None
+    models = tuple(dict.fromkeys(sweep.models)) or (str(own) if own else base.hedge.forecaster,)
+    directories = [Path(name) for name in models if name not in NAMES]
+    if not sweep.data.is_dir():
+        raise ConfigError(f"data: there is no directory {sweep.data}")
+    parse_config(changed(tree, _forecaster(models[0])), "the default configuration")
+    folds = folds_of(sweep.from_ms, sweep.to_ms, sweep.folds.count, sweep.folds.length_d)
+    books = _books(positions, tree["book"].get("protect"), sweep)
+    return Plan(sweep, tree, tuple(folds), books, models, grounds(sweep.data, directories))
+
+
+def backtest_part(config: Config) -> dict[str, Any]:
+    """Return the plain tree of what a backtest obeys: no keys, no addresses, no tokens travel to a worker."""
+    tree = config.model_dump(mode="json", include={"account", "book", *SEARCHED}, exclude_none=True)
+    tree["book"] = {k: v for k, v in tree["book"].items() if k in ("positions", "equity_usd", "protect")}
+    return tree
+
+
+def _books(
+    positions: Mapping[str, Any], protect: Sequence[str] | None, sweep: SweepConfig
+) -> dict[str, dict[str, Any]]:
+    """Return the books by name, one for each protected position; of one position there is one book in all."""
+    each = {symbol: {symbol: positions[symbol]} for symbol in protect or positions}
+    if len(positions) == 1 or sweep.books == "each":
+        return each
+    together = {TOGETHER: dict(positions)}
+    return together if sweep.books == "together" else each | together
+
+
+def _forecaster(model: str) -> dict[str, Any]:
+    """Return the settings of a model: a forecaster by its name, else a directory of the ensemble's."""
+    if model in NAMES:
+        return {"hedge.forecaster": model}
+    return {"hedge.forecaster": "ensemble", "hedge.model": str(Path(model).resolve())}
+
+
+def _model_of(config: Mapping[str, Any]) -> str:
+    return str(config["hedge"].get("model", ""))
+
+
+def _config_hash(config: Mapping[str, Any]) -> str:
+    """Return the configuration's own hash, which ignores spelling; of an invalid one, that of its text."""
+    try:
+        return parse_config(dict(config)).hash
+    except ConfigError:
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
