@@ -15,8 +15,8 @@ TORCH_VERSION := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BASE_IMAGE ?= python:3.11-slim
 ARGS ?=
-# Much of the suite's time is waiting for real processes: two workers overlap it. WORKERS=0: one process (for -s, --pdb).
-WORKERS ?= 2
+# Much of the suite's time is waiting for real processes: three workers overlap it on two cores. WORKERS=0: one process (for -s, --pdb).
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
