@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def run_backtest(
     make_directory(options.out)
     result = run_window(config, sources, book, options.window, on_cycle)
     prints = window_settlements(world, options.window)
-    measured = measure(result, world, prints)
+    measured = measure(result, world, prints, under_other_rule(config, options, world))
     summary = summarise(result, world, prints, "backtest", measured)
     return summary, write_outputs(result, summary, options.out, measured)
 
@@ -72,15 +72,7 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
     stale = max(config.cycle.stale_after_s, RECORDED_STALE_AFTER_S)
     config = config.model_copy(update={"cycle": config.cycle.model_copy(update={"stale_after_s": stale})})
     beside = config.strategies.beside_the_book
-    world = recorded_world(
-        options.data,
-        list(dict.fromkeys([*options.symbols, *beside])),
-        config.hedge.venues,
-        options.proxy,
-        options.proxy_rule,
-        config,
-        window.from_ms,
-    )
+    world = _world(config, options, options.proxy, options.proxy_rule)
     for symbol in sorted({*options.symbols} - ({*beside} - {*config.book.positions})):
         prints = world.series[SeriesKey(INJECTIVE, symbol)].funding_ts
         if not ((prints > window.from_ms) & (prints < window.to_ms)).any():
@@ -89,6 +81,23 @@ def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]
                 f"recorded are {iso(int(prints[0]))} to {iso(int(prints[-1]))}"
             )
     return config, world
+
+
+def _world(config: Config, options: BacktestOptions, proxy: Proxy | None, rule: ProxyRule) -> World:
+    symbols = list(dict.fromkeys([*options.symbols, *config.strategies.beside_the_book]))
+    venues, from_ms = config.hedge.venues, options.window.from_ms
+    return recorded_world(options.data, symbols, venues, proxy, rule, config, from_ms)
+
+
+def under_other_rule(
+    config: Config, options: BacktestOptions, world: World
+) -> tuple[World, Sequence[Settlement]] | None:
+    """Return world and prints of the same window under the other proxy rule; None where nothing stands in."""
+    if world.proxy is None:
+        return None
+    rule: ProxyRule = "level" if world.proxy.rule == "chain" else "chain"
+    other = _world(config, options, replace(world.proxy, rule=rule), rule)
+    return other, window_settlements(other, options.window)
 
 
 def window_settlements(world: World, window: Window) -> Sequence[Settlement]:

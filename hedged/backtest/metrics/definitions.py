@@ -54,7 +54,7 @@ class Metric(StrEnum):
     HEDGE_EFFECTIVENESS = (
         "hedge_effectiveness", "Hedge effectiveness", "share", formulas.hedge_effectiveness,
         "Share of the unhedged book's losses that was avoided: losses are those of days (UTC) on which the book paid, "
-        f"the hedged ones after costs. A cut reaches the cap at most. {NOTHING}",
+        f"the hedged ones after costs. A cut held all day reaches the cap. {NOTHING}",
         "requirement C12",
     )  # fmt: skip
     VARIANCE_EFFECTIVENESS = (

@@ -15,6 +15,7 @@ from hedged.evaluation.hedging.result import IN_BP, LEAST_BP
 Floats = NDArray[np.float64]
 MONTH_DAYS = 30.0
 YEAR_DAYS = 365.0
+TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Part(NamedTuple):
     denominator_usd: Floats | None = None
 
 
-def ratio(numerator: Floats, denominator: Floats, least: float = 0.0) -> Part:
+def ratio(numerator: Floats, denominator: Floats, least: float | Floats = 0.0) -> Part:
     """Divide where the denominator is above `least`; else the ratio is not known."""
     known = denominator > least
     return Part(
@@ -83,7 +84,8 @@ def variance_effectiveness(s: Sums, frame: Frame) -> Part:
         np.maximum(square / days - (total / days) ** 2, 0.0)
         for square, total in ((s.hedged_squared, s.hedged), (s.unhedged_squared, s.unhedged))
     )
-    return Part(1 - ratio(with_, without).value)
+    noise = TINY * s.unhedged_squared / days  # funding that never changes has no variance to lower
+    return Part(1 - ratio(with_, without, noise).value)
 
 
 def variance_effectiveness_ceiling(s: Sums, frame: Frame) -> Part:
@@ -102,7 +104,7 @@ def over_constant(s: Sums, _: Frame) -> Part:
 
 
 def turnover(s: Sums, _: Frame) -> Part:
-    """Σ |quantity| · price of all orders."""
+    """Σ quantity · price over all orders."""
     return Part(s.turnover)
 
 

@@ -18,9 +18,16 @@ SEED = 20_250_903
 
 
 def figures(
-    course: Course, courses: Sequence[Course], alone: Unhedged, days: Days, frame: Frame, naked_h: float
+    course: Course,
+    courses: Sequence[Course],
+    alone: Unhedged,
+    days: Days,
+    frame: Frame,
+    naked_h: float | None,
 ) -> dict[str, dict[str, Any]]:
-    """Return every figure of one course. `courses`: the baselines that it is held against."""
+    """Return every figure of one course. `courses`: the baselines that it is held against; `naked_h`: hours in which a
+    leg stood alone, None where there are no fills to tell.
+    """
     known = {one.name: one for one in courses}
     daily = sums_of(course, alone, known.get("foresight"), known.get("constant"))
     was, might = totals(daily), drawn(daily, np.random.default_rng(SEED))
@@ -44,11 +51,15 @@ def _figure(metric: Metric, was: Sums, might: Sums | None, frame: Frame) -> dict
     return tree
 
 
-def _tree(metric: Metric, value: float) -> dict[str, Any]:
+def _tree(metric: Metric, value: float | None) -> dict[str, Any]:
     return {
-        "value": number(value), "low": None, "high": None, "unit": metric.unit, "label": metric.label,
+        "value": number(value),
+        "low": None,
+        "high": None,
+        "unit": metric.unit,
+        "label": metric.label,
         "definition": metric.meaning,
-    }  # fmt: skip
+    }
 
 
 def interval(draws: Floats) -> tuple[float | None, float | None]:
@@ -59,9 +70,9 @@ def interval(draws: Floats) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
-def number(value: float) -> float | None:
+def number(value: float | None) -> float | None:
     """Return a figure as JSON knows it: what is not known is null."""
-    return value if np.isfinite(value) else None
+    return value if value is not None and np.isfinite(value) else None
 
 
 def baseline_rows(courses: Sequence[Course], alone: Unhedged) -> list[dict[str, Any]]:

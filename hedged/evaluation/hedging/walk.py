@@ -87,11 +87,12 @@ class Planned:
             self.unplanned += 1
             return held
         moments = self._moments.at(hour)
-        grown = self._ratio[hour]
+        grown = float(self._ratio[hour])
         setting = replace(self._setting, notional_usd=self._setting.notional_usd * grown)
         wanted, solved = decide(setting, self._side, held * grown, rates, self._hours, moments)
         self.unplanned += not solved
-        return wanted / grown
+        positions: Floats = wanted / grown
+        return positions
 
 
 def constant(setting: Setting) -> Decide:
