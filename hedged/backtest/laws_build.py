@@ -68,17 +68,32 @@ def precomputed(
     asked yet. A print that is told late, between two whole hours, is heard at the next hour: a daemon asks again when
     it comes, which changes what the EWMA and the nowcast say a little earlier.
     """
+    horizon_h = asked.config.hedge.horizon_h
+    return kept_or_made(
+        forecaster, lambda chunk: said_of(forecaster, chunk, horizon_h), asked, directory, dtype, on_progress
+    )
+
+
+def kept_or_made(
+    forecaster: Forecaster,
+    told_of: Callable[[Chunk], Iterable[ForecastSet]],
+    asked: Asked,
+    directory: Path | None,
+    dtype: DTypeLike,
+    on_progress: Progress,
+) -> LawTable:
+    """Read the laws that a directory holds, else make them chunk by chunk. `forecaster`: whose laws they are."""
     key = asked.key(forecaster.model_hash)
     if directory is not None and (kept := LawTable.load(directory, key)) is not None:
         return kept
-    horizon_h, done = asked.config.hedge.horizon_h, 0
+    done = 0
     with LawWriter(asked.keys, asked.hours, directory, dtype) as writer:
         for chunk in chunks_of(asked.world, asked.keys, asked.config, asked.window):
-            for told in said_of(forecaster, chunk, horizon_h):
+            for told in told_of(chunk):
                 writer.put(done, told.made_at_ms, told)
                 done += 1
             on_progress(done / asked.hours)
-        return writer.done(forecaster.model_hash, forecaster.feature_hash, horizon_h, key)
+        return writer.done(forecaster.model_hash, forecaster.feature_hash, asked.config.hedge.horizon_h, key)
 
 
 def said_of(forecaster: Forecaster, chunk: Chunk, horizon_h: int) -> Iterable[ForecastSet]:

@@ -3,7 +3,7 @@
 The daemon asks its members about them, training learns from them: both through `samples_at`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -72,6 +72,12 @@ class Samples:
 
 ARRAYS = tuple(f.name for f in fields(Samples) if f.name not in ("keys", "names"))
 """Fields of which every sample has a row."""
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Put samples of the same series behind one another."""
+    together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+    return replace(parts[0], **together)
 
 
 class Pile:

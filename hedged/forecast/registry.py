@@ -28,16 +28,18 @@ def make_forecaster(
     model: Path | None = None,
     reader: Reader | None = None,
     crowded_share: float | None = None,
+    ensemble: Forecaster | None = None,
 ) -> Forecaster:
     """Make a forecaster; `model` is the ensemble's artefact, the shipped one when None.
 
     The ensemble leaves series whose history is short to the EWMA.
     `reader`: what is known of coming settlements beyond the bars; the nowcast reads it. `crowded_share`: tell cascades
-    too, with the model's head, and from where on open interest is one-sided; None: nobody asks.
+    too, with the model's head, and from where on open interest is one-sided; None: nobody asks. `ensemble`: who speaks
+    in its place.
 
     Raises ConfigError for an unknown name or an artefact that cannot be used.
     """
-    made = _of_rates(name, model, reader)
+    made = _of_rates(name, model, reader, ensemble)
     return made if crowded_share is None else _with_cascades(made, model, crowded_share)
 
 
@@ -56,7 +58,11 @@ def _with_cascades(made: Forecaster, model: Path | None, crowded_share: float) -
     return WithCascades(made, head, artefact.hash[:8], crowded_share)
 
 
-def _of_rates(name: str, model: Path | None, reader: Reader | None) -> Forecaster:
+def _of_rates(
+    name: str, model: Path | None, reader: Reader | None, ensemble: Forecaster | None
+) -> Forecaster:
+    if name == "ensemble" and ensemble is not None:
+        return WithFallback(ensemble, EwmaForecaster(), (name, STAND_IN))
     if name == "ensemble":
         # its library takes a while to import: not for those who run without
         from hedged.forecast.artefact import SHIPPED, load
