@@ -57,4 +57,5 @@ def _fault(grounds: Grounds) -> str | None:
 
 def _slots(client: Any) -> int:
     """Return how many tasks to have under way: one for each thread, and one more to go on with at once."""
-    return max(2, 2 * sum(client.nthreads().values()))
+    threads: dict[str, int] = client.nthreads()
+    return max(2, 2 * sum(threads.values()))

@@ -77,10 +77,12 @@ class Plan:
     def trial(self, number: int, model: str, values: Mapping[str, Any]) -> Trial:
         """Return a trial with its tasks; it may be one that cannot run, and says so when it is run."""
         tree = changed(self.base, {**_forecaster(model), **values})
+        configs = {name: _with_book(tree, book) for name, book in self.books.items()}
+        hashes = {name: _config_hash(config) for name, config in configs.items()}
         tasks = {
-            (number, name): self._task(tree, fold, book)
-            for number, fold in enumerate(self.folds)
-            for name, book in self.books.items()
+            (at, name): self._task(config, hashes[name], fold)
+            for at, fold in enumerate(self.folds)
+            for name, config in configs.items()
         }
         return Trial(number, model, dict(values), tasks)
 
@@ -100,15 +102,12 @@ class Plan:
                 seen.add(trial.key)
                 yield trial
 
-    def _task(self, tree: Mapping[str, Any], fold: Window, book: Mapping[str, Any]) -> Task:
-        config = changed(tree, {"book.positions": dict(book)})
-        if protect := tree["book"].get("protect"):
-            config["book"]["protect"] = [symbol for symbol in protect if symbol in book]
-        sweep, symbols = self.sweep, tuple(sorted(book))
+    def _task(self, config: Mapping[str, Any], config_hash: str, fold: Window) -> Task:
+        sweep, symbols = self.sweep, tuple(sorted(config["book"]["positions"]))
+        model = dict(self.grounds.models).get(str(config["hedge"].get("model")))
         text = json.dumps(
-            [_config_hash(config), fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule,
-             self.grounds.code, self.grounds.data[1], dict(self.grounds.models).get(_model_of(config))],
-            sort_keys=True,
+            [config_hash, fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule, self.grounds.code,
+             self.grounds.data[1], model],
         )  # fmt: skip
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
         return Task(key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds)
@@ -161,8 +160,11 @@ def _forecaster(model: str) -> dict[str, Any]:
     return {"hedge.forecaster": "ensemble", "hedge.model": str(Path(model).resolve())}
 
 
-def _model_of(config: Mapping[str, Any]) -> str:
-    return str(config["hedge"].get("model", ""))
+def _with_book(tree: Mapping[str, Any], book: Mapping[str, Any]) -> dict[str, Any]:
+    config = changed(tree, {"book.positions": dict(book)})
+    if protect := tree["book"].get("protect"):
+        config["book"]["protect"] = [symbol for symbol in protect if symbol in book]
+    return config
 
 
 def _config_hash(config: Mapping[str, Any]) -> str:

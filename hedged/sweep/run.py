@@ -1,5 +1,6 @@
 """A sweep from its plan to its files."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def _run_trials(plan: Plan, rows: Rows, workers: Workers, on_task: OnTask) -> li
         tasks = {task.key: task for trial in fresh for task in trial.tasks.values()}
         todo = [task for task in tasks.values() if task.key not in rows]
         done += len(tasks) - len(todo)
+        if trials and plan.sweep.trials is None:
+            total = done + len(todo)  # combinations that are the same configuration are one
         on_task(done, max(total, done), best.said(trials))
         for row in workers.run(todo):
             rows.add(row)
@@ -55,9 +58,10 @@ def _run_trials(plan: Plan, rows: Rows, workers: Workers, on_task: OnTask) -> li
 
 
 def _expected(plan: Plan) -> int:
-    """Return how many tasks there will be; Optuna may draw a trial twice, which is then run once."""
-    each = len(plan.folds) * len(plan.books)
-    return each * (len(list(plan.grid())) if plan.sweep.trials is None else plan.sweep.trials + 1)
+    """Return how many tasks there will be at most; Optuna may draw a trial twice, which is then run once."""
+    choices = (len(one.choices or ()) for one in plan.sweep.parameters.values())
+    drawn = plan.sweep.trials or math.prod((len(plan.models), *choices))
+    return len(plan.folds) * len(plan.books) * (drawn + 1)
 
 
 def _refuse_a_broken_default(default: Trial, rows: Rows) -> None:
