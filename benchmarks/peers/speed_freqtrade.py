@@ -1,7 +1,8 @@
 """`python speed_freqtrade.py COINS BARS`: the speed run through freqtrade's Backtesting, its exchange mocked.
 
 Both legs of each coin are pairs with hourly candles, marks and prints in feather files, all written beforehand. The
-strategy reads leg A's prints with the data provider and gives both legs their signals; freqtrade settles funding. Loading
+strategy reads leg A's prints with the data provider and gives both legs their signals; freqtrade settles funding.
+Loading
 the candles counts as loading, the strategy's indicators as running.
 """
 
