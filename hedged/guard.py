@@ -8,6 +8,7 @@ it: while a cycle runs the guard stands back, for the cycle looks at the stops i
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from hedged.execution.desk import Desk, Traded
 from hedged.execution.divergence_stops import DivergenceStops, closed
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.stops import Unvalued
+from hedged.execution.turn import Yielded
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
 from hedged.strategy.memory import STATE
@@ -64,6 +66,11 @@ class Guard:
             return False
         if now_ms < self.last_ms:  # the clock was set back: nothing waits for an instant that is far again
             self._again_ms = min(self._again_ms, now_ms)
+        with suppress(Yielded):
+            await self._in_turn(now_ms)
+        return True
+
+    async def _in_turn(self, now_ms: int) -> None:
         async with self.desk.busy:
             self.last_ms = now_ms
             held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
@@ -72,7 +79,6 @@ class Guard:
             else:
                 self.distances, self._tries = {}, 0
                 self.trades.unvalued.clear()
-        return True
 
     async def _look(
         self, now_ms: int, held: Mapping[SeriesKey, Decimal], trades: Mapping[SeriesKey, Decimal]
@@ -147,8 +153,7 @@ class Guard:
         marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         if not begun and not going and not lost:
             if account.fills or account.payments or account.taken:
-                desk.between.append(Traded.nothing(account))
-                desk.gate_facts.traded(account.fills, account.payments)
+                desk.note(account)
                 await desk.journal(JournalStore.save_state, "episodes", stops.to_json())
             if desk.executor.left:
                 desk.between.append(await desk.mend_left(now_ms, account, marks))
