@@ -114,7 +114,7 @@ class Hand:
     async def _flatten(self) -> list[str]:
         """Close the hedge legs as far as one round can; return what is left of them."""
         desk, now_ms = self.desk, self._instant()
-        # what was paid is asked for after the orders
+        # what was paid meanwhile is asked for after the orders
         account = await desk.accounts.refresh(now_ms, self._patience_s, funding=False)
         legs = hedge_legs(account.attributed)
         believed = await self.poller.glance(now_ms, {key.symbol for key in account.attributed})

@@ -148,8 +148,8 @@ class Accounts:
     ) -> AccountState:
         """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown.
 
-        `patience_s`: for a venue to answer, where that is less than usual; without `funding` they are not asked what
-        they paid. Raises Yielded, with nothing taken in, where who must not wait wants the turn.
+        `patience_s`: for a venue to answer, where that is less than usual; without `funding` those are not asked what
+        they paid that have told it in this life. Raises Yielded, with nothing taken in, where who must not wait wants the turn.
         """
         limit_s = self._deadline_s if patience_s is None else min(patience_s, self._deadline_s)
         async with self._turn.yielding():
@@ -233,7 +233,7 @@ class Accounts:
         again_ms = self._rules.open_orders_s * SECOND_MS * self._speed
         listed_ms = self._listed_ms.get(venue)
         due = listed_ms is None or now_ms - listed_ms >= again_ms
-        since_ms = None if paid or not funding else funding_ms
+        since_ms = None if paid or (paid_ms is not None and not funding) else funding_ms
         return await ask(self._trading[venue], executions_ms, since_ms, limit_s, orders=due)
 
     async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:
