@@ -32,6 +32,7 @@ from hedged.execution.divergence_stops import DivergenceStops
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.opening import open_desk
+from hedged.execution.turn import Yielded
 from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
@@ -263,6 +264,8 @@ class App:
         try:
             async with self._under_way.doing("cycle"):
                 await self.step(now_ms)
+        except Yielded:
+            log.warning("cycle_yielded", why="a kill is first", next="the next cycle decides anew")
         except NoJournal:
             self.metrics.ready.set(0)
 

@@ -28,6 +28,7 @@ from hedged.execution.accounts import AccountState
 from hedged.execution.decisions.rows import decision_rows
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.journal.store import JournalStore
+from hedged.execution.turn import Yielded
 from hedged.features.market_now import MarketsNow, completed, markets_now
 from hedged.features.moments import Moments, moments
 from hedged.features.resample import hourly
@@ -81,6 +82,9 @@ class Cycle:
     signals: Callable[[], Sequence[Signal]] = tuple
     memory: StrategyMemory = field(default_factory=StrategyMemory)
     model_failed: str = ""
+    _thinking: "asyncio.Future[Any] | None" = (
+        None  # off the loop; it goes on where the cycle that asked has yielded
+    )
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
 
@@ -90,18 +94,30 @@ class Cycle:
         self.config, self._thought = config, None
 
     async def run(self, now_ms: int) -> CycleReport:
-        """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised."""
+        """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised.
+
+        Raises Yielded where it was ended for who must not wait: nothing was decided.
+        """
         async with self.desk.busy:
-            return await self._run(now_ms)
+            async with self.desk.busy.yielding():
+                await self.poller.poll(now_ms)
+            await self.desk.executor.resolve()
+            account = await self.desk.accounts.refresh(now_ms)
+            await self.desk.heed(account)
+            try:
+                async with self.desk.busy.yielding():
+                    forecasts, moved = await self._forecast(now_ms)
+            except Yielded:
+                self.desk.stops.see(account, self.poller.believed(now_ms))
+                self.desk.note(account)
+                raise
+            return await self._decided(now_ms, account, forecasts, moved)
 
-    async def _run(self, now_ms: int) -> CycleReport:
-        await self.poller.poll(now_ms)
-        await self.desk.executor.resolve()
-        account = await self.desk.accounts.refresh(now_ms)
-        await self.desk.heed(account)
+    async def _decided(
+        self, now_ms: int, account: AccountState, forecasts: ForecastSet, moved: Moments
+    ) -> CycleReport:
+        """Decide on what is known, and trade."""
         marks = self.poller.fresh_marks(now_ms, self.config.cycle.stale_after_s * 1_000)
-
-        forecasts, moved = await self._forecast(now_ms)
         signals = self._signals(now_ms)
         closed = self._not_believed() | self._closed(now_ms, signals, account)
         now = markets_now(self.buffer.window(), self._looked_at(account), self.config.hedge.horizon_h)
@@ -308,7 +324,10 @@ class Cycle:
             self._kept = self.memory
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+        if self._thinking is not None:
+            await asyncio.wait([self._thinking])
+        self._thinking = asyncio.get_running_loop().run_in_executor(None, function, *args)
+        return await asyncio.shield(self._thinking)
 
 
 def _think(

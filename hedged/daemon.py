@@ -32,8 +32,8 @@ from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
+from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
-from hedged.execution.opening import JOURNAL_FILE
 from hedged.forecast.registry import make_forecaster
 from hedged.process import Process
 from hedged.risk.gate import KillLevel

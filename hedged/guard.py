@@ -8,6 +8,7 @@ it: while a cycle runs the guard stands back, for the cycle looks at the stops i
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from hedged.execution.desk import Desk, Traded
 from hedged.execution.divergence_stops import DivergenceStops, closed
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.stops import Unvalued
+from hedged.execution.turn import Yielded
 from hedged.risk.exposure import gross
 from hedged.risk.margin import collateral_now, liquidation_distances, near_liquidation
 from hedged.strategy.memory import STATE
@@ -64,6 +66,11 @@ class Guard:
             return False
         if now_ms < self.last_ms:  # the clock was set back: nothing waits for an instant that is far again
             self._again_ms = min(self._again_ms, now_ms)
+        with suppress(Yielded):
+            await self._in_turn(now_ms)
+        return True
+
+    async def _in_turn(self, now_ms: int) -> None:
         async with self.desk.busy:
             self.last_ms = now_ms
             held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
@@ -72,7 +79,6 @@ class Guard:
             else:
                 self.distances, self._tries = {}, 0
                 self.trades.unvalued.clear()
-        return True
 
     async def _look(
         self, now_ms: int, held: Mapping[SeriesKey, Decimal], trades: Mapping[SeriesKey, Decimal]
@@ -142,7 +148,7 @@ class Guard:
         marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
         if (
             desk.executor.left
-        ):  # first of all no leg stands alone; what must be unwound besides is for the next look
+        ):  # no leg stands alone, first of all; what else must be unwound is for the next look
             mended = await desk.mend_left(now_ms, account, marks)
             if mended.seen:
                 await self._news(account)
@@ -176,10 +182,8 @@ class Guard:
     async def _news(self, account: AccountState) -> None:
         """Keep what is new in an account for the next cycle's report, and the stops as they now are."""
         if account.fills or account.payments or account.taken:
-            desk = self.desk
-            desk.between.append(Traded.nothing(account))
-            desk.gate_facts.traded(account.fills, account.payments)
-            await desk.journal(JournalStore.save_state, "episodes", desk.stops.to_json())
+            self.desk.note(account)
+            await self.desk.journal(JournalStore.save_state, "episodes", self.desk.stops.to_json())
 
     async def _record(
         self, now_ms: int, account: AccountState, begun: Mapping[str, tuple[Strategy, str]]

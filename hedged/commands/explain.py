@@ -79,7 +79,7 @@ def _open(
     from hedged.config import load_config
     from hedged.domain.clock import SystemClock
     from hedged.execution.journal.decision_log import JournalLog
-    from hedged.execution.opening import JOURNAL_FILE
+    from hedged.execution.journal.file import JOURNAL_FILE
 
     if journal is not None:
         return JournalLog(journal), SystemClock().now_ms()

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from hedged.config import Config
 from hedged.control.lease import Sign, read_sign
-from hedged.risk.gate import KillLevel
+from hedged.risk.kill import KillLevel
 
 LOOK_S = 0.1
+DOUBT_S = 1.2
+"""A daemon whose last sign of life is older may hang: what a takeover needs is made ready meanwhile."""
 FOLLOW_S = 15.0
 """A daemon that lives has followed by then, or its journal is stuck."""
 WORKS = (KillLevel.CANCEL, KillLevel.FLATTEN)
@@ -23,13 +25,19 @@ class Followed:
 
 
 async def follow(
-    config: Config, turn: int | None, level: KillLevel, within_s: float, say: Callable[[str], None]
-) -> Followed:
-    """Wait until the daemon has followed a turn of the switch and done what it asks for; say what is seen meanwhile."""
+    config: Config, turn: int | None, level: KillLevel, within_s: float, say: Callable[[str], None],
+    doubt: Callable[[], None] = lambda: None,
+) -> Followed:  # fmt: skip
+    """Wait until the daemon has followed a turn of the switch and done what it asks for; say what is seen meanwhile.
+
+    `doubt`: called where it may hang, or none runs, over and over.
+    """
     loop = asyncio.get_running_loop()
     begun_s, told = loop.time(), ""
     while True:
         sign = read_sign(config.state_dir)
+        if sign is None or not sign.alive or sign.silent_s > DOUBT_S:
+            doubt()
         silent = sign is None or sign.silent_s > config.control.silent_after_s
         if sign is None or (silent and not sign.alive):
             say(_nobody(config, level))

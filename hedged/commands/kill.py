@@ -1,6 +1,7 @@
 """The command `hedged kill`: turns the switch, waits for the daemon to follow, and takes over where it cannot."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +12,14 @@ from hedged.commands.shared import ConfigPath, console, quiet_logs
 from hedged.domain.errors import Fatal, NoJournal, Rejected
 
 if TYPE_CHECKING:
+    from hedged.commands.ahead import Ahead
     from hedged.config import Config
-    from hedged.risk.gate import KillLevel
+    from hedged.risk.kill import KillLevel
 
 LATCH_WAIT_S = 3.0
 """For the journal to be free: a process that was stopped in the middle of a write holds it."""
+GRACE_S, HUNG_GRACE_S = 10.0, 0.3
+"""From SIGTERM to SIGKILL: a daemon that lives may end in order; one that hangs hears nothing."""
 
 
 class Level(StrEnum):
@@ -50,7 +54,7 @@ def kill(
     Exit code 1: latched, but not all that was asked for is done.
     """
     from hedged.config import load_config
-    from hedged.risk.gate import KillLevel
+    from hedged.risk.kill import KillLevel
 
     quiet_logs()
     loaded = load_config(config)
@@ -63,40 +67,48 @@ async def _kill(
     config: "Config", level: "KillLevel", reason: str, *, takeover: bool, within_s: float
 ) -> bool:
     """Latch, see that it is followed, else do it; True when all is done that was asked for."""
+    from hedged.commands.ahead import Ahead
     from hedged.commands.following import follow
-    from hedged.risk.gate import KillLevel
+    from hedged.risk.kill import KillLevel
 
     turn = latch(config, level, reason)
     if turn is not None:
         console.print(f"latched: {level.label}. `hedged resume` clears it.")
-    if takeover and level in (KillLevel.CANCEL, KillLevel.FLATTEN):
-        import hedged.control.takeover  # noqa: F401 (seconds, and the daemon's silence is measured meanwhile)
-    followed = await follow(config, turn, level, within_s, _say)
-    if turn is None and level not in (KillLevel.CANCEL, KillLevel.FLATTEN):
-        _say(f"nothing is latched: put a file KILL with the level and the reason into {config.state_dir}")
-        return False
-    if followed.done or followed.working or level not in (KillLevel.CANCEL, KillLevel.FLATTEN):
-        return followed.done
-    if not takeover:
-        _say("nothing was cancelled or closed: take over without --no-takeover")
-        return False
-    return await _take_over(config, level, reason, within_s, latched=turn is not None)
+    works = level in (KillLevel.CANCEL, KillLevel.FLATTEN)
+    async with AsyncExitStack() as cleanup, asyncio.TaskGroup() as group:
+        ahead = Ahead(config, group, cleanup)
+        cleanup.callback(ahead.end)
+        doubt = ahead.begin if takeover and works else lambda: None
+        followed = await follow(config, turn, level, within_s, _say, doubt)
+        if turn is None and not works:
+            _say(f"nothing is latched: put a file KILL with the level and the reason into {config.state_dir}")
+            return False
+        if followed.done or followed.working or not works:
+            return followed.done
+        if not takeover:
+            _say("nothing was cancelled or closed: take over without --no-takeover")
+            return False
+        return await _take_over(config, level, reason, within_s, ahead, latched=turn is not None)
 
 
 async def _take_over(
-    config: "Config", level: "KillLevel", reason: str, within_s: float, *, latched: bool
+    config: "Config", level: "KillLevel", reason: str, within_s: float, ahead: "Ahead", *, latched: bool
 ) -> bool:
     """End what hangs and do it from here."""
+    from hedged.control.hung import end_process
     from hedged.control.lease import read_sign
-    from hedged.control.takeover import end_process, take_over
 
+    ahead.begin()
     sign = read_sign(config.state_dir)
     if sign is not None and sign.alive:
         hangs = sign.silent_s > config.control.silent_after_s
-        await end_process(sign, 1.0 if hangs else 10.0, _say)
+        await end_process(sign, HUNG_GRACE_S if hangs else GRACE_S, _say)
     if not latched and latch(config, level, reason) is None:
         raise Fatal("the journal cannot be written, so nothing is sent: see who holds it, or close by hand")
-    hand = await take_over(config, config.clock.make(), level, within_s, _say)
+    reaching = await ahead.ready()
+    from hedged.control.takeover import take_over  # it was imported meanwhile
+
+    hand = await take_over(config, config.clock.make(), level, within_s, _say, reaching)
     cuts = [
         f"{key.symbol} {q.normalize():+f}"
         for key, q in sorted(hand.desk.accounts.attributed.items())
@@ -114,7 +126,7 @@ async def _take_over(
 
 
 def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | None = None) -> int | None:
-    """Write a turn of the switch into the journal, which a running daemon reads every second; return its number.
+    """Write a turn of the switch into the journal, which a running daemon reads all the time; return its number.
 
     None where the journal is held by a process that does not let it go. Raises Fatal for a journal that is no good, and
     Rejected where the switch was turned since the turn `only_after`.
@@ -122,9 +134,9 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
     import sqlite3
 
     from hedged.directories import make_directory
+    from hedged.execution.journal.file import JOURNAL_FILE
     from hedged.execution.journal.latch import read_latch
     from hedged.execution.journal.store import JournalStore
-    from hedged.execution.opening import JOURNAL_FILE
 
     make_directory(config.state_dir)
     try:

@@ -29,9 +29,9 @@ def resume(
     from hedged.control.summary import resume_summary
     from hedged.control.switch import standing
     from hedged.directories import make_directory
+    from hedged.execution.journal.file import JOURNAL_FILE
     from hedged.execution.journal.latch import read_latch
     from hedged.execution.journal.store import JournalStore
-    from hedged.execution.opening import JOURNAL_FILE
     from hedged.risk.gate import KillLevel
 
     quiet_logs()
@@ -100,8 +100,8 @@ async def _reload(config: "Config") -> str:
 def _told(config: "Config") -> dict[str, Any]:
     """Read what became of the last reload."""
     from hedged.control.reload import STATE
+    from hedged.execution.journal.file import JOURNAL_FILE
     from hedged.execution.journal.store import JournalStore
-    from hedged.execution.opening import JOURNAL_FILE
 
     store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
     try:

@@ -16,7 +16,7 @@ class ControlConfig(Section):
     )
     on_stop: Literal["keep", "flatten"] = Field("keep", description="what becomes of the hedges on SIGTERM")
     silent_after_s: float = Field(
-        4.0,
+        2.5,
         ge=2,
         le=60,
         description="a daemon that gave no sign of life for so long hangs: kill takes over",

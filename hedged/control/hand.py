@@ -12,11 +12,12 @@ from decimal import Decimal
 import structlog
 
 from hedged.collectors.poller import Poller
-from hedged.control.resting import Swept, cancel_resting
+from hedged.control.resting import DEADLINE_S, Swept, cancel_resting
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Purpose, Strategy
 from hedged.domain.ports import Trading
+from hedged.domain.urgency import at_once
 from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.journal.store import JournalStore
@@ -25,6 +26,10 @@ from hedged.strategy.snapshot import DesiredPosition
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """A round that got nowhere is tried again ever more slowly, but at least this often."""
+FIRST_PATIENCE_S = 4.0
+"""For a venue to answer, in the first round; twice as long in each that got nowhere: one venue that is slow to say what
+it holds must not keep the others waiting.
+"""
 CLOSES = {Strategy.CASCADE_HEDGE: Purpose.CASCADE_CLOSE, Strategy.DIVERGENCE: Purpose.DIVERGENCE_CLOSE}
 
 log = structlog.get_logger(__name__)
@@ -65,15 +70,26 @@ class Hand:
         """Seconds until the next round is worth while."""
         return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._tries, 10))
 
+    @property
+    def _patience_s(self) -> float:
+        return FIRST_PATIENCE_S * 2.0 ** min(self._tries, 10)
+
     async def act(self, level: KillLevel) -> bool:
-        """Do one round of what a level asks for; tell whether nothing is left. Venue failures leave something."""
+        """Do one round of what a level asks for; tell whether nothing is left. Venue failures leave something.
+
+        It waits for no cycle: whoever is at the desk yields it, but for what is being sent.
+        """
         if self.settled or level not in (KillLevel.CANCEL, KillLevel.FLATTEN):
             return self.settled
-        async with self.desk.busy:
+        desk = self.desk
+        async with desk.busy.at_once():
+            if desk is not self.desk:
+                return False  # the journal was mended meanwhile, and another desk trades
             before, turn = (self._held, tuple(self.left)), self._turn
-            left = await self._cancel()
-            if level is KillLevel.FLATTEN:
-                left += await self._flatten()
+            with at_once():
+                left = await self._cancel()
+                if level is KillLevel.FLATTEN:
+                    left += await self._flatten()
             unknown = self.desk.executor.unresolved
             left += [f"{key}: the outcome of order {i} is not known" for i, key in unknown.items()]
             if turn == self._turn:  # else it was turned meanwhile, and asks for something else
@@ -84,7 +100,9 @@ class Hand:
         """Cancel what rests; return what still may."""
         desk = self.desk
         ids = {client_id for client_id, _, _ in await desk.journal(JournalStore.intents)}
-        swept: Swept = await cancel_resting(self.trading, desk.config.account, ids)
+        swept: Swept = await cancel_resting(
+            self.trading, desk.config.account, ids, min(DEADLINE_S, self._patience_s)
+        )
         for order in swept.cancelled:
             self.say(
                 f"cancelled {order.key}: {order.remaining.normalize():f} coins rested ({order.client_id})"
@@ -96,7 +114,8 @@ class Hand:
     async def _flatten(self) -> list[str]:
         """Close the hedge legs as far as one round can; return what is left of them."""
         desk, now_ms = self.desk, self._instant()
-        account = await desk.accounts.refresh(now_ms)
+        # what was paid meanwhile is asked for after the orders
+        account = await desk.accounts.refresh(now_ms, self._patience_s, funding=False)
         legs = hedge_legs(account.attributed)
         believed = await self.poller.glance(now_ms, {key.symbol for key in account.attributed})
         stale_ms = desk.config.cycle.stale_after_s * SECOND_MS

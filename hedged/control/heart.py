@@ -1,4 +1,4 @@
-"""The heart: the event loop's sign of life, written every second by the loop itself, and by nothing else."""
+"""The heart: the event loop's sign of life, written twice a second by the loop itself, and by nothing else."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from hedged.control.lease import Lease
 from hedged.control.switch import Switch
 from hedged.domain.clock import Clock
 
-EVERY_S = 1.0
+EVERY_S = 0.5
 
 log = structlog.get_logger(__name__)
 

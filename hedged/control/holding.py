@@ -12,8 +12,8 @@ from hedged.control.lease import lease_directory, read_sign
 from hedged.control.switch import latch_text
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal.decision_log import read_only
+from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.latch import COLUMNS, last_latch
-from hedged.execution.opening import JOURNAL_FILE
 from hedged.risk.kill import KillLevel
 
 

@@ -1,7 +1,7 @@
 """The kill switch of a running daemon: every way it is turned ends in the journal, and what it asks for is done.
 
-Turned by the command line (which writes to the journal), a file, signals and HTTP. Followed every second, by a task
-that waits for no venue; what must be done at venues is another task's.
+Turned by the command line (which writes to the journal), a file, signals and HTTP. Followed four times a second, by a
+task that waits for no venue; what must be done at venues is another task's.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from hedged.execution.journal.thread import Journal
 from hedged.risk.kill import KillLevel
 from hedged.telemetry.metrics import Metrics
 
-EVERY_S = 1.0
+EVERY_S = 0.25
 MOST_WAITING = 16
 
 log = structlog.get_logger(__name__)

@@ -1,11 +1,9 @@
-"""The kill switch in another process: it ends a daemon that hangs, takes its lease, and does what the latch asks for.
+"""The kill switch in another process, once the daemon is ended: it takes its lease, and does what the latch asks for.
 
 The same hand, desk, gate, journal and executor as in the daemon; only who turns the loop differs.
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -15,62 +13,27 @@ from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
 from hedged.control.hand import Hand
 from hedged.control.heart import Heart
-from hedged.control.lease import Lease, Sign
+from hedged.control.lease import Lease
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import Fatal, Retryable
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes
+from hedged.domain.urgency import at_once
+from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
-from hedged.execution.opening import JOURNAL_FILE, open_desk
+from hedged.execution.opening import open_desk
 from hedged.risk.kill import KillLevel
 from hedged.wiring.journal import claimed_journal
+from hedged.wiring.reaching import Reaching
 from hedged.wiring.takeover import NO_EQUITY, Opened, open_for_closing
 
-KILL_WAIT_S, LEASE_WAIT_S, LOOK_S = 3.0, 3.0, 0.05
+LEASE_WAIT_S, LOOK_S = 3.0, 0.05
 LATE_S = 5.0
 """So long venues take to report a fill."""
 MODEL = "takeover"
 """Stands in an order's record for the model by which it was decided: none."""
 
 Say = Callable[[str], None]
-
-
-async def end_process(sign: Sign, grace_s: float, say: Say) -> None:
-    """End the very process that gave a sign of life: SIGTERM, then SIGKILL. Raises Fatal where it cannot be ended."""
-    try:
-        handle = os.pidfd_open(sign.pid)
-    except ProcessLookupError:
-        return
-    try:
-        if not sign.alive:  # looked at after the handle was had: the number may be another's
-            return
-        say(f"ending the process {sign.pid}: SIGTERM")
-        signal.pidfd_send_signal(handle, signal.SIGTERM)
-        if not await _gone(sign, grace_s):
-            say(f"it does not end within {grace_s:g} s: SIGKILL")
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-            if not await _gone(sign, KILL_WAIT_S):
-                raise Fatal(
-                    f"process {sign.pid} cannot be ended: it waits for the kernel; reboot, or close by hand"
-                )
-    except PermissionError:
-        raise Fatal(
-            f"process {sign.pid} belongs to another user: run this as the daemon's user, or as root"
-        ) from None
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(handle)
-
-
-async def _gone(sign: Sign, within_s: float) -> bool:
-    loop = asyncio.get_running_loop()
-    until_s = loop.time() + within_s
-    while sign.alive:
-        if loop.time() >= until_s:
-            return False
-        await asyncio.sleep(LOOK_S)
-    return True
 
 
 async def take_lease(config: Config) -> Lease:
@@ -89,10 +52,18 @@ async def take_lease(config: Config) -> Lease:
         await asyncio.sleep(LOOK_S)
 
 
-async def take_over(config: Config, clock: Clock, level: KillLevel, within_s: float, say: Say) -> Hand:
+async def take_over(
+    config: Config,
+    clock: Clock,
+    level: KillLevel,
+    within_s: float,
+    say: Say,
+    reaching: Reaching | None = None,
+) -> Hand:
     """Do what a level asks for, round after round, until nothing is left or the time is up; return the hand.
 
-    Raises Fatal for a lease that is taken or a journal that cannot be used.
+    `reaching`: the venues, as far as they were reached ahead. Raises Fatal for a lease that is taken or a journal that
+    cannot be used.
     """
     loop = asyncio.get_running_loop()
     until_s = loop.time() + within_s
@@ -105,8 +76,9 @@ async def take_over(config: Config, clock: Clock, level: KillLevel, within_s: fl
         journal = await claimed_journal(config, config.state_dir / JOURNAL_FILE)
         cleanup.callback(journal.close)
         say(f"the lease is taken: opening {config.mode} venues")
-        opened = await open_for_closing(config, journal, clock, cleanup, say)
-        hand = await _hand(config, clock, journal, opened, say)
+        with at_once():
+            opened = await open_for_closing(config, journal, clock, cleanup, say, reaching)
+            hand = await _hand(config, clock, journal, opened, say)
         hand.desk.kill = level
         looked_again = False
         while True:

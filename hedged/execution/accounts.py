@@ -28,6 +28,7 @@ from hedged.execution.reconcile.orphans import Orphans
 from hedged.execution.reconcile.records import STATE, Records
 from hedged.execution.reconcile.state import AccountState, Taken
 from hedged.execution.reconcile.strangers import Strangers
+from hedged.execution.turn import Turn
 
 __all__ = ["OVERLAP_MS", "AccountState", "Accounts", "Reader", "Taken"]
 
@@ -57,13 +58,14 @@ class Accounts:
     def __init__(
         self, trading: Mapping[str, Trading], journal: Journal, start_ms: int, deadline_s: float = 20, *,
         rules: ReconcileConfig | None = None, account: str = "", markets: Collection[SeriesKey] = (),
-        reader: Reader | None = None, speed: float = 1.0,
+        reader: Reader | None = None, speed: float = 1.0, turn: Turn | None = None,
     ) -> None:  # fmt: skip
         """`account`: whose tag is looked for, nobody's where it is empty; `markets`: those that are traded, all where
-        there are none; `speed`: of the clock.
+        there are none; `speed`: of the clock; `turn`: asking the venues yields it to who must not wait.
         """
         rules = rules or ReconcileConfig()
         self._trading, self._journal = trading, journal
+        self._turn = turn or Turn()
         self._start_ms, self._deadline_s = start_ms, deadline_s
         self._rules, self._speed = rules, speed
         self._executions_from_ms = dict.fromkeys(trading, start_ms)
@@ -141,9 +143,20 @@ class Accounts:
         """
         self._awaited[client_id] = (venue, filled)
 
-    async def refresh(self, now_ms: int) -> AccountState:
-        """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown."""
-        answers = await asyncio.gather(*(self._ask(venue, now_ms) for venue in self._trading))
+    async def refresh(
+        self, now_ms: int, patience_s: float | None = None, *, funding: bool = True
+    ) -> AccountState:
+        """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown.
+
+        `patience_s`: for a venue to answer, where that is less than usual; without `funding` those are not asked what
+        they paid that have told it in this life. Raises Yielded, with nothing taken in, where who must not wait wants
+        the turn.
+        """
+        limit_s = self._deadline_s if patience_s is None else min(patience_s, self._deadline_s)
+        async with self._turn.yielding():
+            answers = await asyncio.gather(
+                *(self._ask(venue, now_ms, limit_s, funding=funding) for venue in self._trading)
+            )
         known = {v: a for v, a in zip(self._trading, answers, strict=True) if isinstance(a, Answer)}
         unknown = {v: a for v, a in zip(self._trading, answers, strict=True) if isinstance(a, str)}
         self._look_back_less(unknown)
@@ -207,7 +220,7 @@ class Accounts:
         told = {v: t.clock_offset_ms for v, t in self._trading.items() if isinstance(t, TellsTime)}
         return {venue: offset_ms for venue, offset_ms in told.items() if offset_ms is not None}
 
-    async def _ask(self, venue: str, now_ms: int) -> Answer | str:
+    async def _ask(self, venue: str, now_ms: int, limit_s: float, *, funding: bool) -> Answer | str:
         """Ask one venue: for what is late, further back; for its open orders first of all, then now and then; for
         funding not twice within seconds.
         """
@@ -221,8 +234,8 @@ class Accounts:
         again_ms = self._rules.open_orders_s * SECOND_MS * self._speed
         listed_ms = self._listed_ms.get(venue)
         due = listed_ms is None or now_ms - listed_ms >= again_ms
-        since_ms = None if paid else funding_ms
-        return await ask(self._trading[venue], executions_ms, since_ms, self._deadline_s, orders=due)
+        since_ms = None if paid or (paid_ms is not None and not funding) else funding_ms
+        return await ask(self._trading[venue], executions_ms, since_ms, limit_s, orders=due)
 
     async def _book(self, payments: Sequence[FundingPayment]) -> list[FundingPayment]:
         """Write the payments that are new, and return them."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Self
@@ -17,6 +18,7 @@ from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
+from hedged.execution.turn import Turn, Yielded
 from hedged.execution.working.diff import intents_for
 from hedged.execution.working.executor import Executor
 from hedged.execution.working.pairs import Pair
@@ -63,7 +65,7 @@ class Desk:
     gate_facts: GateFactsKeeper
     stops: Stops
     kill: KillLevel = KillLevel.NONE
-    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    busy: Turn = field(default_factory=Turn)
     between: list[Traded] = field(default_factory=list)
     left_since_ms: int | None = (
         None  # when (`elapsing_ms`) the pairs that an earlier life left half-done were first looked at
@@ -104,6 +106,11 @@ class Desk:
             return Traded(reviewed, account, (account,))
         traded = await self._look(Traded(reviewed, account, (account,)))
         return await self._mend(now_ms, traded, facts.marks, hashes)
+
+    def note(self, account: AccountState) -> None:
+        """Keep the news of an account on which nothing is traded for the next report."""
+        self.between.append(Traded.nothing(account))
+        self.gate_facts.traded(account.fills, account.payments)
 
     async def heed(self, account: AccountState) -> None:
         """Halt where the venues have told what must not be: a second daemon, funding that nothing explains."""
@@ -212,7 +219,9 @@ class Desk:
             if self.executor.hurried:
                 return traded  # the next life goes on with it
             if self.executor.alone():
-                await asyncio.sleep(naked_ms / SECOND_MS / MENDS / self.config.clock.speed)
+                with suppress(Yielded):
+                    async with self.busy.yielding():
+                        await asyncio.sleep(naked_ms / SECOND_MS / MENDS / self.config.clock.speed)
         await self.executor.settled()
         return traded
 
@@ -249,8 +258,11 @@ class Desk:
                 )
 
     async def _look(self, traded: Traded) -> Traded:
-        """Ask the venues again, and count what is new."""
-        after = await self._after_trading(traded.account)
+        """Ask the venues again, and count what is new; whoever must not wait asks them himself."""
+        try:
+            after = await self._after_trading(traded.account)
+        except Yielded:
+            return traded
         self.stops.count(after)
         self.gate_facts.traded(after.fills, after.payments)
         return replace(traded, account=after, seen=(*traded.seen, after))

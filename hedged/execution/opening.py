@@ -15,10 +15,8 @@ from hedged.execution.journal.latch import read_latch
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
+from hedged.execution.turn import Turn
 from hedged.execution.working.executor import Executor
-
-JOURNAL_FILE = "journal.sqlite"
-"""In the state directory."""
 
 
 async def open_desk(
@@ -37,12 +35,13 @@ async def open_desk(
     `since_ms`: from when on venues are asked, where the journal says nothing. Raises Fatal for a journal that does not
     belong to these venues.
     """
+    turn = Turn()
     accounts = Accounts(
         trading, journal, since_ms, rules=config.reconcile, account=config.account, markets=tuple(markets),
-        reader=Reader(sources, equity_usd), speed=config.clock.speed,
+        reader=Reader(sources, equity_usd), speed=config.clock.speed, turn=turn,
     )  # fmt: skip
     await accounts.load()
-    executor = Executor(trading, journal, accounts, clock, markets, config)
+    executor = Executor(trading, journal, accounts, clock, markets, config, turn)
     await executor.load()
     accounts.owned = executor.live_ids
     latch = await journal(read_latch)
@@ -51,5 +50,6 @@ async def open_desk(
     gate_facts = GateFactsKeeper.of(config, equity_usd, hashes)
     await gate_facts.load(journal)
     return Desk(
-        config, clock, accounts, executor, journal, markets, hashes, gate_facts, Stops(config, states, own), latch.level
+        config, clock, accounts, executor, journal, markets, hashes, gate_facts, Stops(config, states, own),
+        latch.level, turn,
     )  # fmt: skip

@@ -76,7 +76,9 @@ ARRAYS = tuple(f.name for f in fields(Samples) if f.name not in ("keys", "names"
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """Put samples of the same series behind one another."""
-    together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+    together: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS
+    }
     return replace(parts[0], **together)
 
 

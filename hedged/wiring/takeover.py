@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.keys import load_api_key
 from hedged.adapters.simulated import SimulatedMarkets
@@ -29,8 +27,8 @@ from hedged.domain.orders import Execution, OrderState
 from hedged.domain.ports import MarketData, Trading
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
-from hedged.wiring.cex_venues import CexVenues, sent_before
-from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.cex_venues import sent_before
+from hedged.wiring.reaching import Reaching
 
 OPEN_S = 10.0
 """For the venues to be opened, all at once."""
@@ -118,16 +116,25 @@ async def ordered_symbols(journal: Journal) -> set[str]:
 
 
 async def open_for_closing(
-    config: Config, journal: Journal, clock: Clock, cleanup: AsyncExitStack, say: Callable[[str], None]
+    config: Config,
+    journal: Journal,
+    clock: Clock,
+    cleanup: AsyncExitStack,
+    say: Callable[[str], None],
+    reaching: Reaching | None = None,
 ) -> Opened:
-    """Open every venue in use, each as far as it can be. Raises ConfigError where a paper account cannot be opened."""
+    """Open every venue in use, each as far as it can be. Raises ConfigError where a paper account cannot be opened.
+
+    `reaching`: what was reached ahead.
+    """
+    reaching = reaching or Reaching(config, clock, cleanup)
     symbols = await ordered_symbols(journal)
     if config.mode != "live":
         return await _open_paper(config, journal, clock, cleanup)
     opening = {
-        venue: _exchange(config, venue, journal, clock, symbols, cleanup) for venue in config.hedge.venues
+        venue: _exchange(config, venue, journal, clock, symbols, reaching) for venue in config.hedge.venues
     }
-    opening[INJECTIVE] = _injective(config, journal, clock, symbols, cleanup)
+    opening[INJECTIVE] = _injective(config, journal, clock, symbols, reaching)
     found = await asyncio.gather(*(_tried(venue, work, say) for venue, work in opening.items()))
     sources: dict[str, MarketData] = {}
     trading: dict[str, Trading] = {}
@@ -160,40 +167,30 @@ async def _exchange(
     journal: Journal,
     clock: Clock,
     symbols: Collection[str],
-    cleanup: AsyncExitStack,
+    reaching: Reaching,
 ) -> tuple[MarketData, Trading]:
     """Open one exchange with its key. Its rights are not asked for: what the key may not do is refused anyway."""
     key = load_api_key(venue, config.cex_of(venue), os.environ)
     if key is None:
         raise ConfigError(f"there is no API key of {venue}")
-    alone = {
-        "hedge": config.hedge.model_copy(update={"venues": [venue]}),
-        # nobody else asks there any more: the whole rate is for closing
-        "cex": {**config.cex, venue: config.cex_of(venue).model_copy(update={"rate_share": Decimal(1)})},
-    }
-    venues = CexVenues.connect(config.model_copy(update=alone), clock, np.random.default_rng())
-    cleanup.push_async_callback(venues.close)
+    venues = await reaching.exchange(venue)
     data = venues.sources[venue]
     data.watch(symbols)
-    await data.snapshot()
     data.fed()  # from here on it is asked anew each time, and nothing of the past is read
     before = await sent_before(journal, clock, (venue,))
     return Polled(data), venues.trading({venue: key}, before)[venue]
 
 
 async def _injective(
-    config: Config, journal: Journal, clock: Clock, symbols: Collection[str], cleanup: AsyncExitStack
+    config: Config, journal: Journal, clock: Clock, symbols: Collection[str], reaching: Reaching
 ) -> tuple[MarketData, Trading]:
     """Open the chain, to cancel what rests there; nothing is closed there."""
     from hedged.wiring.live_account import live_key, open_chain
-    from hedged.wiring.real_venues import connect
 
     key = live_key(config, os.environ)
     if key is None:
         raise ConfigError("there is no trading key")
-    hedge = config.hedge.model_copy(update={"venues": []})
-    real = connect(config.model_copy(update={"hedge": hedge}), clock, np.random.default_rng())
-    cleanup.push_async_callback(real.close)
+    real = await reaching.chain()
     if real.book is None:
         raise ConfigError("there is no account to trade")
     await real.book.open(symbols, config.book.equity_usd)
@@ -204,11 +201,15 @@ async def _injective(
 
 async def _open_paper(config: Config, journal: Journal, clock: Clock, cleanup: AsyncExitStack) -> Opened:
     """Open the simulated account: it lies in the journal, and is closed at the prices of now like a real one."""
+    from hedged.wiring.paper_account import open_paper_account
+
     config = config.model_copy(update={"cycle": config.cycle.model_copy(update={"history_days": PAPER_DAYS})})
     if config.data.source != "venues":
         sources: Mapping[str, MarketData] = dict(SimulatedMarkets(config.data.seed, PAPER_DAYS).venues())
         account = await open_paper_account(config, sources, journal, clock)
         return Opened(sources, account.venues)
+    import numpy as np
+
     from hedged.wiring.real_venues import connect
 
     real = connect(config, clock, np.random.default_rng())

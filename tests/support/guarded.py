@@ -23,6 +23,7 @@ from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
+from hedged.execution.turn import Turn
 from hedged.execution.working.executor import Executor
 from hedged.guard import Guard
 from hedged.risk.gate import KillLevel
@@ -154,16 +155,18 @@ class Rig:
                 venue.now_ms = self._now_ms
             journal = Journal.open(self.path, durable=False)
             try:
-                accounts = Accounts(self.venues, journal, START_MS)
+                turn = Turn()
+                accounts = Accounts(self.venues, journal, START_MS, turn=turn)
                 await accounts.load()
                 config, markets = self.config(), {k: market(k) for k in (HERE, THERE, OTHER)}
-                executor = Executor(self.venues, journal, accounts, clock, markets, config)
+                executor = Executor(self.venues, journal, accounts, clock, markets, config, turn)
                 await executor.load()
                 states = await journal(JournalStore.load_state, "episodes")
                 own = {symbol: quantity for _, _, symbol, quantity in await journal(JournalStore.book)}
                 desk = Desk(
                     config, clock, accounts, executor, journal, markets, HASHES,
                     GateFactsKeeper.of(config, Decimal(1_000_000), HASHES), Stops(config, states, own), KillLevel.NONE,
+                    turn,
                 )  # fmt: skip
                 memory = await journal(JournalStore.load_state, STATE)
                 strategies = Remembered(StrategyMemory.from_json(memory))

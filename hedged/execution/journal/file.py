@@ -15,6 +15,8 @@ from hedged.domain.errors import Fatal, NoJournal
 from hedged.execution.journal.backups import FOLDER, back_up, latest_backup
 from hedged.execution.journal.faults import damaged, fault, ways_on
 
+JOURNAL_FILE = "journal.sqlite"
+"""In the state directory."""
 VERSION = 3
 MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql"}
 """The script that lifts a journal from each earlier version to the next; it sets the version itself."""

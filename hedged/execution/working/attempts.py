@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
@@ -15,9 +16,11 @@ from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable, WouldTake
 from hedged.domain.market import SeriesKey
 from hedged.domain.orders import OrderState, OrderStatus
 from hedged.domain.ports import Rests, Trading
+from hedged.domain.urgency import at_once
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal.store import JournalStore, told_of
 from hedged.execution.journal.thread import Journal
+from hedged.execution.turn import Turn, Yielded
 from hedged.execution.working.rates import Rates
 
 LOOKUPS = 5
@@ -54,13 +57,16 @@ class Attempts:
     """
 
     def __init__(
-        self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock, rates: Rates
-    ) -> None:
+        self, trading: Mapping[str, Trading], journal: Journal, accounts: Accounts, clock: Clock, rates: Rates,
+        turn: Turn | None = None,
+    ) -> None:  # fmt: skip
+        """`turn`: what is only looked up or waited for yields it: whoever comes next looks up all that is open."""
         self._trading = trading
         self._journal = journal
         self._accounts = accounts
         self._clock = clock
         self._rates = rates
+        self._turn = turn or Turn()
         self._rested: set[str] = set()  # of `unresolved`: those that the venue has shown
         self.coins: dict[str, Decimal] = {}  # signed, of those in `unresolved`
         self.unresolved: dict[str, SeriesKey] = {}
@@ -96,13 +102,8 @@ class Attempts:
         self._accounts.claim(client_id, intent.purpose, intent.reference_price)
         self._rates.sent(client_id, intent, rests=lifetime_s is not None)
         self.unresolved[client_id], self.coins[client_id] = intent.key, intent.signed_quantity
-        venue = self._trading[intent.key.venue]
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                if lifetime_s is None:
-                    state = await venue.place(order)
-                else:
-                    state = await cast(Rests, venue).rest(order, lifetime_s)
+            state = await self._sent(order, lifetime_s)
         except (Rejected, Retryable) as error:
             return await self._refused(order, error)
         except (OutcomeUnknown, TimeoutError) as error:
@@ -119,12 +120,25 @@ class Attempts:
             return await self.end(client_id, look_first=True)
         return told
 
+    async def _sent(self, order: ApprovedIntent, lifetime_s: float | None) -> OrderState:
+        """Send. Raises what the venue raises, TimeoutError where it does not answer."""
+        venue = self._trading[order.intent.key.venue]
+        async with asyncio.timeout(DEADLINE_S):
+            if lifetime_s is not None:
+                return await cast(Rests, venue).rest(order, lifetime_s)
+            with at_once() if order.intent.reduce_only else nullcontext():
+                return await venue.place(order)
+
     async def ask(self, client_id: str) -> Told:
         """Look up an order once."""
         key = self.unresolved[client_id]
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with self._turn.yielding(), asyncio.timeout(DEADLINE_S):
                 state = await self._trading[key.venue].lookup(client_id)
+        except Yielded:
+            return Told(
+                How.UNKNOWN, self.filled.get(client_id, Decimal(0)), "left for later: a kill is first"
+            )
         except (Retryable, OutcomeUnknown, TimeoutError) as error:
             log.warning("lookup_failed", client_id=client_id, market=str(key), error=str(error))
             return Told(How.UNKNOWN, self.filled.get(client_id, Decimal(0)), str(error))
@@ -139,12 +153,14 @@ class Attempts:
             if loop.time() > until_s:
                 break
             if number or look_first:
-                await asyncio.sleep(LOOKUP_WAIT_S)
+                await self.pause(LOOKUP_WAIT_S)
             if not look_first or number:
                 await self._cancel(client_id, key)
             told = await self.ask(client_id)
             if told.how not in (How.RESTS, How.UNKNOWN):
                 return told
+            if self._turn.wanted:
+                break
         log.error(
             "order_not_ended", client_id=client_id, market=str(key), reason=told.why or "it still rests"
         )
@@ -153,16 +169,25 @@ class Attempts:
     async def resolve(self) -> None:
         """Look up every order that may still fill, and cancel what rests: nobody works it any more."""
         for client_id in list(self.unresolved):
+            if self._turn.wanted:
+                return
             if (await self.ask(client_id)).how is How.RESTS:
                 log.warning(
                     "left_behind_order_cancelled", client_id=client_id, market=str(self.unresolved[client_id])
                 )
                 await self.end(client_id, tries=1)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless somebody wants the turn who must not."""
+        with suppress(Yielded):
+            async with self._turn.yielding():
+                await asyncio.sleep(seconds)
+
     async def _cancel(self, client_id: str, key: SeriesKey) -> None:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                await self._trading[key.venue].cancel(client_id)
+                with at_once():
+                    await self._trading[key.venue].cancel(client_id)
         except (Rejected, Retryable, OutcomeUnknown, TimeoutError) as error:
             log.warning("cancel_failed", client_id=client_id, market=str(key), error=str(error))
 
@@ -178,9 +203,9 @@ class Attempts:
         told, loop = Told(How.UNKNOWN), asyncio.get_running_loop()
         until_s = loop.time() + PATIENCE_S
         for _ in range(LOOKUPS):
-            if loop.time() > until_s:
+            if loop.time() > until_s or self._turn.wanted:
                 break
-            await asyncio.sleep(LOOKUP_WAIT_S)
+            await self.pause(LOOKUP_WAIT_S)
             told = await self.ask(client_id)
             if told.how is not How.UNKNOWN:
                 break

@@ -17,6 +17,7 @@ from hedged.domain.ports import Rests, Trading
 from hedged.execution.accounts import Accounts
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
+from hedged.execution.turn import Turn
 from hedged.execution.working import kept_pairs
 from hedged.execution.working.attempts import Attempts
 from hedged.execution.working.collars import Collars
@@ -47,8 +48,9 @@ class Executor:
         clock: Clock,
         markets: Mapping[SeriesKey, Market] | None = None,
         config: Config | None = None,
+        turn: Turn | None = None,
     ) -> None:
-        """`markets`: orders rest only where the rules of their market are known."""
+        """`markets`: orders rest only where the rules of their market are known; `turn`: see `Attempts`."""
         config = config or Config()
         self._trading = trading
         self._journal = journal
@@ -57,7 +59,7 @@ class Executor:
         self._markets = markets or {}
         self._config = config.execution
         self._rates = Rates(clock, config.execution, config.risk.max_orders_per_hour)
-        self._attempts = Attempts(trading, journal, accounts, clock, self._rates)
+        self._attempts = Attempts(trading, journal, accounts, clock, self._rates, turn)
         self._speed = config.clock.speed
         self.hurried = False
         self._exempt: set[SeriesKey] = set()  # second legs: limits on rate bound the first

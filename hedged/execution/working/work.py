@@ -45,8 +45,8 @@ class Tools:
         return elapsing_ms(self.speed)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so many seconds of the clock."""
-        await asyncio.sleep(seconds / self.speed)
+        """Wait so many seconds of the clock, unless the turn is wanted at once."""
+        await self.attempts.pause(seconds / self.speed)
 
 
 @dataclass(slots=True)

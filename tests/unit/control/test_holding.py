@@ -9,8 +9,8 @@ from hedged.config import Config, parse_config
 from hedged.control.holding import holding
 from hedged.control.lease import Lease
 from hedged.domain.errors import ConfigError
+from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.store import JournalStore
-from hedged.execution.opening import JOURNAL_FILE
 
 
 def told(folder: Path, **changes: object) -> tuple[Config, Path]:

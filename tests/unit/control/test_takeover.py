@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from hedged.control.hung import end_process
 from hedged.control.lease import Sign, boot_id, started, uptime_s
-from hedged.control.takeover import end_process
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 

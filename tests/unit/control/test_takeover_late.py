@@ -17,9 +17,9 @@ from hedged.domain.bars import Field, Observation
 from hedged.domain.clock import SECOND_MS, LoopClock
 from hedged.domain.market import INJECTIVE, Market
 from hedged.domain.orders import Execution
+from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
-from hedged.execution.opening import JOURNAL_FILE
 from hedged.risk.gate import KillLevel
 from hedged.wiring.takeover import Opened
 

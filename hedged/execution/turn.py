@@ -1,0 +1,72 @@
+"""Whose turn it is at the desk: one at a time. Who must not wait may ask the one at work to yield.
+
+It yields where it only asks, waits or thinks: there its work may be ended at any await, as a deadline may end it. It
+never does where an order is being sent or cancelled, nor where something is being written down.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Yielded(Exception):
+    """Somebody who must not wait wants the desk: nothing was decided, and nothing is lost."""
+
+
+class Turn:
+    """A lock, first come first served."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._wanted = False
+        self._scopes: list[asyncio.Timeout] = []
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """Whether somebody is at work."""
+        return self._lock.locked()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether who is at work should yield as soon as it can."""
+        return self._wanted
+
+    @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[None]:
+        """Take the turn, and have whoever is at work yield it."""
+        self._wanted = True
+        now_s = asyncio.get_running_loop().time()
+        for scope in self._scopes:
+            if not scope.expired():
+                scope.reschedule(now_s)
+        try:
+            await self._lock.acquire()
+        finally:
+            self._wanted = False
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @asynccontextmanager
+    async def yielding(self) -> AsyncIterator[None]:
+        """Do what may be ended at any await, for whoever holds the turn. Raises Yielded where it was."""
+        if self._wanted:
+            raise Yielded
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._scopes.append(scope)
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise Yielded from None
+        finally:
+            if scope in self._scopes:
+                self._scopes.remove(scope)

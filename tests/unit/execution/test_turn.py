@@ -1,0 +1,84 @@
+"""Whose turn it is at the desk: who must not wait is next, and nothing that is being written is cut."""
+
+import asyncio
+
+import pytest
+
+from hedged.backtest.virtual_time import run_virtually
+from hedged.execution.turn import Turn, Yielded
+
+
+def test_who_only_asks_yields_and_who_writes_is_let_finish() -> None:
+    """If this fails, a kill waits for a cycle that asks, or ends one in the middle of what it writes down."""
+    done: list[str] = []
+
+    async def cycle(turn: Turn) -> None:
+        async with turn:
+            await asyncio.sleep(5)
+            done.append("written")
+            try:
+                async with turn.yielding():
+                    await asyncio.sleep(600)
+            except Yielded:
+                done.append("yielded")
+                raise
+
+    async def main() -> None:
+        turn, loop = Turn(), asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            at_work = group.create_task(_caught(cycle(turn)))
+            await asyncio.sleep(1)
+            async with turn.at_once():
+                done.append("killed")
+                assert not turn.wanted
+                assert loop.time() == pytest.approx(5)
+            assert await at_work
+
+    run_virtually(main)
+    assert done == ["written", "yielded", "killed"]
+
+
+def test_what_waits_already_is_cut_at_once_and_a_deadline_stays_a_deadline() -> None:
+    """If this fails, a kill waits for a silent venue, or a venue's silence passes for a kill."""
+
+    async def main() -> None:
+        turn, loop = Turn(), asyncio.get_running_loop()
+
+        async def ask(limit_s: float) -> None:
+            async with turn, turn.yielding(), asyncio.timeout(limit_s):
+                await asyncio.sleep(600)
+
+        with pytest.raises(TimeoutError):
+            await ask(3)
+        async with asyncio.TaskGroup() as group:
+            at_work = group.create_task(_caught(ask(500)))
+            await asyncio.sleep(1)
+            async with turn.at_once():
+                assert loop.time() == pytest.approx(4)
+            assert await at_work
+
+    run_virtually(main)
+
+
+def test_one_that_gives_up_waiting_leaves_no_trace() -> None:
+    """If this fails, every later cycle yields to a kill that is long over."""
+
+    async def main() -> None:
+        turn = Turn()
+        async with turn:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1), turn.at_once():
+                    raise AssertionError("it was taken")
+        assert not turn.wanted
+        async with turn, turn.yielding():
+            await asyncio.sleep(1)
+
+    run_virtually(main)
+
+
+async def _caught(work: "asyncio.Future[None] | object") -> bool:
+    try:
+        await work  # type: ignore[misc]
+    except Yielded:
+        return True
+    return False
