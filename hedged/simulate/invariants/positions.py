@@ -99,9 +99,8 @@ def data_sound(events: Sequence[Event], rules: Rules) -> str:
                 return said(
                     event, f"decided on a price of {(intent.cycle_ts_ms - max(known)) // 1_000} s ago"
                 )
-            if all(
-                ms > clock_ms for _, ms, clock_ms in heard
-            ):  # by the clock of then: it may be set meanwhile
+            # by the clock of then, or that of the decision: it may be set meanwhile
+            if all(ms > max(clock_ms, intent.cycle_ts_ms) for _, ms, clock_ms in heard):
                 return said(event, "decided on a price of the future")
             truth = rules.market.mark(intent.key, event.at_ms)
             if abs(float(intent.reference_price) / truth - 1) > WRONG_BY:
