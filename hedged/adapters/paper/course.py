@@ -120,11 +120,15 @@ class Course:
     def _now(self, marks: Mapping[str, Decimal], now_ms: int) -> None:
         ledger = self._ledger
         self.known |= marks
+        self._watch(now_ms)
         by_marks(ledger, marks, self.markets, now_ms)
         for symbol, holding in ledger.held.items():
             if ledger.terms.expiry.delisted(self._heard_ms.get(symbol, 0), now_ms):
                 self.delisted.add(symbol)
                 last = self.known.get(symbol, holding.entry_price)
                 delist(ledger, SeriesKey(ledger.venue, symbol), last, now_ms)
-        if ledger.held:
-            ledger.watch_free(ledger.free_usd(self.known, self.markets), now_ms)
+        self._watch(now_ms)
+
+    def _watch(self, now_ms: int) -> None:
+        if self._ledger.held:
+            self._ledger.watch_free(self._ledger.free_usd(self.known, self.markets), now_ms)
