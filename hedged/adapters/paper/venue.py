@@ -74,7 +74,7 @@ class PaperVenue:
         for execution in executions:
             self._ledger.restore(execution, at_ms)
         for payment in payments:
-            self._ledger.cash_usd += payment.payment_usd
+            self._ledger.restore_funding(payment.payment_usd)
             self._course.mark_settled(payment.settlement)
         self._course.begin(at_ms)
 
@@ -199,7 +199,7 @@ class PaperVenue:
 
     def record(self) -> AccountRecord:
         """Return the account's money as of the last look."""
-        return self._ledger.record(self._course.known, self._course.markets, self._clock.now_ms())
+        return self._ledger.record(self._course.known, self._course.markets, self._course.looked_ms)
 
     async def _match(self) -> None:
         """Bring the account up to now; fill and end what rests, by the marks of now."""

@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paper_world import START_MS, Stage, staged
+from paper_world import START_MS, Stage, check_money, staged
 
+from hedged.adapters.paper import PaperVenue
 from hedged.adapters.paper.latency import Latency
-from hedged.adapters.paper.record import Why
+from hedged.adapters.paper.record import Why, is_forced
 from hedged.adapters.paper.terms import Backing
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import Rejected
@@ -110,6 +111,25 @@ def test_a_gap_beyond_the_collateral_is_the_insurances_and_told() -> None:
         assert record.penalties_usd == 0
         with pytest.raises(Rejected, match="insufficient margin"):
             await on.trade("-1")
+
+    staged(script)
+
+
+def test_a_restart_knows_what_was_forced_before() -> None:
+    """If this fails, a leg that was liquidated is held again after a restart, and its loss is back."""
+
+    async def script(on: Stage) -> None:
+        await on.trade("-40")
+        on.told.print(0.5)
+        on.told.marks["BTC"] = 123.0
+        await on.at(1)
+        done, paid = await on.venue.executions(0), await on.venue.funding_payments(0)
+        assert [is_forced(e) for e in done] == [False, True]
+        again = PaperVenue(on.told, on.clock, Decimal(1000), 0)
+        again.restore(done, paid, on.clock.now_ms())
+        assert await again.positions() == {}
+        assert again.record().end_usd == on.record().end_usd
+        check_money(again.record())
 
     staged(script)
 
