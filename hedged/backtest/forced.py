@@ -42,9 +42,11 @@ def with_forced(fills: Sequence[Fill], accounts: Mapping[str, AccountRecord]) ->
 
 
 def ended_ms(accounts: Mapping[str, AccountRecord]) -> dict[str, int]:
-    """Return when own positions were closed by force, by symbol."""
-    record = accounts.get(INJECTIVE)
-    return {one.execution.key.symbol: one.execution.ts_ms for one in record.forced} if record else {}
+    """Return when own positions were first closed by force, by symbol."""
+    found: dict[str, int] = {}
+    for one in accounts[INJECTIVE].forced if INJECTIVE in accounts else ():
+        found.setdefault(one.execution.key.symbol, one.execution.ts_ms)
+    return found
 
 
 def while_held(settlements: Sequence[Settlement], accounts: Mapping[str, AccountRecord]) -> list[Settlement]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from hedged.adapters.replay.prices import PriceSource, prices_at
+from hedged.backtest.accounts import accounts, made_and_taken
+from hedged.backtest.assumptions import assumptions
 from hedged.backtest.by_strategy import by_strategy
 from hedged.backtest.by_strategy import price_pnl as price_of
 from hedged.backtest.gaps import find_gaps
@@ -30,6 +32,9 @@ DEFINITIONS = {
     "net_saving_usd": "hedged funding − unhedged funding − fees − spread",
     "net_pnl_vs_unhedged_usd": "net saving + price PnL against the unhedged book",
     "turnover_usd": "notional of all hedge orders",
+    "orders": "notional and fees of fills by how they came about: made (they rested), taken, forced by a venue; USD",
+    "accounts": "cash at each venue from begin to end; end = begin + realised − fees − penalties + insured + funding + "
+    "added; added: by the trader to meet margin calls; insured: losses that exceeded the collateral",
     "per_strategy": "the same money by who traded; net_pnl_usd of all adds up to net_pnl_vs_unhedged_usd",
 }
 
@@ -72,6 +77,8 @@ def summarise(
         **totals,
         "per_symbol": per_symbol,
         "per_strategy": strategies,
+        "orders": made_and_taken(result),
+        "accounts": accounts(result),
         "model": f"{config.hedge.forecaster}: forecast of the mean rate over {config.hedge.horizon_h} h",
         "model_hash": result.model_hash,
         "feature_hash": result.feature_hash,
@@ -164,46 +171,6 @@ def beside_the_book(strategies: Mapping[str, Mapping[str, Any]]) -> str:
     if not trades["fills"]:
         return ""
     return f" Divergence trades made {trades['net_pnl_usd']:+,.0f} USD of this, price and costs included."
-
-
-def assumptions(result: RunResult, world: World) -> dict[str, Any]:
-    """Everything in the figures that is assumed rather than recorded."""
-    config = result.config
-    return {
-        "costs (assumed)": _costs(world),
-        "orders": "all hedge orders take liquidity",
-        "injective_hourly_cap (from one snapshot where the data hold it, else the default; held constant)": dict(
-            world.hourly_caps
-        ),
-        "latency_ms": config.paper.latency_ms,
-        "own_positions": "constant in coins over the whole run",
-        "idle_margin_at_each_hedge_venue_usd": float(result.equity_usd * config.hedge.collateral_share),
-        "capital_rate_per_year": float(config.hedge.capital_rate_per_year),
-        "cap": float(config.hedge.cap),
-        "allow_own_cut": config.hedge.allow_own_cut,
-        "horizon_h": config.hedge.horizon_h,
-        "hedge_venues": config.hedge.venues,
-        "settlement": "paid by the quantity held strictly before its instant; from and to themselves are outside",
-    }
-
-
-def _costs(world: World) -> dict[str, dict[str, float]]:
-    """Return assumed costs by venue, or by market where a venue's markets differ."""
-    by_market = {
-        key: {
-            "maker_bp": float(market.costs.maker_fee * 10_000),
-            "taker_bp": float(market.costs.taker_fee * 10_000),
-            "half_spread_bp": float(market.costs.half_spread * 10_000),
-            "depth_within_50bp_usd": float(market.costs.depth_usd),
-        }
-        for key, market in sorted(world.markets.items())
-    }
-    costs: dict[str, dict[str, float]] = {}
-    for venue in dict.fromkeys(key.venue for key in by_market):
-        mine = {str(key): cost for key, cost in by_market.items() if key.venue == venue}
-        first = next(iter(mine.values()))
-        costs |= {venue: first} if all(cost == first for cost in mine.values()) else mine
-    return costs
 
 
 def price_sources(

@@ -145,11 +145,13 @@ class Fill:
     """An execution that the journal attributes to one of the daemon's intents.
 
     `reference_price` is the mark on which the intent was decided, so `spread_usd` is the whole shortfall of execution.
+    `made`: whether the order rested, and paid the maker's fee; None where that was not looked up.
     """
 
     execution: Execution
     purpose: Purpose
     reference_price: Decimal
+    made: bool | None = None
 
     @property
     def key(self) -> SeriesKey:

@@ -105,7 +105,7 @@ def test_a_restart_is_the_same_account(tmp_path: Path, monkeypatch: pytest.Monke
     """If this fails, a restart changes collateral, equity or the configuration's hash, and with them decisions."""
     settings = settings_in(tmp_path)
     first = live(settings, START_MS, START_MS + DAY_MS, monkeypatch)
-    cash = {name: venue._cash_usd for name, venue in first.parts.trading.items()}  # type: ignore[attr-defined]
+    cash = {name: venue.record().end_usd for name, venue in first.parts.trading.items()}  # type: ignore[attr-defined]
     second = live(settings, START_MS + DAY_MS, START_MS + DAY_MS + 900_000, monkeypatch)
     assert second.parts.equity_usd == first.parts.equity_usd
     assert second.cycle.desk.hashes == first.cycle.desk.hashes
@@ -113,7 +113,9 @@ def test_a_restart_is_the_same_account(tmp_path: Path, monkeypatch: pytest.Monke
     for name, venue in second.parts.trading.items():
         fills = [f for f in second.progress.last.fills if f.key.venue == name] if second.progress.last else []
         if not fills:
-            assert abs(venue._cash_usd - cash[name]) < 60, "what remains is the funding of one settlement"  # type: ignore[attr-defined]
+            assert abs(venue.record().end_usd - cash[name]) < 60, (
+                "what remains is the funding of one settlement"
+            )  # type: ignore[attr-defined]
 
 
 def test_a_symbol_taken_out_of_the_configuration_is_wound_down(

@@ -21,7 +21,7 @@ LATE_MS = 2 * HOUR_MS
 
 
 class Course:
-    """Brings a ledger up to an instant. `known`: the last mark of each market; `delisted`: the symbols that ended."""
+    """Brings a ledger up to an instant, `looked_ms`. `known`: the last mark of each market; `delisted`: what ended."""
 
     def __init__(self, data: MarketData, ledger: Ledger, doubted: Doubted, *, live: bool) -> None:
         """`live`: what data tell may change within an instant of the clock."""
@@ -32,14 +32,14 @@ class Course:
         self._heard_ms: dict[str, int] = {}
         self._settled: dict[tuple[str, int], int] = {}  # what was paid, by symbol and instant
         self._paid_to_ms: int | None = None  # None: nothing was ever held
-        self._looked_ms = 0
+        self.looked_ms = 0
         self._fresh: tuple[int, dict[str, Decimal]] = (0, {})
         self._busy = asyncio.Lock()
 
     def begin(self, ts_ms: int) -> None:
         """Let funding be due from the first position on, whenever it is asked for."""
         if self._paid_to_ms is None:
-            self._looked_ms = ts_ms
+            self.looked_ms = ts_ms
         self._paid_to_ms = ts_ms if self._paid_to_ms is None else min(self._paid_to_ms, ts_ms)
 
     def mark_settled(self, settlement: Settlement) -> None:
@@ -62,7 +62,7 @@ class Course:
     async def look(self, now_ms: int, *, again: bool = False) -> None:
         """Let everything happen that was due by now. `again`: ask for prints even if that was done at this instant."""
         async with self._busy:
-            if self._paid_to_ms is None or (now_ms <= self._looked_ms and not again):
+            if self._paid_to_ms is None or (now_ms <= self.looked_ms and not again):
                 return
             since_ms = self._paid_to_ms
             due = await self._data.settlements(since_ms - LATE_MS, now_ms)
@@ -75,7 +75,7 @@ class Course:
                 self._paid_to_ms = now_ms
             self._pass(due, now_ms)
             self._now(marks, now_ms)
-            self._looked_ms = max(self._looked_ms, now_ms)
+            self.looked_ms = max(self.looked_ms, now_ms)
 
     async def _marks_if_told(self, now_ms: int) -> dict[str, Decimal]:
         try:
@@ -99,7 +99,7 @@ class Course:
     def _pass(self, due: Sequence[Settlement], now_ms: int) -> None:
         """Play what came since the last look: a bar before the settlement at its close."""
         self._ledger.back()
-        bars = self._data.swings(self._looked_ms, now_ms) if isinstance(self._data, TellsSwings) else ()
+        bars = self._data.swings(self.looked_ms, now_ms) if isinstance(self._data, TellsSwings) else ()
         events: list[tuple[int, int, Swing | Settlement]] = [(bar.to_ms, 0, bar) for bar in bars]
         events += [(settlement.ts_ms, 1, settlement) for settlement in due]
         for _, _, event in sorted(events, key=lambda e: e[:2]):
@@ -120,11 +120,15 @@ class Course:
     def _now(self, marks: Mapping[str, Decimal], now_ms: int) -> None:
         ledger = self._ledger
         self.known |= marks
+        self._watch(now_ms)
         by_marks(ledger, marks, self.markets, now_ms)
         for symbol, holding in ledger.held.items():
             if ledger.terms.expiry.delisted(self._heard_ms.get(symbol, 0), now_ms):
                 self.delisted.add(symbol)
                 last = self.known.get(symbol, holding.entry_price)
                 delist(ledger, SeriesKey(ledger.venue, symbol), last, now_ms)
-        if ledger.held:
-            ledger.watch_free(ledger.free_usd(self.known, self.markets), now_ms)
+        self._watch(now_ms)
+
+    def _watch(self, now_ms: int) -> None:
+        if self._ledger.held:
+            self._ledger.watch_free(self._ledger.free_usd(self.known, self.markets), now_ms)

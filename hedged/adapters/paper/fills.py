@@ -8,8 +8,9 @@ these take at once, at sizes that the gate keeps below a quarter of the depth, w
 
 from decimal import Decimal
 
+from hedged.domain.errors import Rejected
 from hedged.domain.market import Costs, Market
-from hedged.domain.orders import Side
+from hedged.domain.orders import Intent, Side
 
 REACH = Decimal("0.005")
 """The depth lies within so much of the mark."""
@@ -50,3 +51,22 @@ def gone_through(side: Side, price: Decimal, mark: Decimal) -> bool:
 def fee_usd(costs: Costs, quantity: Decimal, price: Decimal, *, made: bool) -> Decimal:
     """Return the fee of a fill, USD; > 0 is a cost. `made`: it rested, and pays the maker's."""
     return quantity * price * (costs.maker_fee if made else costs.taker_fee)
+
+
+def offered(intent: Intent, market: Market, mark: Decimal) -> Decimal:
+    """Return how much of an order is offered. Raises Rejected for one off the rules, or where nothing is."""
+    if intent.quantity % market.quantity_step or intent.quantity * mark < market.min_notional_usd:
+        raise Rejected(f"{intent.key}: quantity {intent.quantity} is off the step or below the minimum")
+    quantity = fillable(market, intent.side, intent.quantity, mark, intent.worst_price)
+    if not quantity:
+        price = taker_price(market, intent.side, intent.quantity, mark)
+        raise Rejected(
+            f"{intent.key}: market price {price:f} is beyond the worst price {intent.worst_price:f}"
+        )
+    return quantity
+
+
+def check_reduces(intent: Intent, held: Decimal) -> None:
+    """Raise Rejected for a reduce-only order that would not reduce the signed coins held."""
+    if intent.reduce_only and (held * intent.signed_quantity >= 0 or intent.quantity > abs(held)):
+        raise Rejected(f"{intent.key}: reduce-only order would not reduce {held}")

@@ -117,6 +117,12 @@ class Ledger:
     def restore(self, execution: Execution, at_ms: int) -> None:
         """Put back what an earlier life did: position and cash, as of `at_ms`; it is told no more."""
         self._apply(replace(execution, ts_ms=at_ms), NOTHING)
+        self.fees_usd += execution.fee_usd
+
+    def restore_funding(self, payment_usd: Decimal) -> None:
+        """Put back what an earlier life was paid."""
+        self.cash_usd += payment_usd
+        self.funding_usd += payment_usd
 
     def force(self, key: SeriesKey, ts_ms: int, price: Decimal, why: Why, loss: Loss) -> None:
         """Close a position whole, as the venue does by itself: no client id."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from hedged.adapters.paper.course import LATE_MS, Course
-from hedged.adapters.paper.fills import fee_usd, fillable, taker_price, touch
+from hedged.adapters.paper.fills import check_reduces, fee_usd, offered, taker_price, touch
 from hedged.adapters.paper.holding import Holding
 from hedged.adapters.paper.latency import Latency
 from hedged.adapters.paper.ledger import Ledger
@@ -74,7 +74,7 @@ class PaperVenue:
         for execution in executions:
             self._ledger.restore(execution, at_ms)
         for payment in payments:
-            self._ledger.cash_usd += payment.payment_usd
+            self._ledger.restore_funding(payment.payment_usd)
             self._course.mark_settled(payment.settlement)
         self._course.begin(at_ms)
 
@@ -109,7 +109,7 @@ class PaperVenue:
         """
         market, mark = await self._arrival(approved)
         intent, client_id = approved.intent, approved.client_id
-        quantity = _offered(intent, market, mark)
+        quantity = offered(intent, market, mark)
         price = taker_price(market, intent.side, quantity, mark)
         self._book(client_id, intent, quantity, price, market, made=False)
         whole = quantity == intent.quantity
@@ -156,7 +156,7 @@ class PaperVenue:
         intent = approved.intent
         if not self._rests:
             raise Rejected(f"{intent.key}: no market or no price")
-        self._check_reduces(intent)
+        check_reduces(intent, self._ledger.quantity(intent.key.symbol))
         ends_ms = self._clock.now_ms() + round(lifetime_s * SECOND_MS)
         state = self._queue.add(approved.client_id, intent, market, mark, ends_ms)
         self._orders[approved.client_id] = state
@@ -199,7 +199,7 @@ class PaperVenue:
 
     def record(self) -> AccountRecord:
         """Return the account's money as of the last look."""
-        return self._ledger.record(self._course.known, self._course.markets, self._clock.now_ms())
+        return self._ledger.record(self._course.known, self._course.markets, self._course.looked_ms)
 
     async def _match(self) -> None:
         """Bring the account up to now; fill and end what rests, by the marks of now."""
@@ -221,15 +221,10 @@ class PaperVenue:
                     filled, why = False, str(error)
             self._orders[client_id] = ended(self._orders[client_id], filled=filled, why=why)
 
-    def _check_reduces(self, intent: Intent) -> None:
-        held = self._ledger.quantity(intent.key.symbol)
-        if intent.reduce_only and (held * intent.signed_quantity >= 0 or intent.quantity > abs(held)):
-            raise Rejected(f"{intent.key}: reduce-only order would not reduce {held}")
-
     def _book(
         self, client_id: str, intent: Intent, quantity: Decimal, price: Decimal, market: Market, *, made: bool
     ) -> None:
-        self._check_reduces(intent)
+        check_reduces(intent, self._ledger.quantity(intent.key.symbol))
         ledger, ts_ms, symbol = self._ledger, self._clock.now_ms(), intent.key.symbol
         free = ledger.free_usd(self._course.known | {symbol: price}, {symbol: market, **self._course.markets})
         ledger.check_backed(symbol, quantity * intent.side.sign, price, market, free)
@@ -237,16 +232,3 @@ class PaperVenue:
         fee = fee_usd(market.costs, quantity, price, made=made)
         name = f"{self.venue}-{client_id}"  # an order fills once
         ledger.fill(Execution(ts_ms, intent.key, name, client_id, intent.side, quantity, price, fee), market)
-
-
-def _offered(intent: Intent, market: Market, mark: Decimal) -> Decimal:
-    """Return how much of an order is offered. Raises Rejected for one off the rules, or where nothing is."""
-    if intent.quantity % market.quantity_step or intent.quantity * mark < market.min_notional_usd:
-        raise Rejected(f"{intent.key}: quantity {intent.quantity} is off the step or below the minimum")
-    quantity = fillable(market, intent.side, intent.quantity, mark, intent.worst_price)
-    if not quantity:
-        price = taker_price(market, intent.side, intent.quantity, mark)
-        raise Rejected(
-            f"{intent.key}: market price {price:f} is beyond the worst price {intent.worst_price:f}"
-        )
-    return quantity

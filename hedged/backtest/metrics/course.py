@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from hedged.backtest.forced import while_held
 from hedged.backtest.runner import RunResult, Window
 from hedged.domain.clock import DAY_MS
 from hedged.domain.funding import Settlement, funding_payment
@@ -111,9 +112,11 @@ def course_of(
 
 
 def as_paid(settlements: Sequence[Settlement], result: RunResult) -> list[Settlement]:
-    """Return Injective's prints at the prices that the run paid them at, which differ where a price was in doubt."""
+    """Return Injective's prints at the prices that the run paid them at, which differ where a price was in doubt; none
+    of a position that the venue has closed by force, which an unhedged book would have lost as well.
+    """
     paid = {(p.settlement.key, p.settlement.ts_ms): p.settlement for p in result.payments}
-    return [paid.get((s.key, s.ts_ms), s) for s in settlements]
+    return [paid.get((s.key, s.ts_ms), s) for s in while_held(settlements, result.accounts)]
 
 
 def held_symbols(result: RunResult) -> tuple[str, ...]:

@@ -140,10 +140,10 @@ class JournalStore(CycleTables, JournalFile):
         return self._db.total_changes - before
 
     def fills(self) -> list[Fill]:
-        """Return the executions that belong to the daemon's intents, oldest first."""
+        """Return the executions that belong to the daemon's intents, oldest first; what rested is post-only: made."""
         rows = self._db.execute(
             "SELECT e.ts_ms, e.venue, e.symbol, e.execution_id, e.client_id, e.side, e.quantity, e.price, e.fee_usd,"
-            " i.purpose, i.reference_price FROM executions e JOIN intents i ON i.client_id = e.client_id"
+            " i.purpose, i.reference_price, i.kind FROM executions e JOIN intents i ON i.client_id = e.client_id"
             " ORDER BY e.ts_ms, e.rowid"
         )
         return [
@@ -152,8 +152,10 @@ class JournalStore(CycleTables, JournalFile):
                           Decimal(price), Decimal(fee)),
                 Purpose(purpose),
                 Decimal(reference),
+                kind == "rest",
             )
-            for ts, venue, symbol, execution_id, client_id, side, quantity, price, fee, purpose, reference in rows
+            for (ts, venue, symbol, execution_id, client_id, side, quantity, price, fee, purpose, reference,
+                 kind) in rows
         ]  # fmt: skip
 
     def foreign_executions(self) -> list[Execution]:

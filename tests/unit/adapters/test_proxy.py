@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_tables import candles, funding, of
 
 from hedged.adapters.replay.proxy import IN_BAND_PREMIUM, Proxy, ProxyRule, stand_in
@@ -77,6 +79,14 @@ def test_caps_and_interest_come_from_the_chain() -> None:
     assert rates("level", 0.0002, injective_markets=snapshot) == [pytest.approx(0.0000625)]
     told = rates("chain", 0.00003, 0.0002, injective_markets=snapshot)
     assert told == pytest.approx([0.00074 / 24 + 0.00001, 0.0000625])
+
+
+@given(st.sampled_from(["chain", "level"]), st.floats(-0.5, 0.5), st.sampled_from([1.0, 8.0]))
+@settings(max_examples=30)
+def test_no_rate_of_a_stand_in_is_beyond_the_cap(rule: ProxyRule, printed: float, hours: float) -> None:
+    """If this fails, Injective charges in a backtest what its cap forbids, and hedging looks better than it is."""
+    (told,) = rates(rule, printed, hours=hours)
+    assert abs(told) <= CAP * hours * (1 + 1e-12)
 
 
 def test_the_stand_in_leaves_its_own_place() -> None:

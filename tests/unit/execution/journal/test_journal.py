@@ -127,7 +127,8 @@ def test_an_execution_counts_once(store: JournalStore) -> None:
     assert store.record_executions(seen) == 3
     assert store.record_executions([*seen, execution("d", one.client_id)]) == 1
     assert store.fills() == [
-        Fill(execution(name, one.client_id), Purpose.HEDGE_OPEN, Decimal(100)) for name in ("a", "d")
+        Fill(execution(name, one.client_id), Purpose.HEDGE_OPEN, Decimal(100), made=False)
+        for name in ("a", "d")
     ]
 
 
