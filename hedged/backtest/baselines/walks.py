@@ -2,7 +2,7 @@
 
 What differs from the run, and is told with the figures: decisions fall on whole hours, those of the planner on every
 fourth; each symbol is planned alone with the whole equity; no gate, no rounding to steps and ticks, no price moves
-between decision and fill; the margin at a venue is always enough for the cap.
+between decision and fill; the margin at a venue is always enough for the cap, and no leg is liquidated.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,14 +44,16 @@ def baseline_courses(
     equity_usd: Decimal,
     days: Days,
     symbols: tuple[str, ...],
+    ended: Mapping[str, int] | None = None,
 ) -> list[Course]:
     """Walk every baseline through a window. `own`: signed coins on Injective; rows as `symbols`, of which those without
-    an own position, or without a price, stay zero.
+    an own position, or without a price, stay zero. `ended`: when an own position was closed by force, ms by symbol.
     """
     tables = {name: np.zeros((3, len(symbols), days.count)) for name in NAMES}
     for row, symbol in enumerate(symbols):
         quantity = float(own.get(symbol, Decimal(0)))
-        history = window_history(world.series, _keys(config, world, symbol), window) if quantity else None
+        held = replace(window, to_ms=min(window.to_ms, (ended or {}).get(symbol, window.to_ms)))
+        history = window_history(world.series, _keys(config, world, symbol), held) if quantity else None
         if history is None:
             continue
         setting = _setting(config, world, history, quantity, equity_usd)
