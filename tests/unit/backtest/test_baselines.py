@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hedged.adapters.replay.series import SeriesData
 from hedged.adapters.replay.venue import assumed_market
 from hedged.backtest.baselines.history import window_history
-from hedged.backtest.baselines.walks import NAMES, baseline_courses
+from hedged.backtest.baselines.walks import MOST_PLANS, NAMES, baseline_courses, planned_every_h
 from hedged.backtest.metrics.course import Days
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World, _template
@@ -119,3 +119,11 @@ def test_where_a_venue_printed_nothing_nothing_is_paid():
     past = window_history({key: holed}, [key], WINDOW)
     assert np.count_nonzero(past.paid[0]) == 4 + 8
     assert not np.isnan(past.paid).any()
+
+
+def test_a_large_book_is_planned_less_often():
+    """If this fails, the baselines of a year take longer than the year's run, or those of a month see too little."""
+    month, years = Window(0, 30 * DAY_MS), Window(0, 6 * 365 * DAY_MS)
+    assert planned_every_h(month, 3) == 4
+    assert 2 * 3 * 365 * 24 / planned_every_h(Window(0, 365 * DAY_MS), 3) <= MOST_PLANS
+    assert planned_every_h(years, 20) == 24
