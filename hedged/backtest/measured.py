@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from hedged.backtest.baselines.walks import baseline_courses
+from hedged.backtest.forced import ended_ms
 from hedged.backtest.metrics.course import (
     Course,
     Days,
@@ -81,7 +82,7 @@ def measure(
     days, symbols = Days.of(window), held_symbols(result)
     settlements = as_paid(settlements, result)
     alone = unhedged(own, settlements, days, symbols)
-    baselines = baseline_courses(config, world, own, window, result.equity_usd, days, symbols)
+    baselines = _baselines(world, result, own, days, symbols)
     courses = (course_of(result, own, settlements, days, symbols), *baselines)
     frame = _frame(result, world, own)
     naked = naked_hours(result.fills, own, world.markets, config.cycle.interval_s * SECOND_MS, window.to_ms)
@@ -104,10 +105,17 @@ def _under(
 ) -> dict[str, Any]:
     """Return the yardstick's figures in a world in which the run was not played."""
     alone = unhedged(own, settlements, days, symbols)
-    courses = baseline_courses(result.config, world, own, result.window, result.equity_usd, days, symbols)
+    courses = _baselines(world, result, own, days, symbols)
     of = next(one for one in courses if one.name == YARDSTICK)
     found = figures(of, courses, alone, days, _frame(result, world, own), None)
     return found | _told_by(YARDSTICK, courses, alone)
+
+
+def _baselines(
+    world: World, result: RunResult, own: Mapping[str, Decimal], days: Days, symbols: tuple[str, ...]
+) -> list[Course]:
+    ended = ended_ms(result.accounts)
+    return baseline_courses(result.config, world, own, result.window, result.equity_usd, days, symbols, ended)
 
 
 def _told_by(name: str, courses: Sequence[Course], alone: Unhedged) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hedged.commands.figures_text import show_figures
+from hedged.commands.figures_text import show_baselines
 from hedged.cycle import CycleReport
 from hedged.domain.clock import iso
 from hedged.domain.funding import funding_payment
@@ -92,10 +92,10 @@ def show_summary(console: Console, summary: Mapping[str, Any], report: Path) -> 
             style="bold" if symbol == "all" else "",
         )  # fmt: skip
     console.print(table)
-    show_figures(console, summary)
     for symbol, row in summary["per_symbol"].items():
         console.print(f"[bold]{symbol}[/bold] {row['why']}", highlight=False)
-    console.print(f"\n[bold]{summary['pays']} {summary['worth']}[/bold]\n", highlight=False)
+    show_baselines(console, summary)
+    console.print(f"\n[bold]{summary['pays']}\n\n{summary['worth']}[/bold]\n", highlight=False)
     _show_assumptions(console, summary)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
 

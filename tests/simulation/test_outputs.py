@@ -21,7 +21,7 @@ SCHEMAS = {
 SUMMARY = {
     "from", "to", "equity_usd", "assumptions", "proxy", "proxy_rule", "unhedged_funding_usd", "hedged_funding_usd",
     "fees_usd", "spread_usd", "price_pnl_vs_unhedged_usd", "net_saving_usd", "turnover_usd", "per_symbol", "model_hash",
-    "config_hash", "data_gaps",
+    "config_hash", "data_gaps", "metrics", "baselines", "proxy_rules", "worth",
 }  # fmt: skip
 PURPOSES = {"own_cut", "own_restore", "hedge_open", "hedge_close", "relocate", "stop"}
 
@@ -64,6 +64,9 @@ def check_totals(out: Path, files: dict[str, pl.DataFrame]) -> None:
         - summary["spread_usd"]
     )
     assert summary["net_saving_usd"] == pytest.approx(net)
+    assert summary["metrics"]["net_saving"]["value"] == pytest.approx(net)
+    daily = pl.read_parquet(out / "daily.parquet").filter(pl.col("name") == "hedged")
+    assert (daily["saved_usd"] - daily["cost_usd"]).sum() == pytest.approx(net)
     for name in ("unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "net_saving_usd"):
         assert summary[name] == pytest.approx(sum(row[name] for row in summary["per_symbol"].values()))
 
@@ -89,6 +92,10 @@ def test_totals_on_recorded_data(tmp_path: Path, shared_data: Path, rule: str) -
     assert summary["proxy"] == "injective=hyperliquid"
     assert summary["proxy_rule"] == rule
     assert len(files["fills"]) > 0
+    rules = summary["proxy_rules"]
+    assert rules.keys() == {"chain", "level"}
+    assert {told["of"] for name, told in rules.items() if name == rule} == {"hedged"}
+    assert rules["chain"]["monthly_funding"]["value"] != rules["level"]["monthly_funding"]["value"]
     home = files["funding"].filter(pl.col("venue") == "injective")
     assert len(home) == 2 * (3 * 24 - 1), "hourly prints strictly inside the window, for two symbols"
     assert set(home["interval_hours"]) == {1.0}

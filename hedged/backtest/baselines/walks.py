@@ -1,8 +1,8 @@
 """The baselines of a run, each symbol by itself, summed to the book.
 
-What differs from the run, and is told with the figures: decisions fall on whole hours, those of the planner on every
-fourth; each symbol is planned alone with the whole equity; no gate, no rounding to steps and ticks, no price moves
-between decision and fill; the margin at a venue is always enough for the cap.
+What differs from the run, and is told with the figures: decisions fall on whole hours, those of the planner some hours
+apart; each symbol is planned alone with the whole equity; no gate, no rounding to steps and ticks, no price moves
+between decision and fill; the margin at a venue is always enough for the cap, and no leg is liquidated.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,10 @@ from hedged.strategy.state import LegCosts
 Floats = NDArray[np.float64]
 NAMES = ("none", "constant", "on_sign", "persistence", "ewma", "foresight")
 PLANNED = ("persistence", "ewma")
-PLANNED_EVERY_H = 4
+EVERY_H = (4, 8, 12, 24)
+"""Hours between the planner's decisions: the least of these at which a book takes no more than MOST_PLANS."""
+MOST_PLANS = 8_000
+"""Some seconds of work: baselines may not take longer than the run that they stand beside."""
 
 
 def baseline_courses(
@@ -44,20 +47,30 @@ def baseline_courses(
     equity_usd: Decimal,
     days: Days,
     symbols: tuple[str, ...],
+    ended: Mapping[str, int] | None = None,
 ) -> list[Course]:
     """Walk every baseline through a window. `own`: signed coins on Injective; rows as `symbols`, of which those without
-    an own position, or without a price, stay zero.
+    an own position, or without a price, stay zero. `ended`: when an own position was closed by force, ms by symbol.
     """
     tables = {name: np.zeros((3, len(symbols), days.count)) for name in NAMES}
+    every_h = planned_every_h(window, len(own))
+    decides_every_h = {"on_sign": 1, "foresight": 1} | dict.fromkeys(PLANNED, every_h)
     for row, symbol in enumerate(symbols):
         quantity = float(own.get(symbol, Decimal(0)))
-        history = window_history(world.series, _keys(config, world, symbol), window) if quantity else None
+        held = replace(window, to_ms=min(window.to_ms, (ended or {}).get(symbol, window.to_ms)))
+        history = window_history(world.series, _keys(config, world, symbol), held) if quantity else None
         if history is None:
             continue
         setting = _setting(config, world, history, quantity, equity_usd)
-        for name, walked in _walks(history, setting, 1 if quantity > 0 else -1):
+        for name, walked in _walks(history, setting, 1 if quantity > 0 else -1, every_h):
             tables[name][:, row] = _by_day(history, walked, days)
-    return [Course(name, symbols, *table) for name, table in tables.items()]
+    return [Course(name, symbols, *table, decides_every_h.get(name)) for name, table in tables.items()]
+
+
+def planned_every_h(window: Window, symbols: int) -> int:
+    """Return how many hours lie between the planner's decisions."""
+    hours = (window.to_ms - window.from_ms) / HOUR_MS * symbols * len(PLANNED)
+    return next((every_h for every_h in EVERY_H if hours / every_h <= MOST_PLANS), EVERY_H[-1])
 
 
 def _keys(config: Config, world: World, symbol: str) -> tuple[SeriesKey, ...]:
@@ -93,12 +106,12 @@ def _setting(
     )
 
 
-def _walks(history: HedgeHistory, setting: Setting, side: int) -> Iterator[tuple[str, Walked]]:
+def _walks(history: HedgeHistory, setting: Setting, side: int, every_h: int) -> Iterator[tuple[str, Walked]]:
     # the charge on margin moves the planner; the run's saving does not bear it, so neither does theirs
     free = setting.with_planner(capital_rate_per_year=0.0)
     yield "constant", account(history, free, side, walk(history, free, constant(free)))
     yield "on_sign", account(history, free, side, walk(history, free, on_sign(history, free, side, among=1)))
-    slow = replace(setting, every_h=PLANNED_EVERY_H)
+    slow = replace(setting, every_h=every_h)
     for name in PLANNED:
         told = told_by_rule(name, history, setting.horizon)
         planned = Planned(history, slow, side, Scenarios(history, told, setting.horizon))

@@ -37,7 +37,8 @@ class Days:
 @dataclass(frozen=True, slots=True)
 class Course:
     """One way of hedging. USD by symbol and day, (symbols, days), rows as `symbols`: funding that it saved against the
-    unhedged book, what its orders cost (fees, half-spread, impact, latency), and their notional.
+    unhedged book, what its orders cost (fees, half-spread, impact, latency), and their notional. `every_h`: hours
+    between decisions, None where there are none or the daemon's cycle makes them.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Course:
     saved_usd: Floats
     cost_usd: Floats
     turnover_usd: Floats
+    every_h: int | None = None
 
     @property
     def net_usd(self) -> Floats:

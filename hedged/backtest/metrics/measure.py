@@ -94,6 +94,7 @@ def _row(course: Course, alone: Unhedged) -> dict[str, Any]:
         "costs_usd": float(daily.cost.sum()),
         "turnover_usd": float(daily.turnover.sum()),
         "worst_day_usd": float(daily.net.min()),
+        "decides_every_h": course.every_h,
     }
 
 

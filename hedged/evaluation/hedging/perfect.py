@@ -17,6 +17,8 @@ from hedged.strategy.economics import CUT, OPPOSITE, RELOCATE
 Floats = NDArray[np.float64]
 STEPS = 4
 """The cap is reached in so many steps: sizes 0, ¼, ½, ¾ and 1."""
+CHUNK = 4_096
+"""Hours that are reckoned at once."""
 
 
 def sizes(kinds: tuple[str, ...], n_venues: int, delta_share: float = 1.0) -> Floats:
@@ -96,8 +98,12 @@ def foresee(
     cap_usd = planner.cap * setting.notional_usd
     held = sizes(chosen, len(setting.venues), band) * cap_usd
     ledger, ratio = setting.ledger, history.ratio
-    paid = history.paid.T[:, None, :]  # (hours, 1, venues)
-    earned = ledger.saved_usd(held[None], paid, side) - ledger.holding_usd(held * ratio[:, None, :])
+    earned = np.empty((len(history.ts_ms), len(held)))
+    for some in range(0, len(earned), CHUNK):  # years of hours × states × venues at once would take gigabytes
+        part = slice(some, some + CHUNK)
+        paid = history.paid.T[part, None, :]  # (hours, 1, venues)
+        charge = ledger.holding_usd(held * ratio[part, None, :])
+        earned[part] = ledger.saved_usd(held[None], paid, side) - charge
     out = np.zeros((len(history.ts_ms), held.shape[1]))
     for first, end in history.stretches:
         if end - first > 1:
