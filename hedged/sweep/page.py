@@ -11,7 +11,7 @@ from hedged.domain.clock import DAY_MS
 from hedged.page.frame import framed
 from hedged.page.wording import DASH, day, esc, listed, number, percent, scrolling
 from hedged.sweep.findings import Findings
-from hedged.sweep.plan import DEFAULT, Plan
+from hedged.sweep.plan import DEFAULT, Plan, Trial
 from hedged.sweep.verdict import verdict
 from hedged.sweep.wording import DEFINITIONS, digits, unit
 
@@ -21,8 +21,8 @@ MAX_LEVELS = 12
 MAX_MAPS = 3
 
 
-def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
-    """Return the whole page. `errors`: the first of each trial that failed."""
+def page(plan: Plan, found: Findings, errors: Mapping[int, str], stand_in: str | None) -> str:
+    """Return the whole page. `errors`: the first of each trial that failed; `stand_in`: for Injective's funding."""
     first, last = (
         datetime.fromtimestamp(ms / 1000, UTC) for ms in (plan.folds[0].from_ms, plan.folds[-1].to_ms - 1)
     )
@@ -40,6 +40,7 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
         maps=maps(plan, found),
         trials=trials_table(plan, found, errors),
         unit=esc(unit(plan.sweep.objective)),
+        funding=esc(f"Injective’s funding is stood in for: {stand_in}." if stand_in else ""),
         definitions=listed(DEFINITIONS),
         files=listed(
             {
@@ -50,7 +51,6 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
                 else f"Optuna, {plan.sweep.trials} trials",
                 "Data": f"{plan.grounds.data[0]} ({plan.grounds.data[1]})",
                 "Code": plan.grounds.code,
-                "Stand-in rule": plan.sweep.proxy_rule,
                 "Seed": str(plan.sweep.seed),
             }
         ),
@@ -65,8 +65,8 @@ def tiles(plan: Plan, found: Findings) -> str:
     shown = (
         (f"Best, {unit(plan.sweep.objective)}", number(means[found.best], places, plus=True),
          f"{found.trials[found.best].label}; default {number(means[DEFAULT], places, plus=True)}"),
-        ("Best against the default, p", number(found.p_default[found.best]), f"corrected for {found.usable} trials"),
-        ("Best against no hedge, p", number(found.p_none[found.best]), f"on {found.proof_days} days"),
+        ("Best against the default, p", number(found.p_default[found.best], 3), f"corrected for {found.usable} trials"),
+        ("Best against no hedge, p", number(found.p_none[found.best], 3), f"on {found.proof_days} days"),
         ("Chosen on the past − default, bp a year", number(gain[0], 1, plus=True),
          f"95 %: {number(gain[1], 0)} – {number(gain[2], 0)}"),
         ("Deflated Sharpe", percent(found.deflated), f"over the default {percent(found.deflated_default)}"),
@@ -113,7 +113,7 @@ def trials_table(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
         trial = found.trials[i]
         values = [turn * means[i], *(turn * found.scores[i])]
         cells = "".join(f'<td class="n">{number(v, places, plus=True)}</td>' for v in values)
-        cells += "".join(f'<td class="n">{number(p[i])}</td>' for p in (found.p_default, found.p_none))
+        cells += "".join(f'<td class="n">{number(p[i], 3)}</td>' for p in (found.p_default, found.p_none))
         error = f"<small>{esc(errors[trial.number])}</small>" if trial.number in errors else ""
         look = ' class="own"' if i == found.best else ' class="default"' if i == DEFAULT else ""
         body += f'<tr{look}><th scope="row">{esc(trial.label)}{error}</th>{cells}</tr>'
@@ -138,8 +138,8 @@ def _map(plan: Plan, found: Findings, down: str, across: str, levels: Mapping[st
     for i, a in enumerate(levels[down]):
         for j, b in enumerate(levels[across]):
             here = [
-                m for t, m in zip(found.trials[1:], means[1:], strict=True)
-                if _value(t, down) == a and _value(t, across) == b and np.isfinite(m)
+                m for t, m in zip(found.trials, means, strict=True)
+                if _value(plan, t, down) == a and _value(plan, t, across) == b and np.isfinite(m)
             ]  # fmt: skip
             cells[i, j] = float(np.mean(here)) if here else float("nan")
     known = [value for value in cells.values() if np.isfinite(value)]
@@ -178,7 +178,7 @@ def chart_data(plan: Plan, found: Findings) -> dict[str, Any]:
                 "score": _round(turn * found.scores[i].mean()),
                 "inside": _round(turn * inside[i]),
                 "outside": _round(turn * found.scores[i, last.test]),
-                "values": {name: _value(trial, name) for name in axes(plan)},
+                "values": {name: _value(plan, trial, name) for name in axes(plan)},
             }
             for i, trial in enumerate(found.trials)
         ],
@@ -205,14 +205,15 @@ def _axis(plan: Plan, found: Findings, name: str) -> list[Any] | None:
 
 
 def _levels(plan: Plan, found: Findings, name: str) -> list[Any]:
-    given = list(plan.models) if name == MODEL else plan.sweep.parameters[name].choices
-    found_values = list(dict.fromkeys(_value(trial, name) for trial in found.trials[1:]))
-    return [_text(value) for value in given] if given else found_values
+    """Return the values of a setting in order, the default's own at the end where it is none of them."""
+    given = list(plan.models) if name == MODEL else plan.sweep.parameters[name].choices or []
+    tried = (_value(plan, trial, name) for trial in found.trials)
+    return list(dict.fromkeys([*map(_text, given), *tried]))
 
 
-def _value(trial: Any, name: str) -> Any:
-    """Return a trial's setting as a number or text; None where the base's stands."""
-    return trial.model if name == MODEL else None if name not in trial.values else _text(trial.values[name])
+def _value(plan: Plan, trial: Trial, name: str) -> Any:
+    """Return a trial's setting as a number or text."""
+    return trial.model if name == MODEL else _text(plan.settings(trial)[name])
 
 
 def _text(value: Any) -> Any:

@@ -17,7 +17,7 @@ from hedged.sweep.identity import prove
 from hedged.sweep.plan import Task
 
 Row = dict[str, Any]
-"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day); else: error."""
+"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in; else: error."""
 
 
 def run_task(task: Task) -> Row:
@@ -40,7 +40,7 @@ def measure(task: Task) -> Row:
         "metrics": numbers(summary),
         "notional_usd": sum(abs(one["position_usd"]) for one in summary["per_symbol"].values()),
         "daily": [round(float(usd), 6) for usd in daily_net_saving(result, prints)],
-        "model_hash": result.model_hash,
+        "stand_in": f"{summary['proxy']}, rule {summary['proxy_rule']}" if summary["proxy"] else None,
     }
 
 
