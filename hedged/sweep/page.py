@@ -122,10 +122,9 @@ def trials_table(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
 
 
 def maps(plan: Plan, found: Findings) -> str:
-    """Return a coloured table of mean scores for each pair of settings that have few values."""
-    levels = {
-        name: values for name in axes(plan) if 1 < len(values := _levels(plan, found, name)) <= MAX_LEVELS
-    }
+    """Return a coloured table of mean scores for each pair of settings that have a few choices."""
+    choices = {name: _levels(plan, found, name) for name in axes(plan) if not _ranged(plan, name)}
+    levels = {name: values for name, values in choices.items() if 1 < len(values) <= MAX_LEVELS}
     pairs = list(combinations(levels, 2))[:MAX_MAPS]
     drawn = "".join(_map(plan, found, a, b, levels) for a, b in pairs)
     return f'<div class="maps">{drawn}</div>' if drawn else ""
@@ -200,8 +199,11 @@ def axes(plan: Plan) -> list[str]:
 
 def _axis(plan: Plan, found: Findings, name: str) -> list[Any] | None:
     """Return the levels of a setting of choices in order; None: it is a range of numbers."""
-    drawn = name != MODEL and plan.sweep.parameters[name].choices is None
-    return None if drawn else [str(level) for level in _levels(plan, found, name)]
+    return None if _ranged(plan, name) else [str(level) for level in _levels(plan, found, name)]
+
+
+def _ranged(plan: Plan, name: str) -> bool:
+    return name != MODEL and plan.sweep.parameters[name].choices is None
 
 
 def _levels(plan: Plan, found: Findings, name: str) -> list[Any]:

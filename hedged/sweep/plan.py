@@ -27,7 +27,7 @@ DEFAULT = 0
 class Task:
     """One run, complete in itself: it travels to a worker. `config`: plain tree; `book`: signed USD by symbol.
 
-    `key`: hash of everything that the result depends on.
+    `key`: hash of everything that the result depends on. `baselines`: hold the run against them too.
     """
 
     key: str
@@ -37,6 +37,7 @@ class Task:
     proxy: str | None
     proxy_rule: ProxyRule
     grounds: Grounds
+    baselines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,12 @@ class Plan:
         model = dict(self.grounds.models).get(str(config["hedge"].get("model")))
         text = json.dumps(
             [config_hash, fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule, self.grounds.code,
-             self.grounds.data[1], model],
+             self.grounds.data[1], model, self.sweep.objective.baselines],
         )  # fmt: skip
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
-        return Task(key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds)
+        return Task(
+            key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds, sweep.objective.baselines
+        )
 
 
 def make_plan(sweep: SweepConfig) -> Plan:

@@ -88,15 +88,13 @@ def local(jobs: int) -> Iterator[Workers]:
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
+            process.kill()
+            process.join()
 
 
 def _prepare() -> None:
     """Make a process a worker: Ctrl-C is its parent's business, and it ends when its parent does."""
-    from hedged.telemetry.logs import configure_logs
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure_logs(lambda: 0, "error", "console")
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
