@@ -11,7 +11,7 @@ import polars as pl
 from hedged.domain.clock import iso
 from hedged.page.frame import write_whole
 from hedged.sweep.findings import Findings
-from hedged.sweep.page import page
+from hedged.sweep.page import Notes, page
 from hedged.sweep.plan import DEFAULT, Plan, Trial
 from hedged.sweep.store import Rows
 from hedged.sweep.task import Row
@@ -26,9 +26,8 @@ def write_outputs(plan: Plan, found: Findings, rows: Rows, out: Path) -> Path:
     draft.replace(out / "results.parquet")
     text = json.dumps(summary(plan, found, rows), indent=2, allow_nan=False)
     write_whole(text + "\n", out / "sweep.json")
-    return write_whole(
-        page(plan, found, failures(found.trials, rows), stand_in(found, rows)), out / "sweep.html"
-    )
+    notes = Notes(failures(found.trials, rows), stand_in(found, rows), gaps(found, rows))
+    return write_whole(page(plan, found, notes), out / "sweep.html")
 
 
 def table(plan: Plan, trials: Sequence[Trial], rows: Rows) -> pl.DataFrame:
@@ -77,6 +76,14 @@ def failures(trials: Sequence[Trial], rows: Rows) -> dict[int, str]:
     }
 
 
+def gaps(found: Findings, rows: Rows) -> dict[str, list[str]]:
+    """Return what the data lack, by fold and book: these runs say less."""
+    default = found.trials[DEFAULT].tasks.items()
+    return {
+        f"Fold {fold + 1}, {book}": told for (fold, book), task in default if (told := rows[task.key]["gaps"])
+    }
+
+
 def stand_in(found: Findings, rows: Rows) -> str | None:
     """Return in words what stood in for Injective's funding; None: it was recorded."""
     first = next(iter(found.trials[DEFAULT].tasks.values()))
@@ -107,6 +114,7 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         "overfitting_probability": found.overfitting,
         "days": found.proof_days,
         "stand_in": stand_in(found, rows),
+        "data_gaps": gaps(found, rows),
         "folds": [{"from": iso(fold.from_ms), "to": iso(fold.to_ms)} for fold in plan.folds],
         "books": plan.books,
         "sweep": plan.sweep.model_dump(mode="json", by_alias=True),

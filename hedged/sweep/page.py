@@ -1,6 +1,7 @@
 """Writes the page of a sweep: one HTML file that asks the network for nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
@@ -21,8 +22,19 @@ MAX_LEVELS = 12
 MAX_MAPS = 3
 
 
-def page(plan: Plan, found: Findings, errors: Mapping[int, str], stand_in: str | None) -> str:
-    """Return the whole page. `errors`: the first of each trial that failed; `stand_in`: for Injective's funding."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a reader must know of the runs. `errors`: the first of each trial that failed, by its number; `stand_in`:
+    for Injective's funding, None where it was recorded; `gaps`: what the data lack, by fold and book.
+    """
+
+    errors: Mapping[int, str]
+    stand_in: str | None
+    gaps: Mapping[str, Sequence[str]]
+
+
+def page(plan: Plan, found: Findings, notes: Notes) -> str:
+    """Return the whole page."""
     first, last = (
         datetime.fromtimestamp(ms / 1000, UTC) for ms in (plan.folds[0].from_ms, plan.folds[-1].to_ms - 1)
     )
@@ -38,9 +50,12 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str], stand_in: str |
         tiles=tiles(plan, found),
         steps=steps_table(plan, found),
         maps=maps(plan, found),
-        trials=trials_table(plan, found, errors),
+        trials=trials_table(plan, found, notes.errors),
         unit=esc(unit(plan.sweep.objective)),
-        funding=esc(f"Injective’s funding is stood in for: {stand_in}." if stand_in else ""),
+        notes=esc(" ".join(warnings(notes))),
+        gaps=listed({where: "; ".join(told) for where, told in notes.gaps.items()})
+        if notes.gaps
+        else "<p>None.</p>",
         definitions=listed(DEFINITIONS),
         files=listed(
             {
@@ -55,6 +70,16 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str], stand_in: str |
             }
         ),
     )
+
+
+def warnings(notes: Notes) -> Iterator[str]:
+    """Yield what stands right under the figures."""
+    if notes.stand_in:
+        yield f"Injective’s funding is stood in for: {notes.stand_in}."
+    if notes.gaps:
+        yield f"The data have gaps in {', '.join(notes.gaps)}: these figures say less (listed below)."
+    if notes.errors:
+        yield f"{len(notes.errors)} trials failed; the table of all trials says why."
 
 
 def tiles(plan: Plan, found: Findings) -> str:

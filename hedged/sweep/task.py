@@ -21,7 +21,7 @@ from hedged.sweep.plan import Task
 from hedged.telemetry.logs import configure_logs
 
 Row = dict[str, Any]
-"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in; else: error."""
+"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in, gaps; else error."""
 
 
 def run_task(task: Task) -> Row:
@@ -50,6 +50,7 @@ def measure(task: Task) -> Row:
         "notional_usd": sum(abs(one["position_usd"]) for one in summary["per_symbol"].values()),
         "daily": [round(float(usd), 6) for usd in course.net_usd.sum(axis=0)],
         "stand_in": f"{summary['proxy']}, rule {summary['proxy_rule']}" if summary["proxy"] else None,
+        "gaps": [_gap(one) for one in summary["data_gaps"]],
     }
 
 
@@ -74,6 +75,11 @@ def numbers(summary: Mapping[str, Any]) -> dict[str, float]:
         if _is_number(one.get("value"))
     }
     return {name: float(value) for name, value in {**top, **named}.items()}
+
+
+def _gap(one: Mapping[str, str]) -> str:
+    where = f"{one['table']} of {one['venue']}:{one['symbol']}"
+    return f"{where} from {one['from'][:16]} to {one['to'][:16]} ({one['detail']})"
 
 
 @cache
