@@ -35,15 +35,28 @@ def cluster(address: str, grounds: Grounds) -> Iterator[Workers]:
             client.wait_for_workers(1, timeout=JOIN_S)
         except TimeoutError:
             raise ConfigError(f"--cluster {address}: no worker has joined; see docs/sweep.md") from None
-        for worker, fault in client.run(_fault, grounds, on_error="return").items():
-            if fault is not None:
-                raise ConfigError(f"worker {worker}: {fault}")
+        _refuse_unfit(client, grounds)
         # a pure function's result would be kept: a task that failed would not run again
         executor = client.get_executor(pure=False)
         try:
             yield Workers(lambda: executor, lambda: _slots(client))
         finally:
             executor.shutdown(wait=False)
+
+
+def _refuse_unfit(client: Any, grounds: Grounds) -> None:
+    """Raise ConfigError when a worker is not like this process."""
+    # as tasks: what is run beside them holds up the worker's heart
+    asked = {name: client.submit(_fault, grounds, workers=[name], pure=False) for name in client.nthreads()}
+    for worker, answer in asked.items():
+        try:
+            fault = answer.result(timeout=JOIN_S)
+        except TimeoutError:
+            fault = f"it does not answer within {JOIN_S:.0f} s"
+        except Exception as error:  # whatever it raised there, most likely an import
+            fault = f"it cannot run this version of hedged: {error}"
+        if fault is not None:
+            raise ConfigError(f"worker {worker}: {fault}")
 
 
 def _fault(grounds: Grounds) -> str | None:

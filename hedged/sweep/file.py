@@ -72,6 +72,11 @@ class ObjectiveConfig(Section):
     )
     direction: Literal["maximize", "minimize"] = "maximize"
 
+    @property
+    def baselines(self) -> bool:
+        """Say whether runs have to be held against their baselines for it, which takes them longer."""
+        return self.metric.startswith("metrics.")
+
 
 class SweepConfig(Section):
     """The whole sweep."""

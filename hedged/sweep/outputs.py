@@ -11,8 +11,8 @@ import polars as pl
 from hedged.domain.clock import iso
 from hedged.page.frame import write_whole
 from hedged.sweep.findings import Findings
-from hedged.sweep.page import page
-from hedged.sweep.plan import Plan, Trial
+from hedged.sweep.page import Notes, page
+from hedged.sweep.plan import DEFAULT, Plan, Trial
 from hedged.sweep.store import Rows
 from hedged.sweep.task import Row
 from hedged.sweep.verdict import verdict
@@ -26,7 +26,8 @@ def write_outputs(plan: Plan, found: Findings, rows: Rows, out: Path) -> Path:
     draft.replace(out / "results.parquet")
     text = json.dumps(summary(plan, found, rows), indent=2, allow_nan=False)
     write_whole(text + "\n", out / "sweep.json")
-    return write_whole(page(plan, found, failures(found.trials, rows)), out / "sweep.html")
+    notes = Notes(failures(found.trials, rows), stand_in(found, rows), gaps(found, rows))
+    return write_whole(page(plan, found, notes), out / "sweep.html")
 
 
 def table(plan: Plan, trials: Sequence[Trial], rows: Rows) -> pl.DataFrame:
@@ -41,7 +42,7 @@ def _line(plan: Plan, trial: Trial, fold: int, book: str, row: Row) -> dict[str,
     return {
         "trial": trial.number,
         "model": trial.model,
-        **{path: _plain(trial.values.get(path)) for path in plan.sweep.parameters},
+        **{path: _plain(value) for path, value in plan.settings(trial).items()},
         "fold": fold + 1,
         "from": iso(window.from_ms),
         "to": iso(window.to_ms),
@@ -57,10 +58,9 @@ def _line(plan: Plan, trial: Trial, fold: int, book: str, row: Row) -> dict[str,
 
 
 def _plain(value: Any) -> Any:
-    """Return numbers as numbers, None for what is left as the base has it, all else as its JSON."""
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value if value is None else float(value)
-    return json.dumps(value)
+    """Return numbers as numbers, all else as its JSON."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number else json.dumps(value)
 
 
 def failures(trials: Sequence[Trial], rows: Rows) -> dict[int, str]:
@@ -76,6 +76,21 @@ def failures(trials: Sequence[Trial], rows: Rows) -> dict[int, str]:
     }
 
 
+def gaps(found: Findings, rows: Rows) -> dict[str, list[str]]:
+    """Return what the data lack, by fold and book: these runs say less."""
+    default = found.trials[DEFAULT].tasks.items()
+    return {
+        f"Fold {fold + 1}, {book}": told for (fold, book), task in default if (told := rows[task.key]["gaps"])
+    }
+
+
+def stand_in(found: Findings, rows: Rows) -> str | None:
+    """Return in words what stood in for Injective's funding; None: it was recorded."""
+    first = next(iter(found.trials[DEFAULT].tasks.values()))
+    told: str | None = rows[first.key]["stand_in"]
+    return told
+
+
 def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
     """Return sweep.json. Scores are as the objective says, p-values corrected; null is unknown."""
     wrong = failures(found.trials, rows)
@@ -85,7 +100,7 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         "best": found.best,
         "trials": [
             {
-                "number": trial.number, "label": trial.label, "model": trial.model, "values": trial.values,
+                "number": trial.number, "label": trial.label, "model": trial.model, "values": plan.settings(trial),
                 "score": turn * found.scores[i].mean(), "by_fold": list(turn * found.scores[i]),
                 "p_against_default": found.p_default[i], "p_against_no_hedge": found.p_none[i],
                 "error": wrong.get(trial.number),
@@ -98,6 +113,8 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         "deflated_sharpe_over_default": found.deflated_default,
         "overfitting_probability": found.overfitting,
         "days": found.proof_days,
+        "stand_in": stand_in(found, rows),
+        "data_gaps": gaps(found, rows),
         "folds": [{"from": iso(fold.from_ms), "to": iso(fold.to_ms)} for fold in plan.folds],
         "books": plan.books,
         "sweep": plan.sweep.model_dump(mode="json", by_alias=True),

@@ -1,6 +1,7 @@
 """Writes the page of a sweep: one HTML file that asks the network for nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
@@ -11,7 +12,7 @@ from hedged.domain.clock import DAY_MS
 from hedged.page.frame import framed
 from hedged.page.wording import DASH, day, esc, listed, number, percent, scrolling
 from hedged.sweep.findings import Findings
-from hedged.sweep.plan import DEFAULT, Plan
+from hedged.sweep.plan import DEFAULT, Plan, Trial
 from hedged.sweep.verdict import verdict
 from hedged.sweep.wording import DEFINITIONS, digits, unit
 
@@ -21,8 +22,19 @@ MAX_LEVELS = 12
 MAX_MAPS = 3
 
 
-def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
-    """Return the whole page. `errors`: the first of each trial that failed."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a reader must know of the runs. `errors`: the first of each trial that failed, by its number; `stand_in`:
+    for Injective's funding, None where it was recorded; `gaps`: what the data lack, by fold and book.
+    """
+
+    errors: Mapping[int, str]
+    stand_in: str | None
+    gaps: Mapping[str, Sequence[str]]
+
+
+def page(plan: Plan, found: Findings, notes: Notes) -> str:
+    """Return the whole page."""
     first, last = (
         datetime.fromtimestamp(ms / 1000, UTC) for ms in (plan.folds[0].from_ms, plan.folds[-1].to_ms - 1)
     )
@@ -38,8 +50,12 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
         tiles=tiles(plan, found),
         steps=steps_table(plan, found),
         maps=maps(plan, found),
-        trials=trials_table(plan, found, errors),
+        trials=trials_table(plan, found, notes.errors),
         unit=esc(unit(plan.sweep.objective)),
+        notes=esc(" ".join(warnings(notes))),
+        gaps=listed({where: "; ".join(told) for where, told in notes.gaps.items()})
+        if notes.gaps
+        else "<p>None.</p>",
         definitions=listed(DEFINITIONS),
         files=listed(
             {
@@ -50,11 +66,20 @@ def page(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
                 else f"Optuna, {plan.sweep.trials} trials",
                 "Data": f"{plan.grounds.data[0]} ({plan.grounds.data[1]})",
                 "Code": plan.grounds.code,
-                "Stand-in rule": plan.sweep.proxy_rule,
                 "Seed": str(plan.sweep.seed),
             }
         ),
     )
+
+
+def warnings(notes: Notes) -> Iterator[str]:
+    """Yield what stands right under the figures."""
+    if notes.stand_in:
+        yield f"Injective’s funding is stood in for: {notes.stand_in}."
+    if notes.gaps:
+        yield f"The data have gaps in {', '.join(notes.gaps)}: these figures say less (listed below)."
+    if notes.errors:
+        yield f"{len(notes.errors)} trials failed; the table of all trials says why."
 
 
 def tiles(plan: Plan, found: Findings) -> str:
@@ -65,8 +90,8 @@ def tiles(plan: Plan, found: Findings) -> str:
     shown = (
         (f"Best, {unit(plan.sweep.objective)}", number(means[found.best], places, plus=True),
          f"{found.trials[found.best].label}; default {number(means[DEFAULT], places, plus=True)}"),
-        ("Best against the default, p", number(found.p_default[found.best]), f"corrected for {found.usable} trials"),
-        ("Best against no hedge, p", number(found.p_none[found.best]), f"on {found.proof_days} days"),
+        ("Best against the default, p", number(found.p_default[found.best], 3), f"corrected for {found.usable} trials"),
+        ("Best against no hedge, p", number(found.p_none[found.best], 3), f"on {found.proof_days} days"),
         ("Chosen on the past − default, bp a year", number(gain[0], 1, plus=True),
          f"95 %: {number(gain[1], 0)} – {number(gain[2], 0)}"),
         ("Deflated Sharpe", percent(found.deflated), f"over the default {percent(found.deflated_default)}"),
@@ -113,7 +138,7 @@ def trials_table(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
         trial = found.trials[i]
         values = [turn * means[i], *(turn * found.scores[i])]
         cells = "".join(f'<td class="n">{number(v, places, plus=True)}</td>' for v in values)
-        cells += "".join(f'<td class="n">{number(p[i])}</td>' for p in (found.p_default, found.p_none))
+        cells += "".join(f'<td class="n">{number(p[i], 3)}</td>' for p in (found.p_default, found.p_none))
         error = f"<small>{esc(errors[trial.number])}</small>" if trial.number in errors else ""
         look = ' class="own"' if i == found.best else ' class="default"' if i == DEFAULT else ""
         body += f'<tr{look}><th scope="row">{esc(trial.label)}{error}</th>{cells}</tr>'
@@ -122,10 +147,9 @@ def trials_table(plan: Plan, found: Findings, errors: Mapping[int, str]) -> str:
 
 
 def maps(plan: Plan, found: Findings) -> str:
-    """Return a coloured table of mean scores for each pair of settings that have few values."""
-    levels = {
-        name: values for name in axes(plan) if 1 < len(values := _levels(plan, found, name)) <= MAX_LEVELS
-    }
+    """Return a coloured table of mean scores for each pair of settings that have a few choices."""
+    choices = {name: _levels(plan, found, name) for name in axes(plan) if not _ranged(plan, name)}
+    levels = {name: values for name, values in choices.items() if 1 < len(values) <= MAX_LEVELS}
     pairs = list(combinations(levels, 2))[:MAX_MAPS]
     drawn = "".join(_map(plan, found, a, b, levels) for a, b in pairs)
     return f'<div class="maps">{drawn}</div>' if drawn else ""
@@ -138,8 +162,8 @@ def _map(plan: Plan, found: Findings, down: str, across: str, levels: Mapping[st
     for i, a in enumerate(levels[down]):
         for j, b in enumerate(levels[across]):
             here = [
-                m for t, m in zip(found.trials[1:], means[1:], strict=True)
-                if _value(t, down) == a and _value(t, across) == b and np.isfinite(m)
+                m for t, m in zip(found.trials, means, strict=True)
+                if _value(plan, t, down) == a and _value(plan, t, across) == b and np.isfinite(m)
             ]  # fmt: skip
             cells[i, j] = float(np.mean(here)) if here else float("nan")
     known = [value for value in cells.values() if np.isfinite(value)]
@@ -178,7 +202,7 @@ def chart_data(plan: Plan, found: Findings) -> dict[str, Any]:
                 "score": _round(turn * found.scores[i].mean()),
                 "inside": _round(turn * inside[i]),
                 "outside": _round(turn * found.scores[i, last.test]),
-                "values": {name: _value(trial, name) for name in axes(plan)},
+                "values": {name: _value(plan, trial, name) for name in axes(plan)},
             }
             for i, trial in enumerate(found.trials)
         ],
@@ -200,19 +224,23 @@ def axes(plan: Plan) -> list[str]:
 
 def _axis(plan: Plan, found: Findings, name: str) -> list[Any] | None:
     """Return the levels of a setting of choices in order; None: it is a range of numbers."""
-    drawn = name != MODEL and plan.sweep.parameters[name].choices is None
-    return None if drawn else [str(level) for level in _levels(plan, found, name)]
+    return None if _ranged(plan, name) else [str(level) for level in _levels(plan, found, name)]
+
+
+def _ranged(plan: Plan, name: str) -> bool:
+    return name != MODEL and plan.sweep.parameters[name].choices is None
 
 
 def _levels(plan: Plan, found: Findings, name: str) -> list[Any]:
-    given = list(plan.models) if name == MODEL else plan.sweep.parameters[name].choices
-    found_values = list(dict.fromkeys(_value(trial, name) for trial in found.trials[1:]))
-    return [_text(value) for value in given] if given else found_values
+    """Return the values of a setting in order, the default's own at the end where it is none of them."""
+    given = list(plan.models) if name == MODEL else plan.sweep.parameters[name].choices or []
+    tried = (_value(plan, trial, name) for trial in found.trials)
+    return list(dict.fromkeys([*map(_text, given), *tried]))
 
 
-def _value(trial: Any, name: str) -> Any:
-    """Return a trial's setting as a number or text; None where the base's stands."""
-    return trial.model if name == MODEL else None if name not in trial.values else _text(trial.values[name])
+def _value(plan: Plan, trial: Trial, name: str) -> Any:
+    """Return a trial's setting as a number or text."""
+    return trial.model if name == MODEL else _text(plan.settings(trial)[name])
 
 
 def _text(value: Any) -> Any:

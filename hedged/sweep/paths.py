@@ -54,6 +54,17 @@ def changed(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
     return copy
 
 
+def found(tree: Mapping[str, Any], path: str) -> Any:
+    """Return a setting out of a plain tree, None where it is not set; decimals, which JSON has as texts, as numbers."""
+    at: Any = tree
+    for name in path.split("."):
+        at = at.get(name) if isinstance(at, Mapping) else None
+    try:
+        return float(at) if isinstance(at, str) else at
+    except ValueError:
+        return at
+
+
 def _below(kind: Any, name: str) -> Any:
     section = _section(kind)
     if section is not None:

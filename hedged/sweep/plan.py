@@ -16,7 +16,7 @@ from hedged.forecast.registry import NAMES
 from hedged.sweep.file import SweepConfig
 from hedged.sweep.folds import folds_of
 from hedged.sweep.identity import Grounds, grounds
-from hedged.sweep.paths import SEARCHED, changed
+from hedged.sweep.paths import SEARCHED, changed, found
 
 TOGETHER = "together"
 DEFAULT = 0
@@ -27,7 +27,7 @@ DEFAULT = 0
 class Task:
     """One run, complete in itself: it travels to a worker. `config`: plain tree; `book`: signed USD by symbol.
 
-    `key`: hash of everything that the result depends on.
+    `key`: hash of everything that the result depends on. `baselines`: hold the run against them too.
     """
 
     key: str
@@ -37,6 +37,7 @@ class Task:
     proxy: str | None
     proxy_rule: ProxyRule
     grounds: Grounds
+    baselines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ class Plan:
         }
         return Trial(number, model, dict(values), tasks)
 
+    def settings(self, trial: Trial) -> dict[str, Any]:
+        """Return the value of every searched setting, the base's where the trial leaves it."""
+        return {path: trial.values.get(path, found(self.base, path)) for path in self.sweep.parameters}
+
     def default(self) -> Trial:
         """Return the trial in which nothing is changed."""
         return self.trial(DEFAULT, self.models[0], {})
@@ -107,10 +112,12 @@ class Plan:
         model = dict(self.grounds.models).get(str(config["hedge"].get("model")))
         text = json.dumps(
             [config_hash, fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule, self.grounds.code,
-             self.grounds.data[1], model],
+             self.grounds.data[1], model, self.sweep.objective.baselines],
         )  # fmt: skip
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
-        return Task(key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds)
+        return Task(
+            key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds, sweep.objective.baselines
+        )
 
 
 def make_plan(sweep: SweepConfig) -> Plan:
@@ -124,9 +131,11 @@ def make_plan(sweep: SweepConfig) -> Plan:
         raise ConfigError("the book is empty: name your positions, e.g. --position ETH=100000")
     tree["book"]["positions"] = positions
     tree = changed(tree, sweep.fixed)
-    own = base.hedge.model if base.hedge.forecaster == "ensemble" else None
-    models = tuple(dict.fromkeys(sweep.models)) or (str(own) if own else base.hedge.forecaster,)
+    models = tuple(dict.fromkeys(sweep.models)) or (base.hedge.forecaster,)
     directories = [Path(name) for name in models if name not in NAMES]
+    if base.hedge.model is not None:
+        tree["hedge"]["model"] = str(base.hedge.model.resolve())
+        directories.append(base.hedge.model)
     if not sweep.data.is_dir():
         raise ConfigError(f"data: there is no directory {sweep.data}")
     parse_config(changed(tree, _forecaster(models[0])), "the default configuration")
@@ -154,7 +163,7 @@ def _books(
 
 
 def _forecaster(model: str) -> dict[str, Any]:
-    """Return the settings of a model: a forecaster by its name, else a directory of the ensemble's."""
+    """Return the settings of a model: a forecaster by its name, with the base's model; else the ensemble of one."""
     if model in NAMES:
         return {"hedge.forecaster": model}
     return {"hedge.forecaster": "ensemble", "hedge.model": str(Path(model).resolve())}

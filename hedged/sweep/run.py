@@ -13,6 +13,7 @@ from hedged.sweep.plan import DEFAULT, Plan, Trial
 from hedged.sweep.score import fold_scores, search_folds
 from hedged.sweep.search import batches
 from hedged.sweep.store import Rows
+from hedged.sweep.wording import digits, unit
 from hedged.sweep.workers import Workers
 
 OnTask = Callable[[int, int, str], None]
@@ -92,5 +93,6 @@ class _Best:
         if not known:
             return ""
         number = max(known, key=lambda n: (known[n], -n))
-        turn = 1 if self._plan.sweep.objective.direction == "maximize" else -1
-        return f"best {turn * known[number]:,.1f}: {self._labels[number]}"
+        objective = self._plan.sweep.objective
+        turn = 1 if objective.direction == "maximize" else -1
+        return f"best {turn * known[number]:,.{digits(objective)}f} {unit(objective)}: {self._labels[number]}"

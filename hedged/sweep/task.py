@@ -1,10 +1,14 @@
 """One task, as a worker runs it: a backtest on one fold and book, boiled down to a row."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.proxy import Proxy
+from hedged.backtest import measured
+from hedged.backtest.measured import own_of
+from hedged.backtest.metrics.course import Days, as_paid, course_of, held_symbols
 from hedged.backtest.recorded import BacktestOptions, load_world, window_settlements
 from hedged.backtest.runner import RunResult, own_quantities, run_window
 from hedged.backtest.summary import summarise
@@ -12,17 +16,18 @@ from hedged.backtest.world import World
 from hedged.config import parse_config
 from hedged.domain.clock import perf_s
 from hedged.domain.market import INJECTIVE, SeriesKey
-from hedged.sweep.daily import daily_net_saving
 from hedged.sweep.identity import prove
 from hedged.sweep.plan import Task
+from hedged.telemetry.logs import configure_logs
 
 Row = dict[str, Any]
-"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day); else: error."""
+"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in, gaps; else error."""
 
 
 def run_task(task: Task) -> Row:
     """Run a task. What goes wrong with it is a row too, never the end; Unfit, the worker's own fault, is raised."""
     prove(task.grounds)
+    _quiet()
     started = perf_s()
     try:
         found = {"status": "ok", **measure(task)}
@@ -35,12 +40,17 @@ def measure(task: Task) -> Row:
     """Return what a run of the task amounted to."""
     result, world = play(task)
     prints = window_settlements(world, result.window)
-    summary = summarise(result, world, prints, "sweep")
+    against = measured.measure(result, world, prints) if task.baselines else None
+    summary = summarise(result, world, prints, "sweep", against)
+    course = course_of(
+        result, own_of(result), as_paid(prints, result), Days.of(result.window), held_symbols(result)
+    )
     return {
         "metrics": numbers(summary),
         "notional_usd": sum(abs(one["position_usd"]) for one in summary["per_symbol"].values()),
-        "daily": [round(float(usd), 6) for usd in daily_net_saving(result, prints)],
-        "model_hash": result.model_hash,
+        "daily": [round(float(usd), 6) for usd in course.net_usd.sum(axis=0)],
+        "stand_in": f"{summary['proxy']}, rule {summary['proxy_rule']}" if summary["proxy"] else None,
+        "gaps": [_gap(one) for one in summary["data_gaps"]],
     }
 
 
@@ -65,6 +75,17 @@ def numbers(summary: Mapping[str, Any]) -> dict[str, float]:
         if _is_number(one.get("value"))
     }
     return {name: float(value) for name, value in {**top, **named}.items()}
+
+
+def _gap(one: Mapping[str, str]) -> str:
+    where = f"{one['table']} of {one['venue']}:{one['symbol']}"
+    return f"{where} from {one['from'][:16]} to {one['to'][:16]} ({one['detail']})"
+
+
+@cache
+def _quiet() -> None:
+    """Let this process log errors alone: a daemon that is played tells of each of its decisions."""
+    configure_logs(lambda: 0, "error", "console")
 
 
 def _is_number(value: Any) -> bool:

@@ -21,23 +21,25 @@ TRIES = 3
 """A task whose worker died so often is given up: it may be what kills them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workers:
     """`start` makes an executor (again, when it broke); `slots`: how many tasks run at a time, as of now."""
 
     start: Callable[[], Executor]
     slots: Callable[[], int]
+    work: Callable[[Task], Row] = run_task
+    _executor: Executor | None = None
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Row]:
         """Yield the row of each task as it is finished. Raises ConfigError when the workers are of no use."""
-        executor = self.start()
         waiting, tries = deque(tasks), dict.fromkeys((task.key for task in tasks), 0)
         flying: dict[Future[Row], Task] = {}
         while waiting or flying:
             while waiting and len(flying) < self.slots():
                 task = waiting.popleft()
                 tries[task.key] += 1
-                flying[executor.submit(run_task, task)] = task
+                self._executor = self._executor or self.start()
+                flying[self._executor.submit(self.work, task)] = task
             broken = False
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
                 task = flying.pop(future)
@@ -56,7 +58,7 @@ class Workers:
             if broken:
                 waiting.extendleft(flying.values())
                 flying.clear()
-                executor = self.start()
+                self._executor = None
 
 
 def _lost(task: Task, error: Exception) -> Row:
@@ -86,15 +88,13 @@ def local(jobs: int) -> Iterator[Workers]:
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
+            process.kill()
+            process.join()
 
 
 def _prepare() -> None:
     """Make a process a worker: Ctrl-C is its parent's business, and it ends when its parent does."""
-    from hedged.telemetry.logs import configure_logs
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure_logs(lambda: 0, "error", "console")
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

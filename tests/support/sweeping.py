@@ -32,9 +32,15 @@ def row(task, gain: float = 0.0):
     rng = np.random.default_rng([task.window.from_ms // 86_400_000, int(notional), round(1_000 * cap)])
     daily = (rng.normal(0, 5, DAYS) + gain * cap) * notional / 10_000
     return {
-        "key": task.key, "status": "ok", "seconds": 0.1, "notional_usd": notional, "daily": daily.tolist(),
+        "key": task.key,
+        "status": "ok",
+        "seconds": 0.1,
+        "stand_in": "injective=hyperliquid, rule chain",
+        "gaps": [f"funding of injective:X from {task.window.from_ms}"],
+        "notional_usd": notional,
+        "daily": daily.tolist(),
         "metrics": {"net_saving_usd": float(daily.sum()), "turnover_usd": notional * cap},
-    }  # fmt: skip
+    }
 
 
 class Played:

@@ -44,7 +44,7 @@
     const formatter = ({ data: { trial } }) => tip(data.trials[trial].label, [["In sample", told(data.trials[trial].inside)], ["Out of sample", told(data.trials[trial].outside)]]);
     const ends = known.flatMap((trial) => [trial.inside, trial.outside]);
     const low = Math.min(...ends), high = Math.max(...ends);
-    const axis = { ...axisLook(), axisLabel: { ...axisLook().axisLabel, formatter: short } };
+    const axis = { ...axisLook(), axisLine: { show: false, onZero: false }, axisLabel: { ...axisLook().axisLabel, formatter: short } };
     return {
       ...base(formatter, { trigger: "item" }), grid: room,
       xAxis: { ...axis, type: "value", scale: true, ...below(`In sample, ${data.unit}`) },
@@ -56,8 +56,8 @@
   function setting() {
     const axis = data.axes.find((one) => one.id === shown.setting);
     if (!axis) return null;
-    keys("setting", KEYS.filter(([, , label]) => label !== "Default"));
-    const at = (trial) => (trial.values[axis.id] === null || trial.score === null ? null : [axis.levels ? String(trial.values[axis.id]) : trial.values[axis.id], trial.score]);
+    keys("setting", KEYS);
+    const at = (trial) => (trial.score === null ? null : [axis.levels ? String(trial.values[axis.id]) : trial.values[axis.id], trial.score]);
     const formatter = ({ data: { trial } }) => tip(data.trials[trial].label, [["Score", told(data.trials[trial].score)]]);
     const look = { ...axisLook(), ...below(axis.label) };
     return {
