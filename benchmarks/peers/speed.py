@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+PREPARING = ("judge", "laws")
+"""What hedged's batch engine does before it plays: the data are judged, the forecasts made."""
+WHOLE = (*PREPARING, "run")
 
 
 def once(command: list[str]) -> dict[str, Any]:
@@ -27,32 +29,41 @@ def once(command: list[str]) -> dict[str, Any]:
     return answer
 
 
-def seconds(told: dict[str, Any], phases: tuple[str, ...]) -> float:
-    return sum(told["cpu_s"].get(phase, 0.0) for phase in phases)
-
-
 def rate(told: dict[str, Any], phases: tuple[str, ...]) -> float:
-    """Return coin-hours played per CPU second."""
-    return told["coins"] * told["bars"] / seconds(told, phases)
+    """Return bars per CPU second of these phases: one bar is one hour, or what it is, of one leg of one coin."""
+    return 2 * told["coins"] * told["bars"] / sum(told["cpu_s"].get(phase, 0.0) for phase in phases)
 
 
 def summary(rounds: list[list[dict[str, Any]]]) -> str:
-    """Return a table of medians; the last column is against the first command."""
-    lines = [
-        "| engine | coins × bars | run, CPU s | bars/CPU s | with laws | orders | peak MB | ratio |",
-        "|---|" + "---|" * 7,
-    ]
+    """Return a table of medians; the last columns are against the first command, within each round."""
+    heads = (
+        "engine",
+        "coins × bars",
+        *PREPARING,
+        "run, CPU s",
+        "bars/s",
+        "with all before",
+        "orders",
+        "peak MB",
+        "ratio",
+        "ratio with all",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for place, first in enumerate(rounds[0]):
         mine = [told[place] for told in rounds]
-        ratios = [rate(told[place], ("run",)) / rate(told[0], ("run",)) for told in rounds]
-        run = statistics.median(seconds(told, ("run",)) for told in mine)
-        whole = statistics.median(rate(told, ("laws", "run")) for told in mine)
-        lines.append(
-            f"| {first['engine']} {first['version']} | {first['coins']} × {first['bars']} | {run:.2f} "
-            f"| {statistics.median(rate(told, ('run',)) for told in mine):,.0f} | {whole:,.0f} "
-            f"| {first['orders']} | {statistics.median(told['peak_mb'] for told in mine):.0f} "
-            f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} … {max(ratios):.2f}) |"
-        )
+        spent = {
+            phase: statistics.median(told["cpu_s"].get(phase, 0.0) for told in mine)
+            for phase in (*PREPARING, "run")
+        }
+        cells = [f"{first['engine']} {first['version']}", f"{first['coins']} × {first['bars']:,}"]
+        cells += [f"{cpu_s:.1f}" if cpu_s else "–" for cpu_s in spent.values()]
+        for phases in (("run",), WHOLE):
+            cells.append(f"{statistics.median(rate(told, phases) for told in mine):,.0f}")
+        cells += [str(first["orders"]), f"{statistics.median(told['peak_mb'] for told in mine):,.0f}"]
+        for phases in (("run",), WHOLE):
+            against = [rate(told[place], phases) / rate(told[0], phases) for told in rounds]
+            cells.append(f"{statistics.median(against):.2f} ({min(against):.2f} … {max(against):.2f})")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

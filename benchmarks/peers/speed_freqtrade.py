@@ -2,8 +2,7 @@
 
 Both legs of each coin are pairs with hourly candles, marks and prints in feather files, all written beforehand. The
 strategy reads leg A's prints with the data provider and gives both legs their signals; freqtrade settles funding.
-Loading
-the candles counts as loading, the strategy's indicators as running.
+Loading the candles counts as loading, the strategy's indicators as running.
 """
 
 import sys

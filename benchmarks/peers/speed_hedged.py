@@ -3,16 +3,18 @@
 The engine is `daemon` (the daemon on a virtual clock) or `batch`. Leg A is Injective, where the trader holds a long
 position of every coin; leg B is Binance. At every bar the planner weighs a cut, an opposite perpetual and a relocation
 by the forecaster's law; gate, stops, margin on both legs, fills with fees, spread and impact, and the ledger do what
-they do in a real run. The batch engine's laws are made first, in a phase of their own (`laws`).
+they do in a real run. Before the batch engine plays, the data are judged and the laws made, in phases of their own.
 """
 
 import argparse
 import logging
+import os
 import sys
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `hedged` does, before the first import of numpy
 import numpy as np
 import polars as pl
 import structlog
@@ -76,14 +78,21 @@ def play(engine: str, config: Config, world: World, window: Window) -> RunResult
     if engine == "daemon":
         return run_window(config, world.venues((INJECTIVE, "binance")), book, window)
     from hedged.backtest.batch.engine import run_batch
-    from hedged.backtest.laws_build import Asked, precomputed
+    from hedged.backtest.batch.judged import judge_world
+    from hedged.backtest.laws_ensemble import ensemble_laws
 
+    from hedged.backtest.laws_build import Asked, precomputed
     from hedged.forecast.registry import make_forecaster
 
-    forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
-    laws = precomputed(forecaster, Asked(world, config, symbols, window))
+    judgement = judge_world(world, config, symbols, window)
+    phases.end("judge")
+    asked = Asked(world, config, symbols, window)
+    if config.hedge.forecaster == "ensemble":
+        laws = ensemble_laws(asked, config.hedge.model)
+    else:
+        laws = precomputed(make_forecaster(config.hedge.forecaster, config.hedge.model), asked)
     phases.end("laws")
-    return run_batch(config, world, book, window, laws)
+    return run_batch(config, world, book, window, laws, judgement=judgement)
 
 
 def main(coins: int, bars: int, engine: str, forecaster: str, bar_s: int) -> None:
