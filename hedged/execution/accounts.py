@@ -149,7 +149,8 @@ class Accounts:
         """Ask every venue, write what is new, derive N. Never raises for a venue's failure: that venue is unknown.
 
         `patience_s`: for a venue to answer, where that is less than usual; without `funding` those are not asked what
-        they paid that have told it in this life. Raises Yielded, with nothing taken in, where who must not wait wants the turn.
+        they paid that have told it in this life. Raises Yielded, with nothing taken in, where who must not wait wants
+        the turn.
         """
         limit_s = self._deadline_s if patience_s is None else min(patience_s, self._deadline_s)
         async with self._turn.yielding():

@@ -11,6 +11,7 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.journal.cycle_tables import CycleTables
 from hedged.execution.journal.file import JournalFile
+from hedged.execution.journal.latch import Latch, last_turn
 
 FILLED = " filled "
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
@@ -236,10 +237,9 @@ class JournalStore(CycleTables, JournalFile):
                 "INSERT INTO kill_latch VALUES (?,?,?,?,?)", (ts_ms, level, reason, account, source)
             )
 
-    def kill(self) -> tuple[int, str]:
-        """Return the latched level and its reason; (0, "") when never set."""
-        row = self._db.execute("SELECT level, reason FROM kill_latch ORDER BY rowid DESC LIMIT 1").fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, "")
+    def latch(self, source: str | None = None) -> Latch:
+        """Return the turn of the kill switch that is in force; of one `source` alone, its last one."""
+        return last_turn(self._db, source)
 
     def _event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
         self._db.execute("INSERT INTO order_events VALUES (?,?,?,?)", (client_id, ts_ms, event, detail))

@@ -61,7 +61,7 @@ def test_an_old_journal_is_lifted_whole_and_a_copy_is_kept(path: Path, version: 
     store = opened(path)
     assert store.unresolved() == [("c1", THERE)]
     assert [str(fill.execution.quantity) for fill in store.fills()] == ["1.50"]
-    assert store.kill() == (1, "by hand")
+    assert (store.latch().level, store.latch().reason) == (1, "by hand")
     assert store.rows("SELECT parent, attempt, kind FROM intents") == [("c1", 0, "take")]
     store.record_attempt(approve(intent(THERE)), NOW_MS, attempt=1)
     fresh = sqlite3.connect(":memory:")
