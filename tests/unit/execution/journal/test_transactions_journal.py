@@ -106,7 +106,11 @@ LATER = "DROP TABLE orphans; DROP TABLE shown; DROP INDEX executions_by_time;"
 def as_version_1(path: Path) -> None:
     """Turn a new journal into one that an earlier program left."""
     db = sqlite3.connect(path)
-    later = {"intents": ("parent", "attempt", "kind"), "kill_latch": ("account", "source")}
+    later = {
+        "intents": ("parent", "attempt", "kind"),
+        "kill_latch": ("account", "source"),
+        "order_events": ("filled",),
+    }
     columns = "".join(
         f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in later.items() for name in names
     )
