@@ -135,7 +135,6 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
 
     from hedged.directories import make_directory
     from hedged.execution.journal.file import JOURNAL_FILE
-    from hedged.execution.journal.latch import read_latch
     from hedged.execution.journal.store import JournalStore
 
     make_directory(config.state_dir)
@@ -145,11 +144,11 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
         _unlatched(error, error.__cause__)
         return None
     try:
-        if only_after is not None and read_latch(store).turn != only_after:
+        if only_after is not None and store.latch().turn != only_after:
             raise Rejected("the switch was turned meanwhile, for another reason: read what is latched now")
         store.rows(f"PRAGMA busy_timeout = {round(LATCH_WAIT_S * 1_000)}", ())
         store.set_kill(config.clock.make().now_ms(), int(level), reason, config.account, "cli")
-        return read_latch(store).turn
+        return store.latch().turn
     except sqlite3.OperationalError as error:
         _unlatched(error, error)
         return None

@@ -30,7 +30,6 @@ def resume(
     from hedged.control.switch import standing
     from hedged.directories import make_directory
     from hedged.execution.journal.file import JOURNAL_FILE
-    from hedged.execution.journal.latch import read_latch
     from hedged.execution.journal.store import JournalStore
     from hedged.risk.gate import KillLevel
 
@@ -39,7 +38,7 @@ def resume(
     make_directory(loaded.state_dir)
     store = JournalStore(str(loaded.state_dir / JOURNAL_FILE), durable=True)
     try:
-        shown = read_latch(store).turn
+        shown = store.latch().turn
         lines = resume_summary(store, loaded, loaded.clock.make().now_ms())
     finally:
         store.close()

@@ -157,7 +157,8 @@ class Hand:
         """Say of every leg that is left why it is."""
         account, left = traded.account, []
         refused = {one.intent.key: one.text for one in traded.review.refused}
-        for venue in sorted({k.venue for k in self._held} & set(account.unknown)):
+        holding = {key.venue for key in self._held} | self.desk.accounts.awaiting
+        for venue in sorted(holding & set(account.unknown)):
             left.append(f"{venue} does not say what is held: {account.unknown[venue]}")
         for key, quantity in self._held.items():
             if self._is_dust(key, quantity, marks):

@@ -13,7 +13,7 @@ from hedged.control.switch import latch_text
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal.decision_log import read_only
 from hedged.execution.journal.file import JOURNAL_FILE
-from hedged.execution.journal.latch import COLUMNS, last_latch
+from hedged.execution.journal.latch import last_turn
 from hedged.risk.kill import KillLevel
 
 
@@ -40,7 +40,7 @@ def _journal(config: Config) -> tuple[list[str], list[str]]:
     try:
         with closing(read_only(path)) as db:
             damage = [text for (text,) in db.execute("PRAGMA quick_check(3)") if text != "ok"]
-            latch = last_latch(db.execute(f"{COLUMNS} ORDER BY rowid DESC LIMIT 1").fetchall())
+            latch = last_turn(db)
     except (ConfigError, sqlite3.Error) as error:
         return [], [f"journal: {error}; the daemon will not start with it (docs/journal.md)"]
     if damage:

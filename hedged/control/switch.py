@@ -17,7 +17,7 @@ from hedged.control.kill_file import FILE, Asked, read_kill_file
 from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import NoJournal, Rejected
 from hedged.execution.desk import Desk
-from hedged.execution.journal.latch import Latch, read_latch, read_latch_of
+from hedged.execution.journal.latch import Latch
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.risk.kill import KillLevel
@@ -121,7 +121,7 @@ class Switch:
         asked = await asyncio.get_running_loop().run_in_executor(None, read_kill_file, self.config.state_dir)
         if asked is None:
             return
-        told = await self.journal(read_latch_of, "file")
+        told = await self.journal(JournalStore.latch, "file")
         if (told.level, told.reason) != (asked.level, asked.reason) or self.latch.level is KillLevel.NONE:
             await self._latch(asked, "file")
 
@@ -133,7 +133,7 @@ class Switch:
         if self.owed is not None:
             self._obey()
             return
-        before, self.latch = self.latch, await self.journal(read_latch)
+        before, self.latch = self.latch, await self.journal(JournalStore.latch)
         self._obey()
         if self.latch.turn == before.turn:
             return

@@ -143,6 +143,11 @@ class Accounts:
         """
         self._awaited[client_id] = (venue, filled)
 
+    @property
+    def awaiting(self) -> set[str]:
+        """The venues that acknowledged more than they have reported as executed: something is held there unseen."""
+        return {venue for venue, _ in self._awaited.values()}
+
     async def refresh(
         self, now_ms: int, patience_s: float | None = None, *, funding: bool = True
     ) -> AccountState:
@@ -279,7 +284,7 @@ class Accounts:
             for client_id, (venue, filled) in self._awaited.items()
             if executed.get(client_id, Decimal(0)) < filled
         }
-        return {venue for venue, _ in self._awaited.values()}
+        return self.awaiting
 
     async def _keep(self) -> None:
         kept = {"began_ms": self._intake.began_ms, "venues": self.agreement.evidence.to_json()}

@@ -156,8 +156,8 @@ class Desk:
 
         Latched like a kill by hand, journalled first; a level that the operator has set already stays as it is.
         """
-        latched, _ = await self.journal(JournalStore.kill)
-        if KillLevel(latched) is not KillLevel.NONE or self.kill is not KillLevel.NONE:
+        latch = await self.journal(JournalStore.latch)
+        if latch.level is not KillLevel.NONE or self.kill is not KillLevel.NONE:
             return
         await self.journal(
             JournalStore.set_kill, self.clock.now_ms(), int(KillLevel.REDUCE_ONLY), reason, self.config.account,
@@ -200,7 +200,7 @@ class Desk:
         """
         naked_ms = round(self._naked_s * SECOND_MS)
         while alone := [pair for pair in self.executor.alone() if not (pair.stops or pair.given_up)]:
-            level = KillLevel((await self.journal(JournalStore.kill))[0])
+            level = (await self.journal(JournalStore.latch)).level
             if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
                 break  # whoever set it acts now
             now_ms = max(self.clock.now_ms(), now_ms + 1)  # no two orders under one client id

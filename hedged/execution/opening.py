@@ -11,7 +11,6 @@ from hedged.domain.ports import MarketData, Trading
 from hedged.execution.accounts import Accounts, Reader
 from hedged.execution.desk import Desk
 from hedged.execution.gate_facts import GateFactsKeeper
-from hedged.execution.journal.latch import read_latch
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
@@ -44,7 +43,7 @@ async def open_desk(
     executor = Executor(trading, journal, accounts, clock, markets, config, turn)
     await executor.load()
     accounts.owned = executor.live_ids
-    latch = await journal(read_latch)
+    latch = await journal(JournalStore.latch)
     states = await journal(JournalStore.load_state, "episodes")
     own = {symbol: quantity for _, _, symbol, quantity in await journal(JournalStore.book)}
     gate_facts = GateFactsKeeper.of(config, equity_usd, hashes)

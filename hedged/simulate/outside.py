@@ -188,7 +188,7 @@ class Outside:
         world = self._world
         world.clock_offset_ms = 0
         world.note("faults_end")
-        level, _ = world.disk.store.kill()
+        level = world.disk.store.latch().level
         if not world.lively:
             return
         if self._dice.chance(FLATTEN_SHARE):

@@ -13,15 +13,15 @@ from hedged import cycle
 from hedged.app import App
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import Poller
-from hedged.control import hand, switch
+from hedged.control import hand
 from hedged.control.switch import Switch
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, decimal_of
 from hedged.domain.orders import Execution, OrderState
-from hedged.execution import accounts, opening
+from hedged.execution import accounts
 from hedged.execution.accounts import Accounts
 from hedged.execution.desk import Desk
-from hedged.execution.journal.latch import Latch, read_latch
+from hedged.execution.journal.latch import Latch
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.reconcile.attribution import Attribution
 from hedged.execution.reconcile.checks import Checks
@@ -268,21 +268,14 @@ def unwind_may_open(m: pytest.MonkeyPatch) -> None:
 
 def latch_forgotten(m: pytest.MonkeyPatch) -> None:
     """The kill latch holds as long as the process that saw it was turned."""
-    kill = JournalStore.kill
+    latch = JournalStore.latch
 
-    def mine(self: JournalStore) -> tuple[int, str]:
-        (rows,) = self.rows("SELECT count(*) FROM kill_latch", ())[0]
-        at_start = started.setdefault(id(self), rows)
-        return kill(self) if rows > at_start else (0, "")
-
-    def latch(store: JournalStore) -> Latch:
-        (rows,) = store.rows("SELECT count(*) FROM kill_latch", ())[0]
-        return read_latch(store) if rows > started.setdefault(id(store), rows) else Latch()
+    def mine(self: JournalStore, source: str | None = None) -> Latch:
+        ((rows,),) = self.rows("SELECT count(*) FROM kill_latch", ())
+        return latch(self, source) if rows > started.setdefault(id(self), rows) else Latch()
 
     started: dict[int, int] = {}
-    m.setattr(JournalStore, "kill", mine)
-    m.setattr(opening, "read_latch", latch)
-    m.setattr(switch, "read_latch", latch)
+    m.setattr(JournalStore, "latch", mine)
 
 
 def fill_counted_twice(m: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """The kill latch in the journal: every turn of the switch, of which the last is in force."""
 
+import sqlite3
 from dataclasses import dataclass
 
-from hedged.execution.journal.store import JournalStore
 from hedged.risk.kill import KillLevel
 
-COLUMNS = "SELECT rowid, ts_ms, level, reason, account, source FROM kill_latch"
+TURNS = "SELECT rowid, ts_ms, level, reason, account, source FROM kill_latch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,11 @@ class Latch:
     source: str = ""
 
 
-def read_latch(store: JournalStore) -> Latch:
-    """Return the turn that is in force."""
-    return last_latch(store.rows(f"{COLUMNS} ORDER BY rowid DESC LIMIT 1", ()))
-
-
-def read_latch_of(store: JournalStore, source: str) -> Latch:
-    """Return the last turn from one source."""
-    return last_latch(store.rows(f"{COLUMNS} WHERE source = ? ORDER BY rowid DESC LIMIT 1", (source,)))
-
-
-def last_latch(rows: list[tuple[int, int, int, str, str, str]]) -> Latch:
-    """Return the turn that a query for the last one has found."""
-    if not rows:
+def last_turn(db: sqlite3.Connection, source: str | None = None) -> Latch:
+    """Return the turn that is in force; of one `source` alone, its last one."""
+    where, values = ("", ()) if source is None else (" WHERE source = ?", (source,))
+    row = db.execute(f"{TURNS}{where} ORDER BY rowid DESC LIMIT 1", values).fetchone()
+    if row is None:
         return Latch()
-    turn, ts_ms, level, reason, account, source = rows[0]
-    return Latch(turn, ts_ms, KillLevel(level), reason, account, source)
+    turn, ts_ms, level, reason, account, of = row
+    return Latch(turn, ts_ms, KillLevel(level), reason, account, of)

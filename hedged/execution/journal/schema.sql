@@ -1,6 +1,6 @@
 -- The journal. Times are ms since the epoch, UTC; money and quantities are decimal text, exact.
 CREATE TABLE meta (version INTEGER NOT NULL);
-INSERT INTO meta VALUES (3);
+INSERT INTO meta VALUES (4);
 
 -- One row per order, written before it is sent. An intent that the gate approved is sent as one order or several
 -- (resting first, then taking): parent is the id of its first, attempt counts them from 0.
@@ -25,12 +25,13 @@ CREATE TABLE intents (
 );
 
 -- What happened to it: attempt | acknowledged | rejected | unknown | absent, and inherited: at its start, a process
--- found it open that another one had sent.
+-- found it open that another one had sent. filled: coins, with acknowledged: the order is over.
 CREATE TABLE order_events (
     client_id TEXT NOT NULL REFERENCES intents (client_id),
     ts_ms INTEGER NOT NULL,
     event TEXT NOT NULL,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    filled TEXT
 );
 CREATE INDEX order_events_by_client ON order_events (client_id);
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.errors import Rejected
@@ -11,22 +11,9 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
 from hedged.execution.journal.cycle_tables import CycleTables
 from hedged.execution.journal.file import JournalFile
+from hedged.execution.journal.latch import Latch, last_turn
 
-FILLED = " filled "
 SETTLED_EVENTS = ("acknowledged", "rejected", "absent")
-
-
-def told_of(status: str, filled: Decimal) -> str:
-    """Write what a venue says of an order that is over, as the detail of the event `acknowledged`."""
-    return f"{status}{FILLED}{filled}"
-
-
-def filled_of(detail: str) -> Decimal:
-    """Read how many coins it says were filled; 0 where it does not say."""
-    try:
-        return Decimal(detail.rpartition(FILLED)[2])
-    except InvalidOperation:
-        return Decimal(0)
 
 
 class JournalStore(CycleTables, JournalFile):
@@ -54,10 +41,12 @@ class JournalStore(CycleTables, JournalFile):
                 f"intent {approved.client_id} was attempted before; it is never sent twice"
             ) from None
 
-    def record_event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
-        """Write what became of an attempt."""
+    def record_event(
+        self, client_id: str, ts_ms: int, event: str, detail: str, filled: Decimal | None = None
+    ) -> None:
+        """Write what became of an attempt; `filled`: coins, where its venue says that it is over."""
         with self.transaction():
-            self._event(client_id, ts_ms, event, detail)
+            self._event(client_id, ts_ms, event, detail, filled)
 
     def unresolved(self) -> list[tuple[str, SeriesKey]]:
         """Return client ids and markets of attempts whose outcome is not known."""
@@ -175,11 +164,11 @@ class JournalStore(CycleTables, JournalFile):
         ts ≥ since.
         """
         rows = self._db.execute(
-            "SELECT client_id, venue, detail FROM order_events JOIN intents USING (client_id)"
-            " WHERE event = 'acknowledged' AND ts_ms >= ?",
+            "SELECT client_id, venue, filled FROM order_events JOIN intents USING (client_id)"
+            " WHERE event = 'acknowledged' AND filled IS NOT NULL AND ts_ms >= ?",
             (since_ms,),
         )
-        return [(cid, venue, filled) for cid, venue, told in rows if (filled := filled_of(told)) > 0]
+        return [(cid, venue, filled) for cid, venue, told in rows if (filled := Decimal(told)) > 0]
 
     def complete_to(self, venue: str) -> tuple[int | None, int | None]:
         """Return the ms up to which executions and funding payments of a venue are surely here.
@@ -240,10 +229,12 @@ class JournalStore(CycleTables, JournalFile):
                 "INSERT INTO kill_latch VALUES (?,?,?,?,?)", (ts_ms, level, reason, account, source)
             )
 
-    def kill(self) -> tuple[int, str]:
-        """Return the latched level and its reason; (0, "") when never set."""
-        row = self._db.execute("SELECT level, reason FROM kill_latch ORDER BY rowid DESC LIMIT 1").fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, "")
+    def latch(self, source: str | None = None) -> Latch:
+        """Return the turn of the kill switch that is in force; of one `source` alone, its last one."""
+        return last_turn(self._db, source)
 
-    def _event(self, client_id: str, ts_ms: int, event: str, detail: str) -> None:
-        self._db.execute("INSERT INTO order_events VALUES (?,?,?,?)", (client_id, ts_ms, event, detail))
+    def _event(
+        self, client_id: str, ts_ms: int, event: str, detail: str, filled: Decimal | None = None
+    ) -> None:
+        row = (client_id, ts_ms, event, detail, None if filled is None else str(filled))
+        self._db.execute("INSERT INTO order_events VALUES (?,?,?,?,?)", row)

@@ -18,7 +18,7 @@ from hedged.domain.orders import OrderState, OrderStatus
 from hedged.domain.ports import Rests, Trading
 from hedged.domain.urgency import at_once
 from hedged.execution.accounts import Accounts
-from hedged.execution.journal.store import JournalStore, told_of
+from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.turn import Turn, Yielded
 from hedged.execution.working.rates import Rates
@@ -227,16 +227,16 @@ class Attempts:
         if state.status is OrderStatus.OPEN:
             self._rested.add(client_id)
             return Told(How.RESTS, state.filled)
-        await self._note(client_id, "acknowledged", told_of(state.status, state.filled), state.filled)
+        await self._note(client_id, "acknowledged", state.status, state.filled)
         return Told(How.ENDED, state.filled, state.detail)
 
     async def _note(self, client_id: str, event: str, detail: str, filled: Decimal) -> None:
         """Write down that an order fills no more."""
-        await self._event(client_id, event, detail)
+        await self._event(client_id, event, detail, filled if event == "acknowledged" else None)
         self._rates.ended(client_id, filled)
         self._rested.discard(client_id)
         self.unresolved.pop(client_id, None)
         self.coins.pop(client_id, None)
 
-    async def _event(self, client_id: str, event: str, detail: str) -> None:
-        await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail)
+    async def _event(self, client_id: str, event: str, detail: str, filled: Decimal | None = None) -> None:
+        await self._journal(JournalStore.record_event, client_id, self._clock.now_ms(), event, detail, filled)

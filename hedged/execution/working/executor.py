@@ -26,7 +26,7 @@ from hedged.execution.working.rates import Rates
 from hedged.execution.working.work import Tools, Work, out_of_reach, work
 from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
-from hedged.risk.kill import KillLevel, killed
+from hedged.risk.kill import killed
 
 LEAST_REST_S = 2.0  # wall time, as requests take it: below this an order is not worth the two of resting
 SECOND_TAKES = 3  # tries of a second leg, while the first one stands alone
@@ -141,7 +141,7 @@ class Executor:
         done: list[Work] = []
         skipped: list[Intent] = []
         out = await self._out_of_reach()
-        latched, _ = await self._journal(JournalStore.kill)
+        latched = (await self._journal(JournalStore.latch)).level
         left_s, waiting = 0.0 if latched else self._config.rest_s, len(approved)
         for one in approved:
             intent = one.intent
@@ -269,8 +269,8 @@ class Executor:
 
     async def _forbids(self, intent: Intent, usd: Decimal) -> str:
         """Say why no order of an intent may be sent now, or none of so many USD; empty where it may."""
-        level, _ = await self._journal(JournalStore.kill)
-        if killed(intent, KillLevel(level)):  # latched since the gate looked
+        latch = await self._journal(JournalStore.latch)
+        if killed(intent, latch.level):  # latched since the gate looked
             return "not sent: the kill latch was set meanwhile"
         held = self._accounts.attributed.get(intent.key, Decimal(0))
         if not usd or intent.key in self._exempt or reduces(held, intent.signed_quantity):

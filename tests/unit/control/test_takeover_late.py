@@ -51,8 +51,9 @@ class Source:
         return [observation(THERE, now_ms, {Field.MARK: 100.0})]
 
 
+@pytest.mark.parametrize("filled", [Decimal(4), None], ids=["acknowledged", "unknown to the journal"])
 def test_a_fill_that_is_told_late_does_not_pass_for_the_operators(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: Decimal | None
 ) -> None:
     """If this fails, a daemon that hangs right after a fill leaves a leg, and the command says done."""
     config, said = parse_config({"state_dir": str(tmp_path), "account": "test"}), list[str]()
@@ -63,7 +64,9 @@ def test_a_fill_that_is_told_late_does_not_pass_for_the_operators(
         journal = Journal.open(tmp_path / JOURNAL_FILE, durable=False)
         order = approve(intent(THERE, -4, cycle_ts_ms=START_MS - 1_000))
         await journal(JournalStore.record_attempt, order, START_MS - 1_000)
-        await journal(JournalStore.record_event, order.client_id, START_MS - 500, "acknowledged", "filled 4")
+        await journal(
+            JournalStore.record_event, order.client_id, START_MS - 500, "acknowledged", "filled", filled
+        )
         await journal(JournalStore.set_kill, START_MS, int(KillLevel.FLATTEN), "drill")
         journal.close()
         venue.now_ms = START_MS - 500

@@ -148,9 +148,9 @@ def test_a_leg_that_can_neither_be_completed_nor_taken_back_halts(rig: PairRig) 
         assert 60_000 <= life.clock.now_ms() - before_ms < 70_000
         assert life.desk.kill is KillLevel.REDUCE_ONLY
         assert life.desk.executor.naked_s() >= 60
-        level, reason = await life.desk.journal(JournalStore.kill)
-        assert level == KillLevel.REDUCE_ONLY
-        assert reason.startswith(
+        latch = await life.desk.journal(JournalStore.latch)
+        assert latch.level == KillLevel.REDUCE_ONLY
+        assert latch.reason.startswith(
             "a leg of 4 BTC stands alone, neither completed nor taken back within 60 s: "
         )
 
@@ -173,7 +173,8 @@ def test_a_halt_does_not_lower_what_the_operator_has_set(rig: PairRig) -> None:
         rig.there.watch_send = pause
         await trade(life, OUT)
         await life.desk.halt("whatever")
-        assert await life.desk.journal(JournalStore.kill) == (2, "by hand")
+        latch = await life.desk.journal(JournalStore.latch)
+        assert (latch.level, latch.reason) == (2, "by hand")
 
     rig.life(script)
     assert len(rig.here.sent) == 1
@@ -369,8 +370,8 @@ def test_a_death_between_two_legs_is_mended_by_the_next_life(
             assert life.desk.kill is KillLevel.NONE
         else:
             assert len(rig.truth()) == 1
-            _, reason = await life.desk.journal(JournalStore.kill)
-            assert reason.startswith("a pair was half-done when the daemon ended, and ")
+            latch = await life.desk.journal(JournalStore.latch)
+            assert latch.reason.startswith("a pair was half-done when the daemon ended, and ")
         assert not life.desk.executor.left
 
     async def third(life: Life) -> None:
