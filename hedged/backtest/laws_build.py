@@ -65,8 +65,8 @@ def precomputed(
     """Return the laws of a window by any forecaster, asked hour by hour as the daemon asks it.
 
     `directory`: keeps them; where it holds these very laws already, they are read. `forecaster`: one that nobody has
-    asked yet. A print that is told late, between two whole hours, is heard at the next hour: a daemon asks again when
-    it comes, which changes what the EWMA and the nowcast say a little earlier.
+    asked yet. There is a law for every whole hour: a print that was received between two of them is heard at the next,
+    while a daemon asks again at the bar that tells it. Recordings without times of receipt hold no such print.
     """
     horizon_h = asked.config.hedge.horizon_h
     return kept_or_made(

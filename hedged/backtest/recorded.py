@@ -9,8 +9,10 @@ from typing import Any
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
+from hedged.backtest.regimes import by_regime, regimes_of
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
+from hedged.backtest.walk_forward import Trained, WalkForward, model_told, models_told, trained_models
 from hedged.backtest.world import World, recorded_world
 from hedged.config import Config
 from hedged.cycle import CycleReport
@@ -19,6 +21,8 @@ from hedged.domain.clock import iso
 from hedged.domain.errors import ConfigError, DataError
 from hedged.domain.funding import Settlement
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.forecast.artefact import SHIPPED, load
+from hedged.forecast.port import Forecaster
 from hedged.forecast.registry import make_forecaster
 
 RECORDED_STALE_AFTER_S = 7_200  # recorded candles are hourly: a mark is up to an hour old by nature
@@ -34,6 +38,7 @@ class BacktestOptions:
     out: Path
     proxy: Proxy | None
     proxy_rule: ProxyRule = "chain"
+    walk_forward: WalkForward | None = None
 
 
 def run_backtest(
@@ -46,15 +51,49 @@ def run_backtest(
     sources = world.venues([INJECTIVE, *config.hedge.venues])
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
-    make_forecaster(
+    forecaster: Forecaster = make_forecaster(
         config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
     )  # all that can be wrong is found before the work
     make_directory(options.out)
-    result = run_window(config, sources, book, options.window, on_cycle)
+    models = models_of(config, options)
+    if models:
+        # its library takes a while to import, and the daemon reads this module too
+        from hedged.forecast.succession import Succession
+
+        forecaster = Succession([one.reign for one in models], config.strategies.crowded_share)
+    result = run_window(config, sources, book, options.window, on_cycle, forecaster=forecaster)
     prints = window_settlements(world, options.window)
     measured = measure(result, world, prints, under_other_rule(config, options, world))
-    summary = summarise(result, world, prints, "backtest", measured)
+    regimes = regimes_of(world.series, sorted(book), options.window)
+    summary = summarise(
+        result, world, prints, "backtest", measured,
+        models=models_told(models) if models else the_model(config, options.window),
+        regimes=[one.to_json() for one in regimes], by_regime=by_regime(measured.daily(), regimes),
+    )  # fmt: skip
     return summary, write_outputs(result, summary, options.out, measured)
+
+
+def models_of(config: Config, options: BacktestOptions) -> list[Trained]:
+    """Return the models of a walk-forward run, trained where they are lacking; none for any other run.
+
+    Raises ConfigError for a forecaster that is not trained.
+    """
+    if options.walk_forward is None:
+        return []
+    if config.hedge.forecaster != "ensemble":
+        raise ConfigError(
+            f"--walk-forward trains the ensemble; {config.hedge.forecaster} learns nothing beforehand"
+        )
+    if config.hedge.model is not None:
+        raise ConfigError("--walk-forward trains its own models: leave out --model (hedge.model)")
+    return trained_models(options.data, options.window, options.walk_forward)
+
+
+def the_model(config: Config, window: Window) -> list[dict[str, Any]]:
+    """Return what a summary says of the one model of a run; nothing of a forecaster that is not trained."""
+    if config.hedge.forecaster != "ensemble":
+        return []
+    return [model_told(load(config.hedge.model or SHIPPED), window.from_ms, window.to_ms)]
 
 
 def load_world(config: Config, options: BacktestOptions) -> tuple[Config, World]:

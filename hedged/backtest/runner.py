@@ -21,6 +21,7 @@ from hedged.domain.ports import MarketData
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
+from hedged.forecast.port import Forecaster
 from hedged.forecast.registry import make_forecaster
 
 
@@ -122,10 +123,14 @@ def run_window(
     window: Window,
     on_cycle: Callable[[CycleReport], None] = lambda _: None,
     on_prepare: Callable[[App], None] = lambda _: None,
+    forecaster: Forecaster | None = None,
 ) -> RunResult:
-    """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal."""
+    """Run the daemon from `window.from_ms` to `window.to_ms` on a virtual clock and return its journal.
+
+    `forecaster`: another than the one that the configuration names; nobody has asked it yet.
+    """
     equity = equity_usd(config, book)
-    forecaster = make_forecaster(
+    forecaster = forecaster or make_forecaster(
         config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
     )
 

@@ -1,16 +1,18 @@
 """The commands that play: `hedged demo` on simulated markets, `hedged backtest` on recorded ones."""
 
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hedged.commands.model import day_ms
+from hedged.commands.model import bar, day_ms, trainer_of
 from hedged.commands.shared import ProxyRuleName, console, quiet_logs
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hedged.backtest.recorded import BacktestOptions
     from hedged.config import Config
 
 
@@ -66,6 +68,17 @@ def backtest(
     ] = None,
     forecaster: Annotated[str | None, typer.Option(help="ensemble, nowcast, ewma or persistence.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")] = None,
+    walk_forward: Annotated[
+        str | None,
+        typer.Option(
+            help="Train anew on the past alone, at the beginning and then monthly, quarterly or every so many days."
+        ),
+    ] = None,
+    small: Annotated[bool, typer.Option("--small", help="Walk-forward: train the small ensemble.")] = False,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="Walk-forward: where models are kept, for other runs too. Default: OUT/models."),
+    ] = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
     from hedged.adapters.replay.proxy import Proxy
@@ -86,10 +99,31 @@ def backtest(
         stand_in = Proxy(venue, proxy_rule.value)
     window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
     options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
+    if walk_forward is not None:
+        options = _trained_first(options, settings, walk_forward, models or out / "models", small)
+    elif small or models:
+        raise ConfigError("--small and --models belong to --walk-forward")
     cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
     with progress(console, cycles) as on_cycle:
         summary, report = run_backtest(settings, options, on_cycle)
     show_summary(console, summary, report)
+
+
+def _trained_first(
+    options: "BacktestOptions", settings: "Config", every: str, models: Path, small: bool
+) -> "BacktestOptions":
+    """Train the models of a walk-forward run under a progress bar of their own; the run then finds them."""
+    from hedged.backtest.recorded import load_world, models_of
+    from hedged.backtest.walk_forward import WalkForward
+
+    load_world(settings, options)  # what is wrong with the run is said before the training
+    recipe = "the small ensemble, seed 0" if small else "the ensemble, seed 0"
+    with bar() as on_progress:
+        trainer = trainer_of(options.data, small, 0, on_progress)
+        plan = WalkForward(every, recipe, models, trainer, on_progress)
+        options = replace(options, walk_forward=plan)
+        models_of(settings, options)
+    return replace(options, walk_forward=replace(plan, on_progress=lambda _stage, _share: None))
 
 
 def _backtest_config(

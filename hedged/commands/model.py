@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -100,16 +100,9 @@ def train(
     ] = None,
 ) -> None:
     """Train the whole ensemble. Killed, it goes on where it was when it is started again."""
-    try:
-        from hedged.training.config import TrainConfig
-        from hedged.training.config import small as shrink
-        from hedged.training.train import train as run_training
-    except ModuleNotFoundError as missing:
-        raise ConfigError(
-            f"training needs {missing.name}, which serving goes without: pip install 'hedged[train]'"
-        ) from None
+    make, shrink, run_training = _training()
     to_ms = day_ms(to, "--to")
-    config = TrainConfig(seed=seed, threads=threads, without=tuple(without or ()))
+    config = make(seed=seed, threads=threads, without=tuple(without or ()))
     with bar() as on_progress:
         artefact = run_training(data, to_ms, out, shrink(config) if small else config, on_progress)
     card = artefact.card
@@ -173,7 +166,7 @@ def evaluate(
             told = told.filter(pl.col("origin_ts").dt.epoch("ms") < to_ms)
         else:
             told = forecast_folds(
-                folds, series, out / "folds", _trainer(data, small, seed, on_progress), on_progress
+                folds, series, out / "folds", trainer_of(data, small, seed, on_progress), on_progress
             )
         answers = trained_baselines(folds, series, trials, seed, on_progress) if trials else None
         found = measure(
@@ -202,20 +195,30 @@ def _told(number: float | None) -> str:
     return "?" if number is None else f"{number:.3f}"
 
 
-def _trainer(
+def trainer_of(
     data: Path, small: bool, seed: int, on_progress: Callable[[str, float], None]
 ) -> Callable[[int, Path], "Artefact"]:
     """Return what trains a fold's model; torch is imported only when one is trained."""
 
     def trainer(to_ms: int, out: Path) -> "Artefact":
-        from hedged.training.config import TrainConfig
-        from hedged.training.config import small as shrink
-        from hedged.training.train import train
-
-        config = TrainConfig(seed=seed)
-        return train(data, to_ms, out, shrink(config) if small else config, on_progress)
+        make, shrink, run_training = _training()
+        config = make(seed=seed)
+        artefact: Artefact = run_training(data, to_ms, out, shrink(config) if small else config, on_progress)
+        return artefact
 
     return trainer
+
+
+def _training() -> tuple[Any, Any, Any]:
+    """Return what training takes: its configuration, what makes that small, and the function. Raises ConfigError."""
+    try:
+        from hedged.training.config import TrainConfig, small
+        from hedged.training.train import train
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"training needs {missing.name}, which serving goes without: pip install 'hedged[train]'"
+        ) from None
+    return TrainConfig, small, train
 
 
 def day_ms(text: str, option: str) -> int:

@@ -72,6 +72,7 @@ class EnsembleForecaster:
         self._errors = np.empty((0, len(keys), len(HORIZONS)))
         self._ranks: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         self._hour_ms = -1
+        self._shown = b""  # the last settlements that the law of this hour knows
         self._law = _Law()
 
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
@@ -84,31 +85,41 @@ class EnsembleForecaster:
         hour_ms = int(grid.times_ms[-1]) if len(grid.times_ms) else -1
         if grid.keys != self._keys or hour_ms < self._hour_ms:
             self._forget(grid.keys)
-        if hour_ms != self._hour_ms and hour_ms >= 0:
+        shown = grid.level[:, -1:].tobytes() + grid.since_h[:, -1:].tobytes()
+        if hour_ms >= 0 and (hour_ms, shown) != (self._hour_ms, self._shown):
             told = self._told(grid)
-            self._remember(hour_ms, told)
+            self._remember(hour_ms, told.past)
             if hour_ms // DAY_MS != self._day:
                 self._learn(grid)
                 self._day = hour_ms // DAY_MS
             self._law = self._say(grid, told.now)
-            self._hour_ms = hour_ms
+            self._hour_ms, self._shown = hour_ms, shown
         return self._set(now_ms, horizon_h)
+
+    def succeed(self, before: "EnsembleForecaster") -> bool:
+        """Go on with the memory of a predecessor, if both have the same members; tell whether it was taken over.
+
+        What it said was said without knowing the outcomes, and a model like it errs alike. What this model would say of
+        those hours it was trained on would look better than it is. Its own forecasts replace the others as they come.
+        """
+        if before._card.members != self._card.members:
+            return False
+        self._forget(before._keys)
+        self._questions, self._said = before._questions, list(before._said)
+        return True
 
     def _ask(self, grid: HourlyGrid) -> Told:
         assert self._voices is not None
         return Told.of(self._questions.of(grid), self._voices.on)
 
-    def _remember(self, hour_ms: int, told: Told) -> None:
+    def _remember(self, hour_ms: int, past: Said | None) -> None:
         """Keep what is new of the remembered hours, without the inputs, which are asked once and weigh most."""
-        new = [told.past] if told.past is not None else []
-        if told.now is not None and len(told.kept):
-            new.append(told.now.pick(told.kept))
-        for said in new:
-            samples, n = said.samples, len(said.samples)
+        if past is not None:
+            samples, n = past.samples, len(past.samples)
             kept = replace(
                 samples, tabular=np.empty((n, 0), np.float32), sequence=np.empty((n, 0, 0), np.float16)
             )
-            self._said.append(Said(kept, said.opinions))
+            self._said.append(Said(kept, past.opinions))
         oldest_ms = hour_ms - MEMORY_DAYS * DAY_MS
         self._said = [
             said if said.samples.origin_ms[0] > oldest_ms else _since(said, oldest_ms)

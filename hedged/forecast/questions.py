@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.clock import DAY_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.market import SeriesKey
 from hedged.features.nowcast_memory import NowcastMemory
 from hedged.features.points import Points
@@ -41,13 +41,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Samples without opinions: of the `past` hours that are remembered and were not heard of, by series and hour; of
-    `now`, with the rows `kept` of it that belong into the memory. None where nothing can be forecast.
+    """Samples without opinions: of the `past` hours that are remembered and were not heard of, and of `now`. None where
+    nothing can be forecast.
     """
 
     past: Samples | None
     now: Samples | None
-    kept: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,6 @@ class Told:
 
     past: Said | None
     now: Said | None
-    kept: NDArray[np.int64]
 
     @classmethod
     def of(cls, asked: Asked, opinions: Callable[[Samples], Opinions]) -> Self:
@@ -65,7 +63,7 @@ class Told:
             None if samples is None else Said(samples, opinions(samples))
             for samples in (asked.past, asked.now)
         )
-        return cls(past, now, asked.kept)
+        return cls(past, now)
 
 
 class Voices:
@@ -80,7 +78,10 @@ class Voices:
 
 
 class Questions:
-    """Reads grids hour by hour. It remembers up to which hour it has asked, and the nowcast's walk."""
+    """Reads grids hour by hour. It remembers up to which hour it has asked, and the nowcast's walk.
+
+    An hour is remembered when it is over: venues tell what settled at its end some seconds or minutes late.
+    """
 
     def __init__(self) -> None:
         self._forget(())
@@ -92,23 +93,30 @@ class Questions:
 
     def of(self, grid: HourlyGrid) -> Asked:
         """Return what is to be asked of a grid with at least one hour."""
-        now_ms = int(grid.times_ms[-1])
+        now_ms, hours = int(grid.times_ms[-1]), len(grid.times_ms)
         if grid.keys != self._keys or now_ms < self._heard_ms:
             self._forget(grid.keys)
+        past = self._past(grid)
+        self._heard_ms = now_ms - HOUR_MS
+        everyone, here = np.arange(len(grid.keys)), min(hours - 1, LOOKBACK_H)
+        now = self._samples(grid.last(LOOKBACK_H + 1), Points(everyone, np.full(len(everyone), here)))
+        return Asked(past, now)
+
+    def _past(self, grid: HourlyGrid) -> Samples | None:
+        """Return the samples of the remembered hours before the last that were not asked about, by hour."""
+        hours = len(grid.times_ms)
         from_ms = max(self._heard_ms, int(grid.times_ms[0]) + FIRST_DAYS * DAY_MS - 1)
-        from_ms = max(from_ms, now_ms - MEMORY_DAYS * DAY_MS)
+        from_ms = max(from_ms, int(grid.times_ms[-1]) - MEMORY_DAYS * DAY_MS)
         wanted = (grid.times_ms > from_ms) & remembered(grid.times_ms)
+        if hours < 2 or not wanted[:-1].any():
+            return None
+        if not wanted[:-2].any():  # the hour that has just ended, seen as it was seen then
+            grid = grid.first(hours - 1).last(LOOKBACK_H + 1)
+            rows = np.flatnonzero(settled_now(grid)[:, -1])
+            return self._samples(grid, Points(rows, np.full(len(rows), len(grid.times_ms) - 1)))
         rows, cols = np.nonzero(settled_now(grid)[:, :-1] & wanted[:-1])
         order = np.argsort(cols, kind="stable")
-        past = self._samples(grid, Points(rows[order], cols[order]))
-        near = grid.last(LOOKBACK_H + 1)
-        everyone = np.arange(len(grid.keys))
-        now = self._samples(near, Points(everyone, np.full(len(everyone), len(near.times_ms) - 1)))
-        self._heard_ms = now_ms
-        kept = np.empty(0, np.int64)
-        if now is not None and wanted[-1]:
-            kept = np.flatnonzero(settled_now(near.last(1))[now.series, 0])
-        return Asked(past, now, kept)
+        return self._samples(grid, Points(rows[order], cols[order]))
 
     def _samples(self, grid: HourlyGrid, at: Points) -> Samples | None:
         """Return the samples of those points that can be forecast; None where there is none."""

@@ -41,7 +41,7 @@ def table_of(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress)
 
     All samples lie in one set of arrays from the beginning: a second copy of them would need twice the memory.
     """
-    series, stand_ins = _series(data, config.without)
+    series, stand_ins = _series(data, to_ms, config.without)
     pile = Pile()
     collect_into(pile, series, FIRST_MS, to_ms, config.sampling, lambda f: on_progress("samples", f))
     if not len(pile):
@@ -58,14 +58,19 @@ def table_of(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress)
 
 
 def _series(
-    data: Path, without: tuple[str, ...]
+    data: Path, to_ms: int, without: tuple[str, ...]
 ) -> tuple[dict[SeriesKey, SeriesData], dict[SeriesKey, SeriesData]]:
     """Return every series, and those of a market in which Hyperliquid stands in for Injective; let go of the tables."""
     tables = {name: _leave_out(table, without) for name, table in load_tables(data, None).items()}
-    series = funded(tables)
+    series = settled_by(funded(tables), to_ms)
     if not any(key.venue == "hyperliquid" for key in series):
         return series, {}
-    return series, funded(stand_in(tables, Proxy("hyperliquid", "chain")))
+    return series, settled_by(funded(stand_in(tables, Proxy("hyperliquid", "chain"))), to_ms)
+
+
+def settled_by(series: dict[SeriesKey, SeriesData], to_ms: int) -> dict[SeriesKey, SeriesData]:
+    """Keep the series of which a settlement was known before an instant: that others would come was not known."""
+    return {key: found for key, found in series.items() if (found.told_ms < to_ms).any()}
 
 
 def _of(pile: Pile, parts: list[tuple[tuple[SeriesKey, ...], slice]]) -> Table:

@@ -34,7 +34,7 @@ from hedged.training.export import export
 from hedged.training.export_trees import export_trees
 from hedged.training.fit import TensorData, input_shape
 from hedged.training.stage import Progress, Stage
-from hedged.training.table import Table, table_of
+from hedged.training.table import Table, settled_by, table_of
 from hedged.training.weigh import hold_out_metrics, weigh
 
 TWO_YEARS_DAYS = 730.0
@@ -93,7 +93,7 @@ def _judge(
 def _cascade(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress) -> dict[str, Any] | None:
     """Fit the cascade head; None where the data hold too few cascades, or no hourly prices."""
     on_progress("cascades", 0.0)
-    series = funded(load_tables(data, None))
+    series = settled_by(funded(load_tables(data, None)), to_ms)
     series = {key: found for key, found in series.items() if key.symbol not in config.without}
     try:
         rows = cascade.collect(series, FIRST_MS, to_ms)

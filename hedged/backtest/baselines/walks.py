@@ -64,7 +64,10 @@ def baseline_courses(
         setting = _setting(config, world, history, quantity, equity_usd)
         for name, walked in _walks(history, setting, 1 if quantity > 0 else -1, every_h):
             tables[name][:, row] = _by_day(history, walked, days)
-    return [Course(name, symbols, *table, decides_every_h.get(name)) for name, table in tables.items()]
+    return [
+        Course(name, symbols, saved, cost, turnover, decides_every_h.get(name))
+        for name, (saved, cost, turnover) in tables.items()
+    ]
 
 
 def planned_every_h(window: Window, symbols: int) -> int:
