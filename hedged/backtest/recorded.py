@@ -9,6 +9,7 @@ from typing import Any
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
+from hedged.backtest.provenance import provenance
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
 from hedged.backtest.world import World, recorded_world
@@ -53,7 +54,8 @@ def run_backtest(
     result = run_window(config, sources, book, options.window, on_cycle)
     prints = window_settlements(world, options.window)
     measured = measure(result, world, prints, under_other_rule(config, options, world))
-    summary = summarise(result, world, prints, "backtest", measured)
+    made = provenance(config, world.series)
+    summary = summarise(result, world, prints, "backtest", measured, provenance=made)
     return summary, write_outputs(result, summary, options.out, measured)
 
 
