@@ -124,11 +124,5 @@ def model_card(config: Config) -> dict[str, Any] | None:
         "data_hash": card.data_hash,
         "seed": card.seed,
         "cascade": "cascade.json" in card.files,
-        "hold_out": _hold_out(card.metrics, horizon),
     }
 
-
-def _hold_out(metrics: Mapping[str, Any], horizon: str) -> dict[str, float]:
-    """Return each member's mean absolute error over the last value's, on data kept from training."""
-    cell = (metrics.get("hold_out") or {}).get(f"hourly {horizon}") or {}
-    return {name: float(part["mae"]) for name, part in cell.items() if isinstance(part, Mapping) and "mae" in part}

@@ -75,7 +75,7 @@ def per_symbol(run: Run) -> str:
         for symbol in run.symbols
         if found.get(symbol, {}).get("why")
     )
-    return table("Result by symbol, USD", heads, rows, look="totalled") + (
+    return table("Result by symbol, USD", heads, rows, look="totalled sortable") + (
         f'<dl class="whys">{whys}</dl>' if whys else ""
     )
 
