@@ -110,7 +110,7 @@ def model_card(config: Config) -> dict[str, Any] | None:
             for i, name in enumerate(card.members)
         ],
         "inputs": {name: count for name, count in held.items() if count}
-        | {"other inputs": len(card.features) - sum(held.values())},
+        | {"what describes the market": len(card.features) - sum(held.values())},
         "features": len(card.features),
         "horizons": list(card.horizons),
         "levels": list(card.levels),

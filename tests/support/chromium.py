@@ -85,6 +85,13 @@ class Page:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
+    def until(self, condition: str) -> None:
+        """Wait until an expression is true: what an input sets off comes with one of the next frames."""
+        self.run(
+            "new Promise((done, fail) => { const end = Date.now() + 20000; const look = () => "
+            f"({condition}) ? done() : Date.now() > end ? fail(new Error('never')) : setTimeout(look, 20); look(); }})"
+        )
+
     def click(self, x: float, y: float) -> None:
         """Click with the mouse, in CSS pixels of the window."""
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):

@@ -7,6 +7,8 @@ from hedged.features.sequence import CHANNELS, STEPS
 from hedged.page.wording import THIN, esc, number, percent
 
 ROW, GAP, HEAD = 26, 5, 46
+LONGEST = 32
+"""Letters of a name that fit into a row."""
 KINDS = {
     "mlp": "Multilayer perceptron",
     "lstm_attention": "LSTM with attention",
@@ -73,10 +75,14 @@ def _bars(rows: Sequence[tuple[str, str, float]], width: int, look: str) -> str:
         parts.append(
             f'<rect class="box" y="{y}" width="{width}" height="{ROW}" rx="4"/>'
             f'<rect class="{look}" y="{y}" width="{max(3, round(width * share / most))}" height="{ROW}" rx="4"/>'
-            f'<text class="name" x="9" y="{y + 18}">{esc(name)}</text>'
+            f'<text class="name" x="9" y="{y + 18}">{esc(_short(name))}</text>'
             f'<text class="figure" x="{width - 9}" y="{y + 18}">{esc(figure)}</text>'
         )
     return "".join(parts)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026"
 
 
 def _height(n: int) -> int:
@@ -109,14 +115,14 @@ def _members(card: Mapping[str, Any], width: int) -> Block:
 def _law(card: Mapping[str, Any], width: int) -> Block:
     levels = [float(level) for level in card.get("levels") or [0.0]]
     ends = f"{number(100 * levels[0], 0)}\u2013{number(100 * levels[-1], 0)}{THIN}%"
-    horizons = ", ".join(HORIZONS.get(name, name) for name in card.get("horizons") or [])
+    horizons = f"{len(card.get('horizons') or [])} horizons; the plan reads {HORIZONS.get(str(card.get('horizon')), '')}"
     steps = [
         ("Mixture", ("each day the weights follow", "what the members\u2019 past errors earned")),
         ("Calibration", ("bands and probabilities are", "corrected by what has settled")),
         ("Law", (f"{len(levels)} quantiles, {ends}", "and the chance of a rise")),
         ("Joint scenarios", ("markets move together as their", "recent errors did")),
     ]
-    parts, y, tall = [_head("One law for each market", horizons if len(horizons) < 40 else "")], HEAD, 70
+    parts, y, tall = [_head("One law for each market", horizons)], HEAD, 70
     for title, lines in steps:
         parts.append(
             f'<rect class="box" y="{y}" width="{width}" height="{tall}" rx="6"/>'

@@ -15,14 +15,15 @@ OWN = "hedged"
 FORESIGHT = "foresight"
 PLOT_W, PLOT_H, EDGE = 190, 22, 6
 _MEANS = {
-    "none": "Do nothing.",
-    "constant": "Always hedge the cap, whatever the rate.",
-    "on_sign": "Hedge the cap while the last settled rate costs the position money.",
-    "persistence": "The planner of this run, told that the last settled rate stays.",
-    "ewma": "The planner of this run, told an exponentially weighted mean of past rates.",
-    FORESIGHT: "The best that was possible, knowing every rate beforehand (dynamic programme): a ceiling, no strategy.",
-    OWN: "This run.",
+    OWN: "The run itself.",
+    "none": "The book left alone: zero by definition.",
+    "constant": "As much hedge as the cap allows, opened at the start and never changed.",
+    "on_sign": "The same hedge while the last settled rates say that it saves, else none; decided every hour.",
+    "persistence": "The planner on the last settled rate, with bands of its own past errors.",
+    "ewma": "The planner on an exponentially weighted mean, tuned on the year before.",
+    FORESIGHT: "Dynamic programming with every coming settlement known. Not attainable: a ceiling.",
 }
+"""What a baseline does, where the summary does not say."""
 
 
 def rows_of(run: Run) -> list[dict[str, Any]]:
@@ -36,30 +37,39 @@ def baseline_table(run: Run) -> str:
     rows = rows_of(run)
     if not rows:
         return '<p class="empty">Baselines were not measured in this run.</p>'
-    best = next((row.get("net_saving_usd") for row in rows if row["name"] == FORESIGHT), None)
+    best = _foresight(run, rows)
     low, high = _range(rows)
     body = []
     for row in rows:
         net = row.get("net_saving_usd")
-        share = net / best if net is not None and best and best > 0 else None
+        share = net / best if net is not None and best else None
         meaning = row.get("definition") or _MEANS.get(row["name"], "")
-        name = f'<span class="name">{esc(row.get("label") or text.words(row["name"]))}</span>'
+        name = f'<span class="name">{esc(_label(row))}</span>'
         body.append(
             [
                 f'{name}<span class="meaning">{esc(meaning)}</span>',
                 text.usd(net, plus=True),
                 _interval(row, low, high),
                 wording.percent(share),
-                *(text.usd(row.get(key), key == "worst_day_usd") for key in _NUMBERS),
+                wording.number(row.get("costs_usd")),
+                wording.number(row.get("turnover_usd"), 0),
+                wording.number(row.get("worst_day_usd"), plus=True),
             ]
         )
-    scale = f"<small>{text.usd(low, plus=True)} to {text.usd(high, plus=True)}</small>"
-    heads = ["Strategy", "Net saving, USD", f"95{wording.THIN}% interval, USD {scale}", "Share of foresight"]
+    heads = ["Strategy", "Net saving, USD", f"95{wording.THIN}% interval, USD {_axis(low, high)}", "Share of foresight"]
     heads += ["Costs, USD", "Turnover, USD", "Worst day, USD"]
-    return tables.table("This run beside simple strategies", heads, body, look="beside sortable")
+    return tables.table("This run beside simple strategies", heads, body, look="beside sortable cards")
 
 
-_NUMBERS = ("costs_usd", "turnover_usd", "worst_day_usd")
+def _label(row: dict[str, Any]) -> str:
+    return "This run" if row["name"] == OWN else text.words(str(row.get("label") or row["name"]))
+
+
+def _foresight(run: Run, rows: Sequence[dict[str, Any]]) -> float | None:
+    """Return what perfect foresight saves; None where the metrics say that it is too little to be a yardstick."""
+    told = (run.summary.get("metrics") or {}).get("foresight_share") or {"value": True}
+    best = next((row.get("net_saving_usd") for row in rows if row["name"] == FORESIGHT), None)
+    return best if best is not None and best > 0 and told.get("value") is not None else None
 
 
 def _range(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
@@ -68,6 +78,19 @@ def _range(rows: Sequence[dict[str, Any]]) -> tuple[float, float]:
     ends = [float(row[key]) for row in rows for key in keys if row.get(key) is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     return (low, high) if high > low else (-1.0, 1.0)
+
+
+def _axis(low: float, high: float) -> str:
+    """Draw the scale that the intervals of all rows share: its ends as numbers, zero as a tick."""
+    zero = round(EDGE + (0 - low) / (high - low) * (PLOT_W - 2 * EDGE), 1)
+    ends = [(0, "start", low), (PLOT_W, "end", high)]
+    texts = "".join(
+        f'<text x="{x}" y="10" text-anchor="{anchor}">{wording.number(end, 0, plus=True)}</text>' for x, anchor, end in ends
+    )
+    return (
+        f'<svg class="interval axis" viewBox="0 0 {PLOT_W} {PLOT_H}" aria-hidden="true">{texts}'
+        f'<path d="M{EDGE} 20H{PLOT_W - EDGE}M{EDGE} 16V20M{PLOT_W - EDGE} 16V20M{zero} 16V20"/></svg>'
+    )
 
 
 def _interval(row: dict[str, Any], low: float, high: float) -> str:
@@ -99,7 +122,7 @@ def daily_lines(run: Run) -> dict[str, Any]:
     daily = run.daily.drop_nulls(["name", "symbol"])
     if daily.is_empty():
         return {}
-    labels = {row["name"]: row.get("label") or text.words(row["name"]) for row in rows_of(run)}
+    labels = {row["name"]: _label(row) for row in rows_of(run)}
     names = [name for name in dict.fromkeys(daily["name"]) if name not in (OWN, "none")]
     days = np.unique(instants(daily))
     lines: dict[str, dict[str, list[float]]] = {"": {}}

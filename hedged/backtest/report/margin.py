@@ -37,7 +37,7 @@ def margin_section(found: Any) -> str:
         ]
         for row in rows
     ]
-    return tables.table("Margin and collateral by venue", heads, body, texts=2 if by_symbol else 1)
+    return tables.table("Margin and collateral by venue", heads, body, texts=2 if by_symbol else 1, look="cards")
 
 
 def _rows(found: Any) -> list[Mapping[str, Any]]:

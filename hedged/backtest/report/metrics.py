@@ -7,8 +7,7 @@ from hedged.backtest.report import tables, text
 from hedged.page import wording
 from hedged.page.wording import DASH, THIN, esc
 
-_UNITS = {"usd": " USD", "hours": " h", "days": " days", "usd_per_month": " USD a month", "ratio": ""}
-_PLUS = ("usd", "usd_per_month")
+_UNITS = {"usd": " USD", "hours": " h", "ratio": ""}
 
 
 def metric_tiles(metrics: Mapping[str, Any]) -> str:
@@ -20,7 +19,8 @@ def metric_tiles(metrics: Mapping[str, Any]) -> str:
 
 def _tile(name: str, part: Mapping[str, Any]) -> str:
     unit = str(part.get("unit") or "")
-    notes = [note for note in (_interval(part, unit), _fraction(part)) if note]
+    day = text.day(part["date"]) if part.get("date") else ""
+    notes = [note for note in (_interval(part, unit), _fraction(part), esc(day)) if note]
     body = f"<strong>{value(part.get('value'), unit)}</strong>" + "".join(f"<span>{n}</span>" for n in notes)
     label = esc(part.get("label") or text.words(name))
     if not part.get("definition"):
@@ -41,7 +41,7 @@ def value(amount: float | None, unit: str) -> str:
 
 
 def _amount(amount: float, unit: str) -> str:
-    return text.usd(amount, plus=unit in _PLUS) if unit.startswith("usd") else wording.number(amount)
+    return text.usd(amount, plus=True) if unit == "usd" else wording.number(amount)
 
 
 def _interval(part: Mapping[str, Any], unit: str) -> str:
@@ -62,19 +62,27 @@ def proxy_rules(rules: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the metrics under each rule of the stand-in, side by side; nothing where there is no stand-in."""
     if not rules:
         return ""
-    names = dict.fromkeys(name for found in rules.values() for name in found)
+    names = dict.fromkeys(name for found in rules.values() for name in found if isinstance(found[name], Mapping))
     rows = []
     for name in names:
         parts = [found.get(name) or {} for found in rules.values()]
         label = next((part["label"] for part in parts if part.get("label")), text.words(name))
         rows.append([esc(label), *map(_cell, parts)])
-    heads = ["Metric", *(f"Rule \u201c{esc(rule)}\u201d" for rule in rules)]
+    heads = ["Metric", *(_head(rule, found) for rule, found in rules.items())]
     said = (
         "The stand-in\u2019s rates can be read in two ways, as premium through Injective\u2019s own formula (chain) or "
         "as printed (level). What holds under one alone does not hold."
     )
-    table = tables.table("Both rules of the stand-in", heads, rows)
+    table = tables.table("Both rules of the stand-in", heads, rows, look="cards")
     return f'<h3 class="sub">Both rules of the stand-in</h3><p class="say">{said}</p>{table}'
+
+
+def _head(rule: str, found: Mapping[str, Any]) -> str:
+    """Name a column by its rule and by whose figures it holds: the run was played under one rule alone."""
+    rows = {row.get("name"): row for row in found.get("baselines") or []}
+    of = found.get("of")
+    whose = "" if not of else "this run" if of == "hedged" else (rows.get(of) or {}).get("label") or of
+    return f"{esc(rule)}{f' <small>{esc(whose)}</small>' if whose else ''}"
 
 
 def _cell(part: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ def steps_of(run: Run) -> list[Step]:
     names = ", ".join(["Injective", *(venue(str(name)) for name in venues[:3])])
     n, fills, symbols = run.decisions.height, run.fills.height, len(run.symbols)
     inputs = f"{card['features']} inputs" if card.get("features") else "past rates"
-    forecaster = str(summary.get("model") or "forecast").partition(":")[0]
+    forecaster = str(summary.get("model") or "not named").partition(":")[0]
     return [
         ("Venues", "public API and streams", names),
         ("Quality", "quarantine what is odd", _count(len(summary.get("data_gaps") or []), "gap")),
@@ -76,7 +76,7 @@ def _rows(steps: list[Step]) -> str:
     bottom = 1 + (len(steps) // PER_ROW - 1) * (BOX_H + row_gap) + BOX_H
     parts.append(
         f'<text text-anchor="end" x="{width - 1}" y="{bottom + 22}">'
-        "fills, positions and funding come back: the next cycle sees the book as it is</text>"
+        "\u21ba fills, positions and funding come back: the next cycle sees the book as it is</text>"
     )
     return _svg("wide", width, bottom + 30, steps, "".join(parts))
 
@@ -91,10 +91,10 @@ def _column(steps: list[Step]) -> str:
     top, bottom, side = 1 + BOX_H // 2, 1 + (len(steps) - 1) * pitch + BOX_H // 2, COLUMN_W + 28
     parts.append(_flow(f"M{COLUMN_W + 5} {bottom}H{side}V{top}H{COLUMN_W + 7}", "flow back"))
     parts.append(
-        f'<text text-anchor="middle" transform="translate({side + 16} {(top + bottom) // 2}) rotate(90)">'
+        f'<text text-anchor="middle" transform="translate({side + 13} {(top + bottom) // 2}) rotate(90)">'
         "fills, positions and funding come back</text>"
     )
-    return _svg("tall", side + 24, len(steps) * pitch - GAP + 3, steps, "".join(parts))
+    return _svg("tall", side + 34, len(steps) * pitch - GAP + 3, steps, "".join(parts))
 
 
 def arrow_tip() -> str:

@@ -75,7 +75,7 @@ def regime_table(run: Run, period_ms: tuple[int, int]) -> str:
             ]
         )
     heads = ["Regime", "Days", "Funding, unhedged, USD", "Funding, hedged, USD", "Net saving, USD"]
-    return tables.table("Result by regime", [*heads, "Net saving a day, USD"], rows, look="beside sortable")
+    return tables.table("Result by regime", [*heads, "Net saving a day, USD"], rows, look="beside sortable cards")
 
 
 def model_table(models: list[Mapping[str, Any]]) -> str:
@@ -91,4 +91,5 @@ def model_table(models: list[Mapping[str, Any]]) -> str:
         ]
         for one in models
     ]
-    return tables.table("Models one after another", ["Speaks from", "To", "Learned up to", "Model"], rows, texts=4)
+    head = '<h3 class="sub">Models one after another</h3>'
+    return head + tables.table("Models one after another", ["Speaks from", "To", "Learned up to", "Model"], rows, texts=4, look="cards")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from polars.exceptions import PolarsError
+
 from hedged.backtest.report import sections, tables, text
 from hedged.backtest.report.baselines import baseline_table
 from hedged.backtest.report.data import chart_data, period_ms
@@ -12,6 +14,7 @@ from hedged.backtest.report.pipeline import arrow_tip, pipeline_svg
 from hedged.backtest.report.reasons import idle_reasons
 from hedged.backtest.report.regimes import model_table, models_of, regime_table
 from hedged.domain.clock import DAY_MS
+from hedged.domain.errors import DataError
 from hedged.page import wording
 from hedged.page.frame import framed, write_whole
 from hedged.page.wording import esc
@@ -87,8 +90,8 @@ def page(run: Run) -> str:
         banner=sections.banner(summary),
         tiles=tiles(run),
         sampling=esc(sections.sampling(run, drawn["grid"]["step"])),
-        metrics=metric_tiles(summary.get("metrics") or {}),
-        baselines=baseline_table(run),
+        worth=f'<p class="worth">{esc(summary["worth"])}</p>' if summary.get("worth") else "",
+        measured=_measured(run),
         proxy_rules=proxy_rules(summary.get("proxy_rules") or {}),
         acted=esc(sections.acted(run)),
         per_symbol=tables.per_symbol(run),
@@ -100,6 +103,14 @@ def page(run: Run) -> str:
         folds=sections.folds(run),
         **told,
     )
+
+
+def _measured(run: Run) -> str:
+    """Return the run beside its baselines, and its metrics."""
+    if not run.summary.get("metrics") and not run.summary.get("baselines"):
+        return '<p class="empty">Baselines and metrics were not measured in this run.</p>'
+    tiles = metric_tiles(run.summary.get("metrics") or {})
+    return f'{baseline_table(run)}<h3 class="sub">Metrics</h3>{tiles}'
 
 
 def _optional(run: Run, period: tuple[int, int]) -> dict[str, str]:
@@ -121,3 +132,18 @@ def _optional(run: Run, period: tuple[int, int]) -> dict[str, str]:
 def write_report(out: Path) -> Path:
     """Write `report.html` beside the run's files and return its path."""
     return write_whole(page(load_run(out)), out / "report.html")
+
+
+def remake_report(out: Path) -> Path:
+    """Do the same for a directory that a person named. Raises DataError where that holds no whole run."""
+    try:
+        return write_report(out)
+    except FileNotFoundError:
+        raise DataError(
+            f"{out} holds no finished run: it has no summary.json; `hedged demo` and `hedged backtest` write one"
+        ) from None
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be read or written: {error.strerror}") from None
+    except (KeyError, ValueError, TypeError, PolarsError) as error:
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"the files in {out} are damaged or of another program ({detail}); run it again") from None

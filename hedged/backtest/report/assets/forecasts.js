@@ -48,7 +48,8 @@
   // ---- reliability
   const believed = () => data.reliability[shown.all && data.reliability[""] ? "" : shown.symbol];
   const shareAxis = (name, vertical, extra = {}) => ({ ...axisLook(), type: "value", min: 0, max: 100, interval: narrow() || !vertical ? 25 : 20,
-    ...(vertical ? { name, nameGap: 12, nameTextStyle: valueAxis("").nameTextStyle } : titled(name)), ...extra });
+    ...(vertical ? { name, nameGap: 12, nameTextStyle: leftMost() } : titled(name)), ...extra });
+  const leftMost = () => ({ ...page.nameLook(), align: "left", padding: [0, 0, 0, -18] });
   const square = () => ({ left: 6, right: 16, top: 30, bottom: 30, containLabel: true });
   const ideal = { ...line("ideal", [[0, 0], [100, 100]], "grey", 1.2, "dashed"), z: 1 };
   const points = (label, look, list, symbol) => ({ type: "scatter", name: label, symbol, symbolSize: 9, z: 4, emphasis: { disabled: true },
@@ -59,7 +60,7 @@
     if (!view) { box.textContent = "Nothing can be scored: no forecast’s horizon has passed within the run."; return; }
     const errors = view.mae !== null && view.mae_last !== null
       ? ` The forecast missed by ${num(view.mae, 1)} points of % a year on average; the last settled rate, taken as forecast, by ${num(view.mae_last, 1)}.` : "";
-    box.textContent = `${num(view.n, 0)} forecasts whose horizon has passed; their windows overlap, about ${num(view.independent, 0)} one after another do not. Where a line lies on the dashed one, forecasts mean what they say.${errors}`;
+    box.textContent = `${num(view.n, 0)} forecasts whose horizon has passed; their windows overlap, and only about ${num(view.independent, 0)} fit one after another. Where a line lies on the dashed one, forecasts mean what they say.${errors}`;
   }
   function calibration() {
     const view = believed();
@@ -91,7 +92,7 @@
     };
     return {
       ...base(formatter), grid: square(), xAxis: shareAxis("place in the forecast’s law, %", false),
-      yAxis: valueAxis("density (1 = as forecast)", { min: 0, max: ({ max }) => Math.max(1.5, Math.ceil(2 * max) / 2) }),
+      yAxis: valueAxis("density (1 = as forecast)", { min: 0, nameTextStyle: leftMost(), max: ({ max }) => Math.max(1.5, Math.ceil(2 * max) / 2) }),
       series: [{ ...line("density", steps, "blue", 1.4), step: "end", areaStyle: { color: color("blue"), opacity: 0.3 } },
         { ...line("ideal", [[0, 1], [100, 1]], "grey", 1.2, "dashed"), z: 4 }],
     };
@@ -125,7 +126,7 @@
   function coverage() {
     const view = believed()?.coverage, seen = BANDS.filter(([key]) => view?.[key]);
     if (!seen.length) return null;
-    keys("coverage", [...seen.map(([, label, look, dash]) => [dash, look, `inside the ${label}`]), ["dotted", "grey", "expected"], ...markKeys()]);
+    keys("coverage", [...seen.map(([, label, look, dash]) => [dash, look, `inside the ${label}`]), ["dotted", "grey", "expected"]]);
     const formatter = ([{ dataIndex: i }]) => tip(`${day(view.t[i])}, ${view.days === 1 ? "one day" : `${view.days} days`}`,
       [...seen.map(([key, label]) => [`Inside the ${label}`, pct(view[key][i])]), ["Forecasts", num(view.n[i], 0)]]);
     return {

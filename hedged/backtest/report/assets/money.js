@@ -28,7 +28,7 @@
     const all = lines();
     if (!all.length || !data.symbols.length) return null;
     const last = (points) => num(points[points.length - 1][1], 2, true);
-    keys("cumulative", [...all.map(([label, look, dash, points]) => [dash, look, label, "", last(points)]), ...markKeys()], hidden, again);
+    keys("cumulative", [...all.map(([label, look, dash, points]) => [dash, look, label, "", hidden.has(label) ? "" : last(points)]), ...markKeys()], hidden, again);
     const seen = all.filter(([label]) => !hidden.has(label));
     const formatter = (points) => {
       const t = points[0].axisValue, own = data.cumulative[shown.all ? "" : shown.symbol], i = Math.max(placeOf(at, t), 0);
@@ -66,7 +66,7 @@
     document.getElementById("waterfall").style.height = `${bars.length * 46 + 62}px`;
     return {
       ...base(formatter), grid: { left: narrow() ? 142 : 170, right: 18, top: 4, bottom: 52 },
-      xAxis: { ...axisLook(), type: "value", splitNumber: narrow() ? 3 : 6, axisLabel: { ...axisLook().axisLabel, formatter: short }, ...titled("funding and costs, USD: right is received, left is paid") },
+      xAxis: { ...axisLook(), type: "value", splitNumber: narrow() ? 3 : 6, axisLabel: { ...axisLook().axisLabel, formatter: short }, ...titled(narrow() ? "USD" : "funding and costs, USD: right is received, left is paid") },
       yAxis: { ...axisLook(), type: "category", inverse: true, data: bars.map((bar) => bar.name), splitLine: { show: false },
         axisLabel: { interval: 0, margin: 12, formatter: (name, i) => `{name|${name.replace(/[{}|]/g, "")}}\n{value|${change(bars[i])}}`,
           rich: { name: { color: color("ink"), fontSize: 13, lineHeight: 17, align: "right" }, value: { color: color("soft"), fontSize: 13, lineHeight: 17, align: "right" } } } },

@@ -70,7 +70,7 @@
       data: view.fills.filter((fill) => fill.purpose === purpose && !hidden.has(name)).map((fill) => [fill.t, level(fill)]),
     }));
     const cap = { ...line("cap", [], "grey", 0), markLine: { silent: true, symbol: "none", data: data.cap == null ? [] : [{ yAxis: 100 * data.cap,
-      lineStyle: { color: color("soft"), type: [3, 4], width: 1 }, label: { formatter: `cap ${num(100 * data.cap, 0)} %`, position: "insideStartTop", color: color("soft"), fontSize: 12 } }] } };
+      lineStyle: { color: color("soft"), type: [3, 4], width: 1 }, label: { formatter: `cap ${num(100 * data.cap, 0)} %`, position: "insideEndTop", color: color("soft"), fontSize: 12 } }] } };
     return [...areas, ...kept, ...(areas.length || kept.length ? [cap] : []), ...marks.filter((series) => series.data.length)];
   }
   function timeline(again) {
