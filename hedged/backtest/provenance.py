@@ -125,4 +125,3 @@ def model_card(config: Config) -> dict[str, Any] | None:
         "seed": card.seed,
         "cascade": "cascade.json" in card.files,
     }
-

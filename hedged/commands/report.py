@@ -10,7 +10,9 @@ from hedged.commands.shared import console, quiet_logs
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(help="Where `hedged demo` or `hedged backtest` put its files.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Where `hedged demo` or `hedged backtest` put its files.")
+    ],
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Make report.html anew from a run's files, as after an upgrade. Computes nothing of the run again."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -28,7 +29,7 @@ PATIENCE_S = 60.0
 class Page:
     """One tab. `problems`: errors in console or scripts; `requests`: every address that was asked for."""
 
-    def __init__(self, socket: ClientConnection, session: str, ids: Iterator[int]) -> None:
+    def __init__(self, socket: Connection, session: str, ids: Iterator[int]) -> None:
         self._socket, self._session, self._ids = socket, session, ids
         self.problems: list[str] = []
         self.requests: list[str] = []
@@ -67,12 +68,14 @@ class Page:
         """Have a screen of a width in CSS pixels, and a colour scheme; a narrow one is touched."""
         phone = width < 720
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
         )
         self.send("Emulation.setTouchEmulationEnabled", enabled=phone)
-        self.send(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}]
-        )
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
 
     def open(self, address: str) -> None:
         """Open an address and wait until it is loaded."""
@@ -96,6 +99,11 @@ class Page:
         """Click with the mouse, in CSS pixels of the window."""
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str, text: str) -> None:
+        """Press a key; `text` is what it types, if anything."""
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text)
 
     def tap(self, x: float, y: float) -> None:
         """Tap with a finger."""
@@ -141,7 +149,7 @@ def _address(told: Path, process: "subprocess.Popen[bytes]") -> str:
     raise TimeoutError("chromium did not tell its debugging port")
 
 
-def _tab(socket: ClientConnection) -> Page:
+def _tab(socket: Connection) -> Page:
     ids = itertools.count(1)
 
     def ask(method: str, **params: Any) -> dict[str, Any]:

@@ -75,7 +75,11 @@ def metrics(net_usd: float, nasty: str) -> dict[str, Row]:
 
     def figure(value: float | None, unit: str, label: str, **more: Any) -> Row:
         known = {"low": value * 0.5, "high": value * 1.5} if value else {"low": None, "high": None}
-        return {"value": value, "unit": unit, "label": label, "definition": f"What {label} means."} | known | more
+        return (
+            {"value": value, "unit": unit, "label": label, "definition": f"What {label} means."}
+            | known
+            | more
+        )
 
     return {
         "net_saving": figure(net_usd, "usd", "Net saving", definition=nasty),

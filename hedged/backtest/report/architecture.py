@@ -16,7 +16,12 @@ KINDS = {
     "transformer": "Transformer",
     "trees": "LightGBM trees",
 }
-HORIZONS = {"s1": "next settlement", "s3": "third settlement", "m24h": "mean of 24 h", "m120h": "mean of 120 h"}
+HORIZONS = {
+    "s1": "next settlement",
+    "s3": "third settlement",
+    "m24h": "mean of 24 h",
+    "m120h": "mean of 120 h",
+}
 Block = tuple[str, int]
 """SVG and its height."""
 
@@ -115,7 +120,8 @@ def _members(card: Mapping[str, Any], width: int) -> Block:
 def _law(card: Mapping[str, Any], width: int) -> Block:
     levels = [float(level) for level in card.get("levels") or [0.0]]
     ends = f"{number(100 * levels[0], 0)}\u2013{number(100 * levels[-1], 0)}{THIN}%"
-    horizons = f"{len(card.get('horizons') or [])} horizons; the plan reads {HORIZONS.get(str(card.get('horizon')), '')}"
+    read = HORIZONS.get(str(card.get("horizon")), "")
+    horizons = f"{len(card.get('horizons') or [])} horizons; the plan reads {read}"
     steps = [
         ("Mixture", ("each day the weights follow", "what the members\u2019 past errors earned")),
         ("Calibration", ("bands and probabilities are", "corrected by what has settled")),

@@ -1,4 +1,4 @@
-"""The run beside simple ways to hedge, all through the same costs: a table with its intervals drawn, and lines by day."""
+"""The run beside simple ways to hedge, through the same costs: a table with its intervals drawn, and lines by day."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -56,7 +56,12 @@ def baseline_table(run: Run) -> str:
                 wording.number(row.get("worst_day_usd"), plus=True),
             ]
         )
-    heads = ["Strategy", "Net saving, USD", f"95{wording.THIN}% interval, USD {_axis(low, high)}", "Share of foresight"]
+    heads = [
+        "Strategy",
+        "Net saving, USD",
+        f"95{wording.THIN}% interval, USD {_axis(low, high)}",
+        "Share of foresight",
+    ]
     heads += ["Costs, USD", "Turnover, USD", "Worst day, USD"]
     return tables.table("This run beside simple strategies", heads, body, look="beside sortable cards")
 
@@ -85,7 +90,8 @@ def _axis(low: float, high: float) -> str:
     zero = round(EDGE + (0 - low) / (high - low) * (PLOT_W - 2 * EDGE), 1)
     ends = [(0, "start", low), (PLOT_W, "end", high)]
     texts = "".join(
-        f'<text x="{x}" y="10" text-anchor="{anchor}">{wording.number(end, 0, plus=True)}</text>' for x, anchor, end in ends
+        f'<text x="{x}" y="10" text-anchor="{anchor}">{wording.number(end, 0, plus=True)}</text>'
+        for x, anchor, end in ends
     )
     return (
         f'<svg class="interval axis" viewBox="0 0 {PLOT_W} {PLOT_H}" aria-hidden="true">{texts}'
@@ -95,7 +101,7 @@ def _axis(low: float, high: float) -> str:
 
 def _interval(row: dict[str, Any], low: float, high: float) -> str:
     """Draw one interval as a line with its point, zero as a rule; without an interval the point alone."""
-    net, ends = row.get("net_saving_usd"), (row.get("low_usd"), row.get("high_usd"))
+    net, left, right = (row.get(key) for key in ("net_saving_usd", "low_usd", "high_usd"))
     if net is None:
         return wording.DASH
 
@@ -103,9 +109,9 @@ def _interval(row: dict[str, Any], low: float, high: float) -> str:
         return round(EDGE + (value - low) / (high - low) * (PLOT_W - 2 * EDGE), 1)
 
     said, bar = "no interval: too few days", ""
-    if None not in ends:
-        said = f"{text.usd(ends[0], plus=True)} to {text.usd(ends[1], plus=True)}"
-        bar = f'<path d="M{x(ends[0])} 11H{x(ends[1])}M{x(ends[0])} 7V15M{x(ends[1])} 7V15"/>'
+    if left is not None and right is not None:
+        said = f"{text.usd(left, plus=True)} to {text.usd(right, plus=True)}"
+        bar = f'<path d="M{x(left)} 11H{x(right)}M{x(left)} 7V15M{x(right)} 7V15"/>'
     kind = "own" if row["name"] == OWN else "other"
     return (
         f'<svg class="interval {kind}" viewBox="0 0 {PLOT_W} {PLOT_H}" role="img" aria-label="{esc(said)}">'

@@ -35,7 +35,8 @@ def score_sentence(found: Outcomes | None) -> str:
         low, high = (found.quantiles[:, names[LEVEL_OF[name]]] for name in ("q10", "q90"))
         share = wording.percent(float(((found.real >= low) & (found.real <= high)).mean()))
         inside = f"inside the band {share} of the time (80{wording.THIN}% expected) and "
-    return f"What came lay {inside}on the forecast\u2019s side of zero {right}, over {len(found.real):,} overlapping windows."
+    side = f"on the forecast\u2019s side of zero {right}"
+    return f"What came lay {inside}{side}, over {len(found.real):,} overlapping windows."
 
 
 def fans(run: Run, grid: Grid) -> dict[str, dict[str, Any]]:

@@ -28,7 +28,11 @@ def margin_section(found: Any) -> str:
     if not rows or not fields:
         return ""
     by_symbol = any(row.get("symbol") for row in rows)
-    heads = ["Venue", *(["Symbol"] if by_symbol else []), *(_HEADS.get(key, text.words(key)) for key in fields)]
+    heads = [
+        "Venue",
+        *(["Symbol"] if by_symbol else []),
+        *(_HEADS.get(key, text.words(key)) for key in fields),
+    ]
     body = [
         [
             esc(wording.venue(str(row.get("venue") or ""))),
@@ -37,7 +41,9 @@ def margin_section(found: Any) -> str:
         ]
         for row in rows
     ]
-    return tables.table("Margin and collateral by venue", heads, body, texts=2 if by_symbol else 1, look="cards")
+    return tables.table(
+        "Margin and collateral by venue", heads, body, texts=2 if by_symbol else 1, look="cards"
+    )
 
 
 def _rows(found: Any) -> list[Mapping[str, Any]]:

@@ -62,7 +62,9 @@ def proxy_rules(rules: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the metrics under each rule of the stand-in, side by side; nothing where there is no stand-in."""
     if not rules:
         return ""
-    names = dict.fromkeys(name for found in rules.values() for name in found if isinstance(found[name], Mapping))
+    names = dict.fromkeys(
+        name for found in rules.values() for name in found if isinstance(found[name], Mapping)
+    )
     rows = []
     for name in names:
         parts = [found.get(name) or {} for found in rules.values()]

@@ -70,7 +70,7 @@ def _running(ts_ms: Instants, amounts: Floats, at_ms: Instants) -> Floats:
 
 
 def cumulative(run: Run, at_ms: Instants) -> dict[str, dict[str, list[float]]]:
-    """Return the running funding at each instant, unhedged, hedged and hedged after costs, by symbol; "" is the book."""
+    """Return the running funding at each instant, unhedged, hedged, hedged after costs, by symbol; "" is the book."""
     lines: dict[str, dict[str, Floats]] = {}
     for symbol in run.symbols:
         funding, fills = run.of("funding", symbol), run.of("fills", symbol)

@@ -13,6 +13,7 @@ from hedged.domain.market import INJECTIVE
 COVERED = 0.9
 """The least part of a window that settlements must cover for its realised mean to count."""
 
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """n forecasts of one symbol whose horizon has passed, rates per hour. `levels` (l,): of `quantiles` (n, l).

@@ -1,6 +1,5 @@
 """The picture of one cycle, from the venues' data to the order, with this run's own figures."""
 
-
 from hedged.backtest.report.files import Run
 from hedged.page.wording import THIN, esc, venue
 

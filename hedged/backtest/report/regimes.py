@@ -1,6 +1,6 @@
 """When which regime ruled and which model spoke: for shading the charts, and what the hedge made of each regime."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,12 @@ def regime_table(run: Run, period_ms: tuple[int, int]) -> str:
             ]
         )
     heads = ["Regime", "Days", "Funding, unhedged, USD", "Funding, hedged, USD", "Net saving, USD"]
-    return tables.table("Result by regime", [*heads, "Net saving a day, USD"], rows, look="beside sortable cards")
+    return tables.table(
+        "Result by regime", [*heads, "Net saving a day, USD"], rows, look="beside sortable cards"
+    )
 
 
-def model_table(models: list[Mapping[str, Any]]) -> str:
+def model_table(models: Sequence[Mapping[str, Any]]) -> str:
     """Return which model spoke from when, and up to when it had learned."""
     if not models:
         return ""
@@ -91,5 +93,6 @@ def model_table(models: list[Mapping[str, Any]]) -> str:
         ]
         for one in models
     ]
-    head = '<h3 class="sub">Models one after another</h3>'
-    return head + tables.table("Models one after another", ["Speaks from", "To", "Learned up to", "Model"], rows, texts=4, look="cards")
+    heads = ["Speaks from", "To", "Learned up to", "Model"]
+    table = tables.table("Models one after another", heads, rows, texts=4, look="cards")
+    return f'<h3 class="sub">Models one after another</h3>{table}'

@@ -146,4 +146,6 @@ def remake_report(out: Path) -> Path:
         raise DataError(f"{error.filename} cannot be read or written: {error.strerror}") from None
     except (KeyError, ValueError, TypeError, PolarsError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"the files in {out} are damaged or of another program ({detail}); run it again") from None
+        raise DataError(
+            f"the files in {out} are damaged or of another program ({detail}); run it again"
+        ) from None

@@ -88,7 +88,8 @@ def model(summary: dict[str, Any]) -> str:
     )
     several = len(summary.get("models") or []) > 1
     note = " The run changed models on its way; this is the configured one." if several else ""
-    return f'<p class="say">Drawn from the card of this run\u2019s model: {esc("; ".join(facts))}.{note}</p>{model_svg(card)}'
+    said = f"Drawn from the card of this run\u2019s model: {esc('; '.join(facts))}.{note}"
+    return f'<p class="say">{said}</p>{model_svg(card)}'
 
 
 def model_line(summary: dict[str, Any]) -> str:
@@ -119,7 +120,8 @@ def _config(summary: dict[str, Any]) -> str:
     if not yaml:
         return "<p>The run kept no configuration.</p>"
     button = '<button type="button" class="copy" data-copy="config-yaml">Copy</button>'
-    return f'<div class="code">{button}<pre id="config-yaml" tabindex="0" aria-label="Configuration">{esc(yaml)}</pre></div>'
+    pre = f'<pre id="config-yaml" tabindex="0" aria-label="Configuration">{esc(yaml)}</pre>'
+    return f'<div class="code">{button}{pre}</div>'
 
 
 def _basics(summary: dict[str, Any]) -> dict[str, Any]:
@@ -127,5 +129,8 @@ def _basics(summary: dict[str, Any]) -> dict[str, Any]:
     found = {key: summary.get(key) for key in keys if summary.get(key) is not None}
     kept = summary.get("provenance") or {}
     names = ("command_line", "data_fingerprint", "versions")
-    return {key: kept[key] for key in names[:1] if kept.get(key)} | found | {key: kept.get(key) for key in names[1:]}
-
+    return (
+        {key: kept[key] for key in names[:1] if kept.get(key)}
+        | found
+        | {key: kept.get(key) for key in names[1:]}
+    )
