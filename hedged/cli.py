@@ -36,7 +36,6 @@ errors = Console(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
-    backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
     model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
 )  # fmt: skip

@@ -53,6 +53,13 @@ def run_demo(
     prints = window_settlements(world, window)
     measured = measure(result, world, prints)
     summary = summarise(
-        result, world, prints, "demo", measured, seed=seed, days=days, provenance=provenance(config, world.series)
+        result,
+        world,
+        prints,
+        "demo",
+        measured,
+        seed=seed,
+        days=days,
+        provenance=provenance(config, world.series),
     )
     return summary, write_outputs(result, summary, out, measured)

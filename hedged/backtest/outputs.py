@@ -1,4 +1,4 @@
-"""The files of a run: summary.json, its tables as Parquet (decisions, fills, funding, book, forecasts, days), report."""
+"""The files of a run: summary.json; decisions, fills, funding, book, forecasts and days as Parquet; the report."""
 
 import json
 from collections.abc import Mapping

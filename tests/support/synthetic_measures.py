@@ -141,3 +141,31 @@ def provenance(nasty: str) -> Row:
             "cascade": False,
         },
     }
+
+
+def accounts(start: datetime, nasty: str) -> Row:
+    """Return two venues' accounts, one of which closed a position by force in a market of a hostile name."""
+    money = {
+        "realised_usd": -12.0,
+        "fees_usd": 30.0,
+        "penalties_usd": 5.0,
+        "insured_usd": 0.0,
+        "added_usd": 0.0,
+    }
+    calm = {
+        "begin_usd": 25_000.0,
+        "end_usd": 24_953.0,
+        "funding_usd": 0.0,
+        "unrealised_usd": 3.0,
+        "forced": [],
+    }
+    low = {"lowest_free_usd": 9_000.0, "lowest_free_at": (start + timedelta(hours=7)).isoformat()}
+    closed = {
+        "at": start.isoformat(),
+        "symbol": nasty,
+        "why": "liquidation",
+        "quantity": -0.5,
+        "price": 95_000.0,
+    }
+    forced = [closed | {"penalty_usd": 5.0, "insured_usd": 0.0}]
+    return {"injective": calm | money | low, "binance": calm | money | low | {"forced": forced}}

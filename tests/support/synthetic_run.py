@@ -212,7 +212,7 @@ def measured(days: int, summary: Row) -> Row:
         "proxy_rules": {"chain": other, "level": figures | {"of": "ewma", "baselines": []}},
         "regimes": measures.regimes(START, days, NASTY),
         "models": measures.models(START, days),
-        "margin": {"binance": {"collateral_usd": 25_000.0, "leverage_max": 3.2, "note": NASTY}},
+        "accounts": measures.accounts(START, NASTY),
         "provenance": measures.provenance(NASTY),
     }
 

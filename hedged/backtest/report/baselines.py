@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hedged.backtest.metrics.definitions import LABELS
 from hedged.backtest.report import tables, text
 from hedged.backtest.report.files import Run
 from hedged.backtest.report.money import instants
@@ -14,16 +15,6 @@ from hedged.page.wording import esc
 OWN = "hedged"
 FORESIGHT = "foresight"
 PLOT_W, PLOT_H, EDGE = 190, 22, 6
-_MEANS = {
-    OWN: "The run itself.",
-    "none": "The book left alone: zero by definition.",
-    "constant": "As much hedge as the cap allows, opened at the start and never changed.",
-    "on_sign": "The same hedge while the last settled rates say that it saves, else none; decided every hour.",
-    "persistence": "The planner on the last settled rate, with bands of its own past errors.",
-    "ewma": "The planner on an exponentially weighted mean, tuned on the year before.",
-    FORESIGHT: "Dynamic programming with every coming settlement known. Not attainable: a ceiling.",
-}
-"""What a baseline does, where the summary does not say."""
 
 
 def rows_of(run: Run) -> list[dict[str, Any]]:
@@ -43,7 +34,7 @@ def baseline_table(run: Run) -> str:
     for row in rows:
         net = row.get("net_saving_usd")
         share = net / best if net is not None and best else None
-        meaning = row.get("definition") or _MEANS.get(row["name"], "")
+        meaning = LABELS.get(row["name"], ("", ""))[1]
         name = f'<span class="name">{esc(_label(row))}</span>'
         body.append(
             [

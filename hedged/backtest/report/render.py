@@ -8,7 +8,7 @@ from hedged.backtest.report import sections, tables, text
 from hedged.backtest.report.baselines import baseline_table
 from hedged.backtest.report.data import chart_data, period_ms
 from hedged.backtest.report.files import Run, load_run
-from hedged.backtest.report.margin import margin_section
+from hedged.backtest.report.margin import accounts
 from hedged.backtest.report.metrics import metric_tiles, proxy_rules
 from hedged.backtest.report.pipeline import arrow_tip, pipeline_svg
 from hedged.backtest.report.reasons import idle_reasons
@@ -123,9 +123,7 @@ def _optional(run: Run, period: tuple[int, int]) -> dict[str, str]:
             by_regime + by_model,
             "Regimes are shaded in the charts above; a vertical rule marks where another model took over.",
         ),
-        "margin": sections.section(
-            "margin", "Margin and collateral", margin_section(run.summary.get("margin"))
-        ),
+        "margin": sections.section("margin", "Margin and collateral", accounts(run.summary)),
     }
 
 
