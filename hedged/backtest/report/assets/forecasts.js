@@ -84,6 +84,7 @@
   function pit() {
     const view = believed();
     if (!view) return null;
+    const top = Math.max(1.5, Math.ceil(2 * Math.max(...view.pit.density)) / 2);
     keys("pit", [["area", "blue", "density", 0.35], ["dashed", "grey", "calibrated: 1"]]);
     const steps = [...view.pit.density.map((value, i) => [100 * view.pit.edges[i], value]), [100, view.pit.density[view.pit.density.length - 1]]];
     const formatter = (list) => {
@@ -92,7 +93,7 @@
     };
     return {
       ...base(formatter), grid: square(), xAxis: shareAxis("place in the forecast’s law, %", false),
-      yAxis: valueAxis("density (1 = as forecast)", { min: 0, nameTextStyle: leftMost(), max: ({ max }) => Math.max(1.5, Math.ceil(2 * max) / 2) }),
+      yAxis: valueAxis("density (1 = as forecast)", { min: 0, max: top, interval: top > 3 ? Math.ceil(top / 3) : 0.5, nameTextStyle: leftMost() }),
       series: [{ ...line("density", steps, "blue", 1.4), step: "end", areaStyle: { color: color("blue"), opacity: 0.3 } },
         { ...line("ideal", [[0, 1], [100, 1]], "grey", 1.2, "dashed"), z: 4 }],
     };
