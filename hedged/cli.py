@@ -14,6 +14,7 @@ from hedged.commands import (
     explain,
     kill,
     model,
+    report,
     resume,
     run,
     sandbox,
@@ -34,8 +35,8 @@ app = typer.Typer(
 errors = Console(stderr=True)
 
 COMMANDS = (
-    backtest.demo, backtest.backtest, run.run, check.check, explain.explain, download.download, model.forecast,
-    model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
+    backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
+    model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""

@@ -7,6 +7,7 @@ from typing import Any
 from hedged.adapters.replay.series import series_of
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
+from hedged.backtest.provenance import provenance
 from hedged.backtest.recorded import window_settlements
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
@@ -51,5 +52,14 @@ def run_demo(
     result = run_window(config, world.venues(VENUES), book, window, on_cycle)
     prints = window_settlements(world, window)
     measured = measure(result, world, prints)
-    summary = summarise(result, world, prints, "demo", measured, seed=seed, days=days)
+    summary = summarise(
+        result,
+        world,
+        prints,
+        "demo",
+        measured,
+        seed=seed,
+        days=days,
+        provenance=provenance(config, world.series),
+    )
     return summary, write_outputs(result, summary, out, measured)

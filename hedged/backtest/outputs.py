@@ -1,4 +1,4 @@
-"""The files of a run: summary.json, decisions, fills, funding, book and days as Parquet, and the report."""
+"""The files of a run: summary.json; decisions, fills, funding, book, forecasts and days as Parquet; the report."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ import polars as pl
 from hedged.backtest.measured import Measured
 from hedged.backtest.report import write_report
 from hedged.backtest.runner import RunResult
+from hedged.domain.forecast import QUANTILE_COLUMNS
 
 TS = pl.Datetime("ms", "UTC")
 _TEXT, _NUMBER = pl.String(), pl.Float64()
@@ -30,6 +31,10 @@ BOOK: dict[str, Any] = {"ts": TS, "venue": _TEXT, "symbol": _TEXT, "quantity": _
 FUNDING: dict[str, Any] = {
     "ts": TS, "venue": _TEXT, "symbol": _TEXT, "quantity": _NUMBER, "rate": _NUMBER, "interval_hours": _NUMBER,
     "price": _NUMBER, "payment_usd": _NUMBER,
+}  # fmt: skip
+FORECASTS: dict[str, Any] = {
+    "ts": TS, "venue": _TEXT, "symbol": _TEXT, "horizon_h": _NUMBER, "mean": _NUMBER, "p_up": _NUMBER,
+    **dict.fromkeys(QUANTILE_COLUMNS, _NUMBER),
 }  # fmt: skip
 
 
@@ -63,7 +68,11 @@ def frames(result: RunResult) -> dict[str, pl.DataFrame]:
         for p in result.payments
     ]  # fmt: skip
     book = [(ts, venue, symbol, float(quantity)) for ts, venue, symbol, quantity in result.book]
+    forecasts = [
+        (f.made_at_ms, *f.key, f.horizon_h, f.mean, f.p_up, *f.quantiles.tolist()) for f in result.forecasts
+    ]
     return {
+        "forecasts": _frame(forecasts, FORECASTS),
         "decisions": _frame(decisions, DECISIONS),
         "fills": _frame(fills, FILLS),
         "book": _frame(book, BOOK),

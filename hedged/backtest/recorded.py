@@ -9,6 +9,7 @@ from typing import Any
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
+from hedged.backtest.provenance import provenance
 from hedged.backtest.regimes import by_regime, regimes_of
 from hedged.backtest.runner import Window, own_quantities, run_window
 from hedged.backtest.summary import summarise
@@ -66,7 +67,7 @@ def run_backtest(
     measured = measure(result, world, prints, under_other_rule(config, options, world))
     regimes = regimes_of(world.series, sorted(book), options.window)
     summary = summarise(
-        result, world, prints, "backtest", measured,
+        result, world, prints, "backtest", measured, provenance=provenance(config, world.series),
         models=models_told(models) if models else the_model(config, options.window),
         regimes=[one.to_json() for one in regimes], by_regime=by_regime(measured.daily(), regimes),
     )  # fmt: skip

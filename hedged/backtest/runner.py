@@ -1,6 +1,6 @@
 """Running the daemon over a window of virtual time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
@@ -9,11 +9,13 @@ from hedged.adapters.paper.record import AccountRecord
 from hedged.adapters.paper.terms import Terms, terms_of
 from hedged.app import App, Parts
 from hedged.backtest.forced import with_forced
+from hedged.backtest.told import Told
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.cycle import CycleReport
 from hedged.domain.clock import Clock, LoopClock
 from hedged.domain.errors import ConfigError, DataError
+from hedged.domain.forecast import RateForecast
 from hedged.domain.funding import FundingPayment
 from hedged.domain.market import INJECTIVE
 from hedged.domain.orders import Fill
@@ -38,7 +40,8 @@ class RunResult:
     """What the journal holds after a run. `book`: (ts_ms, venue, symbol, quantity) of the trader's own positions.
 
     `equity_usd`: the configured equity, or the default that was used. `accounts`: what became of the money at each
-    venue; `fills` hold what venues closed of the daemon's positions by force, too.
+    venue; `fills` hold what venues closed of the daemon's positions by force, too. `forecasts`: what was told of the
+    rates on Injective, in order of time; empty where an engine does not keep them.
     """
 
     config: Config
@@ -51,6 +54,7 @@ class RunResult:
     feature_hash: str
     equity_usd: Decimal
     accounts: Mapping[str, AccountRecord] = field(default_factory=dict)
+    forecasts: Sequence[RateForecast] = ()
 
 
 def own_quantities(
@@ -134,6 +138,8 @@ def run_window(
         config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
     )
 
+    told = Told(on_cycle)
+
     async def main() -> RunResult:
         clock = LoopClock(window.from_ms)
         journal = Journal.open(None, durable=False)
@@ -150,7 +156,7 @@ def run_window(
                 forecaster,
                 symbols,
                 equity,
-                on_cycle,
+                told,
                 doubted=doubted,
             )
             app = App(parts)
@@ -170,6 +176,7 @@ def run_window(
                 feature_hash=forecaster.feature_hash,
                 equity_usd=equity,
                 accounts=accounts,
+                forecasts=told.forecasts,
             )
         finally:
             journal.close()

@@ -1,11 +1,13 @@
 """Puts a page together: one HTML file that opens anywhere and asks the network for nothing.
 
 A package gives its own part as three files in its folder `assets`: NAME.html, NAME.css and NAME.js. The script finds
-the chart kit as `page` (charts.js), the chart library as `echarts`, and its data in `page.data`.
+the chart kit as `page` (charts.js, reading.js), the chart library as `echarts`, and its data in `page.data`. A long
+script may lie in several files, which run in the order given, NAME.js last.
 """
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -20,10 +22,13 @@ def asset(name: str, package: str = "hedged.page") -> str:
     return (files(package) / "assets" / name).read_text(encoding="utf-8")
 
 
-def framed(package: str, name: str, title: str, data: object, **parts: str) -> str:
+def framed(
+    package: str, name: str, title: str, data: object, scripts: Sequence[str] = (), **parts: str
+) -> str:
     """Return the whole page: the package's own part, filled with `parts` (safe HTML), in the shared frame."""
     head, library = asset("theme.js"), asset(LIBRARY)
-    script = asset("charts.js") + asset(f"{name}.js", package)
+    own = "".join(asset(f"{part}.js", package) for part in (*scripts, name))
+    script = asset("charts.js") + asset("reading.js") + own
     return Template(asset("page.html")).substitute(
         policy=esc(_policy(head, library, script)),
         title=esc(title),

@@ -104,5 +104,6 @@ def test_the_same_seed_gives_the_same_files_in_any_process(tmp_path: Path) -> No
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     assert set(digest(tmp_path / "a")) == {
         "summary.json", "report.html", "decisions.parquet", "fills.parquet", "funding.parquet", "book.parquet",
+        "forecasts.parquet", "daily.parquet",
     }  # fmt: skip
     assert len(pl.read_parquet(tmp_path / "a" / "fills.parquet")) > 0

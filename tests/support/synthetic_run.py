@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import synthetic_measures as measures
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 OWN = {"BTC": (-0.8, 95_000.0), "INJ": (3_000.0, 22.0)}
@@ -115,6 +116,9 @@ def _symbol_rows(symbol: str, days: int, hedging: bool, tables: Tables, seed: in
         cost_usd = own * mean * HORIZON_H * price
         wanted = 0.4 if hedging and cost_usd > 20 else 0.0 if cost_usd < 2 else share
         decision = _decision(i, symbol, mean, share, wanted)
+        if i % 4 == 0:
+            chance = 0.7 if mean < rates[i // 4] else 0.3
+            tables["forecasts"].append(measures.forecasts(symbol, decision["ts"], mean, chance))
         tables["decisions"].append(decision)
         if wanted != share:
             tables["fills"] += _fills(decision["ts"], symbol, wanted - share)
@@ -196,16 +200,42 @@ def _summary(days: int, tables: Tables) -> Row:
     }
 
 
-def write_run(out: Path, days: int = 120, hedging: bool = True) -> Row:
-    """Write a whole run to `out` and return its summary; without `hedging` there is not one fill."""
-    tables: Tables = {"decisions": [], "fills": [], "funding": []}
+def measured(days: int, summary: Row) -> Row:
+    """Return what later versions tell beside: metrics, baselines, regimes, models, margin, provenance."""
+    net_usd = summary["net_saving_usd"]
+    figures = measures.metrics(net_usd, NASTY)
+    other = figures | {"of": "hedged", "baselines": measures.baselines(net_usd, NASTY)}
+    return {
+        "worth": f"Hedging this book is worth it. {NASTY}",
+        "metrics": figures,
+        "baselines": measures.baselines(net_usd, NASTY),
+        "proxy_rules": {"chain": other, "level": figures | {"of": "ewma", "baselines": []}},
+        "regimes": measures.regimes(START, days, NASTY),
+        "models": measures.models(START, days),
+        "accounts": measures.accounts(START, NASTY),
+        "provenance": measures.provenance(NASTY),
+    }
+
+
+def write_run(out: Path, days: int = 120, hedging: bool = True, whole: bool = False) -> Row:
+    """Write a whole run to `out` and return its summary; without `hedging` there is not one fill.
+
+    `whole`: with all that a run can measure of itself; else as an old run left it.
+    """
+    tables: Tables = {"decisions": [], "fills": [], "funding": [], "forecasts": []}
     for seed, symbol in enumerate(OWN):
         _symbol_rows(symbol, days, hedging, tables, seed + 2)
+    if not whole:
+        del tables["forecasts"]
     for name, rows in tables.items():
         frame = pl.DataFrame(rows)
         if rows:
             frame = frame.with_columns(pl.col("ts").cast(pl.Datetime("ms", "UTC"))).sort("ts")
         frame.write_parquet(out / f"{name}.parquet")
     summary = _summary(days, tables)
+    if whole:
+        summary |= measured(days, summary)
+        net = {symbol: part["net_saving_usd"] for symbol, part in summary["per_symbol"].items()}
+        measures.daily(START, days, net).write_parquet(out / "daily.parquet")
     (out / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return summary

@@ -1,5 +1,5 @@
 """The report of a demo or backtest run: one HTML file that opens anywhere, without any network."""
 
-from hedged.backtest.report.render import write_report
+from hedged.backtest.report.render import remake_report, write_report
 
-__all__ = ["write_report"]
+__all__ = ["remake_report", "write_report"]

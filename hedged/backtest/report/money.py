@@ -69,21 +69,21 @@ def _running(ts_ms: Instants, amounts: Floats, at_ms: Instants) -> Floats:
     return standing
 
 
-def cumulative(run: Run, grid: Grid) -> dict[str, dict[str, list[float]]]:
-    """Return the running funding, unhedged, hedged and hedged after costs, by symbol; "" is the whole book."""
+def cumulative(run: Run, at_ms: Instants) -> dict[str, dict[str, list[float]]]:
+    """Return the running funding at each instant, unhedged, hedged, hedged after costs, by symbol; "" is the book."""
     lines: dict[str, dict[str, Floats]] = {}
     for symbol in run.symbols:
         funding, fills = run.of("funding", symbol), run.of("fills", symbol)
         spread = float((run.summary.get("per_symbol") or {}).get(symbol, {}).get("spread_usd") or 0.0)
-        settled, at = instants(funding), grid.at_ms
-        hedged = _running(settled, funding["payment_usd"].to_numpy(), at)
+        settled = instants(funding)
+        hedged = _running(settled, funding["payment_usd"].to_numpy(), at_ms)
         lines[symbol] = {
-            "unhedged": _running(settled, unhedged_payments(funding, run.of("decisions", symbol)), at),
+            "unhedged": _running(settled, unhedged_payments(funding, run.of("decisions", symbol)), at_ms),
             "hedged": hedged,
-            "net": hedged - _running(instants(fills), _costs(fills, spread), at),
+            "net": hedged - _running(instants(fills), _costs(fills, spread), at_ms),
         }
     lines[""] = {
-        name: np.sum([line[name] for line in lines.values()], axis=0) if lines else np.zeros(grid.n)
+        name: np.sum([line[name] for line in lines.values()], axis=0) if lines else np.zeros(len(at_ms))
         for name in ("unhedged", "hedged", "net")
     }
     return {
@@ -121,6 +121,10 @@ def waterfall(run: Run) -> list[dict[str, Any]]:
     if abs(rest) >= max(CENT_USD, 1e-4 * abs(start)):
         steps["Not attributed"] = rest
     steps |= {"Fees": -float(summary["fees_usd"]), "Spread": -float(summary["spread_usd"])}
+    fees_and_spread = float(summary["fees_usd"]) + float(summary["spread_usd"])
+    other = float(summary["net_saving_usd"]) - (hedged - start - fees_and_spread)
+    if abs(other) >= CENT_USD:
+        steps["Other costs"] = other
     bars: list[dict[str, Any]] = [
         {"name": "Funding, unhedged", "from": 0.0, "to": round(start, 2), "total": True}
     ]

@@ -1,22 +1,27 @@
 """Writes the page: texts, numbers and pictures of one run in one HTML file that asks the network for nothing."""
 
 from pathlib import Path
-from typing import Any
 
-from hedged.backtest.report import tables, text
+from polars.exceptions import PolarsError
+
+from hedged.backtest.report import sections, tables, text
+from hedged.backtest.report.baselines import baseline_table
 from hedged.backtest.report.data import chart_data, period_ms
 from hedged.backtest.report.files import Run, load_run
-from hedged.backtest.report.pipeline import pipeline_svg
+from hedged.backtest.report.margin import accounts
+from hedged.backtest.report.metrics import metric_tiles, proxy_rules
+from hedged.backtest.report.pipeline import arrow_tip, pipeline_svg
 from hedged.backtest.report.reasons import idle_reasons
-from hedged.backtest.report.timeline import action_counts
+from hedged.backtest.report.regimes import model_table, models_of, regime_table
 from hedged.domain.clock import DAY_MS
+from hedged.domain.errors import DataError
 from hedged.page import wording
 from hedged.page.frame import framed, write_whole
 from hedged.page.wording import esc
 
 LEAST_COST_PER_YEAR = 0.002
 """No ratio is quoted against a funding below 20 bp of the notional a year: it would be noise."""
-HASHES = ("model_hash", "feature_hash", "config_hash")
+SCRIPTS = ("common", "money", "timeline", "forecasts")
 
 
 def _flow(amount: float) -> str:
@@ -64,82 +69,81 @@ def tiles(run: Run) -> str:
     )
 
 
-def _banner(summary: dict[str, Any]) -> str:
-    if not summary.get("proxy"):
-        return ""
-    ours, _, theirs = str(summary["proxy"]).partition("=")
-    rule = f" under the {summary['proxy_rule']} rule" if summary.get("proxy_rule") else ""
-    said = f"{wording.venue(ours)}\u2019s rates are stood in for by {wording.venue(theirs)}{rule}."
-    return f'<p class="banner" role="note"><strong>Proxy data.</strong> {esc(said)}</p>'
-
-
-def _acted(run: Run) -> str:
-    """Say in one sentence how often something was done."""
-    counts, n = action_counts(run.decisions), run.decisions.height
-    if not n:
-        return "No decision was recorded."
-    acted = counts.get("acted", 0)
-    if run.fills.is_empty():
-        return f"No order was filled in {n:,} decisions: the book stayed as it was."
-    return f"{acted:,} of {n:,} decisions asked for an order; {run.fills.height:,} fills came of it."
-
-
-def _model(summary: dict[str, Any]) -> str:
-    """Name the model, and what it decided with, in one line."""
-    hashes = (f"{key.removesuffix('_hash')} {str(summary.get(key) or 'none')[:12]}" for key in HASHES)
-    return " \u00b7 ".join((*([str(summary["model"])] if summary.get("model") else []), *hashes))
-
-
-def _folds(run: Run) -> str:
-    summary = run.summary
-    basics = {
-        "command": summary.get("command"),
-        "from": summary.get("from"),
-        "to": summary.get("to"),
-        "equity_usd": summary.get("equity_usd"),
-        "proxy": summary.get("proxy"),
-        "proxy_rule": summary.get("proxy_rule"),
-    }
-    basics |= {key: summary[key] for key in (*HASHES, "seed") if summary.get(key) is not None}
-    missing = summary.get("data_gaps") or []
-    return "".join(
-        (
-            tables.folded("Assumptions", text.value_html(summary.get("assumptions") or {}), "assumptions"),
-            tables.folded("Run and hashes", text.value_html(basics), "run"),
-            tables.folded("Fills", tables.fill_table(run), "fills", f"{run.fills.height:,}"),
-            tables.folded("Data gaps", tables.gaps(missing), "gaps", f"{len(missing):,}"),
-            tables.folded("Price sources", text.value_html(summary.get("price_sources") or {}), "sources"),
-            tables.folded("Definitions", text.value_html(summary.get("definitions") or {}), "definitions"),
-        )
-    )
-
-
 def page(run: Run) -> str:
     """Return the whole page."""
-    summary = run.summary
+    summary, drawn = run.summary, chart_data(run)
     start_ms, end_ms = period_ms(run)
     days = max(1, round((end_ms - start_ms) / DAY_MS))
+    told = _optional(run, (start_ms, end_ms))
     return framed(
         "hedged.backtest.report",
         "report",
         "hedged — what the hedge did",
-        chart_data(run),
+        drawn,
+        SCRIPTS,
         kind=esc(text.words(str(summary.get("command") or "run"))),
+        contents=sections.contents([name for name in ("regimes", "margin") if not told[name]]),
         period=esc(f"{text.day(summary.get('from'))} \u2013 {text.day(summary.get('to'))}"),
         days=f"{days:,} day{'s' * (days != 1)}",
         equity=wording.number(summary.get("equity_usd"), 0),
         pays=esc(summary.get("pays") or "The run says nothing about whether hedging paid."),
-        banner=_banner(summary),
+        banner=sections.banner(summary),
         tiles=tiles(run),
-        acted=esc(_acted(run)),
+        sampling=esc(sections.sampling(run, drawn["grid"]["step"])),
+        worth=f'<p class="worth">{esc(summary["worth"])}</p>' if summary.get("worth") else "",
+        measured=_measured(run),
+        proxy_rules=proxy_rules(summary.get("proxy_rules") or {}),
+        acted=esc(sections.acted(run)),
         per_symbol=tables.per_symbol(run),
         reasons=tables.reason_list(idle_reasons(run.decisions)),
-        pipeline=pipeline_svg(),
-        model=esc(_model(summary)),
-        folds=_folds(run),
+        arrow_tip=arrow_tip(),
+        pipeline=pipeline_svg(run),
+        architecture=sections.model(summary),
+        model=esc(sections.model_line(summary)),
+        folds=sections.folds(run),
+        **told,
     )
+
+
+def _measured(run: Run) -> str:
+    """Return the run beside its baselines, and its metrics."""
+    if not run.summary.get("metrics") and not run.summary.get("baselines"):
+        return '<p class="empty">Baselines and metrics were not measured in this run.</p>'
+    tiles = metric_tiles(run.summary.get("metrics") or {})
+    return f'{baseline_table(run)}<h3 class="sub">Metrics</h3>{tiles}'
+
+
+def _optional(run: Run, period: tuple[int, int]) -> dict[str, str]:
+    """Return the sections that not every run has, empty where this one has not."""
+    by_regime, by_model = regime_table(run, period), model_table(models_of(run, period))
+    return {
+        "regimes": sections.section(
+            "regimes",
+            "Regimes and models",
+            by_regime + by_model,
+            "Regimes are shaded in the charts above; a vertical rule marks where another model took over.",
+        ),
+        "margin": sections.section("margin", "Margin and collateral", accounts(run.summary)),
+    }
 
 
 def write_report(out: Path) -> Path:
     """Write `report.html` beside the run's files and return its path."""
     return write_whole(page(load_run(out)), out / "report.html")
+
+
+def remake_report(out: Path) -> Path:
+    """Do the same for a directory that a person named. Raises DataError where that holds no whole run."""
+    try:
+        return write_report(out)
+    except FileNotFoundError:
+        raise DataError(
+            f"{out} holds no finished run: it has no summary.json; `hedged demo` and `hedged backtest` write one"
+        ) from None
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be read or written: {error.strerror}") from None
+    except (KeyError, ValueError, TypeError, PolarsError) as error:
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"the files in {out} are damaged or of another program ({detail}); run it again"
+        ) from None

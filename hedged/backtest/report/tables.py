@@ -9,6 +9,7 @@ from hedged.page import wording
 from hedged.page.wording import esc
 
 MAX_ROWS = 200
+NUMERIC = ' class="n"'
 MAX_REASONS = 8
 PURPOSES = {
     "own_cut": "own position cut",
@@ -30,21 +31,36 @@ _MONEY = (
 )
 
 
-def _cells(row: list[str], texts: int, head: bool) -> str:
-    """Return a row's cells: the first names the row, the first `texts` are words, the rest numbers."""
-    scope = "col" if head else "row"
-    cells = [f'<th scope="{scope}">{row[0]}</th>']
+def _head_cells(heads: list[str], texts: int) -> str:
+    """Return the heads: those of the first `texts` columns are of words, the rest of numbers."""
+    return "".join(
+        f'<th scope="col"{"" if i < max(texts, 1) else NUMERIC}>{head}</th>' for i, head in enumerate(heads)
+    )
+
+
+def _cells(row: list[str], heads: list[str], texts: int, told: bool) -> str:
+    """Return a row's cells, the first of which names the row; `told`: each carries its head, for cards on a phone."""
+    cells = [f'<th scope="row">{row[0]}</th>']
     for i, cell in enumerate(row[1:], start=1):
-        look = "" if i < texts else ' class="n"'
-        cells.append(f'<th scope="col"{look}>{cell}</th>' if head else f"<td{look}>{cell}</td>")
+        head = f' data-head="{heads[i].partition("<")[0].strip()}"' if told and cell else ""
+        cells.append(f"<td{'' if i < texts else NUMERIC}{head}>{cell}</td>")
     return "".join(cells)
 
 
 def table(label: str, heads: list[str], rows: list[list[str]], texts: int = 1, look: str = "") -> str:
-    """Return a table that scrolls inside its box. Cells are safe HTML."""
-    body = "".join(f"<tr>{_cells(row, texts, head=False)}</tr>" for row in rows)
-    head = _cells(heads, texts, head=True)
+    """Return a table that scrolls inside its box; one of look `cards` becomes a card for each row on a phone.
+
+    Cells are safe HTML.
+    """
+    told = "cards" in look.split()
+    body = "".join(f"<tr>{_cells(row, heads, texts, told)}</tr>" for row in rows)
+    head = _head_cells(heads, texts)
     return wording.scrolling(label, f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", look)
+
+
+def _money(part: dict[str, Any]) -> list[str]:
+    """Return the amounts of a row, as many digits in a column from top to bottom."""
+    return [wording.number(part.get(key), 0 if key == "turnover_usd" else 2, plus) for _, key, plus in _MONEY]
 
 
 def per_symbol(run: Run) -> str:
@@ -54,12 +70,12 @@ def per_symbol(run: Run) -> str:
     rows = []
     for symbol in (symbol for symbol in run.symbols if symbol in found):
         part = found[symbol]
-        money = [text.usd(part.get(key), plus) for _, key, plus in _MONEY]
+        money = _money(part)
         ends = [wording.number(part.get("fills"), 0), wording.number(part.get("hedged_hours"), 0)]
         rows.append(
             [
                 esc(symbol),
-                text.usd(part.get("position_usd")),
+                wording.number(part.get("position_usd"), 0),
                 text.quantity(part.get("quantity")),
                 *money,
                 *ends,
@@ -67,7 +83,7 @@ def per_symbol(run: Run) -> str:
         )
     if not rows:
         return '<p class="empty">The run held no position.</p>'
-    totals = [text.usd(run.summary.get(key), plus) for _, key, plus in _MONEY]
+    totals = _money(run.summary)
     fills = wording.number(sum(part.get("fills") or 0 for part in found.values()), 0)
     rows.append(["All", "", "", *totals, fills, ""])
     whys = "".join(
@@ -75,7 +91,7 @@ def per_symbol(run: Run) -> str:
         for symbol in run.symbols
         if found.get(symbol, {}).get("why")
     )
-    return table("Result by symbol, USD", heads, rows, look="totalled") + (
+    return table("Result by symbol, USD", heads, rows, look="totalled sortable cards") + (
         f'<dl class="whys">{whys}</dl>' if whys else ""
     )
 

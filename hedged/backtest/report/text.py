@@ -45,6 +45,11 @@ def day(value: object) -> str:
     return wording.day(at) if at else str(value)
 
 
+def day_of_ms(ts_ms: int) -> str:
+    """Write the day of an instant in ms as 3 January 2025."""
+    return wording.day(datetime.fromtimestamp(ts_ms / 1_000, UTC))
+
+
 def value_html(value: Any) -> str:
     """Write any JSON value, however nested, as a definition list or plain text."""
     if isinstance(value, dict):

@@ -18,6 +18,11 @@ MAX_POINTS = 1_500
 MAX_FILLS = 1_500
 ROWS = ("nothing", "hold", "acted", "refused", "frozen")
 _ROW_OF = {"none": "nothing", "hold": "hold", "refused": "refused", "frozen": "frozen"}
+MERGED = (
+    "",
+    "Neighbouring decisions of one kind are drawn as one, with their first reason.",
+    "There are more changes than a page can hold: each stretch shows the most telling of several decisions.",
+)
 _LOUDEST = ("acted", "frozen", "refused", "hold", "nothing")
 
 
@@ -48,11 +53,11 @@ def layer_shares(own: float | None, current: str | None) -> dict[str, float]:
     return {name: round(100 * share, 1) for name, share in shares.items() if round(100 * share, 1)}
 
 
-def layers(decisions: pl.DataFrame) -> dict[str, Any]:
+def layers(decisions: pl.DataFrame, most: int = MAX_POINTS) -> dict[str, Any]:
     """Return the sizes of the hedge at every change, `t` (points,) and each layer's percent (points,)."""
     sizes = [layer_shares(own, held) for own, held in decisions.select("own_quantity", "current").iter_rows()]
     keep = [i for i, size in enumerate(sizes) if i in (0, len(sizes) - 1) or size != sizes[i - 1]]
-    stride = -(-len(keep) // MAX_POINTS) or 1
+    stride = -(-len(keep) // most) or 1
     keep = sorted({*keep[::stride], *keep[-1:]})
     names = sorted({name for size in sizes for name in size}, key=lambda name: (name != "Own cut", name))
     ts_ms = instants(decisions)
@@ -77,14 +82,18 @@ class Sentences:
         return self._place[sentence]
 
 
-def strip(decisions: pl.DataFrame, sentences: Sentences) -> dict[str, list[int]]:
-    """Return stretches of like decisions: first and last instant, row, and the place of its first reason."""
+def strip(decisions: pl.DataFrame, sentences: Sentences, most: int = MAX_POINTS) -> dict[str, Any]:
+    """Return stretches of like decisions: first and last instant, row, and the place of its first reason.
+
+    `merged`: how alike stretches had to be made to fit: not at all, whatever the reason, or the loudest of several.
+    """
     ts_ms = instants(decisions)
     rows = [row(action) for action in decisions["action"]]
     said = [reason or "" for reason in decisions["reason"]]
     kinds = [template(reason) for reason in said]
-    ways = ([*zip(rows, kinds, strict=True)], [(name, "") for name in rows], _binned(rows))
-    key = next((way for way in ways if len(_starts(way)) <= MAX_POINTS), ways[-1])
+    ways = ([*zip(rows, kinds, strict=True)], [(name, "") for name in rows], _binned(rows, most))
+    merged = next((i for i, way in enumerate(ways) if len(_starts(way)) <= most), len(ways) - 1)
+    key = ways[merged]
     starts = _starts(key)
     ends = [*starts[1:], len(rows)]
     until = [int(ts_ms[end]) if end < len(rows) else int(ts_ms[-1]) + CYCLE_MS for end in ends]
@@ -93,6 +102,7 @@ def strip(decisions: pl.DataFrame, sentences: Sentences) -> dict[str, list[int]]
         "to": until,
         "row": [ROWS.index(key[i][0]) for i in starts],
         "why": [sentences.place(said[i]) for i in starts],
+        "merged": MERGED[merged],
     }
 
 
@@ -101,9 +111,9 @@ def _starts(key: list[tuple[str, str]]) -> list[int]:
     return [i for i in range(len(key)) if i == 0 or key[i] != key[i - 1]]
 
 
-def _binned(rows: list[str]) -> list[tuple[str, str]]:
+def _binned(rows: list[str], most: int) -> list[tuple[str, str]]:
     """Give every decision its bin's loudest row, so that a restless run still fits into the strip."""
-    size = -(-len(rows) // MAX_POINTS) or 1
+    size = -(-len(rows) // most) or 1
     bins = [min(rows[i : i + size], key=_LOUDEST.index) for i in range(0, len(rows), size)]
     return [(bins[i // size], "") for i in range(len(rows))]
 
@@ -126,14 +136,15 @@ def fill_marks(run: Run, symbol: str, sentences: Sentences) -> list[dict[str, An
     return marks
 
 
-def timelines(run: Run, sentences: Sentences) -> dict[str, dict[str, Any]]:
+def timelines(run: Run, sentences: Sentences, most: int = MAX_POINTS) -> dict[str, dict[str, Any]]:
     """Return every symbol's timeline; symbols without decisions have none."""
     found = {}
     for symbol, decisions in ((symbol, run.of("decisions", symbol)) for symbol in run.symbols):
         if decisions.height:
-            found[symbol] = layers(decisions) | {
-                "strip": strip(decisions, sentences),
+            found[symbol] = layers(decisions, most) | {
+                "strip": strip(decisions, sentences, most),
                 "fills": fill_marks(run, symbol, sentences),
+                "fills_left_out": max(0, run.of("fills", symbol).height - MAX_FILLS),
             }
     return found
 

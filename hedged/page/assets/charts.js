@@ -41,7 +41,9 @@ const page = (() => {
   });
   const timeAxis = (extra = {}) => ({
     ...axisLook(), type: "time", splitLine: { show: false },
-    axisLine: { show: true, lineStyle: { color: color("soft") } }, ...extra,
+    axisLine: { show: true, lineStyle: { color: color("soft") } },
+    axisLabel: { ...axisLook().axisLabel, formatter: { year: "{MMM} {yyyy}", month: "{MMM} {yyyy}", day: "{d} {MMM}", hour: "{d} {MMM} {HH}:{mm}", minute: "{HH}:{mm}" } },
+    ...extra,
   });
   const slider = (extra) => ({
     show: !onPaper, type: "slider", height: 20, bottom: 6, showDetail: false, brushSelect: false, showDataShadow: false,
@@ -72,14 +74,28 @@ const page = (() => {
     dotted: (c) => `<path d="M0 6H24" stroke="${c}" stroke-width="2.4" stroke-dasharray="2 3"/>`,
     band: (c, opacity) => `<rect width="24" height="12" rx="2" fill="${c}" opacity="${opacity}"/>`,
     area: (c, opacity) => `<rect x=".5" y=".5" width="23" height="11" fill="${c}" fill-opacity="${opacity}" stroke="${c}"/>`,
+    rule: (c) => `<path d="M12 0V12" stroke="${c}" stroke-width="2"/>`,
     shape: (c, d) => `<path transform="translate(6)" d="${d}" fill="${c}"/>`,
     disc: (c) => `<path d="M2 6H22" stroke="${c}" stroke-width="1.6"/><circle cx="12" cy="6" r="4.6" fill="${c}"/>`,
     diamond: (c) => `<path d="M2 6H22" stroke="${c}" stroke-width="1.6"/><path d="M12 0 18 6 12 12 6 6Z" fill="${c}"/>`,
   };
-  const keys = (id, list) => {
-    document.getElementById(`keys-${id}`).innerHTML = list.map(([kind, look, label, extra, value]) =>
-      `<span><svg width="24" height="12" aria-hidden="true">${swatch[kind](color(look), extra)}</svg>${esc(label)}${
-      value ? ` <b>${esc(value)}</b>` : ""}</span>`).join("");
+  /** Draw the legend: [kind, look, label, extra, value]. With `hidden` (a Set of labels) each is a button that shows or
+   * hides its line and then calls `again`. */
+  const keys = (id, list, hidden, again) => {
+    const box = document.getElementById(`keys-${id}`), tag = hidden ? "button" : "span";
+    const focused = document.activeElement?.closest?.(`#keys-${id} button`)?.dataset.key;
+    box.innerHTML = list.map(([kind, look, label, extra, value]) =>
+      `<${tag}${hidden ? ` type="button" data-key="${esc(label)}" aria-pressed="${!hidden.has(label)}"` : ""}>` +
+      `<svg width="24" height="12" aria-hidden="true">${swatch[kind](color(look), extra)}</svg>${esc(label)}${
+      value ? ` <b>${esc(value)}</b>` : ""}</${tag}>`).join("");
+    if (!hidden) return;
+    box.querySelectorAll("button").forEach((button) => {
+      if (button.dataset.key === focused) button.focus();
+      button.addEventListener("click", () => {
+        if (!hidden.delete(button.dataset.key)) hidden.add(button.dataset.key);
+        again();
+      });
+    });
   };
   /** Fill a box with one button for each [value, label]; the pressed one keeps the focus. */
   const buttons = (box, name, choices, chosen, press) => {
@@ -99,9 +115,10 @@ const page = (() => {
   };
 
   // ---- put on the page
-  /** Draw one chart into the box of its name; `option` null: say `empty`. `mark`: noted on the box. */
-  function put(name, option, empty, mark) {
+  /** Draw one chart into the box of its name; `option` null: say `empty`. `mark`: noted on the box; `table`: see reading.js. */
+  function put(name, option, empty, mark, table = null) {
     const box = document.getElementById(name);
+    page.tabled(name, option === null ? null : table);
     box.classList.toggle("empty", option === null);
     if (option === null) {
       charts.get(name)?.dispose();

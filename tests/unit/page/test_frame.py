@@ -6,22 +6,21 @@ import html
 import json
 import re
 from pathlib import Path
+from string import Template
 
 import pytest
 
-from hedged.page.frame import framed, write_whole
+from hedged.page.frame import asset, framed, write_whole
 from hedged.page.wording import embeddable, esc, listed, number, percent, scrolling, venue
 
 NASTY = "</script><b>&'\"\u2028"
-PARTS = {
-    "kind": "Demo", "period": "", "days": "", "equity": "", "banner": "", "pays": "$5 <b>", "tiles": "", "acted": "",
-    "per_symbol": "", "reasons": "", "pipeline": "", "model": "", "folds": "",
-}  # fmt: skip
+PACKAGE = "hedged.backtest.report"
+PARTS = dict.fromkeys(Template(asset("report.html", PACKAGE)).get_identifiers(), "") | {"pays": "$5 <b>"}
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return framed("hedged.backtest.report", "report", "A & B", {"name": NASTY}, **PARTS)
+    return framed(PACKAGE, "report", "A & B", {"name": NASTY}, ("common", "money"), **PARTS)
 
 
 def test_the_policy_allows_these_scripts_alone(page: str) -> None:
