@@ -11,6 +11,8 @@ from hedged.risk.exposure import worst_cap_usage
 from hedged.simulate.history import Event
 from hedged.simulate.invariants.rules import NOTHING, Book, Rules, Sent, is_hedge, said
 
+SEEN_BEFORE_MS = 75 * SECOND_MS
+"""An execution within a minute of a settlement may count on either side of it."""
 WRONG_BY = 0.13
 """A price that is decided on may be off by what the judge lets pass (10 %) and by what it moved since."""
 MOVED = Decimal("1.12")
@@ -125,13 +127,15 @@ def fills_count_once(events: Sequence[Event], rules: Rules) -> str:
 
 def own_is_known(events: Sequence[Event], rules: Rules) -> str:
     """10: the trader's own quantity, by which all caps are measured, is what it is."""
-    book = Book.of(rules)
+    book, decided_ms = Book.of(rules), 0
     for event in events:
         book.see(event)
+        if event.kind == "cycle":
+            decided_ms = event.at_ms  # what a cycle tells in its end is what it decided by
         if event.kind != "cycled" or INJECTIVE in event.what["unknown"]:
             continue
         for symbol, own in event.what["own"].items():
-            if own not in book.lately(symbol, event.at_ms):
+            if own not in book.lately(symbol, min(decided_ms, event.at_ms)):
                 true = book.own.get(symbol, NOTHING)
                 return said(event, f"the trader's {symbol} is taken for {own}, it is {true}")
     return ""
@@ -158,15 +162,18 @@ def funding_agrees(events: Sequence[Event], rules: Rules) -> str:
 def ledger_halts(events: Sequence[Event], rules: Rules) -> str:
     """10: funding that was paid otherwise than its settlement says, by more than is put up with, halts everything.
 
-    What was held at a venue before the daemon first saw it, and so what was due for it, is not known.
+    What was held at a venue a minute before a settlement, and so what was due, must have been seen by then.
     """
     most_usd = (rules.config.book.equity_usd or NOTHING) * rules.config.reconcile.ledger_halt_bp / 10_000
     wrong: dict[tuple[SeriesKey, int], Decimal] = {}
     waiting: list[tuple[int, SeriesKey]] = []
-    seen: set[str] = set()
+    seen_ms: dict[str, int] = {}
     for event in events:
         what = event.what
-        if event.kind == "payment" and what["key"].venue in seen:
+        if (
+            event.kind == "payment"
+            and event.at_ms - seen_ms.get(what["key"].venue, event.at_ms) > SEEN_BEFORE_MS
+        ):
             wrong[(what["key"], what["due_ms"])] = abs(what["usd"] - what["due"])
         elif event.kind in ("begin", "operator", "journal_failed"):
             waiting.clear()
@@ -176,7 +183,8 @@ def ledger_halts(events: Sequence[Event], rules: Rules) -> str:
                 (event.at_ms, s.key) for s in settled if wrong.get((s.key, s.ts_ms), NOTHING) > most_usd
             ]
         elif event.kind == "cycled":
-            seen |= {INJECTIVE, *rules.config.hedge.venues} - set(what["unknown"])
+            for venue in {INJECTIVE, *rules.config.hedge.venues} - set(what["unknown"]):
+                seen_ms.setdefault(venue, event.at_ms)
             judged = [
                 (ms, key) for ms, key in waiting
                 if ms < what["began_ms"] and key.venue not in what["unknown"] and key not in what["doubted"]
