@@ -115,7 +115,7 @@ class Ledger:
         insort(self.executions, execution, key=lambda e: e.ts_ms)
 
     def restore(self, execution: Execution, at_ms: int) -> None:
-        """Put back what an earlier life did: position and cash, as of `at_ms`; it is not told again; `back` comes after."""
+        """Put back what an earlier life did: position and cash, as of `at_ms`; `back` comes after."""
         self._apply(replace(execution, ts_ms=at_ms), None)
         self.fees_usd += execution.fee_usd
 
