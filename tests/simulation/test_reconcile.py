@@ -57,7 +57,7 @@ def test_a_run_agrees_with_itself_to_the_last_coin_and_cent() -> None:
     assert not ran.accounts.checks.ledger.open
     assert ran.accounts.checks._asked_hour[INJECTIVE] > 0
     for key, quantity in ran.accounts.attributed.items():
-        held = ran.app.parts.trading[key.venue]._holdings[key.symbol]  # type: ignore[attr-defined]
+        held = ran.app.parts.trading[key.venue]._ledger.holdings[key.symbol]  # type: ignore[attr-defined]
         assert held.now - held.quantity[0] * (key.venue == INJECTIVE) == quantity
 
 
@@ -68,7 +68,7 @@ def test_a_leg_that_vanishes_freezes_its_market_and_is_then_no_hedge() -> None:
         held = report.account.attributed[THERE]
         assert held
         paper: Any = app.parts.trading["bybit"]
-        paper._holdings["INJ"].change(report.now_ms, -held, Decimal(5))
+        paper._ledger.holdings["INJ"].change(report.now_ms, -held, Decimal(5))
 
     ran = Run(8, 3, vanish)
     after = [report for report in ran.reports if report.now_ms > ran.at_ms]
@@ -85,7 +85,7 @@ def test_a_leg_that_vanishes_freezes_its_market_and_is_then_no_hedge() -> None:
     ]
     assert not after[-1].account.frozen
     paper: Any = ran.app.parts.trading["bybit"]
-    assert after[-1].account.attributed[THERE] == paper._holdings["INJ"].now
+    assert after[-1].account.attributed[THERE] == paper._ledger.holdings["INJ"].now
 
 
 def test_a_second_daemon_on_the_account_halts_the_first() -> None:
@@ -95,8 +95,8 @@ def test_a_second_daemon_on_the_account_halts_the_first() -> None:
         paper: Any = app.parts.trading["bybit"]
         client_id = f"{tag(app.parts.config.account)}{7:026x}"
         ts_ms = report.now_ms + MINUTE_MS
-        paper._holdings["INJ"].change(ts_ms, Decimal(-10), Decimal(5))
-        paper._executions.append(
+        paper._ledger.holdings["INJ"].change(ts_ms, Decimal(-10), Decimal(5))
+        paper._ledger.executions.append(
             Execution(ts_ms, THERE, "intruder", client_id, Side.SELL, Decimal(10), Decimal(5), Decimal(0))
         )
 

@@ -99,7 +99,9 @@ class Course:
     def _pass(self, due: Sequence[Settlement], now_ms: int) -> None:
         """Play what came since the last look: a bar before the settlement at its close."""
         self._ledger.back()
-        bars = self._data.swings(self.looked_ms, now_ms) if isinstance(self._data, TellsSwings) else ()
+        bars: Sequence[Swing] = ()
+        if self._ledger.held and isinstance(self._data, TellsSwings):
+            bars = self._data.swings(self.looked_ms, now_ms)
         events: list[tuple[int, int, Swing | Settlement]] = [(bar.to_ms, 0, bar) for bar in bars]
         events += [(settlement.ts_ms, 1, settlement) for settlement in due]
         for _, _, event in sorted(events, key=lambda e: e[:2]):

@@ -41,6 +41,8 @@ def by_bar(ledger: Ledger, swing: Swing, marks: Marks, markets: Markets) -> None
         return
     hit = crossed(leg, price, swing.low, swing.high)
     if hit is not None:
+        if ledger.terms.backing is Backing.TOPPED_UP:  # calls are met all the way
+            hit = swing.low if leg.quantity > 0 else swing.high
         at = legs | {swing.symbol: replace(leg, mark=hit)}
         _run_out(ledger, swing.symbol, at, markets, swing.to_ms - 1)
 

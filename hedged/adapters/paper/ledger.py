@@ -115,8 +115,8 @@ class Ledger:
         insort(self.executions, execution, key=lambda e: e.ts_ms)
 
     def restore(self, execution: Execution, at_ms: int) -> None:
-        """Put back what an earlier life did: position and cash, as of `at_ms`; it is told no more."""
-        self._apply(replace(execution, ts_ms=at_ms), NOTHING)
+        """Put back what an earlier life did: position and cash, as of `at_ms`; `back` comes after."""
+        self._apply(replace(execution, ts_ms=at_ms), None)
         self.fees_usd += execution.fee_usd
 
     def restore_funding(self, payment_usd: Decimal) -> None:
@@ -164,14 +164,14 @@ class Ledger:
             lowest_free_usd=lowest_usd, lowest_free_ms=lowest_ms, forced=tuple(self.forced),
         )  # fmt: skip
 
-    def _apply(self, execution: Execution, initial: Decimal) -> None:
+    def _apply(self, execution: Execution, initial: Decimal | None) -> None:
         symbol, by = execution.key.symbol, execution.signed_quantity
         holding = self.holdings.setdefault(symbol, Holding())
         held = holding.now
         realised = holding.change(execution.ts_ms, by, execution.price)
         self.realised_usd += realised
         self.cash_usd += realised - execution.fee_usd
-        if self.isolated:
+        if self.isolated and initial is not None:
             self._margin(symbol, held, by, execution.price, initial)
 
     def _margin(self, symbol: str, held: Decimal, by: Decimal, price: Decimal, initial: Decimal) -> None:

@@ -213,6 +213,19 @@ def test_a_met_margin_call_keeps_the_position_and_is_counted() -> None:
     isolated(Backing.TOPPED_UP, calls_met=True)
 
 
+def test_calls_of_a_wick_are_met_to_its_end() -> None:
+    """If this fails, less is counted as added than the trader had to find while the wick lasted."""
+
+    async def script(on: Stage) -> None:
+        on.venue.seed("BTC", Decimal(20), Decimal(100), START_MS)
+        on.told.bar(1, "30", "100")
+        await on.at(1)
+        assert on.record().added_usd == 20 * 70 - 1000 + 20 * 30 * Decimal("0.05")
+        assert (await on.venue.positions())["BTC"].quantity == 20
+
+    staged(script, Backing.TOPPED_UP)
+
+
 def test_a_cut_frees_its_margin_and_giving_it_back_takes_no_more_than_there_is() -> None:
     """If this fails, cutting an own position moves its liquidation price, or a cut given back is backed by nothing."""
 
