@@ -1,5 +1,6 @@
 """The baselines of a run: paid as the run is paid, and none better than perfect foresight."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -9,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.adapters.replay.series import SeriesData
-from hedged.adapters.replay.venue import assumed_market
 from hedged.backtest.baselines.history import window_history
 from hedged.backtest.baselines.walks import MOST_PLANS, NAMES, baseline_courses, planned_every_h
 from hedged.backtest.metrics.course import Days
 from hedged.backtest.runner import Window
-from hedged.backtest.world import World, _template
+from hedged.backtest.world import World
 from hedged.config import Config, parse_config
 from hedged.domain.clock import DAY_MS, HOUR_MS
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
 
 LEAD_DAYS, N_DAYS = 4, 2
 FROM_MS = START_MS + LEAD_DAYS * DAY_MS
@@ -30,15 +30,16 @@ def config(**hedge: object) -> Config:
     return parse_config({"book": {"positions": {"BTC": {"quantity": 100}}}, "hedge": hedge} | costs)
 
 
-def world_of(own: np.ndarray, there: np.ndarray, settings: Config, factor: float = 1.0) -> World:
-    """Hourly rates on Injective, eight-hourly ones on Binance and Bybit; a price of 100 USD."""
+def world_of(own: np.ndarray, there: np.ndarray, settings: Config) -> World:
+    """Hourly rates on Injective, eight-hourly ones on Binance and Bybit; a price of 100 USD, deep books."""
     known = {
-        INJECTIVE: series(INJECTIVE, own * factor),
-        "binance": series("binance", there[0] * factor, 8),
-        "bybit": series("bybit", there[1] * factor, 8),
+        INJECTIVE: series(INJECTIVE, own),
+        "binance": series("binance", there[0], 8),
+        "bybit": series("bybit", there[1], 8),
     }
     data: dict[SeriesKey, SeriesData] = {SeriesKey(venue, "BTC"): of for venue, of in known.items()}
-    markets = {key: assumed_market(key, 100.0, _template(key, settings)) for key in data}
+    cent, ratio = Decimal("0.01"), Decimal("0.05")
+    markets = {key: Market(key, cent, cent, cent, ratio, ratio, settings.costs_of(key.venue)) for key in data}
     return World(data, markets, None)
 
 
@@ -54,7 +55,13 @@ def random_world(seed: int, settings: Config) -> World:
     hours = (LEAD_DAYS + N_DAYS) * 24
     level = rng.choice([-2e-4, 2e-5, 3e-4])
     own = level + np.cumsum(rng.normal(0, abs(level) / 4, hours))
-    return world_of(own, rng.normal(0, 1e-4, (2, hours // 8)), settings)
+    world = world_of(own, rng.normal(0, 1e-4, (2, hours // 8)), settings)
+    price = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, hours)))
+    moved = {
+        key: replace(data, close=data.close._replace(values=price * rng.uniform(0.99, 1.01, hours)))
+        for key, data in world.series.items()
+    }
+    return replace(world, series=moved)
 
 
 @settings(max_examples=12)
