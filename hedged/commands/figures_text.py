@@ -29,7 +29,7 @@ FIGURES = {
     "turnover_month": (
         "turnover",
         "{:.2f} ×",
-        "notional a month; worst day {date}; a leg alone for {naked_s:,.0f} s",
+        "notional a month{made}; worst day {date}; a leg alone for {naked_s:,.0f} s",
     ),
     "return_on_capital": ("return on capital", "{:.1%}", "a year of {capital:,.0f} USD at hedge venues"),
     "break_even_monthly_funding": (
@@ -98,6 +98,7 @@ def _figures(metrics: Tree, cap: float) -> Iterator[tuple[str, str, str]]:
             "money": _money(metrics[name]),
             "cap": cap,
             "date": metrics["worst_day"]["date"],
+            "made": f", {value['maker_share']:.0%} of it made" if value["maker_share"] else "",
             "naked_s": value["naked_hours"] * 3_600,
             "capital": metrics["return_on_capital"]["denominator_usd"],
         }

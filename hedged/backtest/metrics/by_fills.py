@@ -1,9 +1,12 @@
-"""How long a leg of a pair stood alone, read from the fills."""
+"""What only the fills can tell: how long a leg of a pair stood alone, and how much rested before it was filled."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
+
+from hedged.backtest.metrics.formulas import Part, ratio
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Fill, Purpose, Strategy
@@ -66,3 +69,17 @@ def _waits(fills: Sequence[Fill], i: int, step: Decimal, cycle_ms: int) -> bool:
     if not any(k > i for k, _ in mine) or {q > 0 for _, q in mine} != {True, False}:
         return False
     return abs(sum((q for k, q in mine if k <= i), Decimal(0))) > step
+
+
+def maker_share(fills: Sequence[Fill]) -> Part:
+    """Return made notional ÷ all notional; not known where it was not looked up how a fill came about.
+
+    What a venue took by force was not made.
+    """
+    made, traded = (
+        sum((f.execution.quantity * f.execution.price for f in some), Decimal(0))
+        for some in ([f for f in fills if f.made], fills)
+    )
+    told = all(f.made is not None or f.execution.client_id is None for f in fills)
+    part = ratio(np.array([float(made)]), np.array([float(traded)]))
+    return part if told else Part(np.array([np.nan]))
