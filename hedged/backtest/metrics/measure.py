@@ -41,7 +41,8 @@ def figures(
         found[str(metric)] = _tree(metric, part)
         if metric.of and might is not None and np.isfinite(part.value[0]):
             low, high = interval(metric.of(might, frame).value)
-            found[str(metric)] |= {"low": low, "high": high}
+            if low != high:  # what no draw changes is not uncertain
+                found[str(metric)] |= {"low": low, "high": high}
     found[Metric.WORST_DAY]["date"] = iso_day(days, worst)
     return found
 

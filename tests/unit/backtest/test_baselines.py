@@ -134,3 +134,21 @@ def test_a_large_book_is_planned_less_often():
     assert planned_every_h(month, 3) == 4
     assert 2 * 3 * 365 * 24 / planned_every_h(Window(0, 365 * DAY_MS), 3) <= MOST_PLANS
     assert planned_every_h(years, 20) == 24
+
+
+@pytest.mark.parametrize("venue", [INJECTIVE, "binance"])
+@pytest.mark.parametrize("from_h", [30, 300])
+def test_a_market_that_tells_nothing_before_or_within_the_window_is_no_error(venue, from_h):
+    """If this fails, a long backtest ends in an error after its last cycle because a market was listed late."""
+    config_, key = config(), SeriesKey(venue, "BTC")
+    world = random_world(3, config_)
+    data = world.series[key]
+    kept = data.funding_ts > FROM_MS + from_h * HOUR_MS
+    columns = {
+        name: getattr(data, name)[kept]
+        for name in ("funding_ts", "funding_rate", "funding_hours", "funding_mark")
+    }
+    late = replace(world, series={**world.series, key: replace(data, **columns)})
+    assert all(np.isfinite(course.net_usd).all() for course in courses(late, config_).values())
+    alone = config(venues=[])
+    assert courses(late, alone)["foresight"].net_usd.sum() >= 0
