@@ -94,6 +94,16 @@ def test_the_constant_hedge_costs_and_saves_what_anyone_can_reckon():
     assert course.turnover_usd.tolist() == [[pytest.approx(2 * size), 0]]
 
 
+def test_where_the_position_may_not_be_cut_nobody_leaves_the_delta_band():
+    """If this fails, perfect foresight may do what the run may not, and the run looks worse than it is."""
+    hours = (LEAD_DAYS + N_DAYS) * 24
+    config_ = config(allow_own_cut=False)
+    world = world_of(np.full(hours, 1e-3), np.full((2, hours // 8), 1e-3), config_)
+    found = courses(world, config_)
+    for name in ("constant", "foresight"):
+        assert found[name].turnover_usd.sum() == pytest.approx(0.1 * 100 * 100), name
+
+
 def test_positions_are_constant_in_coins_and_paid_at_the_price_of_their_print():
     """If this fails, baselines hedge another position than the run when prices move."""
     hours = (LEAD_DAYS + N_DAYS) * 24
