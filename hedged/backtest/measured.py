@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from hedged.backtest.baselines.walks import baseline_courses
 from hedged.backtest.forced import ended_ms
+from hedged.backtest.metrics.by_fills import maker_share, naked_hours
 from hedged.backtest.metrics.course import (
     Course,
     Days,
@@ -18,9 +20,9 @@ from hedged.backtest.metrics.course import (
     held_symbols,
     unhedged,
 )
-from hedged.backtest.metrics.formulas import MONTH_DAYS, Frame
+from hedged.backtest.metrics.definitions import Metric
+from hedged.backtest.metrics.formulas import MONTH_DAYS, Frame, Part
 from hedged.backtest.metrics.measure import baseline_rows, daily_table, figures
-from hedged.backtest.metrics.naked import naked_hours
 from hedged.backtest.runner import RunResult
 from hedged.backtest.world import World
 from hedged.domain.clock import DAY_MS, SECOND_MS
@@ -86,7 +88,8 @@ def measure(
     courses = (course_of(result, own, settlements, days, symbols), *baselines)
     frame = _frame(result, world, own)
     naked = naked_hours(result.fills, own, world.markets, config.cycle.interval_s * SECOND_MS, window.to_ms)
-    metrics = figures(courses[0], baselines, alone, days, frame, naked)
+    by_fills = {Metric.NAKED_HOURS: Part(np.array([naked])), Metric.MAKER_SHARE: maker_share(result.fills)}
+    metrics = figures(courses[0], baselines, alone, days, frame, by_fills)
     by_rule: dict[str, dict[str, Any]] = {}
     if world.proxy:
         by_rule[world.proxy.rule] = metrics | _told_by("hedged", courses, alone)
@@ -107,7 +110,7 @@ def _under(
     alone = unhedged(own, settlements, days, symbols)
     courses = _baselines(world, result, own, days, symbols)
     of = next(one for one in courses if one.name == YARDSTICK)
-    found = figures(of, courses, alone, days, _frame(result, world, own), None)
+    found = figures(of, courses, alone, days, _frame(result, world, own))
     return found | _told_by(YARDSTICK, courses, alone)
 
 

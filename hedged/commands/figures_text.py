@@ -9,11 +9,36 @@ from rich.table import Table
 
 HEADS = ("USD", "net\nsaving", "95 %\nbetween", "of fore-\nsight", "turnover\nthousands", "worst\nday")
 RULE_HEADS = ("USD", "paid a\nmonth", "hedged", "planner,\nEWMA", "cap\nalways", "perfect\nforesight")
-NAMES = {
-    "variance_effectiveness": "variance",
-    "turnover_month": "turnover",
-    "break_even_monthly_funding": "break-even",
+FIGURES = {
+    "saving_ratio": (
+        "saving ratio",
+        "{:.0%}",
+        "{money} of funding; cutting alone, foreseen and free: {saving_ratio_ceiling:.0%} at the cap of {cap:.0%}, "
+        "{saving_ratio_ceiling_full:.0%} at 100%",
+    ),
+    "hedge_effectiveness": (
+        "hedge effectiveness",
+        "{:.0%}",
+        "{money} of losing days avoided, after costs",
+    ),
+    "variance_effectiveness": (
+        "variance",
+        "{:.0%}",
+        "of that of daily funding taken off; the cap always cut takes {variance_effectiveness_ceiling:.0%}",
+    ),
+    "turnover_month": (
+        "turnover",
+        "{:.2f} ×",
+        "notional a month{made}; worst day {date}; a leg alone for {naked_s:,.0f} s",
+    ),
+    "return_on_capital": ("return on capital", "{:.1%}", "a year of {capital:,.0f} USD at hedge venues"),
+    "break_even_monthly_funding": (
+        "break-even",
+        "{:,.0f}",
+        "USD of funding a month from which this pays; this book paid {monthly_funding:,.0f}",
+    ),
 }
+"""What is told of a figure: what it is called, how it is written, and what it is made of."""
 Tree = Mapping[str, Any]
 
 
@@ -66,45 +91,18 @@ def _between(low: float | None, high: float | None) -> str:
 def _figures(metrics: Tree, cap: float) -> Iterator[tuple[str, str, str]]:
     """Tell name, value and what it is made of; a figure that is not known is left out."""
     value = {name: figure["value"] for name, figure in metrics.items()}
-    for name, shown, told in (
-        (
-            "saving_ratio",
-            "{:.0%}",
-            "{money} of funding; cutting alone, foreseen and free: {saving_ratio_ceiling:.0%} at the cap of {cap:.0%}, "
-            "{saving_ratio_ceiling_full:.0%} at 100%",
-        ),
-        ("hedge_effectiveness", "{:.0%}", "{money} of losing days avoided, after costs"),
-        (
-            "variance_effectiveness",
-            "{:.0%}",
-            "of the variance of daily funding taken off; the cap always cut takes {variance_effectiveness_ceiling:.0%}",
-        ),
-        (
-            "turnover_month",
-            "{:.2f} ×",
-            "notional a month; worst day {date}; a leg alone for {naked_s:,.0f} s",
-        ),
-        ("return_on_capital", "{:.1%}", "a year of {capital:,.0f} USD at hedge venues"),
-        (
-            "break_even_monthly_funding",
-            "{:,.0f}",
-            "USD of funding a month from which this pays; this book paid {monthly_funding:,.0f}",
-        ),
-    ):
+    for name, (called, form, told) in FIGURES.items():
         if value[name] is None:
             continue
         facts = {
             "money": _money(metrics[name]),
             "cap": cap,
             "date": metrics["worst_day"]["date"],
+            "made": f", {value['maker_share']:.0%} of it made" if value["maker_share"] else "",
             "naked_s": value["naked_hours"] * 3_600,
             "capital": metrics["return_on_capital"]["denominator_usd"],
         }
-        yield (
-            NAMES.get(name, name.replace("_", " ")),
-            shown.format(value[name]),
-            told.format(**value, **facts),
-        )
+        yield called, form.format(value[name]), told.format(**value, **facts)
 
 
 def _money(figure: Tree) -> str:

@@ -23,7 +23,8 @@ Ints = NDArray[np.int64]
 def window_history(
     series: Mapping[SeriesKey, SeriesData], keys: Sequence[SeriesKey], window: Window
 ) -> HedgeHistory | None:
-    """Lay the hours of a window, and LEAD_H before, with the own market first in `keys`; None where it has no price.
+    """Lay the hours of a window, and LEAD_H before, with the own market first in `keys`; None where nothing settled
+    there or no price of it is known.
 
     The first hour ends at the window's start: what is decided then is held from the next one on.
     """
@@ -34,7 +35,8 @@ def window_history(
     with np.errstate(divide="ignore"):
         log_price = np.log(prices)
     walked = _filled(prices[:, LEAD_H:])
-    if end - begin < 2 or np.isnan(walked[0, 0]):
+    settled = series[keys[0]].funding_ts < window.to_ms
+    if end - begin < 2 or np.isnan(walked[0, 0]) or not settled.any():
         return None
     walked = np.where(np.isnan(walked), walked[0], walked)
     first_price = walked[0, 0]

@@ -84,6 +84,10 @@ class Metric(StrEnum):
         "turnover_month", "Turnover a month", "times", formulas.turnover_month,
         "Turnover of 30 days, in times the gross notional of the own positions at the start.",
     )  # fmt: skip
+    MAKER_SHARE = (
+        "maker_share", "Made", "share", None,
+        "Share of the turnover whose orders rested in the book and paid the maker's fee; the rest was taken.",
+    )  # fmt: skip
     WORST_DAY = (
         "worst_day", "Worst day", "usd", None,
         "The least net saving of a day (UTC), with its date. The day on which a hedge is opened bears its whole cost.",

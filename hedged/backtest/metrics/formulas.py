@@ -129,6 +129,6 @@ def break_even_monthly_funding(s: Sums, frame: Frame) -> Part:
     charge = frame.collateral_usd * frame.capital_rate_per_year * frame.days / YEAR_DAYS
     month = MONTH_DAYS / frame.days
     spent, saved = (s.cost + charge) * month, s.saved * month
-    sense = (s.saved > 0) & (-s.unhedged > frame.least_usd)
+    sense = (-s.unhedged > frame.least_usd) & (s.saved > TINY * -s.unhedged)
     value = np.where(sense, -s.unhedged * month * spent / np.where(sense, saved, 1.0), np.nan)
     return Part(value, spent, saved)

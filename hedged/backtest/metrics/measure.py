@@ -1,6 +1,6 @@
 """The figures of a run as a tree for summary.json."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +9,8 @@ import polars as pl
 
 from hedged.backtest.metrics.course import Course, Days, Unhedged
 from hedged.backtest.metrics.definitions import LABELS, Metric
-from hedged.backtest.metrics.formulas import Floats, Frame
-from hedged.backtest.metrics.sums import Sums, drawn, sums_of, totals
+from hedged.backtest.metrics.formulas import Floats, Frame, Part
+from hedged.backtest.metrics.sums import drawn, sums_of, totals
 from hedged.domain.clock import DAY_MS
 
 SEED = 20_250_903
@@ -23,43 +23,43 @@ def figures(
     alone: Unhedged,
     days: Days,
     frame: Frame,
-    naked_h: float | None,
+    by_fills: Mapping[Metric, Part] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return every figure of one course. `courses`: the baselines that it is held against; `naked_h`: hours in which a
-    leg stood alone, None where there are no fills to tell.
+    """Return every figure of one course. `courses`: the baselines that it is held against; `by_fills`: figures that
+    only fills can tell, not known where there are none.
     """
     known = {one.name: one for one in courses}
     daily = sums_of(course, alone, known.get("foresight"), known.get("constant"))
     was, might = totals(daily), drawn(daily, np.random.default_rng(SEED))
-    found = {str(metric): _figure(metric, was, might, frame) for metric in Metric if metric.of}
     net = daily.net
     worst = int(net.argmin())
-    found[Metric.WORST_DAY] = _tree(Metric.WORST_DAY, float(net[worst])) | {"date": iso_day(days, worst)}
-    found[Metric.NAKED_HOURS] = _tree(Metric.NAKED_HOURS, naked_h)
-    return {str(metric): found[metric] for metric in Metric}
+    direct = {Metric.WORST_DAY: Part(net[worst : worst + 1])} | dict(by_fills or {})
+    unknown = Part(np.array([np.nan]))
+    found = {}
+    for metric in Metric:
+        part = metric.of(was, frame) if metric.of else direct.get(metric, unknown)
+        found[str(metric)] = _tree(metric, part)
+        if metric.of and might is not None and np.isfinite(part.value[0]):
+            low, high = interval(metric.of(might, frame).value)
+            if low != high:  # what no draw changes is not uncertain
+                found[str(metric)] |= {"low": low, "high": high}
+    found[Metric.WORST_DAY]["date"] = iso_day(days, worst)
+    return found
 
 
-def _figure(metric: Metric, was: Sums, might: Sums | None, frame: Frame) -> dict[str, Any]:
-    assert metric.of is not None
-    part = metric.of(was, frame)
-    tree = _tree(metric, float(part.value[0]))
-    if might is not None and tree["value"] is not None:
-        tree["low"], tree["high"] = interval(metric.of(might, frame).value)
-    for name, money in (("numerator_usd", part.numerator_usd), ("denominator_usd", part.denominator_usd)):
-        if money is not None:
-            tree[name] = number(float(money[0]))
-    return tree
-
-
-def _tree(metric: Metric, value: float | None) -> dict[str, Any]:
-    return {
-        "value": number(value),
+def _tree(metric: Metric, part: Part) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        "value": number(part.value[0]),
         "low": None,
         "high": None,
         "unit": metric.unit,
         "label": metric.label,
         "definition": metric.meaning,
     }
+    for name, money in (("numerator_usd", part.numerator_usd), ("denominator_usd", part.denominator_usd)):
+        if money is not None:
+            tree[name] = number(money[0])
+    return tree
 
 
 def interval(draws: Floats) -> tuple[float | None, float | None]:
@@ -70,9 +70,9 @@ def interval(draws: Floats) -> tuple[float | None, float | None]:
     return float(low), float(high)
 
 
-def number(value: float | None) -> float | None:
+def number(value: float) -> float | None:
     """Return a figure as JSON knows it: what is not known is null."""
-    return value if value is not None and np.isfinite(value) else None
+    return float(value) if np.isfinite(value) else None
 
 
 def baseline_rows(courses: Sequence[Course], alone: Unhedged) -> list[dict[str, Any]]:

@@ -42,13 +42,14 @@ def told_by_rule(name: str, history: HedgeHistory, horizon: str) -> list[tuple[I
     for begin_ms in range(first_ms + TAUGHT_MS, last_ms + 1, TUNED_EVERY_MS):
         early = first_ms if not parts else begin_ms  # what teaches is tuned with the first year
         end_ms = begin_ms + TUNED_EVERY_MS
-        origins = pl.concat(
-            [
-                _origins(key, history.series[key], early, min(end_ms, last_ms + 1), horizon)
-                for key in history.keys
-            ]
-        )
-        parts.append(_answers(name, history, origins))
+        found = [
+            _origins(key, history.series[key], early, min(end_ms, last_ms + 1), horizon)
+            for key in history.keys
+        ]
+        if any(map(len, found)):
+            parts.append(_answers(name, history, pl.concat([one for one in found if len(one)])))
+    if not parts:
+        return [(np.empty(0, np.int64), np.empty((0, len(LEVELS))))] * len(history.keys)
     told = pl.concat(parts)
     return [
         _law_of(told.filter((pl.col("venue") == k.venue) & (pl.col("symbol") == k.symbol)))

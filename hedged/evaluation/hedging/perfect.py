@@ -93,8 +93,9 @@ def foresee(
     """
     planner = setting.planner
     chosen = kinds or setting.kinds
-    # one kind alone shows what it could bring; together they keep to the band as the planner does
-    band = planner.delta_band / planner.cap if planner.cap and len(chosen) > 1 else 1.0
+    # one kind that is asked for shows what it could bring; else all keep to the band as the planner does
+    banded = kinds is None or len(chosen) > 1
+    band = planner.delta_band / planner.cap if planner.cap and banded else 1.0
     cap_usd = planner.cap * setting.notional_usd
     held = sizes(chosen, len(setting.venues), band) * cap_usd
     ledger, ratio = setting.ledger, history.ratio

@@ -1,5 +1,6 @@
 """The baselines of a run: paid as the run is paid, and none better than perfect foresight."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -9,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hedged.adapters.replay.series import SeriesData
-from hedged.adapters.replay.venue import assumed_market
 from hedged.backtest.baselines.history import window_history
 from hedged.backtest.baselines.walks import MOST_PLANS, NAMES, baseline_courses, planned_every_h
 from hedged.backtest.metrics.course import Days
 from hedged.backtest.runner import Window
-from hedged.backtest.world import World, _template
+from hedged.backtest.world import World
 from hedged.config import Config, parse_config
 from hedged.domain.clock import DAY_MS, HOUR_MS
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
 
 LEAD_DAYS, N_DAYS = 4, 2
 FROM_MS = START_MS + LEAD_DAYS * DAY_MS
@@ -30,15 +30,16 @@ def config(**hedge: object) -> Config:
     return parse_config({"book": {"positions": {"BTC": {"quantity": 100}}}, "hedge": hedge} | costs)
 
 
-def world_of(own: np.ndarray, there: np.ndarray, settings: Config, factor: float = 1.0) -> World:
-    """Hourly rates on Injective, eight-hourly ones on Binance and Bybit; a price of 100 USD."""
+def world_of(own: np.ndarray, there: np.ndarray, settings: Config) -> World:
+    """Hourly rates on Injective, eight-hourly ones on Binance and Bybit; a price of 100 USD, deep books."""
     known = {
-        INJECTIVE: series(INJECTIVE, own * factor),
-        "binance": series("binance", there[0] * factor, 8),
-        "bybit": series("bybit", there[1] * factor, 8),
+        INJECTIVE: series(INJECTIVE, own),
+        "binance": series("binance", there[0], 8),
+        "bybit": series("bybit", there[1], 8),
     }
     data: dict[SeriesKey, SeriesData] = {SeriesKey(venue, "BTC"): of for venue, of in known.items()}
-    markets = {key: assumed_market(key, 100.0, _template(key, settings)) for key in data}
+    cent, ratio = Decimal("0.01"), Decimal("0.05")
+    markets = {key: Market(key, cent, cent, cent, ratio, ratio, settings.costs_of(key.venue)) for key in data}
     return World(data, markets, None)
 
 
@@ -54,7 +55,13 @@ def random_world(seed: int, settings: Config) -> World:
     hours = (LEAD_DAYS + N_DAYS) * 24
     level = rng.choice([-2e-4, 2e-5, 3e-4])
     own = level + np.cumsum(rng.normal(0, abs(level) / 4, hours))
-    return world_of(own, rng.normal(0, 1e-4, (2, hours // 8)), settings)
+    world = world_of(own, rng.normal(0, 1e-4, (2, hours // 8)), settings)
+    price = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, hours)))
+    moved = {
+        key: replace(data, close=data.close._replace(values=price * rng.uniform(0.99, 1.01, hours)))
+        for key, data in world.series.items()
+    }
+    return replace(world, series=moved)
 
 
 @settings(max_examples=12)
@@ -85,6 +92,16 @@ def test_the_constant_hedge_costs_and_saves_what_anyone_can_reckon():
         "opened at two venues, not closed"
     )
     assert course.turnover_usd.tolist() == [[pytest.approx(2 * size), 0]]
+
+
+def test_where_the_position_may_not_be_cut_nobody_leaves_the_delta_band():
+    """If this fails, perfect foresight may do what the run may not, and the run looks worse than it is."""
+    hours = (LEAD_DAYS + N_DAYS) * 24
+    config_ = config(allow_own_cut=False)
+    world = world_of(np.full(hours, 1e-3), np.full((2, hours // 8), 1e-3), config_)
+    found = courses(world, config_)
+    for name in ("constant", "foresight"):
+        assert found[name].turnover_usd.sum() == pytest.approx(0.1 * 100 * 100), name
 
 
 def test_positions_are_constant_in_coins_and_paid_at_the_price_of_their_print():
@@ -127,3 +144,21 @@ def test_a_large_book_is_planned_less_often():
     assert planned_every_h(month, 3) == 4
     assert 2 * 3 * 365 * 24 / planned_every_h(Window(0, 365 * DAY_MS), 3) <= MOST_PLANS
     assert planned_every_h(years, 20) == 24
+
+
+@pytest.mark.parametrize("venue", [INJECTIVE, "binance"])
+@pytest.mark.parametrize("from_h", [30, 300])
+def test_a_market_that_tells_nothing_before_or_within_the_window_is_no_error(venue, from_h):
+    """If this fails, a long backtest ends in an error after its last cycle because a market was listed late."""
+    config_, key = config(), SeriesKey(venue, "BTC")
+    world = random_world(3, config_)
+    data = world.series[key]
+    kept = data.funding_ts > FROM_MS + from_h * HOUR_MS
+    columns = {
+        name: getattr(data, name)[kept]
+        for name in ("funding_ts", "funding_rate", "funding_hours", "funding_mark")
+    }
+    late = replace(world, series={**world.series, key: replace(data, **columns)})
+    assert all(np.isfinite(course.net_usd).all() for course in courses(late, config_).values())
+    alone = config(venues=[])
+    assert courses(late, alone)["foresight"].net_usd.sum() >= 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hedged.backtest.metrics.course import Course, Days, Unhedged
 from hedged.backtest.metrics.definitions import LABELS, Metric
-from hedged.backtest.metrics.formulas import Frame
+from hedged.backtest.metrics.formulas import Frame, Part
 from hedged.backtest.metrics.measure import baseline_rows, daily_table, figures
 
 ROOT = Path(__file__).parents[3]
@@ -48,8 +48,9 @@ def course(saved: np.ndarray, cost: np.ndarray | float = 0.0, name: str = "hedge
 
 def told(of: Course, alone: Unhedged, frame: Frame = FRAME, foresight: np.ndarray | None = None) -> dict:
     best = np.full_like(of.saved_usd, 10.0) if foresight is None else foresight
+    by_fills = {Metric.NAKED_HOURS: Part(np.array([0.5]))}
     return figures(
-        of, [course(best, name="foresight"), course(best / 2, name="constant")], alone, DAYS, frame, 0.5
+        of, [course(best, name="foresight"), course(best / 2, name="constant")], alone, DAYS, frame, by_fills
     )
 
 
@@ -188,7 +189,7 @@ def test_intervals_hold_the_figure_and_short_windows_have_none():
         figure = found[name]
         assert figure["low"] < figure["value"] < figure["high"], name
     days = Days(20_000, 27)
-    short = figures(course(saved[:, :27]), [], alone_of(-saved[:, :27]), days, replace(FRAME, days=27), 0.0)
+    short = figures(course(saved[:, :27]), [], alone_of(-saved[:, :27]), days, replace(FRAME, days=27))
     assert short["net_saving"]["low"] is None
 
 

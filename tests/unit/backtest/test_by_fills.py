@@ -1,10 +1,12 @@
-"""How long a leg stood alone, read from fills."""
+"""How long a leg stood alone and how much was made, read from fills."""
 
+from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
-from hedged.backtest.metrics.naked import naked_hours
+from hedged.backtest.metrics.by_fills import maker_share, naked_hours
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Execution, Fill, Purpose, Side
@@ -48,3 +50,12 @@ def test_legs_that_stand_by_themselves_are_not_alone() -> None:
         hours(fill(0, "binance", 4, Purpose.DIVERGENCE_OPEN), fill(0, "bybit", -4, Purpose.DIVERGENCE_OPEN))
         == 0
     )
+
+
+def test_what_rested_is_told_apart_from_what_was_taken() -> None:
+    """If this fails, a cheap way of trading looks dear, or what was never looked up looks taken."""
+    pair = (fill(0, INJECTIVE, -3), fill(0, "binance", 1))
+    made = (replace(pair[0], made=True), replace(pair[1], made=False))
+    assert maker_share(made).value.tolist() == [0.75]
+    assert np.isnan(maker_share(pair).value).all()
+    assert np.isnan(maker_share([]).value).all()
