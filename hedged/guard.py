@@ -87,10 +87,9 @@ class Guard:
         believed = await self.poller.glance(now_ms, {key.symbol for key in (*held, *trades)})
         stops.mark(held, believed)
         self._tell_blind(now_ms)
-        lost = self.trades.lost(trades, believed, self._unbooked())
-        triggered = stops.triggered(now_ms, held, self._near(held, believed)) or self.trades.begun(
-            lost, now_ms
-        )
+        self._measure(believed)
+        lost = self.trades.lost(trades, believed, self._unbooked(), self._near(trades))
+        triggered = stops.triggered(now_ms, held, self._near(held)) or self.trades.begun(lost, now_ms)
         going_on = (stops.unwinding(held) or lost) and now_ms >= self._again_ms
         asked_s = (now_ms - self.desk.accounts.asked_ms) / SECOND_MS / config.clock.speed
         if (
@@ -128,14 +127,17 @@ class Guard:
             )
         self._blind = blind
 
-    def _near(self, held: Mapping[SeriesKey, Decimal], believed: BelievedMarks) -> dict[str, str]:
-        """Measure how far liquidation is; return the hedges of which a leg is too near."""
+    def _near(self, held: Mapping[SeriesKey, Decimal]) -> dict[str, str]:
+        """Return the hedges, or trades, of which a leg was too near to its liquidation when that was measured."""
+        return near_liquidation(held, self.distances, self.desk.config.risk.margin_stop)
+
+    def _measure(self, believed: BelievedMarks) -> None:
+        """Measure how far liquidation is."""
         account = self.desk.accounts.latest
         if account is not self._account:
             self._account, self._then = account, believed.marks
         cash = collateral_now(account, self._then, believed.marks)
         self.distances = liquidation_distances(account, cash, believed.marks, self.desk.markets)
-        return near_liquidation(held, self.distances, self.desk.config.risk.margin_stop)
 
     async def _act(self, now_ms: int, believed: BelievedMarks) -> None:
         """Ask the venues, decide on what they say, and unwind what must be."""
@@ -155,10 +157,11 @@ class Guard:
                 desk.between.append(mended)
                 return
         held = stops.part(account)
-        stopped, begun = stops.decide(now_ms, held, self._near(held, believed))
+        self._measure(believed)
+        stopped, begun = stops.decide(now_ms, held, self._near(held))
         going = {symbol: stopped[symbol] for symbol in stops.unwinding(held)}
         trades = self.trades.part(account)
-        lost = self.trades.lost(trades, believed, [*self._unbooked(), account])
+        lost = self.trades.lost(trades, believed, [*self._unbooked(), account], self._near(trades))
         if not begun and not going and not lost:
             await self._news(account)
             return

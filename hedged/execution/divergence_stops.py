@@ -57,12 +57,17 @@ class DivergenceStops:
         }
 
     def lost(
-        self, held: Mapping[SeriesKey, Decimal], believed: BelievedMarks, news: Iterable[AccountState]
+        self,
+        held: Mapping[SeriesKey, Decimal],
+        believed: BelievedMarks,
+        news: Iterable[AccountState],
+        near: Mapping[str, str],
     ) -> dict[str, str]:
         """Return the symbols whose stop says to close them, or that are being closed already, with the reason.
 
-        `news`: states of the account that the strategy has not booked yet. A trade of which a price is in doubt, old or
-        of another instant is not valued.
+        `news`: states of the account that the strategy has not booked yet; `near`: the trades of which a leg is too
+        near to its liquidation, with the reason. A trade of which a price is in doubt, old or of another instant is not
+        valued.
         """
         memory = self._owner.memory
         for state in news:
@@ -75,6 +80,9 @@ class DivergenceStops:
             if believed.now_ms < memory.divergence.get(symbol, DivergenceEpisode()).waits_until_ms:
                 found[symbol] = GOES_ON
                 self.unvalued.pop(symbol, None)
+                continue
+            if symbol in near:
+                found[symbol] = near[symbol]
                 continue
             why = believed.together(mine, self._stale_ms, self._apart_ms)
             self._tell(symbol, why, believed.now_ms)

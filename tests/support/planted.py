@@ -136,7 +136,7 @@ def cancelled_is_not_filled(m: pytest.MonkeyPatch) -> None:
         del tries, look_first
         await self._cancel(client_id, self.unresolved[client_id])
         self.filled[client_id] = Decimal(0)
-        await self._note(client_id, "acknowledged", "cancelled filled 0", Decimal(0))
+        await self._note(client_id, "acknowledged", "cancelled", Decimal(0))
         return Told(How.ENDED)
 
     m.setattr(Attempts, "end", end)
@@ -250,8 +250,8 @@ def flat_on_failure(m: pytest.MonkeyPatch) -> None:
     """A venue that does not say what is held counts as flat."""
     ask = Accounts._ask
 
-    async def flat(self: Accounts, venue: str, now_ms: int) -> Any:
-        answer = await ask(self, venue, now_ms)
+    async def flat(self: Accounts, venue: str, *how: Any, **more: Any) -> Any:
+        answer = await ask(self, venue, *how, **more)
         if not isinstance(answer, str):
             last[venue] = answer
             return answer

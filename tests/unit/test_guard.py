@@ -603,3 +603,26 @@ def test_a_clock_that_is_set_back_blinds_no_stop(rig: Rig) -> None:
         assert life.held() == {}
 
     rig.life(script)
+
+
+def test_a_divergence_leg_near_its_liquidation_takes_its_trade_along(rig: Rig) -> None:
+    """If this fails, a leg of a trade is liquidated, and the other one stands alone, although both could be closed."""
+
+    async def script(life: Life) -> None:
+        await diverging(life, expected_usd=1_000.0)
+
+        async def balance() -> Balance:  # 4 coins are short there
+            return Balance("bybit", Decimal("430.6") - 4 * Decimal(rig.prices.marks[OTHER]), Decimal(0))
+
+        rig.venues["bybit"].balance = balance  # type: ignore[method-assign]
+        await life.look(12)
+        assert closings(life) == []
+        rig.prices.marks |= dict.fromkeys((HERE, THERE, OTHER), 100.1)
+        await life.look(2)
+        assert life.held() == {}
+        assert sorted(closings(life)) == ["binance", "bybit"]
+        (decision,) = await life.desk.journal(JournalStore.decisions)
+        assert decision["strategy"] == "divergence"
+        assert "bybit would liquidate the leg after a move of 4." in decision["reason"]
+
+    rig.life(script)
