@@ -26,6 +26,7 @@ from speed_log import Phases
 from hedged.backtest.runner import RunResult, Window, run_window
 from hedged.backtest.world import World, build_world
 from hedged.config import Config, parse_config
+from hedged.domain.clock import DAY_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 
 phases = Phases()
@@ -71,7 +72,7 @@ def tables(coins: int, bars: int, bar_s: int) -> dict[str, pl.DataFrame]:
     return {"funding": pl.concat(funding), "ohlcv": pl.concat(candles)}
 
 
-def play(engine: str, config: Config, world: World, window: Window) -> RunResult:
+def play(engine: str, config: Config, world: World, window: Window, kept: Path | None) -> RunResult:
     symbols = sorted(config.book.positions)
     first = {s: world.price(SeriesKey(INJECTIVE, s), window.from_ms) for s in symbols}
     book = {s: (COINS_HELD, price) for s, price in first.items() if price is not None}
@@ -88,21 +89,21 @@ def play(engine: str, config: Config, world: World, window: Window) -> RunResult
     phases.end("judge")
     asked = Asked(world, config, symbols, window)
     if config.hedge.forecaster == "ensemble":
-        laws = ensemble_laws(asked, config.hedge.model)
+        laws = ensemble_laws(asked, config.hedge.model, kept)
     else:
-        laws = precomputed(make_forecaster(config.hedge.forecaster, config.hedge.model), asked)
+        laws = precomputed(make_forecaster(config.hedge.forecaster, config.hedge.model), asked, kept)
     phases.end("laws")
-    return run_batch(config, world, book, window, laws, judgement=judgement)
+    return run_batch(config, world, book, window, laws, judgement=judgement, every_ms=DAY_MS)
 
 
-def main(coins: int, bars: int, engine: str, forecaster: str, bar_s: int) -> None:
+def main(coins: int, bars: int, engine: str, forecaster: str, bar_s: int, kept: Path | None) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     config = configuration([f"P{coin:02d}" for coin in range(coins)], bar_s, forecaster)
     window = Window((START_S + bar_s) * 1_000, (START_S + bars * bar_s) * 1_000 + 1)
     symbols = sorted(config.book.positions)
     world = build_world(tables(coins, bars, bar_s), symbols, ["binance"], None, config, window.from_ms)
     phases.end("load")
-    result = play(engine, config, world, window)
+    result = play(engine, config, world, window, kept)
     phases.end("run")
     phases.say(
         f"hedged {engine}, {forecaster}", version("hedged"), coins=coins, bars=bars, bar_s=bar_s,
@@ -118,5 +119,6 @@ if __name__ == "__main__":
     parser.add_argument("--engine", choices=("daemon", "batch"), default="daemon")
     parser.add_argument("--forecaster", default="ewma")
     parser.add_argument("--bar-s", type=int, default=HOUR_S)
+    parser.add_argument("--laws", type=Path, help="where forecasts are kept, to be made once for all runs")
     given = parser.parse_args()
-    main(given.coins, given.bars, given.engine, given.forecaster, given.bar_s)
+    main(given.coins, given.bars, given.engine, given.forecaster, given.bar_s, given.laws)
