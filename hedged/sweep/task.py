@@ -21,7 +21,7 @@ from hedged.sweep.plan import Task
 from hedged.telemetry.logs import configure_logs
 
 Row = dict[str, Any]
-"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in, gaps; or error"""
+"""key, status (ok, failed, lost), seconds; if ok metrics, notional_usd, daily (USD), stand_in, gaps; else error."""
 
 
 def run_task(task: Task) -> Row:
