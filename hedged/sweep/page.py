@@ -17,12 +17,14 @@ from hedged.sweep.wording import DEFINITIONS, digits, unit
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What a reader must know of the runs. `errors`: the first of each trial that failed, by its number; `stand_in`:
-    for Injective's funding, None where it was recorded; `gaps`: what the data lack, by fold and book.
+    for Injective's funding, None where it was recorded; `gaps`: what the data lack, by fold and book; `knowing`: models
+    that were trained on days that they are judged on.
     """
 
     errors: Mapping[int, str]
     stand_in: str | None
     gaps: Mapping[str, Sequence[str]]
+    knowing: Sequence[str] = ()
 
 
 def page(plan: Plan, found: Findings, notes: Notes) -> str:
@@ -68,6 +70,8 @@ def warnings(notes: Notes) -> Iterator[str]:
     """Yield what stands right under the figures."""
     if notes.stand_in:
         yield f"Injective’s funding is stood in for: {notes.stand_in}."
+    if notes.knowing:
+        yield f"{', '.join(notes.knowing)} had been trained on days of this window: these figures are no forecasts."
     if notes.gaps:
         yield f"The data have gaps in {', '.join(notes.gaps)}: these figures say less (listed below)."
     if notes.errors:
