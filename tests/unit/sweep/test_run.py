@@ -181,12 +181,12 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, missing):
     """If this fails, who installed the plain package gets a traceback instead of the one command that helps."""
     monkeypatch.setitem(sys.modules, missing, None)
     plan = sweeping.plan(tmp_path, trials=2)
+    needs = {
+        "optuna": lambda: run(plan, sweeping.Played(), tmp_path / "out"),
+        "distributed": lambda: cluster("tcp://127.0.0.1:9", plan.grounds).__enter__(),
+    }
     with pytest.raises(ConfigError, match=rf"{missing}: pip install 'hedged\[sweep\]'"):
-        if missing == "optuna":
-            run(plan, sweeping.Played(), tmp_path / "out")
-        else:
-            with cluster("tcp://127.0.0.1:9", plan.grounds):
-                pass
+        needs[missing]()
 
 
 def test_a_model_that_knew_the_window_is_named(tmp_path):
