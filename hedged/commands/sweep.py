@@ -25,63 +25,79 @@ if TYPE_CHECKING:
     from hedged.sweep.workers import Workers
 
 
+FileArgument = Annotated[
+    Path | None,
+    typer.Argument(help="Sweep file (YAML); --example prints one. Options come on top of it."),
+]
+DataOption = Annotated[Path | None, typer.Option(help="Data directory: Parquet tables of market history.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="First day, UTC, inclusive: YYYY-MM-DD.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Last day, exclusive.")]
+PositionOption = Annotated[
+    list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
+]
+BooksOption = Annotated[
+    str | None, typer.Option(help="each: a run for each position alone (default); together; both.")
+]
+GridOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Setting and its values: hedge.cap=0.2,0.4; repeat. Every combination is tried."),
+]
+RangeOption = Annotated[
+    list[str] | None,
+    typer.Option("--range", help="Setting and its bounds: hedge.cap=0.1..0.4; repeat. Needs --trials."),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Setting for all trials: cycle.interval_s=3600; repeat.")
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Forecaster or model directory; repeat. The first is the default configuration's."),
+]
+FoldsOption = Annotated[int | None, typer.Option(help="How many folds the window is cut into. Default: 3.")]
+FoldDaysOption = Annotated[int | None, typer.Option(help="Days of each. Default: the window ÷ folds.")]
+TrialsOption = Annotated[
+    int | None, typer.Option(help="Optuna draws so many trials, instead of trying every combination.")
+]
+SeedOption = Annotated[int | None, typer.Option(help="Of Optuna and of the bootstrap. Default: 0.")]
+ObjectiveOption = Annotated[
+    str | None, typer.Option(help="Number of summary.json to maximise. Default: net_saving_usd.")
+]
+ProxyRuleOption = Annotated[ProxyRuleName | None, typer.Option(help="chain (default) or level.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="Base configuration. Default: the defaults.")]
+JobsOption = Annotated[int, typer.Option(min=1, help="Processes on this machine.")]
+ClusterOption = Annotated[
+    str | None, typer.Option(help="Dask scheduler to run on instead: tcp://HOST:8786 (docs/sweep.md).")
+]
+RetryFailedOption = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed before.")]
+ExampleOption = Annotated[bool, typer.Option("--example", help="Print a commented sweep file and end.")]
+OutOption = Annotated[
+    Path, typer.Option(help="Where results and the report go, and what a later start goes on from.")
+]
+
+
 def sweep(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="Sweep file (YAML); --example prints one. Options come on top of it."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Data directory: Parquet tables of market history.")
-    ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="First day, UTC, inclusive: YYYY-MM-DD.")
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Last day, exclusive.")] = None,
-    position: Annotated[
-        list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
-    ] = None,
-    books: Annotated[
-        str | None, typer.Option(help="each: a run for each position alone (default); together; both.")
-    ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(help="Setting and its values: hedge.cap=0.2,0.4; repeat. Every combination is tried."),
-    ] = None,
-    range_: Annotated[
-        list[str] | None,
-        typer.Option("--range", help="Setting and its bounds: hedge.cap=0.1..0.4; repeat. Needs --trials."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Setting for all trials: cycle.interval_s=3600; repeat.")
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Forecaster or model directory; repeat. The first is the default configuration's."),
-    ] = None,
-    folds: Annotated[
-        int | None, typer.Option(help="How many folds the window is cut into. Default: 3.")
-    ] = None,
-    fold_days: Annotated[int | None, typer.Option(help="Days of each. Default: the window ÷ folds.")] = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Optuna draws so many trials, instead of trying every combination.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of Optuna and of the bootstrap. Default: 0.")] = None,
-    objective: Annotated[
-        str | None, typer.Option(help="Number of summary.json to maximise. Default: net_saving_usd.")
-    ] = None,
-    proxy_rule: Annotated[ProxyRuleName | None, typer.Option(help="chain (default) or level.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Base configuration. Default: the defaults.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
-    cluster: Annotated[
-        str | None, typer.Option(help="Dask scheduler to run on instead: tcp://HOST:8786 (docs/sweep.md).")
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run again what failed before.")
-    ] = False,
-    example: Annotated[bool, typer.Option("--example", help="Print a commented sweep file and end.")] = False,
-    out: Annotated[
-        Path, typer.Option(help="Where results and the report go, and what a later start goes on from.")
-    ] = Path("out/sweep"),
+    file: FileArgument = None,
+    data: DataOption = None,
+    from_: FromOption = None,
+    to: ToOption = None,
+    position: PositionOption = None,
+    books: BooksOption = None,
+    grid: GridOption = None,
+    range_: RangeOption = None,
+    set_: SetOption = None,
+    model: ModelOption = None,
+    folds: FoldsOption = None,
+    fold_days: FoldDaysOption = None,
+    trials: TrialsOption = None,
+    seed: SeedOption = None,
+    objective: ObjectiveOption = None,
+    proxy_rule: ProxyRuleOption = None,
+    config: ConfigOption = None,
+    jobs: JobsOption = 1,
+    cluster: ClusterOption = None,
+    retry_failed: RetryFailedOption = False,
+    example: ExampleOption = False,
+    out: OutOption = Path("out/sweep"),
 ) -> None:
     """Search configurations and models, and say whether the best is more than luck.
 
@@ -102,7 +118,7 @@ def sweep(
         return
     quiet_logs()
     raw = read_sweep(file) if file else {}
-    given = {
+    given: dict[str, Any] = {
         "data": str(data) if data else None, "from": from_, "to": to, "books": books, "models": model,
         "trials": trials, "seed": seed, "proxy_rule": proxy_rule and proxy_rule.value,
         "config": str(config) if config else None, "positions": dict(map(_position, position or ())),

@@ -26,7 +26,9 @@ def write_outputs(plan: Plan, found: Findings, rows: Rows, out: Path) -> Path:
     draft.replace(out / "results.parquet")
     text = json.dumps(summary(plan, found, rows), indent=2, allow_nan=False)
     write_whole(text + "\n", out / "sweep.json")
-    notes = Notes(failures(found.trials, rows), stand_in(found, rows), gaps(found, rows))
+    notes = Notes(
+        failures(found.trials, rows), stand_in(found, rows), gaps(found, rows), knowing(found, rows)
+    )
     return write_whole(page(plan, found, notes), out / "sweep.html")
 
 
@@ -84,6 +86,18 @@ def gaps(found: Findings, rows: Rows) -> dict[str, list[str]]:
     }
 
 
+def knowing(found: Findings, rows: Rows) -> list[str]:
+    """Return the models that were trained on days that they are judged on here: their figures are no forecasts."""
+    return sorted(
+        {
+            trial.model
+            for trial in found.trials
+            for task in trial.tasks.values()
+            if task.key in rows and rows[task.key].get("knows_days", 0) > 0
+        }
+    )
+
+
 def stand_in(found: Findings, rows: Rows) -> str | None:
     """Return in words what stood in for Injective's funding; None: it was recorded."""
     first = next(iter(found.trials[DEFAULT].tasks.values()))
@@ -115,6 +129,7 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         "days": found.proof_days,
         "stand_in": stand_in(found, rows),
         "data_gaps": gaps(found, rows),
+        "models_that_knew": knowing(found, rows),
         "folds": [{"from": iso(fold.from_ms), "to": iso(fold.to_ms)} for fold in plan.folds],
         "books": plan.books,
         "sweep": plan.sweep.model_dump(mode="json", by_alias=True),

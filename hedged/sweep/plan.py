@@ -25,7 +25,7 @@ DEFAULT = 0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run, complete in itself: it travels to a worker. `config`: plain tree; `book`: signed USD by symbol.
+    """One run, complete in itself: it travels to a worker. `config`: plain tree, the book in it.
 
     `key`: hash of everything that the result depends on. `baselines`: hold the run against them too.
     """
@@ -66,7 +66,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A sweep made ready. `base`: plain tree without what a backtest does not obey; `books`: positions by name."""
+    """A sweep made ready. `base`: plain tree of what a backtest obeys; `books`: positions by name."""
 
     sweep: SweepConfig
     base: Mapping[str, Any]

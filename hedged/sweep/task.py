@@ -9,7 +9,7 @@ from hedged.adapters.replay.proxy import Proxy
 from hedged.backtest import measured
 from hedged.backtest.measured import own_of
 from hedged.backtest.metrics.course import Days, as_paid, course_of, held_symbols
-from hedged.backtest.recorded import BacktestOptions, load_world, window_settlements
+from hedged.backtest.recorded import BacktestOptions, load_world, the_model, window_settlements
 from hedged.backtest.runner import RunResult, own_quantities, run_window
 from hedged.backtest.summary import summarise
 from hedged.backtest.world import World
@@ -21,7 +21,7 @@ from hedged.sweep.plan import Task
 from hedged.telemetry.logs import configure_logs
 
 Row = dict[str, Any]
-"""key, status (ok, failed or lost), seconds; ok: metrics, notional_usd, daily (USD by day), stand_in, gaps; or error"""
+"""key, status (ok, failed, lost), seconds; if ok what `measure` returns, else error."""
 
 
 def run_task(task: Task) -> Row:
@@ -37,7 +37,11 @@ def run_task(task: Task) -> Row:
 
 
 def measure(task: Task) -> Row:
-    """Return what a run of the task amounted to."""
+    """Return what a run of the task amounted to.
+
+    `daily`: net saving in USD by day; `stand_in`: for Injective's funding, in words; `knows_days`: so many days of the
+    window the model had been trained on; `gaps`: what the data lack.
+    """
     result, world = play(task)
     prints = window_settlements(world, result.window)
     against = measured.measure(result, world, prints) if task.baselines else None
@@ -50,6 +54,7 @@ def measure(task: Task) -> Row:
         "notional_usd": sum(abs(one["position_usd"]) for one in summary["per_symbol"].values()),
         "daily": [round(float(usd), 6) for usd in course.net_usd.sum(axis=0)],
         "stand_in": f"{summary['proxy']}, rule {summary['proxy_rule']}" if summary["proxy"] else None,
+        "knows_days": max((one["knows_days"] for one in the_model(result.config, result.window)), default=0),
         "gaps": [_gap(one) for one in summary["data_gaps"]],
     }
 

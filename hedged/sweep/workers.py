@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -32,15 +32,14 @@ class Workers:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Row]:
         """Yield the row of each task as it is finished. Raises ConfigError when the workers are of no use."""
-        waiting, tries = deque(tasks), dict.fromkeys((task.key for task in tasks), 0)
+        waiting, tries = deque(tasks), Counter[str]()
         flying: dict[Future[Row], Task] = {}
         while waiting or flying:
-            while waiting and len(flying) < self.slots():
+            while waiting and len(flying) < self._room(waiting[0], flying.values(), tries):
                 task = waiting.popleft()
                 tries[task.key] += 1
                 self._executor = self._executor or self.start()
                 flying[self._executor.submit(self.work, task)] = task
-            broken = False
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
                 task = flying.pop(future)
                 try:
@@ -49,26 +48,24 @@ class Workers:
                     raise ConfigError(f"a worker is not like the others: {error}") from None
                 except CancelledError:
                     raise ConfigError("the cluster is gone; start the same sweep again to go on") from None
-                except Exception as error:  # the worker died: with a pool all of its others too
-                    broken |= isinstance(error, BrokenProcessPool)
+                except BrokenProcessPool:  # one worker died, and all tasks under way with it
+                    self._executor = None
                     if tries[task.key] < TRIES:
                         waiting.appendleft(task)
                     else:
-                        yield _lost(task, error)
-            if broken:
-                waiting.extendleft(flying.values())
-                flying.clear()
-                self._executor = None
+                        yield _lost(task, f"its process died {TRIES} times")
+                except Exception as error:  # the cluster gave it up: it does not count as finished either
+                    yield _lost(task, f"{type(error).__name__}: {error}")
+
+    def _room(self, task: Task, flying: Iterable[Task], tries: Mapping[str, int]) -> int:
+        """Return how many tasks may be under way; one whose worker died is tried alone: it may be the one to blame."""
+        suspect = tries[task.key] > 0 or any(tries[other.key] > 1 for other in flying)
+        return 1 if suspect else self.slots()
 
 
-def _lost(task: Task, error: Exception) -> Row:
-    """Return the row of a task that took its workers with it; it is tried again when the sweep is."""
-    return {
-        "key": task.key,
-        "status": "lost",
-        "seconds": 0.0,
-        "error": f"its worker died {TRIES} times: {error!r}",
-    }
+def _lost(task: Task, error: str) -> Row:
+    """Return the row of a task that could not be finished; it is tried again when the sweep is."""
+    return {"key": task.key, "status": "lost", "seconds": 0.0, "error": error}
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def row(task, gain: float = 0.0):
         "status": "ok",
         "seconds": 0.1,
         "stand_in": "injective=hyperliquid, rule chain",
+        "knows_days": 0,
         "gaps": [f"funding of injective:X from {task.window.from_ms}"],
         "notional_usd": notional,
         "daily": daily.tolist(),

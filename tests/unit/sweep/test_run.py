@@ -1,6 +1,7 @@
 """A sweep from plan to verdict, on rows that cost nothing: resumed, failing, drawn, honest."""
 
 import json
+import sys
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 import sweeping
 
 from hedged.domain.errors import ConfigError, DataError
+from hedged.sweep.cluster import cluster
 from hedged.sweep.findings import find
 from hedged.sweep.identity import data_hash
 from hedged.sweep.run import run_sweep
@@ -172,3 +174,28 @@ def test_drawn_trials_are_the_same_again_and_learn_from_earlier_folds_alone(tmp_
 
     other = run(plan, Otherwise(gain=40), tmp_path / "other")
     assert [trial.values for trial in other.trials] == [trial.values for trial in found.trials]
+
+
+@pytest.mark.parametrize("missing", ["optuna", "distributed"])
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, missing):
+    """If this fails, who installed the plain package gets a traceback instead of the one command that helps."""
+    monkeypatch.setitem(sys.modules, missing, None)
+    plan = sweeping.plan(tmp_path, trials=2)
+    needs = {
+        "optuna": lambda: run(plan, sweeping.Played(), tmp_path / "out"),
+        "distributed": lambda: cluster("tcp://127.0.0.1:9", plan.grounds).__enter__(),
+    }
+    with pytest.raises(ConfigError, match=rf"{missing}: pip install 'hedged\[sweep\]'"):
+        needs[missing]()
+
+
+def test_a_model_that_knew_the_window_is_named(tmp_path):
+    """If this fails, a model is praised for days that it was trained on."""
+
+    class Knowing(sweeping.Played):
+        def run(self, tasks):
+            yield from ({**one, "knows_days": 3.0} for one in super().run(tasks))
+
+    run(sweeping.plan(tmp_path), Knowing(), tmp_path / "out")
+    assert json.loads(text_of(tmp_path / "out"))["models_that_knew"] == ["ewma"]
+    assert "ewma had been trained on days of this window" in (tmp_path / "out" / "sweep.html").read_text()

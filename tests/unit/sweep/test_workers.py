@@ -20,7 +20,7 @@ def test_a_task_that_kills_its_worker_is_given_up_and_the_others_are_done(tmp_pa
     monkeypatch.setattr("hedged.sweep.workers.TRIES", 2)
     plan = sweeping.plan(tmp_path, parameters={"hedge.cap": [0.2, 0.3]}, positions={"BTC": 100_000})
     all_of_them = tasks(plan)
-    with local(1) as workers:
+    with local(2) as workers:
         rows = list(dataclasses.replace(workers, work=sweeping.dying_row).run(all_of_them))
     assert sorted(row["key"] for row in rows) == sorted(task.key for task in all_of_them)
     lost = [row for row in rows if row["status"] == "lost"]
