@@ -193,7 +193,8 @@ def test_the_same_seed_makes_the_same_model_and_nothing_after_the_date_enters(
         assert len(changed)
         parts = [frame.filter(~late), changed]
         if {"venue", "symbol"} <= set(frame.columns):
-            newcomer = changed.with_columns(venue=pl.lit("newcomer"), symbol=pl.lit("NEWCOIN"))
+            one = changed.filter((pl.col("venue") == "hyperliquid") & (pl.col("symbol") == "BTC"))
+            newcomer = one.with_columns(venue=pl.lit("newcomer"), symbol=pl.lit("NEWCOIN"))
             parts.append(newcomer.select(frame.columns).cast(dict(frame.schema)))
         pl.concat(parts).write_parquet(tmp_path / f"{name}.parquet")
     again = train(tmp_path, ms(TO_H), tmp_path / "model", TINY)
