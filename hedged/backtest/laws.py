@@ -19,7 +19,7 @@ class Laws(Protocol):
 
     @property
     def hours_ms(self) -> NDArray[np.int64]:
-        """The ends of the hourly bars that the laws were made from, ascending; a law stands until the next. (hours,)."""
+        """The ends of the hours that the laws were made from, ascending; a law stands until the next. (hours,)."""
         ...
 
     @property
