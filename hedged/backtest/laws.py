@@ -10,16 +10,23 @@ from hedged.domain.market import SeriesKey
 
 
 class Laws(Protocol):
-    """The forecasts of every hour of a window, as the daemon's forecaster would have said them one after another.
+    """The forecasts of every hour of a window, as the daemon's forecaster would have said them one after another."""
 
-    `hours_ms` (hours,): the ends of the hourly bars that they were made from, ascending; a law stands until the next.
-    `means` (hours, series): mean rate per hour over the horizon, columns as `keys`, NaN where a series has no forecast.
-    """
+    @property
+    def keys(self) -> tuple[SeriesKey, ...]:
+        """The series, in the order of the columns."""
+        ...
 
-    keys: tuple[SeriesKey, ...]
-    hours_ms: NDArray[np.int64]
-    means: NDArray[np.float64]
+    @property
+    def hours_ms(self) -> NDArray[np.int64]:
+        """The ends of the hours that the laws were made from, ascending; a law stands until the next. (hours,)."""
+        ...
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean rate per hour over the horizon, NaN where a series has no forecast. (hours, series)."""
+        ...
 
     def at(self, now_ms: int) -> ForecastSet:
-        """Return the law that stands at an instant, joint scenarios included."""
+        """Return the law that stands at an instant, joint scenarios included. Raises DataError before the first."""
         ...

@@ -16,7 +16,8 @@ from hedged.backtest.recorded import BacktestOptions, run_backtest
 from hedged.backtest.runner import Window
 from hedged.config import parse_config
 from hedged.daemon import replay_daemon
-from hedged.domain.clock import DAY_MS
+from hedged.domain.clock import DAY_MS, MINUTE_MS
+from hedged.forecast.registry import make_forecaster
 
 BOOK = {"positions": {"INJ": {"usd": 80_000}, "BTC": {"usd": 150_000}}}
 
@@ -32,6 +33,7 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
     }
     settings = parse_config(raw)
     options = BacktestOptions(data, symbols, window, tmp / "out", proxy)
+    assert settings.hedge.forecaster == "ensemble"
     run_backtest(settings, options)
     replay_daemon(settings, options)
     db = sqlite3.connect(tmp / "state" / "replay" / "journal.sqlite")
@@ -46,6 +48,8 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
         {key: row[key] for key in one} for one, row in zip(live, backtest.iter_rows(named=True), strict=True)
     ]
     assert live == tested
+    shipped = make_forecaster("ensemble", crowded_share=settings.strategies.crowded_share)
+    assert {row["model_hash"] for row in live} == {shipped.model_hash}
     fills = pl.read_parquet(tmp / "out" / "fills.parquet")
     executions = db.execute(
         "SELECT venue, symbol, side, quantity, price FROM executions ORDER BY ts_ms, rowid"
@@ -61,8 +65,15 @@ def both(data: Path, tmp: Path, window: Window, book: dict[str, object], proxy: 
 
 
 def test_a_replayed_day_decides_alike_in_backtest_and_daemon(tmp_path: Path) -> None:
-    """If this fails, what was backtested is not what will run."""
-    data = write_directory(tables(2), tmp_path / "data")
+    """If this fails, what was backtested is not what will run.
+
+    Two minutes pass until a print of Binance is received, so that forecasts change within the hour.
+    """
+    late = pl.when(pl.col("venue") == "binance").then(2 * MINUTE_MS).otherwise(0)
+    frames = tables(2)
+    received = pl.col("ts") + pl.duration(milliseconds=late)
+    frames["funding"] = frames["funding"].with_columns(known_ts=received)
+    data = write_directory(frames, tmp_path / "data")
     assert both(data, tmp_path, Window(START_MS, START_MS + 2 * DAY_MS), BOOK) == 2 * 2 * 96
     assert len(pl.read_parquet(tmp_path / "out" / "fills.parquet")) > 0, (
         "a day without trades would show little"

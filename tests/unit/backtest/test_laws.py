@@ -9,6 +9,7 @@ from worlds import HISTORY_DAYS, START_MS, config, run, tables, world_of
 
 from hedged.backtest.laws_build import Asked, precomputed
 from hedged.backtest.laws_grids import chunks_of
+from hedged.backtest.laws_run import laws_of
 from hedged.backtest.laws_table import LawTable
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
@@ -169,3 +170,15 @@ def assert_same(mine: ForecastSet, daemons: ForecastSet, atol: float = 0.0) -> N
         assert (one_view.crowd, one_view.evidence, one_view.down_share, one_view.horizon_h) == (
             view.crowd, view.evidence, view.down_share, view.horizon_h,
         )  # fmt: skip
+
+
+def test_runs_share_their_laws(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, every run of a sweep forecasts the same hours again, or reads those of another forecaster."""
+    window = Window(START_MS, START_MS + 2 * HOUR_MS)
+    asked = Asked(world, SETTINGS, SYMBOLS, window)
+    first = laws_of(asked, folder=tmp_path)
+    others = Asked(world, config(hedge={"forecaster": "persistence"}), SYMBOLS, window)
+    assert laws_of(others, folder=tmp_path).facts.model_hash != first.facts.model_hash
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr("hedged.backtest.laws_run.precomputed", None)
+    assert_same(laws_of(asked, folder=tmp_path).at(START_MS), first.at(START_MS))
