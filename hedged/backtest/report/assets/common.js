@@ -14,7 +14,7 @@ const report = (() => {
   };
   const titled = (name, gap = 28) => ({ name, nameLocation: "middle", nameGap: gap, nameTextStyle: nameLook() });
   const timeAxis = (extra = {}) => page.timeAxis({ min: data.period[0], max: data.period[1], splitNumber: narrow() ? 3 : 6,
-    ...titled("time, UTC"), ...extra });
+    axisPointer: { snap: false }, ...titled("time, UTC"), ...extra });
   /** A slider over the whole run; where the reader has moved it, it stays. */
   const zoom = (name, axes = [0], from = data.period[0]) => {
     const before = printing() ? null : charts.get(name)?.getOption()?.dataZoom?.[0];
@@ -22,6 +22,12 @@ const report = (() => {
       : [printing() ? data.period[0] : Math.max(from, data.period[0]), data.period[1]];
     return [page.slider({ xAxisIndex: axes, filterMode: "none", startValue: start, endValue: end })];
   };
+  /** The value of a chart's first x axis under the pointer: what the library tells is the nearest point's, however far. */
+  let pointer = null;
+  for (const kind of ["pointermove", "pointerdown"])
+    window.addEventListener(kind, (event) => { pointer = event.clientX; }, true);
+  const pointed = (name) => (pointer === null ? null
+    : charts.get(name).convertFromPixel({ xAxisIndex: 0 }, pointer - document.getElementById(name).getBoundingClientRect().left));
   const base = (formatter) => page.base(formatter, { snap: false });
   const overTime = (values) => values.map((value, i) => [at[i], value]);
   const placed = (bottom = 62) => ({ left: 6, right: 14, top: 30, bottom: printing() ? bottom - 20 : bottom, containLabel: true });
@@ -44,5 +50,5 @@ const report = (() => {
   /** The first legend that is given them names shades and rules, which no click hides. */
   const told = (pairs, t) => (regimeOf(t) ? [...pairs, ["Regime", regimeOf(t)]] : pairs);
 
-  return { at, axisLook, base, markKeys, marked, overTime, placed, placeOf, shown, timeAxis, titled, told, zoom, charts: {} };
+  return { at, axisLook, base, markKeys, marked, overTime, placed, placeOf, pointed, shown, timeAxis, titled, told, zoom, charts: {} };
 })();
