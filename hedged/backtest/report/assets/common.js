@@ -33,14 +33,15 @@ const report = (() => {
   const placed = (bottom = 62) => ({ left: 6, right: 14, top: 30, bottom: printing() ? bottom - 20 : bottom, containLabel: true });
 
   // ---- regimes as shades, changes of the model as rules: a series of its own, so that no line need carry them
-  const SHADES = ["blue", "orange", "teal", "purple", "grey"];
-  const names = [...new Set(data.regimes.map((one) => one.name))];
-  const shade = (name) => SHADES[names.indexOf(name) % SHADES.length];
+  const SHADES = ["blue", "orange", "teal", "purple", "grey"], KNOWN = { calm: "teal", stormy: "orange" }, PLAIN = "normal";
+  const shaded = data.regimes.filter((one) => one.name !== PLAIN);
+  const names = [...new Set(shaded.map((one) => one.name))];
+  const shade = (name) => KNOWN[name] ?? SHADES[names.indexOf(name) % SHADES.length];
   const swaps = data.models.slice(1);
   const regimeOf = (t) => data.regimes.find((one) => one.from <= t && t < one.to)?.name;
   const marked = () => (data.regimes.length || swaps.length ? [{
     ...line("marks", [], "grey", 0),
-    markArea: { silent: true, label: { show: false }, data: data.regimes.map((one) =>
+    markArea: { silent: true, label: { show: false }, data: shaded.map((one) =>
       [{ xAxis: one.from, itemStyle: { color: color(shade(one.name)), opacity: 0.09 } }, { xAxis: one.to }]) },
     markLine: { silent: true, symbol: "none", label: { show: false }, data: swaps.map((one) =>
       ({ xAxis: one.from, lineStyle: { color: color("purple"), type: [2, 4], width: 1.4 } })) },
