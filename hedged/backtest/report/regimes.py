@@ -49,7 +49,10 @@ def models_of(run: Run, period_ms: tuple[int, int]) -> list[dict[str, Any]]:
 
 
 def regime_table(run: Run, period_ms: tuple[int, int]) -> str:
-    """Return what was paid and saved in each regime, computed from the run's own settlements and fills."""
+    """Return what was paid and saved in each regime, from the run's own settlements and fills.
+
+    The summary's `by_regime`, where there is one, knows each fill's own spread, and what baselines saved.
+    """
     found = regimes_of(run, period_ms)
     if not found:
         return ""
@@ -63,7 +66,8 @@ def regime_table(run: Run, period_ms: tuple[int, int]) -> str:
         days = sum(found[i]["to"] - found[i]["from"] for i in mine) / DAY_MS
         unhedged, hedged, net = (float(sum(changes[i] for i in mine)) for changes in standing)
         why = next((f"First: {found[i]['why']}" for i in mine if found[i]["why"]), "")
-        amounts = (unhedged, hedged, net - unhedged, (net - unhedged) / days)
+        saving = rivals.get(regime, {}).get("hedged", net - unhedged)
+        amounts = (unhedged, hedged, saving, saving / days)
         rows.append(
             [
                 f'<span class="name">{esc(regime)}</span><span class="meaning">{esc(why)}</span>',
