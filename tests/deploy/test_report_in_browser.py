@@ -134,8 +134,10 @@ def test_a_tap_on_the_timeline_tells_the_reason(tab: Page, whole: str) -> None:
     """If this fails, whoever reads the report on a phone never learns why, or a reason runs as code."""
     seen(tab, f"{whole}#symbol=INJ", 390)
     before = text(tab, "#told-what")
-    tab.tap(*place_of_hostile(tab))
-    tab.until("document.getElementById('told-what').textContent.includes('hacked')")
+    for _ in range(10):  # on a machine that is busy a tap may last too long to be one; a person taps again
+        tab.tap(*place_of_hostile(tab))
+        if NASTY in text(tab, "#told-what"):
+            break
     assert NASTY in text(tab, "#told-what")
     assert text(tab, "#told-what") != before
     well(tab)
