@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -17,15 +17,23 @@ from hedged.config import Config
 from hedged.domain.market import SeriesKey
 from hedged.features.groups import GROUPS
 
+if TYPE_CHECKING:
+    from hedged.forecast.artefact import Artefact
+
 LIBRARIES = ("numpy", "polars", "scipy", "onnxruntime", "piqp")
 """Those whose version can change a figure."""
 DECIDES = {24: "m24h", 120: "m120h"}
 
 
 def provenance(
-    config: Config, series: Mapping[SeriesKey, SeriesData], argv: Sequence[str] | None = None
+    config: Config,
+    series: Mapping[SeriesKey, SeriesData],
+    model: "Artefact | None" = None,
+    argv: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return what one needs to repeat the run. `argv`: the process's own when None."""
+    """Return what one needs to repeat the run. `model`: the one that spoke last, where that is not the configured one;
+    `argv`: the process's own when None.
+    """
     return {
         "command_line": command_line(sys.argv if argv is None else argv),
         "config_yaml": yaml.safe_dump(
@@ -33,7 +41,7 @@ def provenance(
         ),
         "versions": versions(),
         "data_fingerprint": fingerprint(series),
-        "model_card": model_card(config),
+        "model_card": model_card(config, model),
     }
 
 
@@ -88,13 +96,13 @@ def _add(seen: "hashlib.blake2b", value: object) -> None:
         seen.update(repr(value).encode())
 
 
-def model_card(config: Config) -> dict[str, Any] | None:
+def model_card(config: Config, model: "Artefact | None" = None) -> dict[str, Any] | None:
     """Return what the model says of itself, without its long lists; None where the forecaster is not learned."""
     if config.hedge.forecaster != "ensemble":
         return None
     from hedged.forecast.artefact import SHIPPED, load
 
-    artefact = load(config.hedge.model or SHIPPED)
+    artefact = model or load(config.hedge.model or SHIPPED)
     card, horizon = artefact.card, DECIDES.get(config.hedge.horizon_h, "m24h")
     weights = card.prior.get("hourly", {}).get(horizon, ())
     held = {name: len(set(card.features) & set(tabular.split())) for name, (tabular, _) in GROUPS.items()}

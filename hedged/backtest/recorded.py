@@ -67,7 +67,8 @@ def run_backtest(
     measured = measure(result, world, prints, under_other_rule(config, options, world))
     regimes = regimes_of(world.series, sorted(book), options.window)
     summary = summarise(
-        result, world, prints, "backtest", measured, provenance=provenance(config, world.series),
+        result, world, prints, "backtest", measured,
+        provenance=provenance(config, world.series, models[-1].reign.artefact if models else None),
         models=models_told(models) if models else the_model(config, options.window),
         regimes=[one.to_json() for one in regimes], by_regime=by_regime(measured.daily(), regimes),
     )  # fmt: skip

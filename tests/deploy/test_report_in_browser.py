@@ -72,6 +72,19 @@ def centre(tab: Page, css: str) -> tuple[float, float]:
     return box["x"], box["y"]
 
 
+def place_of_hostile(tab: Page) -> tuple[float, float]:
+    """Return where on the screen the timeline shows a decision with a hostile reason."""
+    centre(tab, "#timeline")
+    x, y = tab.run(
+        "(() => { const data = page.data, view = data.timeline.INJ;"
+        "const fill = view.fills.find((one) => data.sentences[one.why].includes('hacked'));"
+        "const box = document.getElementById('timeline'), chart = echarts.getInstanceByDom(box);"
+        "const at = box.getBoundingClientRect();"
+        "return [at.x + chart.convertToPixel({ xAxisIndex: 0 }, fill.t), at.y + 80]; })()"
+    )
+    return x, y
+
+
 @pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_it_opens_fits_and_draws_every_chart(tab: Page, whole: str, width: int, theme: str) -> None:
     """If this fails, a script breaks, a chart stays empty, or a phone has to scroll the page sideways."""
@@ -121,19 +134,28 @@ def test_a_tap_on_the_timeline_tells_the_reason(tab: Page, whole: str) -> None:
     """If this fails, whoever reads the report on a phone never learns why, or a reason runs as code."""
     seen(tab, f"{whole}#symbol=INJ", 390)
     before = text(tab, "#told-what")
-    centre(tab, "#timeline")
-    x, y = tab.run(
-        "(() => { const data = page.data, view = data.timeline.INJ;"
-        "const fill = view.fills.find((one) => data.sentences[one.why].includes('hacked'));"
-        "const box = document.getElementById('timeline'), chart = echarts.getInstanceByDom(box);"
-        "const at = box.getBoundingClientRect();"
-        "return [at.x + chart.convertToPixel({ xAxisIndex: 0 }, fill.t), at.y + 80]; })()"
-    )
-    tab.tap(x, y)
-    tab.until("document.getElementById('told-what').textContent.includes('hacked')")
+    for _ in range(10):  # on a machine that is busy a tap may last too long to be one; a person taps again
+        tab.tap(*place_of_hostile(tab))
+        if NASTY in text(tab, "#told-what"):
+            break
     assert NASTY in text(tab, "#told-what")
-    assert NASTY in text(tab, "#timeline .tip")
     assert text(tab, "#told-what") != before
+    well(tab)
+    tab.look(1440, "light")
+    tab.until("!document.querySelector('#timeline .tip')?.textContent.includes('below')")
+    tab.run("page.charts.get('timeline').dispatchAction({ type: 'hideTip' }); 0")
+    tab.hover(*place_of_hostile(tab))
+    tab.until("document.querySelector('#timeline .tip')?.textContent.includes('hacked')")
+    assert NASTY in text(tab, "#timeline .tip")
+    x, y, when = tab.run(
+        "(() => { const strip = page.data.timeline.INJ.strip, long = strip.from.map((from, i) => strip.to[i] - from);"
+        "const i = long.indexOf(Math.max(...long)), chart = page.charts.get('timeline');"
+        "const box = document.getElementById('timeline').getBoundingClientRect();"
+        "const x = Math.round(box.x + chart.convertToPixel({ xAxisIndex: 0 }, strip.from[i] + long[i] / 2));"
+        "return [x, box.y + 90, page.when(chart.convertFromPixel({ xAxisIndex: 0 }, x - box.x))]; })()"
+    )
+    tab.hover(x, y)
+    tab.until(f"document.querySelector('#timeline .tip b').textContent === {json.dumps(when + ' UTC')}")
     well(tab)
 
 

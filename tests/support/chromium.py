@@ -38,15 +38,19 @@ class Page:
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask the tab for something and wait for the answer; what happens meanwhile is noted."""
-        asked = next(self._ids)
-        message = {"id": asked, "method": method, "params": params, "sessionId": self._session}
-        self._socket.send(json.dumps(message))
+        asked = self._ask(method, params)
         while True:
             told = json.loads(self._socket.recv(PATIENCE_S))
             if told.get("id") == asked:
                 assert "error" not in told, told
                 return dict(told["result"])
             self._note(told)
+
+    def _ask(self, method: str, params: dict[str, Any]) -> int:
+        asked = next(self._ids)
+        message = {"id": asked, "method": method, "params": params, "sessionId": self._session}
+        self._socket.send(json.dumps(message))
+        return asked
 
     def wait_for(self, method: str) -> None:
         """Wait for an event."""
@@ -91,7 +95,7 @@ class Page:
     def until(self, condition: str) -> None:
         """Wait until an expression is true: what an input sets off comes with one of the next frames."""
         self.run(
-            "new Promise((done, fail) => { const end = Date.now() + 20000; const look = () => "
+            "new Promise((done, fail) => { const end = Date.now() + 40000; const look = () => "
             f"({condition}) ? done() : Date.now() > end ? fail(new Error('never')) : setTimeout(look, 20); look(); }})"
         )
 
@@ -100,14 +104,18 @@ class Page:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    def hover(self, x: float, y: float) -> None:
+        """Move the mouse there."""
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
     def press(self, key: str, text: str) -> None:
         """Press a key; `text` is what it types, if anything."""
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text)
 
     def tap(self, x: float, y: float) -> None:
-        """Tap with a finger."""
-        self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        """Tap with a finger, off again at once: what rests for long is no tap."""
+        self._ask("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
         self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def picture(self, target: Path) -> None:

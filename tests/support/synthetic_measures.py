@@ -112,6 +112,8 @@ def models(start: datetime, days: int) -> list[Row]:
             "to": b.isoformat(),
             "trained_to": (a - timedelta(days=1)).isoformat(),
             "model_hash": f"{i}a" * 8,
+            "samples": 1_000,
+            "knows_days": 0.0,
         }
         for i, (a, b) in enumerate(spans)
     ]

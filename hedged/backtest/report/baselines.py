@@ -54,7 +54,9 @@ def baseline_table(run: Run) -> str:
         "Share of foresight",
     ]
     heads += ["Costs, USD", "Turnover, USD", "Worst day, USD"]
-    return tables.table("This run beside simple strategies", heads, body, look="beside sortable cards")
+    short = all(row.get("low_usd") is None for row in rows)
+    note = '<p class="note">The run has too few days to say how sure these figures are.</p>' if short else ""
+    return tables.table("This run beside simple strategies", heads, body, look="beside sortable cards") + note
 
 
 def _label(row: dict[str, Any]) -> str:

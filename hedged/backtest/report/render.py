@@ -87,7 +87,7 @@ def page(run: Run) -> str:
         days=f"{days:,} day{'s' * (days != 1)}",
         equity=wording.number(summary.get("equity_usd"), 0),
         pays=esc(summary.get("pays") or "The run says nothing about whether hedging paid."),
-        banner=sections.banner(summary),
+        banner=sections.banners(summary),
         tiles=tiles(run),
         sampling=esc(sections.sampling(run, drawn["grid"]["step"])),
         worth=f'<p class="worth">{esc(summary["worth"])}</p>' if summary.get("worth") else "",
@@ -121,7 +121,7 @@ def _optional(run: Run, period: tuple[int, int]) -> dict[str, str]:
             "regimes",
             "Regimes and models",
             by_regime + by_model,
-            "Regimes are shaded in the charts above; a vertical rule marks where another model took over.",
+            "Shaded in the charts above, all but the normal; a vertical rule marks where another model took over.",
         ),
         "margin": sections.section("margin", "Margin and collateral", accounts(run.summary)),
     }

@@ -41,8 +41,22 @@ def section(anchor: str, title: str, body: str, say: str = "") -> str:
     return f'<section id="{anchor}" aria-labelledby="h-{anchor}"><h2 id="h-{anchor}">{title}</h2>{told}{body}</section>'
 
 
-def banner(summary: dict[str, Any]) -> str:
-    """Warn where rates are not Injective's own; nothing where they are."""
+def banners(summary: dict[str, Any]) -> str:
+    """Warn where rates are not Injective's own, and where a model had learned from days that it is tried on."""
+    return _proxy(summary) + _seen(summary)
+
+
+def _seen(summary: dict[str, Any]) -> str:
+    days = sum(float(one.get("knows_days") or 0) for one in summary.get("models") or [])
+    if not days:
+        return ""
+    said = f"It was trained on {wording.number(days, 1)} days of this very run; its forecasts of those are no test."
+    return (
+        f'<p class="banner" role="note"><strong>The model has seen what it is tried on.</strong> {said}</p>'
+    )
+
+
+def _proxy(summary: dict[str, Any]) -> str:
     if not summary.get("proxy"):
         return ""
     ours, _, theirs = str(summary["proxy"]).partition("=")
@@ -87,7 +101,7 @@ def model(summary: dict[str, Any]) -> str:
         *(["a head for liquidation cascades beside it"] if card.get("cascade") else []),
     )
     several = len(summary.get("models") or []) > 1
-    note = " The run changed models on its way; this is the configured one." if several else ""
+    note = " The run changed models on its way; this is the last of them." if several else ""
     said = f"Drawn from the card of this run\u2019s model: {esc('; '.join(facts))}.{note}"
     return f'<p class="say">{said}</p>{model_svg(card)}'
 

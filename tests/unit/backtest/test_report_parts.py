@@ -15,7 +15,7 @@ from hedged.backtest.report.baselines import daily_lines
 from hedged.backtest.report.intervals import interval_svg, scale_of
 from hedged.backtest.report.metrics import labels_of, metric_tiles
 from hedged.backtest.report.regimes import regime_table, spans
-from hedged.backtest.report.sections import CONTENTS
+from hedged.backtest.report.sections import CONTENTS, banners
 from hedged.config import parse_config
 from hedged.domain.errors import DataError
 from hedged.page.frame import asset
@@ -108,6 +108,13 @@ def test_regimes_share_out_the_whole_run(run: files.Run) -> None:
     assert net == pytest.approx(run.summary["net_saving_usd"], abs=0.05)
 
 
+def test_a_model_that_has_seen_the_run_is_named() -> None:
+    """If this fails, forecasts of days that the model was trained on pass as a test of it."""
+    seen = [{"knows_days": 0.0}, {"knows_days": 12.5}]
+    assert "12.5 days of this very run" in banners({"models": seen})
+    assert banners({"models": seen[:1]}) == banners({}) == ""
+
+
 def test_spans_are_cut_to_the_run() -> None:
     """If this fails, a regime that began before the run is drawn outside it, or one without dates breaks the page."""
     start, end = (datetime(2025, 1, day, tzinfo=UTC) for day in (2, 4))
@@ -120,13 +127,13 @@ def test_spans_are_cut_to_the_run() -> None:
 
 def test_the_model_is_drawn_from_its_card() -> None:
     """If this fails, the picture shows another model than the one that spoke."""
-    card = provenance(parse_config(BOOK), {}, ["hedged", "demo"])["model_card"]
+    card = provenance(parse_config(BOOK), {})["model_card"]
     drawn = model_svg(card)
     assert f"{card['features']} inputs" in drawn
     assert sum(card["inputs"].values()) == card["features"]
     assert drawn.count("LightGBM trees") == 4  # two drawings, each with a row and a label
     assert sum(part["weight"] for part in card["members"]) == pytest.approx(1.0, abs=0.001)
-    assert provenance(parse_config(BOOK | {"hedge": {"forecaster": "ewma"}}), {}, [])["model_card"] is None
+    assert provenance(parse_config(BOOK | {"hedge": {"forecaster": "ewma"}}), {})["model_card"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 // The forecast fan, and how far the forecasts may be believed.
 (() => {
   const { axisLook, color, data, day, keys, line, narrow, num, ruler, short, tip, valueAxis, when } = page;
-  const { at, base, markKeys, marked, overTime, placed, shown, timeAxis, titled, told, zoom } = report;
+  const { at, base, markKeys, marked, overTime, placed, pointed, shown, timeAxis, titled, told, zoom } = report;
   const FAN_VIEW_MS = 30 * 86400000;
   const rate = (value) => (value === null || value === undefined ? "not known" : `${num(value, 1, true)} %`);
   const pct = (share, digits = 1) => (share === null || share === undefined ? "–" : `${num(100 * share, digits)} %`);
@@ -88,7 +88,7 @@
     keys("pit", [["area", "blue", "density", 0.35], ["dashed", "grey", "calibrated: 1"]]);
     const steps = [...view.pit.density.map((value, i) => [100 * view.pit.edges[i], value]), [100, view.pit.density[view.pit.density.length - 1]]];
     const formatter = (list) => {
-      const x = list[0].axisValue, i = Math.max(view.pit.edges.findLastIndex((edge) => 100 * edge <= x), 0), k = Math.min(i, view.pit.count.length - 1);
+      const x = pointed("pit") ?? list[0].axisValue, i = Math.max(view.pit.edges.findLastIndex((edge) => 100 * edge <= x), 0), k = Math.min(i, view.pit.count.length - 1);
       return tip(`Between the quantiles ${pitBin(view, k)}`, [["Density", num(view.pit.density[k])], ["Outcomes", num(view.pit.count[k], 0)], ["Of", num(view.n, 0)]]);
     };
     return {

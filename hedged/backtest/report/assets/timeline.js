@@ -1,7 +1,7 @@
 // Decisions on a timeline: how large the hedge was, every fill, and a strip of what was decided and why.
 (() => {
-  const { axisLook, charts, color, data, esc, keys, line, num, tip, valueAxis, when } = page;
-  const { base, markKeys, marked, placeOf, shown, timeAxis, told, zoom } = report;
+  const { axisLook, charts, color, data, esc, keys, line, narrow, num, tip, valueAxis, when } = page;
+  const { base, markKeys, marked, placeOf, pointed, shown, timeAxis, told, zoom } = report;
   const hidden = new Set(["Price exposure kept"]);
   // ---- decisions and hedge size
   const CYCLE_MS = 900000, EXPOSURE = "Price exposure kept";
@@ -94,7 +94,10 @@
       axisLabel: { color: color("soft"), fontSize: 12, interval: 0 } };
     const sizeAxis = valueAxis("hedge, % of the own position", { min: 0, minInterval: 1, nameTextStyle: { ...valueAxis("").nameTextStyle, padding: [0, 0, 0, -left + 4] },
       max: ({ max }) => (hidden.has(EXPOSURE) ? (max > 9 ? 10 * Math.ceil((max + 4) / 10) : 10) : 100) });
-    const formatter = (points) => { const found = told_at(view, points[0].axisValue, reachNow()); return tip(found.title, found.pairs, found.texts); };
+    const formatter = (points) => {
+      const { title, pairs, texts } = told_at(view, pointed("timeline") ?? points[0].axisValue, reachNow());
+      return narrow() ? tip(title, [], ["The reason stands below."]) : tip(title, pairs, texts); // a phone shows one of them at a time
+    };
     return {
       ...base(formatter), axisPointer: { link: [{ xAxisIndex: "all" }] }, dataZoom: zoom("timeline", sized ? [0, 1] : [0]),
       grid: sized ? [size, strip] : [strip],
