@@ -15,6 +15,7 @@ import numpy as np
 
 from hedged.backtest.batch.account import Account
 from hedged.backtest.batch.desk import BatchDesk
+from hedged.backtest.batch.judged import Judgement
 from hedged.backtest.batch.kept import payments_of
 from hedged.backtest.batch.movements import Movements, Past
 from hedged.backtest.batch.orders import Orders, Time
@@ -27,7 +28,7 @@ from hedged.collectors.believed import BelievedMarks
 from hedged.collectors.poller import Poller
 from hedged.config import Config
 from hedged.domain.bars import N_FIELDS, Field, Observation
-from hedged.domain.clock import DAY_MS, SECOND_MS
+from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.orders import Hashes
 from hedged.domain.quarantine import Quarantine
@@ -56,6 +57,10 @@ def run_batch(
     window: Window,
     laws: Laws,
     on_bar: Callable[[int], None] = lambda _: None,
+    *,
+    judgement: Judgement | None = None,
+    every_ms: int = 0,
+    told: dict[str, int] | None = None,
 ) -> RunResult:
     """Play a window; the result is what `run_window` returns for the same world and forecasts.
 
@@ -65,8 +70,7 @@ def run_batch(
     check_supported(config)
     engine = _Engine(config, world, book, window, laws)
     past = Past(engine.keys, engine.bar_ms, config.cycle.history_days * 24, config.hedge.horizon_h)
-    history_ms = config.cycle.history_days * DAY_MS
-    for seen in seen_by_chunk(world, engine.keys, config, window.from_ms - history_ms, window):
+    for seen in seen_by_chunk(world, engine.keys, config, window, judgement):
         movements = past.then(seen)
         if seen.times_ms[0] >= window.from_ms:
             engine.play(seen, movements, on_bar)
@@ -128,7 +132,7 @@ class _Engine:
             for key, mark in zip(seen.keys, seen.mark[:, bar].tolist(), strict=True)
             if mark > 0
         }
-        quarantined = seen.quarantined.get(bar, {})
+        quarantined = {key: one.quarantine for key, one in seen.doubts_at(bar).items()}
         doubted = {key: told.get(key) for key, one in quarantined.items() if one.fault.doubts_price}
         desk.account.doubt(doubted, now_ms)
         account = desk.account.state(told, desk.account.settle(now_ms))

@@ -1,6 +1,6 @@
 """What a run leaves behind, without a row for every hour of every market: read, it is as if there were one."""
 
-from hedged.backtest.batch.account import Account, settlements
+from hedged.backtest.batch.account import Account
 from hedged.backtest.runner import Window
 from hedged.domain.funding import FundingPayment
 

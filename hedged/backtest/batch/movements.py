@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hedged.backtest.batch.seen import Floats, Instants, Seen
+from hedged.backtest.batch.bars import Floats, Instants, Singles
+from hedged.backtest.batch.seen import Seen
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.moments import (
@@ -22,6 +22,8 @@ from hedged.features.moments import (
     Moments,
 )
 
+Bars = tuple[Instants, Singles, Singles, Singles, Singles]
+"""Ends; marks, rates, hours, seconds since the settlement."""
 STILL = 1e-16
 """Variance of hourly moves below which a price stood still: what cumulated sums leave of nothing."""
 
@@ -66,18 +68,26 @@ class Past:
         self._keys, self._bar_ms, self._horizon_h = tuple(keys), bar_ms, horizon_h
         self.window_h = min(WINDOW_H, history_h)
         empty = np.empty((len(keys), 0), np.float32)
-        self._bars = (np.empty(0, np.int64), empty, empty, empty, empty)
+        self._bars: Bars = (np.empty(0, np.int64), empty, empty, empty, empty)
 
     def then(self, seen: Seen) -> Movements:
         """Return the movements at the bars of a chunk, and keep its end."""
-        new = (seen.times_ms, seen.bar_mark, seen.bar_rate, seen.bar_hours, seen.bar_ago_s)
-        bars = tuple(np.concatenate(pair, axis=-1) for pair in zip(self._bars, new, strict=True))
-        keep = min(bars[0].shape[0], (self.window_h + 2) * HOUR_MS // self._bar_ms)
-        self._bars = tuple(part[..., -keep:].copy() for part in bars)  # type: ignore[assignment]
+        before = self._bars
+        bars: Bars = (
+            np.concatenate((before[0], seen.times_ms)),
+            np.concatenate((before[1], seen.bar_mark), axis=1),
+            np.concatenate((before[2], seen.bar_rate), axis=1),
+            np.concatenate((before[3], seen.bar_hours), axis=1),
+            np.concatenate((before[4], seen.bar_ago_s), axis=1),
+        )
+        first = max(0, len(bars[0]) - (self.window_h + 2) * HOUR_MS // self._bar_ms)
+        times_ms, *parts = bars
+        mark, rate, hours, ago_s = (part[:, first:].copy() for part in parts)
+        self._bars = (times_ms[first:].copy(), mark, rate, hours, ago_s)
         return self._movements(bars, len(seen.times_ms))
 
-    def _movements(self, bars: tuple[NDArray[np.generic], ...], n: int) -> Movements:
-        times_ms = bars[0].astype(np.int64)
+    def _movements(self, bars: Bars, n: int) -> Movements:
+        times_ms = bars[0]
         first, last = -(-int(times_ms[0]) // HOUR_MS), int(times_ms[-1]) // HOUR_MS
         hours_ms = np.arange(first, last + 1, dtype=np.int64) * HOUR_MS
         at_hour = np.searchsorted(times_ms, hours_ms, side="right") - 1
@@ -108,9 +118,7 @@ class Past:
             self._usual(bars, times_ms, hours_ms, n),
         )  # fmt: skip
 
-    def _usual(
-        self, bars: tuple[NDArray[np.generic], ...], times_ms: Instants, hours_ms: Instants, n: int
-    ) -> Floats:
+    def _usual(self, bars: Bars, times_ms: Instants, hours_ms: Instants, n: int) -> Floats:
         at_ms = times_ms[-n:]
         out = np.full((len(self._keys), n), np.nan)
         column = at_ms // HOUR_MS - hours_ms[0] // HOUR_MS
@@ -144,14 +152,15 @@ class Past:
 
 
 def _prints(
-    times_ms: Instants, rate: NDArray[np.generic], hours: NDArray[np.generic], ago_s: NDArray[np.generic]
+    times_ms: Instants, rate: Singles, hours: Singles, ago_s: Singles
 ) -> tuple[Instants, Instants, Floats]:
     """Return the settlements that bars show: instants, the bars that showed them first, rates per hour."""
     shown = np.flatnonzero(~np.isnan(rate) & (hours > 0) & ~np.isnan(ago_s))
     ts_ms = np.round((times_ms[shown] - ago_s[shown].astype(np.float64) * 1_000) / MINUTE_MS)
     ts_ms, first = np.unique(ts_ms.astype(np.int64) * MINUTE_MS, return_index=True)
     shown = shown[first]
-    return ts_ms, times_ms[shown], rate[shown].astype(np.float64)
+    seen_ms: Instants = times_ms[shown]
+    return ts_ms, seen_ms, rate[shown].astype(np.float64)
 
 
 def _windowed(values: Floats, wanted: Instants, window: int) -> Floats:

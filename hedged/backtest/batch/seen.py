@@ -3,25 +3,24 @@
 Nothing here depends on what is held. Time comes in chunks, so that memory grows with the series alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.adapters.replay.venue import observe_at
+from hedged.adapters.replay.venue import Block, observe_at
+from hedged.backtest.batch.bars import Floats, Instants, Singles, chunks
+from hedged.backtest.batch.judged import Doubt, Doubts, Judgement, judged
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
 from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
-from hedged.domain.bars import Field, Observation
-from hedged.domain.clock import DAY_MS, MINUTE_MS, SECOND_MS
+from hedged.domain.bars import Field
+from hedged.domain.clock import MINUTE_MS, SECOND_MS
 from hedged.domain.market import SeriesKey
-from hedged.domain.quarantine import Quarantine
 
-CHUNK_MS = 20 * DAY_MS
-Floats = NDArray[np.float64]
-Instants = NDArray[np.int64]
+NOBODY: Mapping[SeriesKey, Doubt] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,70 +41,53 @@ class Seen:
     rate: Floats
     hours: Floats
     settles_ms: Instants
-    quarantined: Mapping[int, Mapping[SeriesKey, Quarantine]]
-    bar_mark: NDArray[np.float32]
-    bar_rate: NDArray[np.float32]
-    bar_hours: NDArray[np.float32]
-    bar_ago_s: NDArray[np.float32]
+    doubts: Doubts
+    bar_mark: Singles
+    bar_rate: Singles
+    bar_hours: Singles
+    bar_ago_s: Singles
+
+    def doubts_at(self, bar: int) -> Mapping[SeriesKey, Doubt]:
+        """Return the series in quarantine at a bar."""
+        return self.doubts.get(int(self.times_ms[bar]), NOBODY) if self.doubts else NOBODY
 
 
 def seen_by_chunk(
-    world: World, keys: Sequence[SeriesKey], config: Config, past_ms: int, window: Window
-) -> Iterator[Seen]:
-    """Walk over the bars from `past_ms` on, judged one after another; no chunk reaches from the past into the window."""
-    bar_ms = config.cycle.bar_s * SECOND_MS
-    judge = Judge(config.quality, config.clock.speed)
-    for from_ms, to_ms in ((past_ms, window.from_ms), (window.from_ms, window.to_ms)):
-        bars_ms = np.arange(-(-from_ms // bar_ms) * bar_ms, to_ms, bar_ms, dtype=np.int64)
-        for first in range(0, len(bars_ms), CHUNK_MS // bar_ms):
-            yield _chunk(world, tuple(keys), bars_ms[first : first + CHUNK_MS // bar_ms], judge)
-
-
-def _chunk(world: World, keys: tuple[SeriesKey, ...], times_ms: Instants, judge: Judge) -> Seen:
-    told = [observe_at(world.series, key, times_ms) for key in keys]
-    quarantined: dict[int, Mapping[SeriesKey, Quarantine]] = {}
-    values = np.stack([value for value, _ in told])  # (series, bars, fields)
-    mark_ms = np.stack([known_ms[:, Field.MARK] for _, known_ms in told])
-    latest = values.copy()
-    row = {key: index for index, key in enumerate(keys)}
-    for bar, now_ms in enumerate(times_ms.tolist()):
-        judged = judge.look(
-            now_ms, [Observation(key, now_ms, v[bar], k[bar]) for key, (v, k) in zip(keys, told, strict=True)]
-        )
-        if judge.quarantined:
-            quarantined[bar] = judge.quarantined
-            for key in judge.quarantined:
-                one = judged.latest[row[key]]
-                latest[row[key], bar], mark_ms[row[key], bar] = one.values, one.known_at_ms[Field.MARK]
-                values[row[key], bar] = np.nan
-    return _seen(keys, times_ms, values, latest, mark_ms, quarantined)
-
-
-def _seen(
+    world: World,
     keys: tuple[SeriesKey, ...],
-    times_ms: Instants,
-    bars: Floats,
-    latest: Floats,
-    mark_ms: Instants,
-    quarantined: Mapping[int, Mapping[SeriesKey, Quarantine]],
-) -> Seen:
-    doubted = np.zeros(latest.shape[:2], dtype=bool)
+    config: Config,
+    window: Window,
+    judgement: Judgement | None = None,
+) -> Iterator[Seen]:
+    """Walk over the bars of a window and of the past before it. `judgement`: what was judged before, else it is now."""
+    judge = Judge(config.quality, config.clock.speed)
+    for times_ms in chunks(config, window):
+        told = [observe_at(world.series, key, times_ms) for key in keys]
+        doubts = judgement.doubts if judgement else judged(judge, keys, told, times_ms)
+        yield _seen(keys, times_ms, told, doubts)
+
+
+def _seen(keys: tuple[SeriesKey, ...], times_ms: Instants, told: list[Block], doubts: Doubts) -> Seen:
+    names = (
+        Field.MARK, Field.FUNDING_SETTLED, Field.SETTLED_INTERVAL_H, Field.SETTLED_AGO_S, Field.SETTLES_IN_S,
+    )  # fmt: skip
+    fields = np.stack([values[:, names] for values, _ in told])  # (series, bars, fields)
+    mark_ms = np.stack([known_ms[:, Field.MARK] for _, known_ms in told])
     row = {key: index for index, key in enumerate(keys)}
-    for bar, held in quarantined.items():
-        for key, one in held.items():
-            doubted[row[key], bar] = one.fault.doubts_price
-    small = bars.astype(np.float32)
-    rate, hours = latest[:, :, Field.FUNDING_SETTLED], latest[:, :, Field.SETTLED_INTERVAL_H]
-    ago_s, left_s = latest[:, :, Field.SETTLED_AGO_S], latest[:, :, Field.SETTLES_IN_S]
-    known = ~np.isnan(rate + hours + ago_s)
-    settled_ms = np.round((times_ms - np.where(known, ago_s, 0.0) * 1_000) / MINUTE_MS).astype(np.int64)
-    due = left_s >= 0
-    settles_ms = np.where(
-        due, times_ms + np.round(np.where(due, left_s, 0.0) * SECOND_MS).astype(np.int64), -1
-    )
+    marks, doubted = fields[:, :, 0].copy(), np.zeros(mark_ms.shape, dtype=bool)
+    if doubts:
+        for bar, now_ms in enumerate(times_ms.tolist()):
+            for key, one in doubts.get(now_ms, NOBODY).items():
+                at = row[key], bar
+                fields[at], marks[at], mark_ms[at] = np.nan, one.mark, one.mark_ms
+                doubted[at] = one.quarantine.fault.doubts_price
+    bar_mark, bar_rate, bar_hours, bar_ago_s = (fields[:, :, i].astype(np.float32) for i in range(4))
+    _, rate, hours, ago_s, left_s = np.moveaxis(fields, -1, 0)
+    known, due = ~np.isnan(rate + hours + ago_s), left_s >= 0
+    settled = np.round((times_ms - np.where(known, ago_s, 0.0) * SECOND_MS) / MINUTE_MS).astype(np.int64)
+    left_ms = np.round(np.where(due, left_s, 0.0) * SECOND_MS).astype(np.int64)
     return Seen(
-        keys, times_ms, np.where(latest[:, :, Field.MARK] > 0, latest[:, :, Field.MARK], np.nan), mark_ms, doubted,
-        np.where(known, settled_ms * MINUTE_MS, 0), np.where(known, rate, np.nan), np.where(known, hours, np.nan),
-        settles_ms, quarantined, small[:, :, Field.MARK], small[:, :, Field.FUNDING_SETTLED],
-        small[:, :, Field.SETTLED_INTERVAL_H], small[:, :, Field.SETTLED_AGO_S],
+        keys, times_ms, np.where(marks > 0, marks, np.nan), mark_ms, doubted,
+        np.where(known, settled * MINUTE_MS, 0), np.where(known, rate, np.nan), np.where(known, hours, np.nan),
+        np.where(due, times_ms + left_ms, -1), doubts, bar_mark, bar_rate, bar_hours, bar_ago_s,
     )  # fmt: skip
