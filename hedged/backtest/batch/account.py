@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hedged.adapters.paper_fills import Holding, check_reduces, fill_price
 from hedged.adapters.replay.prices import prices_at
@@ -153,3 +154,15 @@ def settlements(world: World, key: SeriesKey, since_ms: int, until_ms: int) -> l
         for i, price in enumerate(prices, start=low)
         if price > 0 and not np.isnan(data.funding_rate[i])
     ]  # fmt: skip
+
+
+def priced(
+    world: World, key: SeriesKey, since_ms: int, until_ms: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return instants and rate × price of the same prints."""
+    data = world.series[key]
+    low, high = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right").tolist()
+    ts_ms = data.funding_ts[low:high]
+    usd = data.funding_rate[low:high] * prices_at(world.series, key, ts_ms, settling=True).price
+    known = ~np.isnan(usd)
+    return ts_ms[known], usd[known]

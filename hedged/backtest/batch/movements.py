@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hedged.backtest.batch.bars import Floats, Instants, Singles
 from hedged.backtest.batch.seen import Seen
@@ -31,7 +32,8 @@ STILL = 1e-16
 @dataclass(frozen=True, slots=True)
 class Movements:
     """By bar of a chunk; `hour_of` (bars,): columns of what changes by the hour. `sigma` (symbols, hours), `basis`
-    (series, hours; 0 on Injective), `correlation` (hours, symbols, symbols), `usual` (series, bars), NaN unknown.
+    (series, hours; 0 on Injective), `correlation` (hours, symbols, symbols) and
+    whether that is `sound` (hours,): known, and a correlation matrix; `usual` (series, bars), NaN unknown.
     """
 
     horizon_h: int
@@ -41,6 +43,7 @@ class Movements:
     sigma: Floats
     basis: Floats
     correlation: Floats
+    sound: NDArray[np.bool_]
     usual: Floats
 
     def at(self, bar: int) -> Moments:
@@ -113,8 +116,9 @@ class Past:
         change[:, h:] = ratio[:, h:] - ratio[:, :-h]
         sigma = np.maximum(_spread(moves, wanted, w - 1), MIN_SIGMA_PER_HOUR) * h**0.5
         basis = np.maximum(_spread(change, wanted, w - h), MIN_BASIS_SIGMA)
+        together = _correlations(moves, wanted, w - 1)
         return Movements(
-            h, self._keys, symbols, of_bar - begin, sigma, basis, _correlations(moves, wanted, w - 1),
+            h, self._keys, symbols, of_bar - begin, sigma, basis, together, _sound(together, moves, wanted, w - 1),
             self._usual(bars, times_ms, hours_ms, n),
         )  # fmt: skip
 
@@ -199,3 +203,14 @@ def _correlations(moves: Floats, wanted: Instants, window: int) -> Floats:
     out = np.where((n > 2) & (variance > STILL) & (both[1] > STILL), np.clip(out, -1.0, 1.0), np.nan)
     out[:, np.arange(len(moves)), np.arange(len(moves))] = 1.0
     return out
+
+
+def _sound(together: Floats, moves: Floats, wanted: Instants, window: int) -> NDArray[np.bool_]:
+    """Tell at which hours it is a correlation matrix: one that is measured pair by pair over gaps may not be."""
+    whole = (_windowed(np.isfinite(moves) * 1.0, wanted, window) == np.minimum(window, wanted + 1)).all(
+        axis=0
+    )
+    known: NDArray[np.bool_] = ~np.isnan(together).any(axis=(1, 2))
+    for hour in np.flatnonzero(known & ~whole).tolist():
+        known[hour] = np.linalg.eigvalsh(together[hour])[0] >= 0
+    return known
