@@ -1,11 +1,12 @@
 """The account on all paper venues: positions, cash and funding, told at once instead of asked for."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hedged.adapters.paper_fills import Holding, check_reduces, fill_price
 from hedged.adapters.replay.prices import prices_at
@@ -19,10 +20,29 @@ from hedged.domain.quarantine import Doubted
 from hedged.execution.reconcile.state import AccountState
 
 
+class Prints(NamedTuple):
+    """Settlements of one market that can be priced, oldest first."""
+
+    ts_ms: list[int]
+    rate: list[float]
+    hours: list[float]
+    price: list[float]
+
+
+def prints_of(world: World, key: SeriesKey, since_ms: int, until_ms: int) -> Prints:
+    """Return a market's prints with since < ts ≤ until; one that cannot be priced is left out."""
+    data = world.series[key]
+    low, high = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right").tolist()
+    price = prices_at(world.series, key, data.funding_ts[low:high], settling=True).price
+    known = np.flatnonzero((price > 0) & ~np.isnan(data.funding_rate[low:high]))
+    parts = (data.funding_ts, data.funding_rate, data.funding_hours)
+    return Prints(*(part[low:high][known].tolist() for part in parts), price[known].tolist())
+
+
 @dataclass(slots=True)
 class Account:
     """`own`: N by symbol, `cash_usd` by hedge venue; `mine`: the daemon's part by market; `doubted`: prices that are
-    not gone by now, `doubtful`: the same of settlements, by instant.
+    not gone by now, `doubtful`: the same of settlements, by instant; `prints`: see `look_ahead`.
     """
 
     world: World
@@ -33,6 +53,7 @@ class Account:
     doubted: Doubted = field(default_factory=dict)
     doubtful: dict[tuple[SeriesKey, int], Decimal] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
+    prints: dict[SeriesKey, Prints] = field(default_factory=dict)
     _paid_to_ms: int = 0
     _executions: dict[str, int] = field(default_factory=dict)
 
@@ -65,11 +86,14 @@ class Account:
         """Return what a market paid with since < ts ≤ until, on all that was held there strictly before."""
         own = self.own.get(key.symbol, Decimal(0)) if key.venue == INJECTIVE else Decimal(0)
         holding, found = self.mine.get(key), []
-        for due in settlements(self.world, key, since_ms, until_ms):
-            quantity = own + (holding.strictly_before(due.ts_ms) if holding else 0)
+        prints = self.prints.get(key) or prints_of(self.world, key, since_ms, until_ms)
+        for i in range(bisect_right(prints.ts_ms, since_ms), bisect_right(prints.ts_ms, until_ms)):
+            ts_ms = prints.ts_ms[i]
+            quantity = own + (holding.strictly_before(ts_ms) if holding else 0)
             if quantity:
-                price = self.doubtful.get((key, due.ts_ms), due.price)
-                found.append(funding_payment(quantity, replace(due, price=price)))
+                price = self.doubtful.get((key, ts_ms)) or decimal_of(prints.price[i])
+                rate = FundingRate(key.venue, decimal_of(prints.rate[i]), decimal_of(prints.hours[i]))
+                found.append(funding_payment(quantity, Settlement(key, ts_ms, rate, price)))
         return found
 
     def doubt(self, doubted: Doubted, now_ms: int) -> None:
@@ -77,8 +101,16 @@ class Account:
         self.doubted = doubted
         for key, price in doubted.items():
             if price is not None:
-                for due in settlements(self.world, key, self._paid_to_ms, now_ms):
-                    self.doubtful[key, due.ts_ms] = price
+                for ts_ms in prints_of(self.world, key, self._paid_to_ms, now_ms).ts_ms:
+                    self.doubtful[key, ts_ms] = price
+
+    def look_ahead(self, since_ms: int, until_ms: int) -> None:
+        """Keep the prints of a span at hand."""
+        self.prints = {
+            key: prints_of(self.world, key, since_ms, until_ms)
+            for key in self.world.markets
+            if key in self.world.series
+        }
 
     def state(
         self,
@@ -136,33 +168,3 @@ class Account:
         if not found > 0 or mark is None:
             raise Rejected(f"{key}: no market or no price")
         return mark
-
-
-def settlements(world: World, key: SeriesKey, since_ms: int, until_ms: int) -> list[Settlement]:
-    """Return a market's prints with since < ts ≤ until, oldest first; one that cannot be priced is left out."""
-    data = world.series[key]
-    low, high = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right").tolist()
-    if low == high:
-        return []
-    prices = prices_at(world.series, key, data.funding_ts[low:high], settling=True).price.tolist()
-    return [
-        Settlement(
-            key, int(data.funding_ts[i]),
-            FundingRate(key.venue, decimal_of(float(data.funding_rate[i])), decimal_of(float(data.funding_hours[i]))),
-            decimal_of(price),
-        )
-        for i, price in enumerate(prices, start=low)
-        if price > 0 and not np.isnan(data.funding_rate[i])
-    ]  # fmt: skip
-
-
-def priced(
-    world: World, key: SeriesKey, since_ms: int, until_ms: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return instants and rate × price of the same prints."""
-    data = world.series[key]
-    low, high = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right").tolist()
-    ts_ms = data.funding_ts[low:high]
-    usd = data.funding_rate[low:high] * prices_at(world.series, key, ts_ms, settling=True).price
-    known = ~np.isnan(usd)
-    return ts_ms[known], usd[known]

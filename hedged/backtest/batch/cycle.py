@@ -11,7 +11,7 @@ import numpy as np
 from hedged.backtest.batch.account import Account
 from hedged.backtest.batch.bars import followed
 from hedged.backtest.batch.desk import BatchDesk
-from hedged.backtest.batch.kept import payments_of
+from hedged.backtest.batch.kept import Payments
 from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.orders import Orders, Time
 from hedged.backtest.batch.seen import Seen
@@ -138,7 +138,7 @@ class BatchCycle:
             snapshot, decided.plans, decided.unplanned, stopped, traded.review, account, traded.account,
             desk.orders.failed, decided.notes,
         )  # fmt: skip
-        self._keep(now_ms, rows)
+        self._keep(now_ms, rows, whole=only is None)
         return bool(traded.review.approved or traded.review.refused)
 
     def _held_back(self, facts: GateFacts, keys: Collection[SeriesKey]) -> dict[SeriesKey, str]:
@@ -176,9 +176,13 @@ class BatchCycle:
             latest[key] = Observation(key, now_ms, values, NOTHING_KNOWN)
         return cast(Poller, SimpleNamespace(lost=frozenset(), latest=latest))
 
-    def _keep(self, now_ms: int, rows: Mapping[str, dict[str, Any]]) -> None:
-        out, self._told = thinned(now_ms, rows, self._told)
-        self.decisions += [{"ts_ms": now_ms, "symbol": symbol, **out[symbol]} for symbol in sorted(out)]
+    def _keep(self, now_ms: int, rows: Mapping[str, dict[str, Any]], *, whole: bool) -> None:
+        """Keep the rows, with details where all coins are told."""
+        if whole:
+            rows, self._told = thinned(now_ms, rows, self._told)
+        else:
+            rows = {symbol: {**row, "detail": None} for symbol, row in rows.items()}
+        self.decisions += [{"ts_ms": now_ms, "symbol": symbol, **rows[symbol]} for symbol in sorted(rows)]
 
     def result(self, window: Window) -> RunResult:
         """Return what the journal would hold."""
@@ -187,7 +191,7 @@ class BatchCycle:
             config=self.config,
             window=window,
             fills=account.fills,
-            payments=payments_of(account, window),
+            payments=Payments(account, window),
             decisions=self.decisions,
             book=[(self.first_ms, INJECTIVE, symbol, quantity) for symbol, quantity in account.own.items()],
             model_hash=hashes.model,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hedged.backtest.batch.account import priced
 from hedged.backtest.batch.bars import Floats, Instants
 from hedged.backtest.batch.cycle import BatchCycle
 from hedged.backtest.batch.law_arrays import Drawn, LawArrays
@@ -200,8 +199,10 @@ class Skipping:
     def _paid(self, times_ms: Instants) -> Floats:
         """Return by series and bar the sum of rate × price of the settlements since the bar before."""
         out = np.zeros((len(self._cycle.keys), len(times_ms)))
+        account = self._cycle.desk.account
         for i, key in enumerate(self._cycle.keys):
-            world = self._cycle.desk.account.world
-            ts_ms, usd = priced(world, key, int(times_ms[0]) - self._cycle.bar_ms, int(times_ms[-1]))
-            np.add.at(out[i], np.searchsorted(times_ms, ts_ms, side="left"), usd)
+            told = account.prints[key]
+            usd = np.array(told.rate) * np.array(told.price)
+            at = np.searchsorted(times_ms, told.ts_ms, side="left")
+            np.add.at(out[i], at[at < len(times_ms)], usd[at < len(times_ms)])
         return out

@@ -167,10 +167,13 @@ def _collateral(
 def _losses(desk: BatchDesk, times_ms: Instants, price_usd: Floats, funding_usd: Floats) -> Flags:
     """Tell where a limit on losses is nearly reached."""
     pnl, limits = desk.gate_facts.pnl, desk.gate_facts.limits
-    equity = float(desk.gate_facts.equity_usd)
     total = pnl.total_usd + price_usd + funding_usd
     high = np.maximum.accumulate(np.maximum(total, max(pnl.highs.values(), default=pnl.total_usd)))
-    # what a day began with is not above the highest value of the last days
-    loss = high - total
-    out: Flags = loss > NEARLY * equity * float(min(limits.max_daily_loss, limits.max_drawdown))
-    return out
+    days = times_ms // DAY_MS
+    began = np.searchsorted(days, days)  # first bar of each bar's day
+    before = pnl.total_usd + np.where(began > 0, price_usd[began - 1], 0.0) + funding_usd[began]
+    if len(days) and str(int(days[0])) in pnl.highs:
+        before = np.where(began > 0, before, pnl.before_usd)
+    share = NEARLY * float(desk.gate_facts.equity_usd)
+    out: Flags = before - total > share * float(limits.max_daily_loss)
+    return out | (high - total > share * float(limits.max_drawdown))
