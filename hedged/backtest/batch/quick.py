@@ -70,9 +70,9 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     found = step_two(task, full / task.scale, shares)
     grown = picked.now if found is None else np.clip(found * task.scale, picked.now, full)
     target = np.where(full > picked.now, grown, full)
-    return bool(
-        (_worth_an_order(table, bar, picked, target, own_usd) & ~bar.paused[table.coin[picked.legs]]).any()
-    )
+    target = _worth_an_order(table, bar, picked, target, own_usd)
+    moves = _kept_cuts(table, picked, full, target) != picked.now
+    return bool((moves & ~bar.paused[table.coin[picked.legs]]).any())
 
 
 def _now(table: LegTable, bar: Bar, legs: Ints) -> _Look:
@@ -201,19 +201,28 @@ def _confidences(table: LegTable, look: _Look, full: Floats, value: Floats) -> F
     return out
 
 
-def _worth_an_order(table: LegTable, bar: Bar, look: _Look, target: Floats, own_usd: Floats) -> Flags:
-    """Tell which legs change by what is worth an order, or by too nearly that to be told here."""
+def _worth_an_order(table: LegTable, bar: Bar, look: _Look, target: Floats, own_usd: Floats) -> Floats:
+    """Return the sizes without changes that are worth no order; what nearly is one is left to the planner."""
     coin, kind, now = table.coin[look.legs], table.kind[look.legs], look.now
     settings, n = table.settings, len(table.coins)
     least = settings.min_change * own_usd[coin] * (1 - 1e-6)
-    nearly = own_usd * (1 - 1e-9)
-    over = np.bincount(coin, now, n) > settings.cap * nearly
-    over |= np.bincount(coin, np.where(kind == RELOCATE, 0.0, now), n) > settings.delta_band * nearly
+    over = np.bincount(coin, now, n) > settings.cap * own_usd
+    over |= np.bincount(coin, np.where(kind == RELOCATE, 0.0, now), n) > settings.delta_band * own_usd
     venue = bar.venue_of[table.far[look.legs]]
     far = np.where(kind == CUT, 0.0, now)
-    crowded = np.bincount(venue, far, len(bar.collateral) + 1)[
-        :-1
-    ] > settings.max_leverage * bar.collateral * (1 - 1e-9)
+    crowded = np.bincount(venue, far, len(bar.collateral) + 1)[:-1] > settings.max_leverage * bar.collateral
     over[coin[(far > 0) & np.append(crowded, False)[venue]]] = True
-    small = (np.abs(target - now) < least) & (~over[coin] | (target > now)) & ((target > 0) | (now == 0))
-    return (target != now) & ~small
+    small = (np.abs(target - now) < least) & (~over[coin] | (target > now)) & (target > 0)
+    out: Floats = np.where(small, now, target)
+    return out
+
+
+def _kept_cuts(table: LegTable, look: _Look, full: Floats, target: Floats) -> Floats:
+    """Keep a cut until the relocations that full Kelly turns it into have taken its place (`planner`)."""
+    coin, kind = table.coin[look.legs], table.kind[look.legs]
+    near, n = kind != OPPOSITE, len(table.coins)
+    now, most, then = (np.bincount(coin[near], of[near], n) for of in (look.now, full, target))
+    short = np.maximum(0.0, np.minimum(now, most) - then)[coin]
+    kept = np.maximum(target, np.minimum(look.now, target + short))
+    out: Floats = np.where((kind == CUT) & (short > 0), kept, target)
+    return out

@@ -1,10 +1,10 @@
 """Bars at which nothing can change are passed over; the others are cycles like any.
 
 A bar is passed over when no leg of any coin pays more than it costs and nothing is held, or when stops, margin and
-limits on losses are silent (`stretch`) and the planner's programme leaves everything as it is (`quick`). After a trade
-the next bar is a cycle too, which settles what the trade left open.
+limits on losses are silent (`stretch`) and the planner's programme leaves everything as it is (`quick`).
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ class Skipping:
         bar = 0
         while bar < len(times):
             traded = self._run(chunk, bar, whole=bar in due)
-            following = bar + 1 if traded else self._pass(chunk, bar + 1, due)
+            following = bar + 1 if traded and self._unsettled(times[bar]) else self._pass(chunk, bar + 1, due)
             for at_ms in times[bar:following]:
                 on_bar(at_ms)
             bar = following
@@ -95,6 +95,12 @@ class Skipping:
         unsure = [k for i, k in enumerate(cycle.keys) if k.symbol in coins and chunk.shut[i, bar]]
         quiet = max(lost.day_usd, lost.drawdown_usd) < near
         return cycle.run(bar, chunk.seen, chunk.movements, coins, unsure if quiet else None)
+
+    def _unsettled(self, now_ms: int) -> bool:
+        """Tell whether a market settled while orders were on their way: the next cycle books that."""
+        until_ms, account = self._cycle.desk.orders.clock.ms, self._cycle.desk.account
+        told = (prints.ts_ms for prints in account.prints.values())
+        return any(bisect_right(ts_ms, now_ms) != bisect_right(ts_ms, until_ms) for ts_ms in told)
 
     def _pass(self, chunk: _Chunk, bar: int, due: set[int]) -> int:
         """Return the next bar, from `bar` on, that must be a cycle."""
