@@ -14,7 +14,7 @@ from hedged.backtest.batch.engine import run_batch
 from hedged.backtest.runner import RunResult, Window, own_quantities, run_window
 from hedged.backtest.world import World
 from hedged.config import Config
-from hedged.domain.forecast import ForecastSet
+from hedged.domain.forecast import LEVELS, ForecastSet
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.resample import HourlyGrid
 from hedged.forecast.port import Forecaster
@@ -82,13 +82,20 @@ def _heard() -> Iterator[list[Heard]]:
 
 
 def both(
-    config: Config, world: World, venues: Sequence[str], window: Window, **options: Any
+    config: Config,
+    world: World,
+    venues: Sequence[str],
+    window: Window,
+    *,
+    arrays: bool = False,
+    **options: Any,
 ) -> tuple[RunResult, RunResult]:
     """Run a window by the daemon, and by the batch engine on the forecasts that the daemon was told."""
     book = own_quantities(config, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), window.from_ms))
     with _heard() as heard:
         daemon = run_window(config, world.venues(venues), book, window)
-    return daemon, run_batch(config, world, book, window, heard[0], **options)
+    laws = arrays_of(heard[0]) if arrays else heard[0]
+    return daemon, run_batch(config, world, book, window, laws, **options)
 
 
 def assert_alike(daemon: RunResult, batch: RunResult) -> None:
@@ -112,3 +119,38 @@ def _target(row: Mapping[str, Any]) -> dict[str, float]:
 def assert_near(one: Mapping[str, float], other: Mapping[str, float]) -> None:
     assert one.keys() == other.keys()
     np.testing.assert_allclose([*one.values()], [*other.values()], rtol=1e-9, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What was heard, as laws in arrays: `LawArrays`."""
+
+    heard: Heard
+    keys: tuple[SeriesKey, ...]
+    hours_ms: NDArray[np.int64]
+    means: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+    coming: NDArray[np.float64]
+    ranks: NDArray[np.uint8]
+    ranks_of: NDArray[np.int64]
+
+    def at(self, now_ms: int) -> ForecastSet:
+        return self.heard.at(now_ms)
+
+
+def arrays_of(heard: Heard) -> Arrays:
+    """Lay out what was heard; the order of the draws is read off the draws."""
+    keys = tuple(sorted({key for told in heard.said.values() for key in told.keys}))
+    hours_ms, n = heard.hours_ms, next(iter(heard.said.values())).scenarios.shape[0]
+    means = np.full((len(hours_ms), len(keys)), np.nan)
+    quantiles, coming = (np.full((*means.shape, len(LEVELS)), np.nan) for _ in range(2))
+    ranks = np.zeros((len(hours_ms), n, len(keys)), np.uint8)
+    for hour, ms in enumerate(hours_ms.tolist()):
+        told = heard.said[ms]
+        for i, key in enumerate(keys):
+            if key in told.keys:
+                law = told.marginals[key]
+                means[hour, i], quantiles[hour, i] = law.mean, law.quantiles
+                ranks[hour, :, i] = np.argsort(np.argsort(told.column(key), kind="stable"), kind="stable")
+            coming[hour, i] = told.coming.get(key, np.nan)
+    return Arrays(heard, keys, hours_ms, means, quantiles, coming, ranks, np.arange(len(hours_ms)))

@@ -36,7 +36,8 @@ def prints_of(world: World, key: SeriesKey, since_ms: int, until_ms: int) -> Pri
     price = prices_at(world.series, key, data.funding_ts[low:high], settling=True).price
     known = np.flatnonzero((price > 0) & ~np.isnan(data.funding_rate[low:high]))
     parts = (data.funding_ts, data.funding_rate, data.funding_hours)
-    return Prints(*(part[low:high][known].tolist() for part in parts), price[known].tolist())
+    ts_ms, rate, hours = (part[low:high][known].tolist() for part in parts)
+    return Prints(ts_ms, rate, hours, price[known].tolist())
 
 
 @dataclass(slots=True)

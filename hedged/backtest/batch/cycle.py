@@ -1,4 +1,4 @@
-"""One cycle at one bar, in the order of `hedged.cycle`: account → facts of the gate → snapshot → decide → stops → trade."""
+"""One cycle at one bar, in the order of `hedged.cycle`: account → gate facts → snapshot → decide → stops → trade."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from hedged.backtest.batch.account import Account
 from hedged.backtest.batch.bars import followed
 from hedged.backtest.batch.desk import BatchDesk
 from hedged.backtest.batch.kept import Payments
+from hedged.backtest.batch.law_arrays import Tells
 from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.orders import Orders, Time
 from hedged.backtest.batch.seen import Seen
-from hedged.backtest.laws import Laws
 from hedged.backtest.runner import RunResult, Window, equity_usd
 from hedged.backtest.world import World
 from hedged.collectors.believed import BelievedMarks
@@ -47,10 +47,10 @@ NO_SIGNAL = SignalEffect()
 
 @dataclass(slots=True)
 class BatchCycle:
-    """What a cycle works with. `keys`: the markets that are followed, in order; `decisions`: as the journal has them."""
+    """What a cycle works with. `keys`: the markets that are followed, in order; `decisions`: as journalled."""
 
     config: Config
-    laws: Laws
+    laws: Tells
     equity: Decimal
     desk: BatchDesk
     settings: Settings
@@ -68,7 +68,7 @@ class BatchCycle:
         world: World,
         book: Mapping[str, tuple[Decimal, Decimal]],
         window: Window,
-        laws: Laws,
+        laws: Tells,
     ) -> Self:
         """Begin a run: the book lies on Injective, idle margin at each hedge venue."""
         equity, markets = equity_usd(config, book), followed(world, config, book)
@@ -100,8 +100,8 @@ class BatchCycle:
     ) -> bool:
         """Run the cycle of a bar; return whether anything was traded.
 
-        `only`: coins that are looked at, all that hold something among them; `unsure`: the markets on which the gate may
-        let nothing be opened now. None: all.
+        `only`: coins that are looked at, all that hold something among them; `unsure`: the markets on which the gate
+        may let nothing be opened now. None: all.
         """
         config, desk, now_ms = self.config, self.desk, int(seen.times_ms[bar])
         self.first_ms = self.first_ms or now_ms
@@ -179,10 +179,10 @@ class BatchCycle:
     def _keep(self, now_ms: int, rows: Mapping[str, dict[str, Any]], *, whole: bool) -> None:
         """Keep the rows, with details where all coins are told."""
         if whole:
-            rows, self._told = thinned(now_ms, rows, self._told)
+            out, self._told = thinned(now_ms, rows, self._told)
         else:
-            rows = {symbol: {**row, "detail": None} for symbol, row in rows.items()}
-        self.decisions += [{"ts_ms": now_ms, "symbol": symbol, **rows[symbol]} for symbol in sorted(rows)]
+            out = {symbol: {**row, "detail": None} for symbol, row in rows.items()}
+        self.decisions += [{"ts_ms": now_ms, "symbol": symbol, **out[symbol]} for symbol in sorted(out)]
 
     def result(self, window: Window) -> RunResult:
         """Return what the journal would hold."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import cast
 
 from hedged.backtest.batch.account import Account
 from hedged.backtest.batch.orders import Orders
@@ -15,6 +16,7 @@ from hedged.execution.gate_facts import GateFactsKeeper
 from hedged.execution.reconcile.state import AccountState
 from hedged.execution.stops import Stops
 from hedged.execution.working.diff import intents_for
+from hedged.execution.working.executor import Executor
 from hedged.execution.working.pairs import Pair
 from hedged.risk.facts import GateFacts
 from hedged.risk.gate import KillLevel, Review, review
@@ -108,7 +110,7 @@ class BatchDesk:
             self.orders.collars.of(now_ms),
         )  # fmt: skip
         facts = self.gate_facts.reductions(
-            now_ms, replace(account, payments=()), marks, self.markets, self.orders, self.kill
+            now_ms, replace(account, payments=()), marks, self.markets, cast(Executor, self.orders), self.kill
         )
         facts = replace(facts, alone=frozenset({key}))
         return review(intents, facts, self.gate_facts.limits, self.config.account)

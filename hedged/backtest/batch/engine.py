@@ -11,12 +11,11 @@ from decimal import Decimal
 
 from hedged.backtest.batch.cycle import BatchCycle
 from hedged.backtest.batch.judged import Judgement
-from hedged.backtest.batch.law_arrays import LawArrays
+from hedged.backtest.batch.law_arrays import LawArrays, Tells
 from hedged.backtest.batch.movements import Movements, Past
 from hedged.backtest.batch.seen import Seen, seen_by_chunk
 from hedged.backtest.batch.skipping import Skipping
 from hedged.backtest.batch.supported import check_supported
-from hedged.backtest.laws import Laws
 from hedged.backtest.runner import RunResult, Window
 from hedged.backtest.world import World
 from hedged.config import Config
@@ -29,7 +28,7 @@ def run_batch(
     world: World,
     book: Book,
     window: Window,
-    laws: Laws,
+    laws: Tells,
     on_bar: Callable[[int], None] = lambda _: None,
     *,
     judgement: Judgement | None = None,

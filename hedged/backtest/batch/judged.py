@@ -46,7 +46,8 @@ def judge_world(
 ) -> Judgement:
     """Judge every bar of a window and of the past that fills the buffer before it, as the daemon does."""
     keys = tuple(followed(world, config, symbols))
-    judge, doubts = Judge(config.quality, config.clock.speed), {}
+    judge = Judge(config.quality, config.clock.speed)
+    doubts: dict[int, Mapping[SeriesKey, Doubt]] = {}
     for times_ms in chunks(config, window):
         doubts.update(
             judged(judge, keys, [observe_at(world.series, key, times_ms) for key in keys], times_ms)

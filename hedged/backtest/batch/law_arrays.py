@@ -6,14 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hedged.backtest.batch.bars import Floats, Instants
-from hedged.domain.forecast import LEVELS, quantile_function
+from hedged.domain.forecast import LEVELS, ForecastSet, quantile_function
 from hedged.domain.market import SeriesKey
+
+
+class Tells(Protocol):
+    """Whatever tells the law that stands at an instant: `Laws`, or a forecaster that is asked on the way."""
+
+    def at(self, now_ms: int) -> ForecastSet:
+        """Return the law that stands at an instant; instants ascend."""
+        ...
 
 
 @runtime_checkable
 class LawArrays(Protocol):
-    """`quantiles`, `coming`: (hours, series, levels), NaN where a series has no forecast, or none of its coming
-    settlement; `ranks` (sets, scenarios, series) as of `joint_ranks`, `ranks_of` (hours,) which of the sets.
+    """`Laws` in arrays. `quantiles`, `coming`: (hours, series, levels), NaN where a series has no forecast, or none of
+    its coming settlement; `ranks` (sets, scenarios, series) as of `joint_ranks`, `ranks_of` (hours,) which of the sets.
     """
 
     keys: tuple[SeriesKey, ...]

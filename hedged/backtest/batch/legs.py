@@ -20,10 +20,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LegTable:
-    """Legs in the planner's order, all (legs,): `coin` they belong to, `kind`, rows of the series that they `earn` and
+    """Legs in the planner's order, all (legs,): their `coin`, `kind`, rows of the series that they `earn` and
     `pay` (the last where there is none) and of the market that they lie on (`far`), costs of a trade per USD and per
-    USD². By coin: `side`, `own` coins, row of its market on Injective (`here`), `first` leg. By series: cost per USD and
-    per USD², maintenance ratio.
+    USD². By coin: `side`, `own` coins, row of its market on Injective (`here`). By series: cost per USD and per USD²,
+    maintenance `ratio`.
     """
 
     settings: PlannerSettings
@@ -38,7 +38,6 @@ class LegTable:
     side: Floats
     own: Floats
     here: Ints
-    first: Ints
     per_usd: Floats
     per_usd2: Floats
     ratio: Floats
@@ -59,10 +58,8 @@ class LegTable:
         )
         costs = [leg_costs(market.costs) for market in markets.values()]
         legs: list[tuple[int, int, int, int, int]] = []
-        first = []
         for number, symbol in enumerate(coins):
             here = row[SeriesKey(INJECTIVE, symbol)]
-            first.append(len(legs))
             legs.append((number, CUT, here, none, here))
             for venue in sorted(config.hedge.venues):
                 far = row.get(SeriesKey(venue, symbol))
@@ -80,7 +77,7 @@ class LegTable:
             np.where(both, per_usd[near[coin]], 0.0) + per_usd[far_],
             np.where(both, per_usd2[near[coin]], 0.0) + per_usd2[far_],
             np.array([1.0 if own[s] > 0 else -1.0 for s in coins]), np.array([abs(float(own[s])) for s in coins]),
-            near, np.array([*first, len(legs)], dtype=np.intp), per_usd, per_usd2,
+            near, per_usd, per_usd2,
             np.array([float(m.maintenance_margin_ratio) for m in markets.values()]),
             float(risk.min_liquidation_distance + risk.liquidation_cushion),
         )  # fmt: skip

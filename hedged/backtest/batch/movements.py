@@ -164,7 +164,7 @@ def _prints(
     ts_ms, first = np.unique(ts_ms.astype(np.int64) * MINUTE_MS, return_index=True)
     shown = shown[first]
     seen_ms: Instants = times_ms[shown]
-    return ts_ms, seen_ms, rate[shown].astype(np.float64)
+    return ts_ms.astype(np.int64), seen_ms, rate[shown].astype(np.float64)
 
 
 def _windowed(values: Floats, wanted: Instants, window: int) -> Floats:
@@ -210,7 +210,8 @@ def _sound(together: Floats, moves: Floats, wanted: Instants, window: int) -> ND
     whole = (_windowed(np.isfinite(moves) * 1.0, wanted, window) == np.minimum(window, wanted + 1)).all(
         axis=0
     )
-    known: NDArray[np.bool_] = ~np.isnan(together).any(axis=(1, 2))
-    for hour in np.flatnonzero(known & ~whole).tolist():
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(together).all(axis=(1, 2)))
+    gaps: Instants = np.flatnonzero(np.logical_and(known, np.logical_not(whole)))
+    for hour in gaps.tolist():
         known[hour] = np.linalg.eigvalsh(together[hour])[0] >= 0
     return known

@@ -18,7 +18,7 @@ from hedged.strategy.programme import Z_95, Programme, standing
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What is known at a bar. By coin: `mark` on Injective, `sigma`, and whether it is `paused` by a stop; `correlation`
+    """What is known at a bar. By coin: `mark` on Injective, `sigma`, whether it is `paused` by a stop; `correlation`
     (coins, coins). By series, with one more row of nothing: `usual`, `means`, `basis`, and the daemon's `held` coins.
     `collateral`: by hedge venue, in name order; `venue_of` its number by series.
     """
@@ -119,7 +119,8 @@ def _candidates(table: LegTable, look: _Look, mean_value: Floats) -> Flags:
     worst = np.full(len(table.coins), np.inf)
     np.minimum.at(worst, coin[near & holds], (mean_value + beyond)[near & holds])
     replaces = near & (mean_value - beyond > worst[coin])
-    return holds | (mean_value > table.trade[look.legs]) | replaces
+    out: Flags = holds | (mean_value > table.trade[look.legs]) | replaces
+    return out
 
 
 def _programme(

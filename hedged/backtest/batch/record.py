@@ -1,4 +1,4 @@
-"""`risk.forecast_record` at every bar of a chunk at once: how many of the last settlements left their forecast's band."""
+"""`risk.forecast_record` at every bar of a chunk at once: how many of the last settlements left their band."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

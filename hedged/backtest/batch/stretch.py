@@ -26,8 +26,8 @@ AHEAD = 96
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Bars from `first` on, as many as `alert` has. `alert`: something may be triggered; `collateral` (venues, bars);
-    `price_usd`, `funding_usd` (bars,): of all hedges since the last trade. `held`: rows of what is held, `coins` signed.
+    """Bars from `first` on, as many as `alert` has: something may be triggered; `collateral` (venues, bars);
+    `price_usd`, `funding_usd` (bars,): of all hedges since then. `held`: rows of what is held, `coins` signed.
     """
 
     first: int
