@@ -11,11 +11,11 @@ import numpy as np
 from hedged.backtest.batch.account import Account
 from hedged.backtest.batch.bars import followed
 from hedged.backtest.batch.desk import BatchDesk
-from hedged.backtest.batch.kept import Payments
 from hedged.backtest.batch.law_arrays import Tells
 from hedged.backtest.batch.movements import Movements
-from hedged.backtest.batch.orders import Orders, Time
+from hedged.backtest.batch.orders import Orders
 from hedged.backtest.batch.seen import Seen
+from hedged.backtest.forced import with_forced
 from hedged.backtest.runner import RunResult, Window, equity_usd
 from hedged.backtest.world import World
 from hedged.collectors.believed import BelievedMarks
@@ -23,6 +23,7 @@ from hedged.collectors.poller import Poller
 from hedged.config import Config
 from hedged.domain.bars import N_FIELDS, Field, Observation
 from hedged.domain.clock import SECOND_MS
+from hedged.domain.forecast import ForecastSet, RateForecast
 from hedged.domain.market import INJECTIVE, SeriesKey, decimal_of
 from hedged.domain.orders import Hashes
 from hedged.domain.quarantine import Quarantine
@@ -58,7 +59,10 @@ class BatchCycle:
     row: Mapping[SeriesKey, int]
     decisions: list[dict[str, Any]] = field(default_factory=list)
     memory: StrategyMemory = field(default_factory=StrategyMemory)
-    first_ms: int = 0
+    book: list[tuple[int, str, str, Decimal]] = field(default_factory=list)
+    forecasts: list[RateForecast] = field(default_factory=list)
+    _own: dict[str, Decimal] = field(default_factory=dict)
+    _law: ForecastSet | None = None
     _told: Told = field(default_factory=dict)
 
     @classmethod
@@ -72,13 +76,11 @@ class BatchCycle:
     ) -> Self:
         """Begin a run: the book lies on Injective, idle margin at each hedge venue."""
         equity, markets = equity_usd(config, book), followed(world, config, book)
-        cash = dict.fromkeys(config.hedge.venues, equity * config.hedge.collateral_share)
-        own = {symbol: quantity for symbol, (quantity, _) in sorted(book.items())}
-        account = Account(world, own, cash, window.from_ms)
+        account = Account.begin(config, world, book, equity, window.from_ms)
         first = laws.at(window.from_ms)
         hashes = Hashes(first.model_hash, first.feature_hash, config.hash)
         desk = BatchDesk(
-            config, account, Orders(config, account, Time(window.from_ms)), markets, hashes,
+            config, account, Orders(config, account, account.clock), markets, hashes,
             GateFactsKeeper.of(config, equity, hashes), Stops(config),
         )  # fmt: skip
         settings = Settings(config.strategies, config.hedge, config.risk, config.book.protect)
@@ -104,15 +106,15 @@ class BatchCycle:
         may let nothing be opened now. None: all.
         """
         config, desk, now_ms = self.config, self.desk, int(seen.times_ms[bar])
-        self.first_ms = self.first_ms or now_ms
         desk.orders.clock.ms = now_ms
         keys = [k for k in self.keys if only is None or k.symbol in only]
         looked = keys if only is None else [k for k in self.keys if k.venue == INJECTIVE or k.symbol in only]
         told = {key: decimal_of(mark) for key in looked if (mark := float(seen.mark[self.row[key], bar])) > 0}
         quarantined = {key: one.quarantine for key, one in seen.doubts_at(bar).items()}
-        doubted = {key: told.get(key) for key, one in quarantined.items() if one.fault.doubts_price}
-        desk.account.doubt(doubted, now_ms)
-        account = desk.account.state(told, desk.account.settle(now_ms))
+        doubts = {key: told.get(key) for key, one in quarantined.items() if one.fault.doubts_price}
+        desk.account.doubted.clear()
+        desk.account.doubted.update(doubts)
+        account = desk.account.refresh()
         stale_ms = config.cycle.stale_after_s * SECOND_MS
         marks = {k: m for k, m in told.items() if now_ms - int(seen.mark_ms[self.row[k], bar]) <= stale_ms}
         law, moved = self.laws.at(now_ms), movements.at(bar)
@@ -133,11 +135,13 @@ class BatchCycle:
         stopped = self._stops(now_ms, account, self._believed(seen, bar, keys, quarantined))
         desired = unwind(decided.desired, stopped, desk.stops.part(account), set(marks))
         desk.stops.plan({plan.symbol: protected_usd(plan) for plan in decided.plans})
-        traded = desk.trade(now_ms, desired, account, facts, told)
+        traded = desk.trade(now_ms, desired, account, facts)
         rows = decision_rows(
             snapshot, decided.plans, decided.unplanned, stopped, traded.review, account, traded.account,
             desk.orders.failed, decided.notes,
         )  # fmt: skip
+        self._book(now_ms, account.own)
+        self._tell(law)
         self._keep(now_ms, rows, whole=only is None)
         return bool(traded.review.approved or traded.review.refused)
 
@@ -176,6 +180,18 @@ class BatchCycle:
             latest[key] = Observation(key, now_ms, values, NOTHING_KNOWN)
         return cast(Poller, SimpleNamespace(lost=frozenset(), latest=latest))
 
+    def _book(self, now_ms: int, own: Mapping[str, Decimal]) -> None:
+        """Keep the changes of the trader's own positions."""
+        changed = {symbol: q for symbol, q in own.items() if self._own.get(symbol) != q}
+        self.book += [(now_ms, INJECTIVE, symbol, quantity) for symbol, quantity in changed.items()]
+        self._own.update(changed)
+
+    def _tell(self, law: ForecastSet) -> None:
+        """Keep what was forecast of the rates on Injective, once."""
+        if law is not self._law:
+            self._law = law
+            self.forecasts += [found for key, found in law.marginals.items() if key.venue == INJECTIVE]
+
     def _keep(self, now_ms: int, rows: Mapping[str, dict[str, Any]], *, whole: bool) -> None:
         """Keep the rows, with details where all coins are told."""
         if whole:
@@ -187,16 +203,21 @@ class BatchCycle:
     def result(self, window: Window) -> RunResult:
         """Return what the journal would hold."""
         account, hashes = self.desk.account, self.desk.hashes
+        self.desk.orders.clock.ms = window.to_ms - 1
+        account.refresh()  # what was paid after the last cycle belongs to the run too
+        records = account.records()
         return RunResult(
             config=self.config,
             window=window,
-            fills=account.fills,
-            payments=Payments(account, window),
+            fills=with_forced(account.fills, records),
+            payments=account.payments,
             decisions=self.decisions,
-            book=[(self.first_ms, INJECTIVE, symbol, quantity) for symbol, quantity in account.own.items()],
+            book=self.book,
             model_hash=hashes.model,
             feature_hash=hashes.features,
             equity_usd=self.equity,
+            accounts=records,
+            forecasts=self.forecasts,
         )
 
 

@@ -44,9 +44,8 @@ class BatchDesk:
         desired: Sequence[DesiredPosition],
         account: AccountState,
         facts: GateFacts,
-        told: Marks,
     ) -> Traded:
-        """Move what is held towards what is desired. `told`: marks of now, whatever their age."""
+        """Move what is held towards what is desired."""
         intents = intents_for(
             desired, account.attributed, facts.marks, self.markets, self.config.risk, self.hashes, now_ms,
             self.orders.collars.of(now_ms),
@@ -60,8 +59,8 @@ class BatchDesk:
         self.orders.clock.ms = now_ms
         if not self.orders.execute(reviewed.approved):
             return Traded(reviewed, account, (account,))
-        traded = self._look(Traded(reviewed, account, (account,)), told)
-        return self._mend(now_ms, traded, facts.marks, told)
+        traded = self._look(Traded(reviewed, account, (account,)))
+        return self._mend(now_ms, traded, facts.marks)
 
     def _settle_dust(self, desired: Sequence[DesiredPosition], ordered: set[str], marks: Marks) -> None:
         stops = [d for d in desired if d.purpose is Purpose.STOP]
@@ -69,15 +68,14 @@ class BatchDesk:
         for symbol in {d.key.symbol for d in stops} - waiting - ordered:
             self.stops.settle(symbol)
 
-    def _look(self, traded: Traded, told: Marks) -> Traded:
+    def _look(self, traded: Traded) -> Traded:
         """Take in what was filled, and what was paid meanwhile."""
-        payments = self.account.settle(self.orders.clock.ms)
-        after = self.account.state(told, payments, self.orders.new)
+        after = self.account.refresh()
         self.stops.count(after)
         self.gate_facts.traded(after.fills, after.payments)
         return replace(traded, account=after, seen=(*traded.seen, after))
 
-    def _mend(self, now_ms: int, traded: Traded, marks: Marks, told: Marks) -> Traded:
+    def _mend(self, now_ms: int, traded: Traded, marks: Marks) -> Traded:
         """See to it that no leg of a pair stays alone; what cannot be mended in time halts."""
         clock, naked_ms = self.orders.clock, round(self.config.execution.naked_s * SECOND_MS)
         while alone := [pair for pair in self.orders.alone() if not (pair.stops or pair.given_up)]:
@@ -93,7 +91,7 @@ class BatchDesk:
                 traded = replace(traded, review=traded.review.joined(reviewed))
                 for approved in reviewed.approved:
                     self.orders.mend(pair, approved)
-            traded = self._look(traded, told)
+            traded = self._look(traded)
             if self.orders.alone():
                 clock.ms += round(naked_ms / MENDS)
         return traded

@@ -52,9 +52,6 @@ def run_batch(
     for seen in seen_by_chunk(world, cycle.keys, config, window, judgement):
         movements = past.then(seen)
         if seen.times_ms[0] >= window.from_ms:
-            # two bars more: the last order of a chunk is filled after its last bar
-            begin_ms, end_ms = int(seen.times_ms[0]), int(seen.times_ms[-1]) + cycle.bar_ms
-            cycle.desk.account.look_ahead(begin_ms - 2 * cycle.bar_ms, end_ms)
             bars.play(seen, movements, on_bar)
     return cycle.result(window)
 

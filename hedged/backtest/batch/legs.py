@@ -10,8 +10,8 @@ from hedged.backtest.batch.bars import Floats
 from hedged.config import Config
 from hedged.domain.clock import HOURS_A_YEAR
 from hedged.domain.market import INJECTIVE, Market, SeriesKey
-from hedged.strategy.funding_hedge import leg_costs, planner_settings
-from hedged.strategy.state import PlannerSettings
+from hedged.strategy.funding_hedge import planner_settings
+from hedged.strategy.state import LegCosts, PlannerSettings
 
 CUT, OPPOSITE, RELOCATE = 0, 1, 2
 Ints = NDArray[np.intp]
@@ -56,7 +56,7 @@ class LegTable:
             for s in sorted(own)
             if own[s] and SeriesKey(INJECTIVE, s) in row and (protect is None or s in protect)
         )
-        costs = [leg_costs(market.costs) for market in markets.values()]
+        costs = [LegCosts.of(market.costs) for market in markets.values()]
         legs: list[tuple[int, int, int, int, int]] = []
         for number, symbol in enumerate(coins):
             here = row[SeriesKey(INJECTIVE, symbol)]

@@ -10,13 +10,13 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
-from hedged.backtest.batch.account import Account
+from hedged.backtest.batch.account import Account, Time
 from hedged.config import Config
 from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import Rejected
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import Fill, Intent
+from hedged.domain.orders import Intent
 from hedged.execution.working.attempts import Attempts
 from hedged.execution.working.collars import Collars
 from hedged.execution.working.executor import SECOND_TAKES
@@ -28,21 +28,9 @@ from hedged.risk.facts import OpenOrder
 
 
 @dataclass(slots=True)
-class Time:
-    """A clock that is set."""
-
-    ms: int = 0
-    slice_s: float = float("inf")
-
-    def now_ms(self) -> int:
-        """Return the instant it was set to."""
-        return self.ms
-
-
-@dataclass(slots=True)
 class Orders:
     """Works orders; what the gate's facts ask of an executor is answered too. `failed`: by symbol, what went wrong;
-    `new`: fills of the latest orders; `before`: the daemon's part when they were decided.
+    `before`: the daemon's part when they were decided.
     """
 
     config: Config
@@ -50,7 +38,6 @@ class Orders:
     clock: Time
     failed: dict[str, str] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
-    new: list[Fill] = field(default_factory=list)
     collars: Collars = field(init=False)
     rates: Rates = field(init=False)
     before: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
@@ -75,7 +62,7 @@ class Orders:
 
     def execute(self, approved: Sequence[ApprovedIntent]) -> int:
         """Work the intents of a decision in order; return of how many an order was sent. `new` has their fills."""
-        self.failed, self.new = {}, []
+        self.failed = {}
         self.before = self.account.attributed
         self.pairs = pairs_of(approved, self.before)
         self.rates.begin()
@@ -107,7 +94,7 @@ class Orders:
     def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
         """Send what completes or takes back a leg of a pair."""
         intent = approved.intent
-        self.new, self.before = [], self.account.attributed
+        self.before = self.account.attributed
         mine = Work(approved, intent.quantity, self.account.world.markets.get(intent.key), self._attempts)
         (leg,) = [leg for leg in pair.legs if leg.intent.key == intent.key]
         leg.mended = (*leg.mended, mine)
@@ -156,7 +143,7 @@ class Orders:
                 one.why = why
                 return
             refused = self._send(one)
-            one.missed = bool(one.left) and refused
+            one.missed = bool(one.left)
             if refused:
                 return
 
@@ -165,14 +152,15 @@ class Orders:
         order = one.approved.attempt(len(one.ids), one.left, one.intent.worst_price)
         one.ids.append(order.client_id)
         self.rates.sent(order.client_id, order.intent, rests=False)
-        self.clock.ms += self.config.paper.latency_ms
         one.why = ""
         try:
-            self.new.append(self.account.place(order, self.clock.ms))
+            state = self.account.place(order)
         except Rejected as error:
             one.why = f"the order was rejected: {error}"
             return True
-        self._filled[order.client_id] = order.intent.quantity
+        self._filled[order.client_id] = state.filled
+        if one.left:
+            one.why = f"{one.filled.normalize():f} of {one.quantity.normalize():f} coins were filled"
         return False
 
     def _refuses(self, one: Work) -> str:
