@@ -126,7 +126,8 @@ def build(symbols: int, hours: int, venues: Sequence[str] = ("binance",), seed: 
             rate = rate[: len(prints)]
             series[key] = SeriesData(
                 key, prints, rate * every, np.full(len(prints), float(every)), np.full(len(prints), np.nan),
-                close=Track(ends_ms, price * basis), volume=Track(ends_ms, np.full(total, 1e4)),
+                close=Track(ends_ms, price * basis), low=price * basis * 0.997, high=price * basis * 1.003,
+                volume=Track(ends_ms, np.full(total, 1e4)),
                 candle_ms=np.full(total, HOUR_MS),
             )  # fmt: skip
             markets[key] = assumed_market(key, float(price[0]), _template(key, config))

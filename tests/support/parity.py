@@ -19,6 +19,7 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.resample import HourlyGrid
 from hedged.forecast.port import Forecaster
 
+MONEY = ("begin_usd", "end_usd", "realised_usd", "fees_usd", "funding_usd", "added_usd", "unrealised_usd")
 SAME = (
     "ts_ms",
     "symbol",
@@ -108,6 +109,12 @@ def assert_alike(daemon: RunResult, batch: RunResult) -> None:
         other = rows[row["ts_ms"], row["symbol"]]
         assert {name: row.get(name) for name in SAME} == {name: other.get(name) for name in SAME}
         assert_near(_target(row), _target(other))
+    assert {v: len(r.forced) for v, r in batch.accounts.items()} == {
+        v: len(r.forced) for v, r in daemon.accounts.items()
+    }
+    for venue, record in daemon.accounts.items():
+        mine = batch.accounts[venue]
+        assert [getattr(mine, name) for name in MONEY] == [getattr(record, name) for name in MONEY]
     same = ("config", "window", "model_hash", "feature_hash", "equity_usd")
     assert [getattr(daemon, name) for name in same] == [getattr(batch, name) for name in same]
 

@@ -1,6 +1,6 @@
 """The account on the paper venues themselves, asked without waiting: what each answers is there at once."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -9,10 +9,11 @@ from hedged.adapters.paper import PaperVenue
 from hedged.adapters.paper.ledger import Ledger
 from hedged.adapters.paper.record import AccountRecord
 from hedged.adapters.paper.terms import terms_of
+from hedged.backtest.batch.source import Source
 from hedged.backtest.world import World
 from hedged.config import Config
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.book import own_quantity
+from hedged.domain.book import Position, own_quantity
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import Fatal
 from hedged.domain.funding import FundingPayment
@@ -64,10 +65,11 @@ def at_once(asked: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(slots=True)
 class Account:
-    """`venues` by name; `attribution`: the daemon's part; `fills`: all that were told."""
+    """`venues` and their `sources` by name; `attribution`: the daemon's part; `fills`: all that were told."""
 
     world: World
     venues: dict[str, BatchVenue]
+    sources: dict[str, Source]
     clock: Time
     doubted: Doubted
     attribution: Attribution = field(default_factory=Attribution)
@@ -83,17 +85,20 @@ class Account:
         book: Mapping[str, tuple[Decimal, Decimal]],
         equity: Decimal,
         at_ms: int,
+        keys: Sequence[SeriesKey],
     ) -> "Account":
         """Put the book on Injective and idle margin at each hedge venue, as `runner.paper_venues` does."""
         clock, doubted, venues = Time(at_ms), Doubted(), {}
-        for name, source in world.venues([INJECTIVE, *config.hedge.venues]).items():
+        sources = {name: Source(name, world, keys) for name in (INJECTIVE, *config.hedge.venues)}
+        sources[INJECTIVE].wanted = set(book)
+        for name, source in sources.items():
             share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
             venue = BatchVenue(source, clock, equity * share, terms_of(config.paper, name), doubted)
             venue.clock = clock
             venues[name] = venue
         for symbol, (quantity, price) in book.items():
             venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
-        return cls(world, venues, clock, doubted)
+        return cls(world, venues, sources, clock, doubted)
 
     @property
     def attributed(self) -> dict[SeriesKey, Decimal]:
@@ -112,12 +117,14 @@ class Account:
 
     def place(self, order: ApprovedIntent) -> OrderState:
         """Send an order; the clock then stands at its arrival. Raises Rejected as the paper venue does."""
+        self.sources[order.intent.key.venue].wanted.add(order.intent.key.symbol)
         self.attribution.claims[order.client_id] = (order.intent.purpose, order.intent.reference_price)
         return at_once(self.venues[order.intent.key.venue].place(order))
 
     def refresh(self) -> AccountState:
         """Ask every venue at the clock's present; what is new is told once."""
-        positions, total, free = {}, {}, {}
+        positions: dict[SeriesKey, Position] = {}
+        total, free = {}, {}
         fills: list[Fill] = []
         taken: list[Taken] = []
         payments: list[FundingPayment] = []
@@ -137,7 +144,7 @@ class Account:
             payments += paid[self._paid.get(name, 0) :]
             self._executed[name], self._paid[name] = len(executions), len(paid)
             self.attribution.forget(name, self.clock.ms - REMEMBERED_MS)
-        self.fills += fills
+        self.fills += sorted(fills, key=lambda f: f.execution.ts_ms)
         attributed, owners = self.attribution.held, self.attribution.owners
         return AccountState(
             own=self.own, attributed=attributed, collateral_usd=total, free_usd=free, positions=positions,

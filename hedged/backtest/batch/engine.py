@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from hedged.adapters.paper.course import LATE_MS
 from hedged.backtest.batch.cycle import BatchCycle
 from hedged.backtest.batch.judged import Judgement
 from hedged.backtest.batch.law_arrays import LawArrays, Tells
@@ -46,12 +47,13 @@ def run_batch(
     cycle = BatchCycle.begin(config, world, book, window, laws)
     past = Past(cycle.keys, cycle.bar_ms, config.cycle.history_days * 24, config.hedge.horizon_h)
     bars: Plain | Skipping = Plain(cycle)
-    # a stand-in's word counts for less: the arrays do not say whose a law is
-    if every_ms > 0 and isinstance(laws, LawArrays) and cycle.desk.gate_facts.limits.open_on_stand_in:
+    if every_ms > 0 and isinstance(laws, LawArrays) and cycle.may_skip:
         bars = Skipping(cycle, laws, every_ms, {} if told is None else told)
     for seen in seen_by_chunk(world, cycle.keys, config, window, judgement):
         movements = past.then(seen)
         if seen.times_ms[0] >= window.from_ms:
+            for source in cycle.desk.account.sources.values():
+                source.then(seen, cycle.desk.orders.clock.ms - LATE_MS)
             bars.play(seen, movements, on_bar)
     return cycle.result(window)
 

@@ -18,6 +18,7 @@ from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.quick import Bar, changes
 from hedged.backtest.batch.record import Record
 from hedged.backtest.batch.seen import Seen
+from hedged.backtest.batch.source import Prints
 from hedged.backtest.batch.stretch import NEARLY, Stretch, ahead, passed
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -28,7 +29,8 @@ from hedged.risk.forecast_record import HIGH, LOW
 class _Chunk:
     """Of one chunk, by series and bar: `means` and `usual` with one more row of nothing, `shut`: nothing may be opened,
     `open_`, `may_pay` (legs, bars): a leg may be
-    opened, and may pay; `hours` (bars,): rows of the laws; `paid`: see `ahead`.
+    opened, and may pay; `hours` (bars,): rows of the laws; `paid`, `swung`: see `ahead`;
+    `gone`: a price on Injective is not fresh, so its market may be closed.
     """
 
     seen: Seen
@@ -41,6 +43,8 @@ class _Chunk:
     any_pays: Flags
     hours: Instants
     paid: Floats
+    swung: Floats
+    gone: Flags
 
 
 class Skipping:
@@ -98,22 +102,30 @@ class Skipping:
 
     def _unsettled(self, now_ms: int) -> bool:
         """Tell whether a market settled while orders were on their way: the next cycle books that."""
-        until_ms, account = self._cycle.desk.orders.clock.ms, self._cycle.desk.account
-        told = (prints.ts_ms for prints in account.prints.values())
+        until_ms = self._cycle.desk.orders.clock.ms
+        told = (prints.ts_ms for prints in self._prints().values())
         return any(bisect_right(ts_ms, now_ms) != bisect_right(ts_ms, until_ms) for ts_ms in told)
+
+    def _prints(self) -> dict[SeriesKey, Prints]:
+        sources = self._cycle.desk.account.sources.values()
+        return {key: prints for source in sources for key, prints in source.prints.items()}
 
     def _pass(self, chunk: _Chunk, bar: int, due: set[int]) -> int:
         """Return the next bar, from `bar` on, that must be a cycle."""
         desk, first = self._cycle.desk, bar
         if bar >= len(chunk.seen.times_ms):
             return bar
-        stretch = ahead(desk, chunk.seen, self._cycle.row, chunk.paid, first)
+        stretch = ahead(desk, chunk.seen, self._cycle.row, chunk.paid, chunk.swung, first)
         held = np.zeros(len(self._cycle.keys) + 1)
         held[stretch.held] = stretch.coins
         busy = np.zeros(len(self._table.coins), dtype=bool)
         busy[self._coin_of[stretch.held]] = True
         while bar - first < len(stretch.alert) and bar not in due:
-            if stretch.alert[bar - first] or self._changes(chunk, bar, stretch, held, busy):
+            if (
+                stretch.alert[bar - first]
+                or chunk.gone[bar]
+                or self._changes(chunk, bar, stretch, held, busy)
+            ):
                 break
             bar += 1
         passed(desk, chunk.seen, self._cycle.row, stretch, bar - first)
@@ -200,15 +212,32 @@ class Skipping:
             may_pay.any(axis=0),
             hours,
             self._paid(times_ms),
+            self._swung(seen),
+            np.logical_not(fresh[table.here]).any(axis=0),
         )
 
     def _paid(self, times_ms: Instants) -> Floats:
         """Return by series and bar the sum of rate × price of the settlements since the bar before."""
         out = np.zeros((len(self._cycle.keys), len(times_ms)))
-        account = self._cycle.desk.account
+        prints = self._prints()
         for i, key in enumerate(self._cycle.keys):
-            told = account.prints[key]
+            told = prints[key]
             usd = np.array(told.rate) * np.array(told.price)
             at = np.searchsorted(times_ms, told.ts_ms, side="left")
-            np.add.at(out[i], at[at < len(times_ms)], usd[at < len(times_ms)])
+            inside = (at < len(times_ms)) & (np.array(told.ts_ms) > times_ms[0] - self._cycle.bar_ms)
+            np.add.at(out[i], at[inside], usd[inside])
+        return out
+
+    def _swung(self, seen: Seen) -> Floats:
+        """Return how far the price was from its mark within each bar, as a share of it: (series, bars)."""
+        out, times_ms = np.zeros(seen.mark.shape), seen.times_ms
+        for i, key in enumerate(self._cycle.keys):
+            data = self._cycle.desk.account.world.series[key]
+            closes_ms = data.close.known_ms
+            low, high = np.searchsorted(
+                closes_ms, (times_ms[0] - self._cycle.bar_ms, times_ms[-1]), side="right"
+            )
+            at = np.searchsorted(times_ms, closes_ms[low:high], side="left")
+            for extreme in (data.low[low:high], data.high[low:high]):
+                np.maximum.at(out[i], at, np.nan_to_num(np.abs(extreme / seen.mark[i, at] - 1)))
         return out

@@ -22,6 +22,8 @@ from hedged.risk.stop import Episode, offset, value
 NEARLY = 0.98
 """Share of a limit on losses from which on bars are decided one by one."""
 AHEAD = 96
+FAR = 0.05
+"""Distance from liquidation, at the worst prices of a bar, below which bars are decided one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,12 @@ class Stretch:
     coins: Floats
 
 
-def ahead(desk: BatchDesk, seen: Seen, row: Mapping[SeriesKey, int], paid: Floats, first: int) -> Stretch:
-    """Look ahead from bar `first`. `paid`: (series, bars), Σ rate × price of the settlements since the bar before."""
+def ahead(
+    desk: BatchDesk, seen: Seen, row: Mapping[SeriesKey, int], paid: Floats, swung: Floats, first: int
+) -> Stretch:
+    """Look ahead from bar `first`. `paid`, `swung`: (series, bars), Σ rate × price of the settlements since the bar
+    before, and how far the price was from its mark within the bar, as a share of it.
+    """
     held = {key: q for key, q in desk.account.attributed.items() if q}
     rows = np.array([row[key] for key in held], dtype=np.int64)
     here = np.array([row[SeriesKey(INJECTIVE, key.symbol)] for key in held], dtype=np.int64)
@@ -50,7 +56,7 @@ def ahead(desk: BatchDesk, seen: Seen, row: Mapping[SeriesKey, int], paid: Float
     flows = -coins[:, None] * np.cumsum(paid[rows, bars], axis=1)
     alert = _unvalued(desk, seen, rows, here, bars).any(axis=0)
     alert |= _stops(desk, list(held), coins, marks, near, flows)
-    collateral, thin = _collateral(desk, list(held), coins, marks, flows)
+    collateral, thin = _collateral(desk, list(held), coins, marks, flows, swung[rows, bars])
     base = np.array([_distance(desk.gate_facts.pnl, key) for key in held])
     price_usd = (coins[:, None] * (marks - near - base[:, None])).sum(axis=0)
     funding_usd = flows.sum(axis=0)
@@ -145,21 +151,26 @@ def _stops(
 
 
 def _collateral(
-    desk: BatchDesk, held: list[SeriesKey], coins: Floats, marks: Floats, flows: Floats
+    desk: BatchDesk, held: list[SeriesKey], coins: Floats, marks: Floats, flows: Floats, swung: Floats
 ) -> tuple[Floats, Flags]:
-    """Return each venue's collateral, and where a leg is too near its liquidation."""
+    """Return each venue's collateral, and where a leg is too near its liquidation, within the bar too.
+
+    `swung`: the widest that a price was from its mark within the bar, as a share of it.
+    """
     account, n = desk.account, marks.shape[1]
     thin, out = np.zeros(n, dtype=bool), []
     limit = float(desk.config.risk.margin_stop) * (1 + 1e-9)
-    for venue in sorted(account.cash_usd):
-        usd = np.full(n, float(account.cash_usd[venue]))
-        maintenance, reach = np.zeros(n), np.zeros(n)
+    for venue in sorted(desk.config.hedge.venues):
+        ledger = account.venues[venue].ledger
+        usd = np.full(n, float(ledger.cash_usd))
+        maintenance, reach, worst = np.zeros(n), np.zeros(n), np.zeros(n)
         for i, key in enumerate(held):
             if key.venue == venue:
-                usd = usd + flows[i] + coins[i] * (marks[i] - float(account.mine[key].entry_price))
+                usd = usd + flows[i] + coins[i] * (marks[i] - float(ledger.holdings[key.symbol].entry_price))
                 size, ratio = abs(coins[i]) * marks[i], float(desk.markets[key].maintenance_margin_ratio)
                 maintenance, reach = maintenance + size * ratio, reach + size * (1 + ratio)
-        thin |= (reach > 0) & (usd - maintenance < limit * reach)
+                worst = worst + size * swung[i]
+        thin |= (reach > 0) & (usd - maintenance - worst * (1 + FAR) < max(limit, FAR) * reach)
         out.append(usd)
     return np.array(out).reshape(len(out), n), thin
 
