@@ -201,6 +201,7 @@ class Skipping:
         open_ = usable[table.earn] & usable[table.pay] & usable[near] & ~closed[table.far]
         open_ &= (table.kind == OPPOSITE)[:, None] | ~closed[near]
         may_pay = table.may_pay(means, usual, sigma) & open_
+        gone: Flags = np.asarray(~fresh[table.here].all(axis=0), dtype=bool)
         return _Chunk(
             seen,
             movements,
@@ -213,7 +214,7 @@ class Skipping:
             hours,
             self._paid(times_ms),
             self._swung(seen),
-            np.logical_not(fresh[table.here]).any(axis=0),
+            gone,
         )
 
     def _paid(self, times_ms: Instants) -> Floats:
