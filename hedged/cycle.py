@@ -201,7 +201,7 @@ class Cycle:
         Live, the coming settlement is known better from bar to bar, so every bar is thought about.
         """
         window = self.buffer.window()
-        mark = _grid_mark(window)
+        mark = grid_mark(window)
         if self.config.data.source == "venues" and len(window.times_ms):
             mark += int(window.times_ms[-1]).to_bytes(8, "big")
         if self._thought is None or self._thought[0] != mark:
@@ -348,7 +348,7 @@ def _think(
     return told, moments(grid, horizon_h), failed
 
 
-def _grid_mark(window: BarWindow) -> bytes:
+def grid_mark(window: BarWindow) -> bytes:
     """Identify the state of the hourly grid: the hour, and the prints that the latest bar shows."""
     if not len(window.times_ms):
         return b""

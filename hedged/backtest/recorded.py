@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
+from hedged.backtest.batch.asking import Asking
+from hedged.backtest.batch.engine import run_batch
+from hedged.backtest.batch.supported import check_supported
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.provenance import provenance
@@ -40,6 +43,7 @@ class BacktestOptions:
     proxy: Proxy | None
     proxy_rule: ProxyRule = "chain"
     walk_forward: WalkForward | None = None
+    engine: Literal["daemon", "batch"] = "daemon"
 
 
 def run_backtest(
@@ -47,11 +51,16 @@ def run_backtest(
     options: BacktestOptions,
     on_cycle: Callable[[CycleReport], None] = lambda _: None,
 ) -> tuple[dict[str, Any], Path]:
-    """Run, write every file, return the summary and the report's path. Raises DataError or ConfigError."""
+    """Run, write every file, return the summary and the report's path. `on_cycle` is told of the daemon's cycles alone.
+
+    Raises DataError or ConfigError.
+    """
     config, world = load_world(config, options)
     sources = world.venues([INJECTIVE, *config.hedge.venues])
     start_ms = options.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
+    if options.engine == "batch":
+        check_supported(config)
     forecaster: Forecaster = make_forecaster(
         config.hedge.forecaster, config.hedge.model, crowded_share=config.strategies.crowded_share
     )  # all that can be wrong is found before the work
@@ -62,7 +71,11 @@ def run_backtest(
         from hedged.forecast.succession import Succession
 
         forecaster = Succession([one.reign for one in models], config.strategies.crowded_share)
-    result = run_window(config, sources, book, options.window, on_cycle, forecaster=forecaster)
+    if options.engine == "batch":
+        laws = Asking(forecaster, world, config, tuple(book), options.window)
+        result = run_batch(config, world, book, options.window, laws)
+    else:
+        result = run_window(config, sources, book, options.window, on_cycle, forecaster=forecaster)
     prints = window_settlements(world, options.window)
     measured = measure(result, world, prints, under_other_rule(config, options, world))
     regimes = regimes_of(world.series, sorted(book), options.window)

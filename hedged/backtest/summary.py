@@ -18,7 +18,7 @@ from hedged.backtest.measured import Measured, own_of
 from hedged.backtest.metrics.course import as_paid
 from hedged.backtest.runner import RunResult
 from hedged.backtest.world import World
-from hedged.domain.clock import DAY_MS, iso
+from hedged.domain.clock import DAY_MS, HOUR_MS, iso
 from hedged.domain.funding import Settlement, funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Strategy
@@ -112,7 +112,7 @@ def _of_symbol(
     price_pnl = float(sum((price_of(f, finals) for f in fills), Decimal(0)))
     first = world.price(SeriesKey(INJECTIVE, symbol), result.window.from_ms) or Decimal(0)
     decisions = [d for d in result.decisions if d["symbol"] == symbol]
-    hedged_hours = sum(d["current"] != "{}" for d in decisions) * result.config.cycle.interval_s / 3_600
+    hedged_hours = held_h(decisions, result.window.to_ms)
     return {
         "position_usd": float(quantity * first),
         "quantity": float(quantity),
@@ -128,6 +128,15 @@ def _of_symbol(
         "hedged_hours": hedged_hours,
         "why": _why(decisions, len(fills), hedged_hours, result.config.hedge.horizon_h),
     }
+
+
+def held_h(decisions: Sequence[dict[str, Any]], to_ms: int) -> float:
+    """Return for how many hours a coin's hedge was held: each of its decisions stands until the next."""
+    ends_ms = [d["ts_ms"] for d in decisions[1:]] + [to_ms]
+    held_ms: list[int] = [
+        end - d["ts_ms"] for d, end in zip(decisions, ends_ms, strict=True) if d["current"] != "{}"
+    ]
+    return sum(held_ms) / HOUR_MS
 
 
 def _why(decisions: Sequence[dict[str, Any]], fills: int, hedged_hours: float, horizon_h: int) -> str:

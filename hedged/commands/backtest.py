@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,13 @@ from hedged.domain.errors import ConfigError
 if TYPE_CHECKING:
     from hedged.backtest.recorded import BacktestOptions
     from hedged.config import Config
+
+
+class EngineName(StrEnum):
+    """Engines of a backtest."""
+
+    DAEMON = "daemon"
+    BATCH = "batch"
 
 
 def demo(
@@ -79,6 +87,13 @@ def backtest(
         Path | None,
         typer.Option(help="Walk-forward: where models are kept, for other runs too. Default: OUT/models."),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            help="daemon: the very process that runs live, on a virtual clock; batch: the same decisions and fills by "
+            "its pure functions alone, faster, for the funding hedge and one decision a bar."
+        ),
+    ] = EngineName.DAEMON,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
     from hedged.adapters.replay.proxy import Proxy
@@ -98,14 +113,18 @@ def backtest(
             raise ConfigError(f"--proxy {proxy!r}: expected injective=VENUE")
         stand_in = Proxy(venue, proxy_rule.value)
     window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
-    options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value)
+    options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value, engine=engine.value)
     if walk_forward is not None:
         options = _trained_first(options, settings, walk_forward, models or out / "models", small)
     elif small or models:
         raise ConfigError("--small and --models belong to --walk-forward")
     cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
-    with progress(console, cycles) as on_cycle:
-        summary, report = run_backtest(settings, options, on_cycle)
+    if engine is EngineName.BATCH:
+        with console.status(f"playing {cycles:,} bars"):
+            summary, report = run_backtest(settings, options)
+    else:
+        with progress(console, cycles) as on_cycle:
+            summary, report = run_backtest(settings, options, on_cycle)
     show_summary(console, summary, report)
 
 

@@ -41,7 +41,10 @@ class Moments:
         index = [self.symbols.index(symbol) for symbol in sides]
         side = np.array(list(sides.values()), dtype=float)
         known = self.correlation[np.ix_(index, index)]
-        values, vectors = np.linalg.eigh(np.where(np.isnan(known), np.outer(side, side), known))
+        known = np.where(np.isnan(known), np.outer(side, side), known)
+        values, vectors = np.linalg.eigh(known)
+        if not len(values) or values[0] >= 0:
+            return known
         out: NDArray[np.float64] = (vectors * np.clip(values, 0.0, None)) @ vectors.T
         return out
 

@@ -7,6 +7,7 @@ clusters, which the law does not know; therefore p is set well above a fifth (`r
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from math import comb
 from typing import Any, NamedTuple, Self
 
@@ -35,11 +36,13 @@ class Misses(NamedTuple):
 
     def surely_above(self, share: float) -> bool:
         """Tell whether so many misses would hardly be seen if the model missed that share of the time."""
-        chances = (
-            comb(self.of, k) * share**k * (1 - share) ** (self.of - k)
-            for k in range(self.missed, self.of + 1)
-        )
-        return sum(chances) < TAIL
+        return _surely_above(self.missed, self.of, share)
+
+
+@cache
+def _surely_above(missed: int, of: int, share: float) -> bool:
+    chances = (comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(missed, of + 1))
+    return sum(chances) < TAIL
 
 
 class ForecastRecord:

@@ -59,16 +59,16 @@ def solve(state: PlannerState) -> KellySolution:
     grow = np.array([may_grow(leg, state.symbols[i]) for leg, i in zip(every, owner, strict=True)])
     solved = True
     if task is not None:
-        sizes = _step_one(task, grow[chosen])
+        sizes = step_one(task, grow[chosen])
         solved = sizes is not None
-        full[chosen] = _snapped(
+        full[chosen] = snapped(
             full[chosen] if sizes is None else sizes * task.scale, full[chosen], dust[chosen]
         )
     sure = confidences(every, full)
     target = full.copy()
     if task is not None and solved:
         shares = kelly_shares(sure[chosen], state.settings.knots)
-        sizes = _step_two(task, full[chosen] / task.scale, shares)
+        sizes = step_two(task, full[chosen] / task.scale, shares)
         solved = sizes is not None
         now, most = today[chosen], full[chosen]
         grown = now if sizes is None else np.clip(sizes * task.scale, now, most)
@@ -102,14 +102,14 @@ def _beyond(leg: Leg, symbol: SymbolState) -> float:
     return symbol.costs[leg.venue].per_usd if leg.venue != INJECTIVE else 0.0
 
 
-def _step_one(task: Programme, may_grow_: NDArray[np.bool_]) -> Array | None:
+def step_one(task: Programme, may_grow_: NDArray[np.bool_]) -> Array | None:
     """Full Kelly, units of scale; what may not grow stays below today's size."""
     most = task.most()
     high = np.where(may_grow_, most, np.minimum(most, task.now))
     return task.solve(np.zeros(len(high)), high, np.ones(len(high)))
 
 
-def _step_two(task: Programme, full: Array, shares: Array) -> Array | None:
+def step_two(task: Programme, full: Array, shares: Array) -> Array | None:
     """Kelly at each growing leg's own share, between today's size and step 1's."""
     grows = (full > task.now) & (shares > 0)
     low = np.where(grows, task.now, np.minimum(full, task.now))
@@ -117,7 +117,7 @@ def _step_two(task: Programme, full: Array, shares: Array) -> Array | None:
     return task.solve(low, high, 1.0 / np.where(grows, shares, 1.0))
 
 
-def _snapped(size: Array, now: Array, dust: Array) -> Array:
+def snapped(size: Array, now: Array, dust: Array) -> Array:
     """Take a solver's last digits for what they are: no change, or nothing."""
     size = np.where(np.abs(size - now) < dust, now, size)
     return np.where(size < dust, 0.0, size)

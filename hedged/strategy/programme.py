@@ -113,9 +113,9 @@ def _solved(p: Array, q: Array, rows: Array, limits: Array, lows: Array, highs: 
 
 
 def programme(state: PlannerState, legs: Sequence[Sequence[Leg]]) -> Programme:
-    """State the programme for these legs of each market."""
+    """State the programme for these legs of each market, at least one. Markets without any do not touch it."""
     flat = [(i, leg) for i, of in enumerate(legs) for leg in of]
-    scale = max(symbol.own_usd for symbol in state.symbols)
+    scale = max(symbol.own_usd for symbol, of in zip(state.symbols, legs, strict=True) if of)
     books, today, per_change, linear, impact = _books(state, legs, scale)
     linear -= np.array([leg.mean_value for _, leg in flat])
     now = np.array([leg.now_usd for _, leg in flat]) / scale
@@ -206,14 +206,14 @@ def _limits(state: PlannerState, flat: Sequence[tuple[int, Leg]]) -> tuple[Array
         used = float(rows[-1] @ now)
         # a forecast that became less sure stops what is held from growing; only the ceiling makes it shrink
         within = now[venue == name].sum() <= settings.max_leverage * (collateral - held)
-        limits.append(max(_standing(collateral - held, used), used if within else 0.0))
+        limits.append(max(standing(collateral - held, used), used if within else 0.0))
     rows.append(np.array([Z_95 * sigma_of(leg, state.symbols[i]) for i, leg in flat]))
     at_risk = sum(Z_95 * symbol.sigma * frozen_opposite(symbol) for symbol in state.symbols)
-    limits.append(_standing(settings.equity_at_risk * settings.equity_usd - at_risk, rows[-1] @ now))
+    limits.append(standing(settings.equity_at_risk * settings.equity_usd - at_risk, rows[-1] @ now))
     return np.array(rows, dtype=float), np.array(limits)
 
 
-def _standing(limit: float, used: float) -> float:
+def standing(limit: float, used: float) -> float:
     """Return the limit that the plan keeps to, of one that drifts with prices: what is used stands while it is within.
 
     Growing stops a little below, and what exceeds it goes back as far: else every tick at a limit is an order.

@@ -129,7 +129,7 @@ class PaperVenue:
         Whoever calls it awaits nothing before the order is noted: two orders under one client id cannot both pass.
         """
         client_id, key = approved.client_id, approved.intent.key
-        await asyncio.sleep(self._terms.latency.draw_ms(client_id, self._terms.seed) / SECOND_MS)
+        await self._travel(self._terms.latency.draw_ms(client_id, self._terms.seed))
         now_ms = self._clock.now_ms()
         await self._course.look(now_ms)
         market = (await self._data.markets()).get(key.symbol)
@@ -141,6 +141,10 @@ class PaperVenue:
         if market is None or mark is None:
             raise Rejected(f"{key}: no market or no price")
         return market, mark
+
+    async def _travel(self, latency_ms: int) -> None:
+        """Let the time pass that an order is on its way."""
+        await asyncio.sleep(latency_ms / SECOND_MS)
 
     async def touch(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return the mark with the assumed half-spread. Raises Retryable where no price is told between two bars."""

@@ -79,6 +79,8 @@ class SeriesData:
 
     def settled(self, values: NDArray[np.float64]) -> Track:
         """Return what was known of the latest settlement over time; one told after its successor never is that."""
+        if self.funding_known is None:
+            return Track(self.funding_ts, values)
         order = np.lexsort((self.funding_ts, self.told_ms))
         due_ms = self.funding_ts[order]
         order = order[due_ms >= np.maximum.accumulate(due_ms)]

@@ -1,0 +1,1 @@
+"""A fast engine for backtests: the daemon's pure core over arrays, without loop, journal, polling and executor."""
