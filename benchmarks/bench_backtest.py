@@ -66,7 +66,8 @@ class Table:
         laws = self.quantiles[hour]
         return ForecastSet(
             made_ms, 24, self.keys,
-            {k: RateForecast(k, made_ms, 24, float(self.means[hour, i]), laws[i], 0.5) for i, k in enumerate(self.keys)},
+            {key: RateForecast(key, made_ms, 24, float(self.means[hour, i]), laws[i], 0.5)
+             for i, key in enumerate(self.keys)},
             joint_draws(laws, self.ranks[self.ranks_of[hour]]).T, self.model_hash, FEATURE_HASH,
             coming={key: self.coming[hour, i] for i, key in enumerate(self.keys)},
         )  # fmt: skip
@@ -198,10 +199,12 @@ def main() -> None:
     cycles = found.bars // len(world.series)
     print(f"{args.symbols} coins x {1 + len(venues)} venues x {cycles:,} bars of {args.bar_s} s")
     print(
-        f"decisions  {found.decided_s:7.2f} CPU s  {found.bars_per_s:10,.0f} bars/s  {found.decided_s / cycles * 1e6:6.0f} us a cycle"
+        f"decisions  {found.decided_s:7.2f} CPU s  {found.bars_per_s:10,.0f} bars/s  "
+        f"{found.decided_s / cycles * 1e6:6.0f} us a cycle"
     )
     print(
-        f"judging    {found.judged_s:7.2f} CPU s  {found.judged_s / cycles * 1e6:6.0f} us a cycle; with it {found.whole_bars_per_s:,.0f} bars/s"
+        f"judging    {found.judged_s:7.2f} CPU s  {found.judged_s / cycles * 1e6:6.0f} us a cycle; "
+        f"with it {found.whole_bars_per_s:,.0f} bars/s"
     )
     print(f"cycles     {', '.join(f'{name} {n / cycles:.1%}' for name, n in found.told.items())}")
     print(f"fills {found.fills:,}, payments {found.payments:,}, peak {found.peak_mb:,.0f} MB")

@@ -80,7 +80,6 @@ def play(engine: str, config: Config, world: World, window: Window, kept: Path |
         return run_window(config, world.venues((INJECTIVE, "binance")), book, window)
     from hedged.backtest.batch.engine import run_batch
     from hedged.backtest.batch.judged import judge_world
-
     from hedged.backtest.laws_build import Asked, precomputed
     from hedged.backtest.laws_ensemble import ensemble_laws
     from hedged.forecast.registry import make_forecaster
