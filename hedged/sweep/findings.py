@@ -34,9 +34,10 @@ class Findings:
     """All that is told. Rows of `scores` (trials, folds), `p_default`, `p_none` are as `trials`; NaN is unknown.
 
     `p_default`, `p_none`: corrected for all trials, against the default configuration and against no hedge.
+    `p_best`: of the best trial against the same; after Optuna, which chose it on other days than these, not corrected.
     `deflated`, `deflated_default`: of the best trial, against the same. `path`, `path_default`: bp a day on the folds
     scored, of what was chosen on the past and of the default; `gain`: mean difference with its 95 % interval, bp a day.
-    `proof_days`: how many days the p-values rest on.
+    `proof_days`: how many days the p-values rest on; `searched`: trials were drawn by Optuna, on other days.
     """
 
     trials: Sequence[Trial]
@@ -44,6 +45,7 @@ class Findings:
     best: int
     p_default: Floats
     p_none: Floats
+    p_best: tuple[float, float]
     deflated: float
     deflated_default: float
     overfitting: float
@@ -52,6 +54,7 @@ class Findings:
     path_default: Floats
     gain: tuple[float, float, float]
     proof_days: int
+    searched: bool
 
     @property
     def usable(self) -> int:
@@ -72,6 +75,10 @@ def find(plan: Plan, trials: Sequence[Trial], rows: Rows, rng: np.random.Generat
     p_none, p_default = (np.full(len(trials), np.nan) for _ in range(2))
     p_none[whole] = stepwise_p_values(gains, rng)
     p_default[whole] = stepwise_p_values(over_default, rng)
+    p_best = float(p_default[best]), float(p_none[best])
+    if plan.sweep.trials is not None:
+        alone = (stepwise_p_values(one[:, [own]], rng) for one in (over_default, gains))
+        p_best = next(alone).item(), next(alone).item()
     chosen = _chosen(plan, trials, scores)
     path, path_default = _paths(plan, trials, rows, chosen)
     gain = path - path_default
@@ -81,6 +88,7 @@ def find(plan: Plan, trials: Sequence[Trial], rows: Rows, rng: np.random.Generat
         best,
         p_default,
         p_none,
+        p_best,
         deflated_sharpe(gains, own),
         deflated_sharpe(over_default, own),
         overfitting_probability(gains),
@@ -89,6 +97,7 @@ def find(plan: Plan, trials: Sequence[Trial], rows: Rows, rng: np.random.Generat
         path_default,
         (float(gain.mean()), *interval(gain, rng)),
         len(gains),
+        plan.sweep.trials is not None,
     )
 
 

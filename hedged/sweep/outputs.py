@@ -123,6 +123,8 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         ],
         "walk_forward": list(_steps(found, turn)),
         "gain_over_default_bp_a_day": dict(zip(("value", "low", "high"), found.gain, strict=True)),
+        "p_best_against_default": found.p_best[0],
+        "p_best_against_no_hedge": found.p_best[1],
         "deflated_sharpe": found.deflated,
         "deflated_sharpe_over_default": found.deflated_default,
         "overfitting_probability": found.overfitting,

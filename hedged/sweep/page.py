@@ -83,11 +83,15 @@ def tiles(plan: Plan, found: Findings) -> str:
     turn, places = turn_of(plan), digits(plan.sweep.objective)
     means = turn * found.scores.mean(axis=1)
     gain = tuple(365 * value for value in found.gain)
+    against = f"{found.trials[found.best].label}; default {number(means[DEFAULT], places, plus=True)}"
+    if found.best == DEFAULT:
+        against = "the default"
+    tested = "on days the search never saw" if found.searched else f"corrected for {found.usable} trials"
     shown = (
         (f"Best, {unit(plan.sweep.objective)}", number(means[found.best], places, plus=True),
-         f"{found.trials[found.best].label}; default {number(means[DEFAULT], places, plus=True)}"),
-        ("Best against the default, p", number(found.p_default[found.best], 3), f"corrected for {found.usable} trials"),
-        ("Best against no hedge, p", number(found.p_none[found.best], 3), f"on {found.proof_days} days"),
+         against),
+        ("Best against the default, p", number(found.p_best[0], 3), tested),
+        ("Best against no hedge, p", number(found.p_best[1], 3), f"on {found.proof_days} days"),
         ("Chosen on the past − default, bp a year", number(gain[0], 1, plus=True),
          f"95 %: {number(gain[1], 0)} – {number(gain[2], 0)}"),
         ("Deflated Sharpe", percent(found.deflated), f"over the default {percent(found.deflated_default)}"),

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from hedged.sweep.findings import Findings
 from hedged.sweep.plan import DEFAULT
 
@@ -20,13 +18,14 @@ def _against_default(found: Findings) -> str:
     after = f"After {found.usable} configurations on {found.proof_days} days"
     if found.best == DEFAULT:
         return f"{after} none did better than the default: keep the default."
-    p = float(found.p_default[found.best])
+    p = found.p_best[0]
+    how = "on days that the search never saw" if found.searched else "corrected for all of them"
     if math.isnan(p):
         return f"{after} nothing can be proven: give folds of more days. Keep the default."
     if p > ALPHA:
         return (
             f"{after} the best ({best.label}) is not distinguishable from the default "
-            f"(p = {p:.2f}, corrected for all of them): keep the default."
+            f"(p = {p:.2f}, {how}): keep the default."
         )
     if found.gain[0] <= 0:
         return (
@@ -34,19 +33,14 @@ def _against_default(found: Findings) -> str:
             f"did no better on the next ones: keep the default, and look again when there are more days."
         )
     return (
-        f"{after} {best.label} beats the default (p = {p:.3f}, corrected for all of them), and what was chosen on "
+        f"{after} {best.label} beats the default (p = {p:.3f}, {how}), and what was chosen on "
         f"earlier folds gained {found.gain[0] * 365:,.0f} bp a year on the next ones: change to it."
     )
 
 
 def _against_none(found: Findings) -> str:
-    known = found.p_none[~np.isnan(found.p_none)]
-    if not len(known):
+    p = found.p_best[1]
+    if math.isnan(p):
         return ""
-    p = float(known.min())
-    if p > ALPHA:
-        return f"No configuration is surely better than no hedge at all (p = {p:.2f} for the best)."
-    sure = int((known <= ALPHA).sum())
-    return (
-        f"{sure} of {len(known)} configurations {'is' if sure == 1 else 'are'} surely better than no hedge."
-    )
+    surely = "surely better" if p <= ALPHA else "not surely better"
+    return f"The best is {surely} than no hedge at all (p = {p:.2f})."

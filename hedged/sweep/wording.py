@@ -12,7 +12,8 @@ DEFINITIONS = {
     "alone.",
     "p": "How often chance alone would show a gain as clear as this one somewhere among all trials (stepwise bootstrap "
     "of the largest studentised mean, days in blocks: White 2000, Romano & Wolf 2005). Below 0.05 it counts as real. "
-    "After Optuna it rests on the folds held out alone.",
+    "After Optuna it rests on the folds held out alone; that of the best trial then needs no correction, as it was "
+    "chosen on other days.",
     "Deflated Sharpe": "Probability that the best trial’s true Sharpe ratio of daily net savings is above what luck "
     "gives the best of so many (Bailey & López de Prado 2014). 95 % and more is convincing. Days count as independent.",
     "Probability of overfitting": "How often the best of one half of the days is below the median of all trials on the "

@@ -107,8 +107,7 @@ def test_an_unknown_objective_is_answered(tmp_path):
 def test_luck_keeps_the_default_and_a_real_gain_changes_it(tmp_path):
     """If this fails, the verdict is wrong: the one sentence that is read."""
     lucky = run(sweeping.plan(tmp_path), sweeping.Played(), tmp_path / "luck")
-    assert verdict(lucky).endswith("keep the default. " + verdict(lucky).rpartition("keep the default. ")[2])
-    assert "keep the default" in verdict(lucky)
+    assert verdict(lucky).count("keep the default") == 1
     assert lucky.p_default[0] == 1
     plan = sweeping.plan(tmp_path, set={"hedge.min_change": 0.03}, parameters={"hedge.cap": [0.1, 0.2, 0.9]})
     real = run(plan, sweeping.Played(gain=40), tmp_path / "real")
