@@ -32,8 +32,8 @@ Floats = NDArray[np.floating[Any]]
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What all laws of a table have in common. `key`: names model, data and window that it was made of; `forecasters`:
-    by number in `made_by`, named where they are several; `scenarios`: how many joint draws; `coins`, `evidence`: of the
-    cascades, `cascade_h`, `down_share` what they all say.
+    by number in `made_by`, without a name where the forecasts tell none; `scenarios`: how many joint draws; `coins`,
+    `evidence`: of the cascades, `cascade_h`, `down_share` what they all say.
     """
 
     keys: tuple[SeriesKey, ...]
@@ -106,7 +106,7 @@ class LawTable:
         }
         ranks = np.asarray(self.ranks[self.ranks_of[hour]][:, columns], np.int64)
         told = ~np.isnan(coming[:, 0])
-        named = len(facts.forecasters) > 1
+        named = facts.forecasters != ("",)
         return ForecastSet(
             made_ms, facts.horizon_h, keys, marginals, joint_draws(laws, ranks).T, facts.model_hash, facts.feature_hash,
             made_by={key: facts.forecasters[by[c]] for key, c in zip(keys, columns, strict=True)} if named else {},

@@ -18,6 +18,7 @@ from hedged.domain.errors import DataError
 from hedged.domain.forecast import ForecastSet
 from hedged.features.resample import HourlyGrid
 from hedged.forecast.ewma import EwmaForecaster
+from hedged.forecast.fallback import WithFallback
 from hedged.forecast.registry import make_forecaster
 
 HOURS = 9
@@ -140,12 +141,16 @@ def test_laws_are_kept(world: World, tmp_path: Path) -> None:
 def test_all_that_is_told_is_kept(world: World, tmp_path: Path) -> None:
     """If this fails, forecasts lose who made them, the coming settlement, or how near a cascade is."""
     asked = Asked(world, SETTINGS, SYMBOLS, Window(START_MS, START_MS + 2 * HOUR_MS))
-    made = [make_forecaster("nowcast", crowded_share=0.9) for _ in range(2)]
+    made = [
+        WithFallback(make_forecaster("nowcast", crowded_share=0.9), EwmaForecaster(), ("nowcast", "ewma"))
+        for _ in range(2)
+    ]
     laws = precomputed(made[0], asked, tmp_path, np.float64)
     for hour, chunk in enumerate(chunks_of(world, asked.keys, SETTINGS, asked.window, chunk_h=1)):
         told = made[1].forecast(chunk.at(0), int(chunk.hours_ms[0]), SETTINGS.hedge.horizon_h)
         assert told.coming
         assert told.cascades
+        assert told.made_by
         assert_same(laws.of_hour(hour), told)
 
 
