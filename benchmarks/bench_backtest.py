@@ -6,7 +6,7 @@ hour of 20 coins on two venues is 40 bars. Prices and rates are made up here: ra
 with half-lives of days, as recorded ones do, so that hedges are opened, held and closed.
 
     python benchmarks/bench_backtest.py                          # 20 coins x 10,000 hours, two venues
-    python benchmarks/bench_backtest.py --bar-s 900 --hours 52560 --memory   # six years of quarter hours
+    python benchmarks/bench_backtest.py --bar-s 900 --hours 52560       # six years of quarter hours
 
 As a module: `world = build(symbols, hours, venues)`, `laws = laws_of(world, ...)`, `measure(...)` → `Measured`; the
 peers' benchmark calls the same.
@@ -36,6 +36,7 @@ from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast, joint_draws
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.features.resample import FEATURE_HASH
+from hedged.telemetry.logs import configure_logs
 
 START_MS = 1_609_459_200_000  # 2021-01-01
 HISTORY_DAYS = 30
@@ -185,6 +186,7 @@ def measure(world: World, laws: Table, venues: Sequence[str], hours: int, bar_s:
 
 
 def main() -> None:
+    configure_logs(lambda: 0, "critical", "console")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
