@@ -31,10 +31,11 @@ def by_bar(ledger: Ledger, swing: Swing, marks: Marks, markets: Markets) -> None
     A position that was changed within the bar counts by the mark at its close alone: what the bar reached before the
     change has not met it.
     """
-    holding = ledger.held.get(swing.symbol)
-    if holding is None or holding.at_ms[-1] > swing.from_ms:
+    holding = ledger.holdings.get(swing.symbol)
+    if holding is None or not holding.now or holding.at_ms[-1] > swing.from_ms:
         return
-    legs = ledger.legs({swing.symbol: holding.entry_price, **marks}, markets)
+    alone = (swing.symbol,) if ledger.isolated else None
+    legs = ledger.legs({swing.symbol: holding.entry_price, **marks}, markets, alone)
     leg = legs.get(swing.symbol)
     price = None if leg is None else _price(ledger, swing.symbol, legs)
     if leg is None or price is None:

@@ -1,7 +1,7 @@
 """The account at a paper venue: positions, cash, and the margin behind each position. No clock, no data, no I/O."""
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -65,12 +65,15 @@ class Ledger:
         total, free = sum(bare.values(), NOTHING), max(NOTHING, self.unassigned_usd)
         self.margins |= {symbol: free * usd / total for symbol, usd in bare.items()}
 
-    def legs(self, marks: Mapping[str, Decimal], markets: Mapping[str, Market]) -> dict[str, Leg]:
-        """Return the open positions as legs at these marks, where both are known."""
+    def legs(
+        self, marks: Mapping[str, Decimal], markets: Mapping[str, Market], only: Collection[str] | None = None
+    ) -> dict[str, Leg]:
+        """Return the open positions, or some of them, as legs at these marks, where both are known."""
+        looked = self.holdings if only is None else {symbol: self.holdings[symbol] for symbol in only}
         return {
             symbol: Leg(h.now, h.entry_price, marks[symbol], markets[symbol].maintenance_margin_ratio)
-            for symbol, h in self.held.items()
-            if symbol in marks and symbol in markets
+            for symbol, h in looked.items()
+            if h.now and symbol in marks and symbol in markets
         }
 
     def total_usd(self, marks: Mapping[str, Decimal]) -> Decimal:
