@@ -72,7 +72,9 @@ def tables(coins: int, bars: int, bar_s: int) -> dict[str, pl.DataFrame]:
     return {"funding": pl.concat(funding), "ohlcv": pl.concat(candles)}
 
 
-def play(engine: str, config: Config, world: World, window: Window, kept: Path | None) -> RunResult:
+def play(
+    engine: str, config: Config, world: World, window: Window, every_ms: int, kept: Path | None
+) -> RunResult:
     symbols = sorted(config.book.positions)
     first = {s: world.price(SeriesKey(INJECTIVE, s), window.from_ms) for s in symbols}
     book = {s: (COINS_HELD, price) for s, price in first.items() if price is not None}
@@ -92,20 +94,21 @@ def play(engine: str, config: Config, world: World, window: Window, kept: Path |
     else:
         laws = precomputed(make_forecaster(config.hedge.forecaster, config.hedge.model), asked, kept)
     phases.end("laws")
-    return run_batch(config, world, book, window, laws, judgement=judgement, every_ms=DAY_MS)
+    return run_batch(config, world, book, window, laws, judgement=judgement, every_ms=every_ms)
 
 
-def main(coins: int, bars: int, engine: str, forecaster: str, bar_s: int, kept: Path | None) -> None:
+def main(given: argparse.Namespace) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    config = configuration([f"P{coin:02d}" for coin in range(coins)], bar_s, forecaster)
+    coins, bars, bar_s = given.coins, given.bars, given.bar_s
+    config = configuration([f"P{coin:02d}" for coin in range(coins)], bar_s, given.forecaster)
     window = Window((START_S + bar_s) * 1_000, (START_S + bars * bar_s) * 1_000 + 1)
     symbols = sorted(config.book.positions)
     world = build_world(tables(coins, bars, bar_s), symbols, ["binance"], None, config, window.from_ms)
     phases.end("load")
-    result = play(engine, config, world, window, kept)
+    result = play(given.engine, config, world, window, 0 if given.every_bar else DAY_MS, given.laws)
     phases.end("run")
     phases.say(
-        f"hedged {engine}, {forecaster}", version("hedged"), coins=coins, bars=bars, bar_s=bar_s,
+        f"hedged {given.engine}, {given.forecaster}", version("hedged"), coins=coins, bars=bars, bar_s=bar_s,
         orders=len(result.fills), decisions=len(result.decisions),
         funding_usd=round(float(sum(p.payment_usd for p in result.payments)), 2),
     )  # fmt: skip
@@ -119,5 +122,7 @@ if __name__ == "__main__":
     parser.add_argument("--forecaster", default="ewma")
     parser.add_argument("--bar-s", type=int, default=HOUR_S)
     parser.add_argument("--laws", type=Path, help="where forecasts are kept, to be made once for all runs")
-    given = parser.parse_args()
-    main(given.coins, given.bars, given.engine, given.forecaster, given.bar_s, given.laws)
+    parser.add_argument(
+        "--every-bar", action="store_true", help="plan at every bar, also where nothing can change"
+    )
+    main(parser.parse_args())
