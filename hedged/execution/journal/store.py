@@ -109,6 +109,9 @@ class JournalStore(CycleTables, JournalFile):
             (since_ms,),
         ):
             filled[client_id] = filled.get(client_id, Decimal(0)) + Decimal(quantity)
+        # executions may be told late, or after a crash
+        for client_id, _, quantity in self.acknowledged_since(since_ms):
+            filled[client_id] = max(filled.get(client_id, Decimal(0)), quantity)
         return [
             (ts, (filled.get(client_id, Decimal(0)) if rested else Decimal(quantity)) * Decimal(price))
             for client_id, ts, quantity, price, rested in rows

@@ -90,7 +90,7 @@ def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
 
 def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
     """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to. What stops
-    a hedge, flattens, or mends a pair between two cycles, needs its own venue alone.
+    a hedge, flattens, or mends a pair between two cycles, needs its own venue alone; a flatten not what that paid.
     """
     del rules
     known: dict[str, dict[str, bool]] = defaultdict(dict)
@@ -110,7 +110,8 @@ def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
             intent = event.what["intent"]
             urgent = flat or intent.purpose is Purpose.STOP or intent.cycle_ts_ms != due_ms
             for venue in (intent.key.venue,) if urgent else (INJECTIVE, "binance", "bybit"):
-                silent = [what for what in ACCOUNT_QUERIES if not known[venue].get(what)]
+                needed = [what for what in ACCOUNT_QUERIES if not (flat and what == "funding")]
+                silent = [what for what in needed if not known[venue].get(what)]
                 if silent:
                     return said(event, f"an order was sent while {', '.join(silent)} of {venue} are unknown")
     return ""

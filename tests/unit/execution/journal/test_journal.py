@@ -120,6 +120,17 @@ def test_what_is_inherited_is_so_since_the_first_start_after_it(store: JournalSt
     assert store.inherit(NOW_MS + 40_000, ("binance",)) == {}
 
 
+def test_what_a_resting_order_filled_counts_before_its_executions_are_told(store: JournalStore) -> None:
+    """If this fails, a crash before executions are told makes room in the notional of an hour."""
+    one = approve(intent(THERE))
+    store.record_attempt(one, NOW_MS, kind="rest")
+    store.record_event(one.client_id, NOW_MS + 5, "acknowledged", "cancelled", Decimal("0.5"))
+    told = [(NOW_MS, Decimal("0.5") * one.intent.reference_price)]
+    assert store.sent_since(NOW_MS) == told
+    store.record_executions([execution("a", one.client_id, Decimal("0.2"))])
+    assert store.sent_since(NOW_MS) == told
+
+
 def test_an_execution_counts_once(store: JournalStore) -> None:
     """If this fails, a fill that a venue reports twice doubles the daemon's part of a position."""
     one = approve(intent(THERE))
