@@ -132,7 +132,7 @@ def _of_symbol(
 
 def held_h(decisions: Sequence[dict[str, Any]], to_ms: int) -> float:
     """Return for how many hours a coin's hedge was held: each of its decisions stands until the next."""
-    ends_ms = [d["ts_ms"] for d in decisions[1:]] + [to_ms]
+    ends_ms = [d["ts_ms"] for d in decisions[1:]] + [to_ms] * bool(decisions)
     held_ms: list[int] = [
         end - d["ts_ms"] for d, end in zip(decisions, ends_ms, strict=True) if d["current"] != "{}"
     ]

@@ -7,11 +7,15 @@ from parity import assert_alike, both
 from worlds import START_MS, VENUES, config, dear, tables, world_of
 
 from hedged.adapters.replay.proxy import Proxy
+from hedged.backtest.batch.asking import Asking
+from hedged.backtest.batch.engine import run_batch
 from hedged.backtest.batch.supported import check_supported
 from hedged.backtest.recorded import BacktestOptions, load_world
-from hedged.backtest.runner import Window
+from hedged.backtest.runner import Window, own_quantities
 from hedged.domain.clock import DAY_MS
 from hedged.domain.errors import ConfigError
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.forecast.registry import make_forecaster
 
 HOURLY = {"history_days": 12, "bar_s": 3_600, "interval_s": 3_600, "stale_after_s": 7_200}
 RECORDED_MS = 1_760_054_400_000  # 2025-10-10: the widest liquidation day of the recording
@@ -23,6 +27,16 @@ def test_quarter_hours_are_played_alike() -> None:
     assert len(batch.decisions) == len(daemon.decisions)
     assert len(daemon.fills) > 5
     assert_alike(daemon, batch)
+
+
+def test_a_forecaster_may_be_asked_on_the_way() -> None:
+    """If this fails, forecasts that nobody made before are made of other data than the daemon's."""
+    settings, world = config(), world_of(tables(2))
+    window = Window(START_MS, START_MS + DAY_MS // 2)
+    daemon, _ = both(settings, world, VENUES, window)
+    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
+    asked = Asking(make_forecaster("ewma"), world, settings, sorted(book), window)
+    assert_alike(daemon, run_batch(settings, world, book, window, asked))
 
 
 def test_hours_with_relocations_are_played_alike() -> None:
