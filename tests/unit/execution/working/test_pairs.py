@@ -400,9 +400,9 @@ def test_a_leg_left_alone_is_not_forgotten_for_another_decision(rig: PairRig) ->
         assert rig.truth() == {THERE: 2}
         for _ in range(24):
             await life.look()
-        level, reason = await life.desk.journal(JournalStore.kill)
-        assert KillLevel(level) is KillLevel.REDUCE_ONLY
-        assert "stands alone" in reason
+        latch = await life.desk.journal(JournalStore.latch)
+        assert latch.level is KillLevel.REDUCE_ONLY
+        assert "stands alone" in latch.reason
 
     rig.life(crash)
     rig.life(goes_on)
