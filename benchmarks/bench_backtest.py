@@ -90,13 +90,13 @@ class Measured:
 
 
 def rates_of(
-    rng: np.random.Generator, hours: int, level_bp: float, half_life_h: float
+    rng: np.random.Generator, hours: int, level_bp: float, half_life_h: float, spread_bp: float = 700.0
 ) -> NDArray[np.float64]:
     """Hourly rates that return to a level; `level_bp`: basis points a year."""
     keep = 0.5 ** (1 / half_life_h)
     from scipy.signal import lfilter
 
-    noise = rng.standard_normal(hours) * 700 * BP_A_YEAR * (1 - keep**2) ** 0.5
+    noise = rng.standard_normal(hours) * spread_bp * BP_A_YEAR * (1 - keep**2) ** 0.5
     return level_bp * BP_A_YEAR + lfilter([1.0], [1.0, -keep], noise)
 
 
@@ -112,11 +112,13 @@ def build(symbols: int, hours: int, venues: Sequence[str] = ("binance",), seed: 
         price = 50 * np.exp(
             np.cumsum(market_move * rng.uniform(0.5, 1.5) + rng.standard_normal(total) * 0.004)
         )
+        coin = rates_of(
+            rng, total, rng.normal(800, 300), 120.0, 500.0
+        )  # venues agree on most of a coin's rate
         for venue in (INJECTIVE, *venues):
             key, every = SeriesKey(venue, symbol), 1 if venue == INJECTIVE else 8
             basis = np.exp(rates_of(rng, total, 0.0, 12.0) / BP_A_YEAR / 700 * 4e-4)
-            level = rng.normal(900, 900) if venue == INJECTIVE else rng.normal(700, 300)
-            rate = rates_of(rng, total, level, 60.0)
+            rate = coin + rates_of(rng, total, rng.normal(0, 250), 60.0, 250.0)
             rate = rate.reshape(-1, every).mean(axis=1) if total % every == 0 else rate[::every]
             prints = ends_ms[every - 1 :: every]
             rate = rate[: len(prints)]
