@@ -9,10 +9,13 @@ from types import ModuleType
 
 import pytest
 
+from hedged.backtest.batch.engine import run_batch
+from hedged.backtest.laws_build import Asked, precomputed
 from hedged.backtest.runner import Window, run_window
 from hedged.backtest.world import World
 from hedged.config import parse_config
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.forecast.registry import make_forecaster
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,8 +69,8 @@ def test_what_is_missing_is_stated_and_nothing_else(outcomes) -> None:
 @pytest.mark.parametrize(
     "name", ["long_receives", "interval_change", "at_the_cap", "delisting_announced", "missing_print"]
 )
-def test_the_daemon_books_the_same_prints_on_the_own_position(name: str) -> None:
-    """If this fails, the whole daemon does not pay on the trader's position what the venue's prints say."""
+def test_daemon_and_batch_engine_book_the_same_prints_on_the_own_position(name: str) -> None:
+    """If this fails, an engine does not pay on the trader's position what the venue's prints say."""
     scenario = SCENARIOS[name]
     here = SeriesKey(INJECTIVE, engine.SYMBOL)
     world = engine.world(scenario)
@@ -89,6 +92,8 @@ def test_the_daemon_books_the_same_prints_on_the_own_position(name: str) -> None
     assert [(p.settlement.ts_ms, p.payment_usd) for p in result.payments] == [
         (ts_ms, usd) for ts_ms, usd in told if ts_ms < window.to_ms
     ]
+    laws = precomputed(make_forecaster("ewma", None), Asked(world, settings, [here.symbol], window))
+    assert run_batch(settings, world, book, window, laws).payments == result.payments
 
 
 def test_every_other_engine_answered_every_scenario() -> None:
