@@ -14,11 +14,12 @@ class Yielded(Exception):
 
 
 class Turn:
-    """A lock, first come first served."""
+    """A lock, first come first served. Who must not wait yields it to nobody."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._wanted = False
+        self._waiting = 0  # of those who must not wait
+        self._urgent = False  # whether one of them is at work
         self._scopes: list[asyncio.Timeout] = []
 
     async def __aenter__(self) -> None:
@@ -34,29 +35,31 @@ class Turn:
     @property
     def wanted(self) -> bool:
         """Whether who is at work should yield as soon as it can."""
-        return self._wanted
+        return self._waiting > 0 and not self._urgent
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[None]:
-        """Take the turn, and have whoever is at work yield it."""
-        self._wanted = True
+        """Take the turn, and have whoever is at work yield it, unless it must not wait either."""
+        self._waiting += 1
         now_s = asyncio.get_running_loop().time()
         for scope in self._scopes:
-            if not scope.expired():
+            if self.wanted and not scope.expired():
                 scope.reschedule(now_s)
         try:
             await self._lock.acquire()
         finally:
-            self._wanted = False
+            self._waiting -= 1
+        self._urgent = True
         try:
             yield
         finally:
+            self._urgent = False
             self._lock.release()
 
     @asynccontextmanager
     async def yielding(self) -> AsyncIterator[None]:
         """Do what may be ended at any await, for whoever holds the turn. Raises Yielded where it was."""
-        if self._wanted:
+        if self.wanted:
             raise Yielded
         scope = asyncio.timeout(None)
         try:

@@ -76,6 +76,34 @@ def test_one_that_gives_up_waiting_leaves_no_trace() -> None:
     run_virtually(main)
 
 
+def test_two_that_must_not_wait_do_not_cut_each_other_and_both_go_before_a_cycle() -> None:
+    """If this fails, a stop in the midst of a flatten ends the flatten, and with it the daemon."""
+    done: list[str] = []
+
+    async def urgent(turn: Turn, name: str) -> None:
+        async with turn.at_once(), turn.yielding():
+            await asyncio.sleep(5)
+            done.append(name)
+
+    async def cycle(turn: Turn) -> None:
+        async with turn, turn.yielding():
+            done.append("cycle")
+
+    async def main() -> None:
+        turn = Turn()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(urgent(turn, "kill"))
+            await asyncio.sleep(1)
+            between = group.create_task(_caught(cycle(turn)))
+            await asyncio.sleep(1)
+            group.create_task(urgent(turn, "stop"))
+            assert await between
+        assert not turn.wanted
+
+    run_virtually(main)
+    assert done == ["kill", "stop"]
+
+
 async def _caught(work: "asyncio.Future[None] | object") -> bool:
     try:
         await work  # type: ignore[misc]
