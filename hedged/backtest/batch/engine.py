@@ -53,8 +53,9 @@ def run_batch(
         movements = past.then(seen)
         if seen.times_ms[0] >= window.from_ms:
             for source in cycle.desk.account.sources.values():
-                source.then(seen, cycle.desk.orders.clock.ms - LATE_MS)
+                source.then(seen, cycle.desk.orders.clock.ms - LATE_MS, cycle.bar_ms)
             bars.play(seen, movements, on_bar)
+            cycle.desk.account.bring_up()
     return cycle.result(window)
 
 
