@@ -159,6 +159,8 @@ class Account:
                 taken += lost
             self._executed[name] = len(executions)
             self.attribution.forget(name, self.clock.ms - REMEMBERED_MS)
+        self.attribution.claims.clear()  # whatever was sent has been filled or refused at once
+        self.attribution.executed.clear()
         self.fills += sorted(fills, key=lambda f: f.execution.ts_ms)
         attributed, owners, own = self.attribution.held, self.attribution.owners, self.own
         for name, venue in self.venues.items():
