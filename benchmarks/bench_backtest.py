@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from hedged.adapters.replay.series import SeriesData, Track
 from hedged.adapters.replay.venue import assumed_market
 from hedged.backtest.batch.engine import run_batch
-from hedged.backtest.batch.judged import judge_world
+from hedged.backtest.batch.judged import Judgement, judge_world
 from hedged.backtest.runner import Window, own_quantities
 from hedged.backtest.world import World, _template
 from hedged.config import Config, parse_config
@@ -52,8 +52,8 @@ class Table:
     keys: tuple[SeriesKey, ...]
     hours_ms: NDArray[np.int64]
     means: NDArray[np.float64]
-    quantiles: NDArray[np.float64]
-    coming: NDArray[np.float64]
+    quantiles: NDArray[np.float32]
+    coming: NDArray[np.float32]
     ranks: NDArray[np.int64]
     ranks_of: NDArray[np.int64]
     model_hash: str = "bench"
@@ -64,11 +64,11 @@ class Table:
     def at(self, now_ms: int) -> ForecastSet:
         hour = self.hour_of(now_ms)
         made_ms = int(self.hours_ms[hour])
-        laws = self.quantiles[hour]
+        laws = self.quantiles[hour].astype(np.float64)
         means = self.means[hour].tolist()
         told = {k: RateForecast(k, made_ms, 24, means[i], laws[i], 0.5) for i, k in enumerate(self.keys)}
         draws = joint_draws(laws, self.ranks[self.ranks_of[hour]]).T
-        coming = {key: self.coming[hour, i] for i, key in enumerate(self.keys)}
+        coming = {key: self.coming[hour, i].astype(np.float64) for i, key in enumerate(self.keys)}
         return ForecastSet(made_ms, 24, self.keys, told, draws, self.model_hash, FEATURE_HASH, coming=coming)
 
 
@@ -137,7 +137,7 @@ def laws_of(world: World, hours: int, seed: int = 8) -> Table:
     rng = np.random.default_rng(seed)
     keys = tuple(sorted(world.series))
     hours_ms = START_MS + np.arange(hours, dtype=np.int64) * HOUR_MS
-    quantiles = np.empty((hours, len(keys), len(LEVELS)))
+    quantiles = np.empty((hours, len(keys), len(LEVELS)), np.float32)  # as laws are kept
     coming = np.empty_like(quantiles)
     for i, key in enumerate(keys):
         data = world.series[key]
@@ -151,7 +151,15 @@ def laws_of(world: World, hours: int, seed: int = 8) -> Table:
     sets = rng.standard_normal((hours // 24 + 1, SCENARIOS, len(keys)))
     sets += 0.7 * rng.standard_normal((hours // 24 + 1, SCENARIOS, 1))
     ranks = np.argsort(np.argsort(sets, axis=1), axis=1).astype(np.uint8)
-    return Table(keys, hours_ms, quantiles.mean(axis=2), quantiles, coming, ranks, np.arange(hours) // 24)
+    return Table(
+        keys,
+        hours_ms,
+        quantiles.mean(axis=2, dtype=np.float64),
+        quantiles,
+        coming,
+        ranks,
+        np.arange(hours) // 24,
+    )
 
 
 def config_of(world: World, venues: Sequence[str], bar_s: int) -> Config:
@@ -164,13 +172,17 @@ def config_of(world: World, venues: Sequence[str], bar_s: int) -> Config:
     })  # fmt: skip
 
 
-def measure(world: World, laws: Table, venues: Sequence[str], hours: int, bar_s: int = 3_600) -> Measured:
-    """Judge the data, then play the window; CPU seconds of each."""
+def measure(
+    world: World, laws: Table, venues: Sequence[str], hours: int, bar_s: int = 3_600, *, judges: bool = True
+) -> Measured:
+    """Judge the data, or believe them, then play the window; CPU seconds of each."""
     config = config_of(world, venues, bar_s)
     window = Window(START_MS, START_MS + hours * HOUR_MS)
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), START_MS) or Decimal(1))
     started = time.process_time()
-    judgement = judge_world(world, config, sorted(book), window)
+    judgement = (
+        judge_world(world, config, sorted(book), window) if judges else Judgement(tuple(sorted(world.series)))
+    )
     judged_s = time.process_time() - started
     told: dict[str, int] = {}
     started = time.process_time()
@@ -190,17 +202,21 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=10_000)
     parser.add_argument("--venues", default="binance")
     parser.add_argument("--bar-s", type=int, default=3_600)
+    parser.add_argument("--believe", action="store_true", help="judge nothing: it takes long, and no memory")
     args = parser.parse_args()
     venues = args.venues.split(",")
     world = build(args.symbols, args.hours, venues)
-    found = measure(world, laws_of(world, args.hours), venues, args.hours, args.bar_s)
+    laws = laws_of(world, args.hours)
+    begun_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    found = measure(world, laws, venues, args.hours, args.bar_s, judges=not args.believe)
     cycles = found.bars // len(world.series)
     print(f"{args.symbols} coins x {1 + len(venues)} venues x {cycles:,} bars of {args.bar_s} s")
     for name, spent_s in (("decisions", found.decided_s), ("with judging", found.decided_s + found.judged_s)):
         per_s, each_us = found.bars / spent_s, spent_s / cycles * 1e6
         print(f"{name:13}{spent_s:8.2f} CPU s{per_s:12,.0f} bars/s{each_us:8,.0f} us a cycle")
     print(f"cycles     {', '.join(f'{name} {n / cycles:.1%}' for name, n in found.told.items())}")
-    print(f"fills {found.fills:,}, payments {found.payments:,}, peak {found.peak_mb:,.0f} MB")
+    print(f"fills {found.fills:,}, payments {found.payments:,}")
+    print(f"peak {found.peak_mb:,.0f} MB, {begun_mb:,.0f} MB of it the data and the laws")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from hedged.adapters.paper import PaperVenue
 from hedged.adapters.paper.record import AccountRecord
@@ -47,8 +48,8 @@ class RunResult:
     config: Config
     window: Window
     fills: list[Fill]
-    payments: list[FundingPayment]
-    decisions: list[dict[str, object]]
+    payments: Sequence[FundingPayment]
+    decisions: Sequence[dict[str, Any]]
     book: list[tuple[int, str, str, Decimal]]
     model_hash: str
     feature_hash: str

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from hedged.adapters.paper import PaperVenue
 from hedged.adapters.paper.ledger import Ledger
 from hedged.adapters.paper.record import AccountRecord
-from hedged.adapters.paper.terms import terms_of
+from hedged.adapters.paper.terms import Terms, terms_of
+from hedged.backtest.batch.course import BatchCourse
+from hedged.backtest.batch.paid import Paid
 from hedged.backtest.batch.source import Source
 from hedged.backtest.world import World
 from hedged.config import Config
@@ -42,10 +44,24 @@ class Time:
 class BatchVenue(PaperVenue):
     """A paper venue whose orders arrive at once: its clock is moved on by the time that they take."""
 
-    clock: Time
+    def __init__(
+        self, source: Source, clock: Time, collateral_usd: Decimal, terms: Terms, doubted: Doubted
+    ) -> None:
+        super().__init__(source, clock, collateral_usd, terms, doubted)
+        self.clock = clock
+        self._course: BatchCourse = BatchCourse(source, self._ledger, doubted)
+
+    @property
+    def paid(self) -> Paid:
+        """All funding that was paid here."""
+        return self._course.paid
 
     async def _travel(self, latency_ms: int) -> None:
         self.clock.ms += latency_ms
+
+    async def look(self, now_ms: int) -> None:
+        """Bring the account up to an instant; one that is past changes nothing."""
+        await self._course.look(now_ms)
 
     @property
     def ledger(self) -> Ledger:
@@ -93,9 +109,7 @@ class Account:
         sources[INJECTIVE].wanted = set(book)
         for name, source in sources.items():
             share = Decimal(1) if name == INJECTIVE else config.hedge.collateral_share
-            venue = BatchVenue(source, clock, equity * share, terms_of(config.paper, name), doubted)
-            venue.clock = clock
-            venues[name] = venue
+            venues[name] = BatchVenue(source, clock, equity * share, terms_of(config.paper, name), doubted)
         for symbol, (quantity, price) in book.items():
             venues[INJECTIVE].seed(symbol, quantity, price, at_ms)
         return cls(world, venues, sources, clock, doubted)
@@ -122,7 +136,9 @@ class Account:
         return at_once(self.venues[order.intent.key.venue].place(order))
 
     def refresh(self) -> AccountState:
-        """Ask every venue at the clock's present; what is new is told once."""
+        """Ask every venue at the clock's present; what is new is told once. Payments: those that hedges have a part in,
+        which are all that stops and PnL count.
+        """
         positions: dict[SeriesKey, Position] = {}
         total, free = {}, {}
         fills: list[Fill] = []
@@ -132,7 +148,7 @@ class Account:
             held, balance = at_once(venue.positions()), at_once(venue.balance())
             positions |= {one.key: one for one in held.values()}
             total[name], free[name] = balance.total_usd, balance.free_usd
-            executions, paid = venue.ledger.executions, venue.ledger.payments
+            executions = venue.ledger.executions
             for execution in executions[self._executed.get(name, 0) :]:
                 fill, lost = self.attribution.add(execution)
                 fills += (
@@ -141,23 +157,34 @@ class Account:
                     else [Fill(fill.execution, fill.purpose, fill.reference_price, made=False)]
                 )
                 taken += lost
-            payments += paid[self._paid.get(name, 0) :]
-            self._executed[name], self._paid[name] = len(executions), len(paid)
+            self._executed[name] = len(executions)
             self.attribution.forget(name, self.clock.ms - REMEMBERED_MS)
+        self.attribution.claims.clear()  # whatever was sent has been filled or refused at once
+        self.attribution.executed.clear()
         self.fills += sorted(fills, key=lambda f: f.execution.ts_ms)
-        attributed, owners = self.attribution.held, self.attribution.owners
+        attributed, owners, own = self.attribution.held, self.attribution.owners, self.own
+        for name, venue in self.venues.items():
+            payments += venue.paid.beside(own if name == INJECTIVE else {}, self._paid.get(name, 0))
+            self._paid[name] = len(venue.paid)
         return AccountState(
-            own=self.own, attributed=attributed, collateral_usd=total, free_usd=free, positions=positions,
+            own=own, attributed=attributed, collateral_usd=total, free_usd=free, positions=positions,
             payments=payments, fills=sorted(fills, key=lambda f: f.execution.ts_ms), taken=taken,
             owners={key: owner for key, owner in owners.items() if attributed[key]},
         )  # fmt: skip
+
+    def bring_up(self) -> None:
+        """Let everything happen that was due by the end of the chunk's last bar: what it tells is gone after that."""
+        for name, venue in self.venues.items():
+            source = self.sources[name]
+            self.doubted.clear()
+            self.doubted.update(source.doubts(len(source.times_ms) - 1))
+            at_once(venue.look(source.times_ms[-1]))
 
     def records(self) -> dict[str, AccountRecord]:
         """Return each venue's money as of the last look."""
         return {name: venue.record() for name, venue in self.venues.items()}
 
     @property
-    def payments(self) -> list[FundingPayment]:
+    def payments(self) -> Paid:
         """Everything that was paid, by instant and market."""
-        paid = [payment for venue in self.venues.values() for payment in venue.ledger.payments]
-        return sorted(paid, key=lambda p: (p.settlement.ts_ms, p.settlement.key))
+        return Paid.together([venue.paid for venue in self.venues.values()])

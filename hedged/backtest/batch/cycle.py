@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self, cast
 
@@ -16,6 +17,7 @@ from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.orders import Orders
 from hedged.backtest.batch.seen import Seen
 from hedged.backtest.forced import with_forced
+from hedged.backtest.kept import Kept, kept_decisions, kept_forecasts
 from hedged.backtest.runner import RunResult, Window, equity_usd
 from hedged.backtest.world import World
 from hedged.collectors.believed import BelievedMarks
@@ -57,10 +59,10 @@ class BatchCycle:
     settings: Settings
     keys: tuple[SeriesKey, ...]
     row: Mapping[SeriesKey, int]
-    decisions: list[dict[str, Any]] = field(default_factory=list)
+    decisions: Kept[dict[str, Any]]
+    forecasts: Kept[RateForecast]
     memory: StrategyMemory = field(default_factory=StrategyMemory)
     book: list[tuple[int, str, str, Decimal]] = field(default_factory=list)
-    forecasts: list[RateForecast] = field(default_factory=list)
     _own: dict[str, Decimal] = field(default_factory=dict)
     _law: ForecastSet | None = None
     _told: Told = field(default_factory=dict)
@@ -73,6 +75,7 @@ class BatchCycle:
         book: Mapping[str, tuple[Decimal, Decimal]],
         window: Window,
         laws: Tells,
+        keep_in: Path | None = None,
     ) -> Self:
         """Begin a run: the book lies on Injective, idle margin at each hedge venue."""
         equity, markets = equity_usd(config, book), followed(world, config, book)
@@ -85,7 +88,8 @@ class BatchCycle:
         )  # fmt: skip
         settings = Settings(config.strategies, config.hedge, config.risk, config.book.protect)
         row = {key: i for i, key in enumerate(markets)}
-        return cls(config, laws, equity, desk, settings, tuple(markets), row)
+        kept = kept_decisions(keep_in), kept_forecasts(keep_in)
+        return cls(config, laws, equity, desk, settings, tuple(markets), row, *kept)
 
     @property
     def bar_ms(self) -> int:
@@ -197,7 +201,7 @@ class BatchCycle:
         """Keep what was forecast of the rates on Injective, once."""
         if law is not self._law:
             self._law = law
-            self.forecasts += [found for key, found in law.marginals.items() if key.venue == INJECTIVE]
+            self.forecasts.add(found for key, found in law.marginals.items() if key.venue == INJECTIVE)
 
     def _keep(self, now_ms: int, rows: Mapping[str, dict[str, Any]], *, whole: bool) -> None:
         """Keep the rows, with details where all coins are told."""
@@ -205,7 +209,7 @@ class BatchCycle:
             out, self._told = thinned(now_ms, rows, self._told)
         else:
             out = {symbol: {**row, "detail": None} for symbol, row in rows.items()}
-        self.decisions += [{"ts_ms": now_ms, "symbol": symbol, **out[symbol]} for symbol in sorted(out)]
+        self.decisions.add({"ts_ms": now_ms, "symbol": symbol, **out[symbol]} for symbol in sorted(out))
 
     def result(self, window: Window) -> RunResult:
         """Return what the journal would hold."""

@@ -8,6 +8,7 @@ and the bars at which it would change nothing are passed over (`skipping`). See 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from hedged.adapters.paper.course import LATE_MS
 from hedged.backtest.batch.cycle import BatchCycle
@@ -35,16 +36,19 @@ def run_batch(
     judgement: Judgement | None = None,
     every_ms: int = 0,
     told: dict[str, int] | None = None,
+    keep_in: Path | None = None,
 ) -> RunResult:
     """Play a window; fills, funding and decisions are those of `run_window` on the same world and forecasts.
 
     `book`: signed coins and first price by symbol; `laws`: forecasts from the window's first bar on; `judgement`: what
     was judged of the world before. `every_ms`: decisions of all coins are told so often, and between that those of the
     coins that may change; 0: at every bar, like the daemon. Laws that are arrays (`LawArrays`) let bars pass unplanned
-    at which nothing can change. `told`: counts what became of the bars. Raises ConfigError for what is not played here.
+    at which nothing can change. `told`: counts what became of the bars.
+    `keep_in`: a folder for what a long run decides and forecasts, as long as its result lives; None: the system's for
+    temporary files. Raises ConfigError for what is not played here.
     """
     check_supported(config)
-    cycle = BatchCycle.begin(config, world, book, window, laws)
+    cycle = BatchCycle.begin(config, world, book, window, laws, keep_in)
     past = Past(cycle.keys, cycle.bar_ms, config.cycle.history_days * 24, config.hedge.horizon_h)
     bars: Plain | Skipping = Plain(cycle)
     if every_ms > 0 and isinstance(laws, LawArrays) and cycle.may_skip:
@@ -53,8 +57,9 @@ def run_batch(
         movements = past.then(seen)
         if seen.times_ms[0] >= window.from_ms:
             for source in cycle.desk.account.sources.values():
-                source.then(seen, cycle.desk.orders.clock.ms - LATE_MS)
+                source.then(seen, cycle.desk.orders.clock.ms - LATE_MS, cycle.bar_ms)
             bars.play(seen, movements, on_bar)
+            cycle.desk.account.bring_up()
     return cycle.result(window)
 
 

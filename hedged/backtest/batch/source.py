@@ -5,6 +5,7 @@ It tells what a replayed venue tells, of the coins that are held or ordered alon
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from hedged.adapters.paper.course import LATE_MS
 from hedged.adapters.paper.expiry import OWN_WORDS, last_heard_ms
 from hedged.adapters.replay.prices import prices_at
-from hedged.backtest.batch.bars import Instants
+from hedged.backtest.batch.bars import Floats, Instants
 from hedged.backtest.batch.seen import Seen
+from hedged.backtest.batch.told import Due, due_of, extremes
 from hedged.backtest.world import World
 from hedged.domain.bars import Field, Observation, Swing, blank_observation
 from hedged.domain.funding import FundingRate, Settlement
@@ -30,46 +32,91 @@ class Prints(NamedTuple):
 
 
 class Source:
-    """A `MarketData` of one venue that is asked about the bars of one chunk after another. `wanted`: see above."""
+    """A `MarketData` of one venue that is asked about the bars of one chunk after another. `wanted`: see above.
+
+    Of the chunk, by market in the order of `keys` and by bar: `mark`, `mark_ms`, `heard_ms` (when the venue last told
+    anything of it), `low` and `high` within the bar, `flow`: Σ|rate × price| of its settlements; `due`: all of these.
+    """
+
+    mark: Floats
+    mark_ms: Instants
+    heard_ms: Instants
+    seen_ms: Instants
+    low: Floats
+    high: Floats
+    flow: Floats
+    due: Due
 
     def __init__(self, venue: str, world: World, keys: Sequence[SeriesKey]) -> None:
         self.venue, self._world = venue, world
-        self._markets = {k.symbol: m for k, m in world.markets.items() if k.venue == venue}
+        self.markets_of = {k.symbol: m for k, m in world.markets.items() if k.venue == venue}
         self._rows = {key: row for row, key in enumerate(keys) if key.venue == venue}
+        self.keys = tuple(self._rows)
         self.wanted: set[str] = set()
         self.prints: dict[SeriesKey, Prints] = {}
+        self.times_ms: list[int] = []
         self._seen: Seen | None = None
-        self._heard: dict[SeriesKey, Instants] = {}
         self._bar: Mapping[int, int] = {}
 
-    def then(self, seen: Seen, since_ms: int) -> None:
+    def then(self, seen: Seen, since_ms: int, bar_ms: int) -> None:
         """Go on with another chunk; prints and candles are asked for from `since_ms` on."""
-        self._seen, self._bar = seen, {ms: bar for bar, ms in enumerate(seen.times_ms.tolist())}
-        until_ms = int(seen.times_ms[-1]) + LATE_MS
-        self.prints = {key: _prints(self._world, key, since_ms, until_ms) for key in self._rows}
-        for key in self._rows:
-            data = self._world.series[key]
-            tracks = (
-                data.volume, data.open_interest, data.premium, data.basis, data.bid_depth_usd, data.ask_depth_usd,
-                data.estimate,
-            )  # fmt: skip
-            own = [data.told_ms, *(track.known_ms for track in tracks)]
-            self._heard[key] = last_heard_ms([np.sort(told) for told in own], seen.times_ms)
+        self._seen, self.seen_ms, self.times_ms = seen, seen.times_ms, seen.times_ms.tolist()
+        self._bar = {ms: bar for bar, ms in enumerate(self.times_ms)}
+        rows = list(self._rows.values())
+        self.mark, self.mark_ms = seen.mark[rows], seen.mark_ms[rows]
+        self.heard_ms = np.stack([self._heard(key) for key in self._rows])
+        until_ms = self.times_ms[-1] + max(LATE_MS, bar_ms)
+        told = [_prints(self._world, key, since_ms, until_ms) for key in self._rows]
+        self.prints = {
+            key: Prints(*(x.tolist() for x in one)) for key, one in zip(self._rows, told, strict=True)
+        }
+        self.due = due_of(told, rows, seen)
+        self.low, self.high = extremes(self._world, self._rows, seen, bar_ms)
+        self.flow = np.zeros(self.mark.shape)
+        at = np.searchsorted(seen.times_ms, self.due.ts_ms, side="left")
+        usd = np.abs(np.array(self.due.rate) * np.array(self.due.price))
+        inside = at < len(self.times_ms)
+        np.add.at(self.flow, (np.array(self.due.market, dtype=np.int64)[inside], at[inside]), usd[inside])
+
+    def bar_of(self, now_ms: int) -> int | None:
+        """Return the number of the bar that ends at an instant; None between two bars."""
+        return self._bar.get(now_ms)
+
+    def doubts(self, bar: int) -> dict[SeriesKey, Decimal | None]:
+        """Return the prices in doubt at a bar, and what to go by instead."""
+        found: dict[SeriesKey, Decimal | None] = {}
+        for key, one in self._seen.doubts_at(bar).items() if self._seen else ():
+            if one.quarantine.fault.doubts_price:
+                found[key] = decimal_of(one.mark) if one.mark > 0 else None
+        return found
+
+    def _heard(self, key: SeriesKey) -> Instants:
+        data = self._world.series[key]
+        tracks = (
+            data.volume, data.open_interest, data.premium, data.basis, data.bid_depth_usd, data.ask_depth_usd,
+            data.estimate,
+        )  # fmt: skip
+        own = [data.told_ms, *(track.known_ms for track in tracks)]
+        return last_heard_ms([np.sort(told) for told in own], self.seen_ms)
 
     async def markets(self) -> Mapping[str, Market]:
         """Return the markets."""
-        return self._markets
+        return self.markets_of
 
     async def observe(self, now_ms: int) -> Sequence[Observation]:
         """Return marks, since when they were known, and when the venue was last heard of."""
         bar = self._bar.get(now_ms)
-        return [self._observed(key, now_ms, bar) for key in self._rows if key.symbol in self.wanted]
+        return [
+            self._observed(key, i, now_ms, bar)
+            for i, key in enumerate(self.keys)
+            if key.symbol in self.wanted
+        ]
 
-    def _observed(self, key: SeriesKey, now_ms: int, bar: int | None) -> Observation:
-        seen, told = self._seen, blank_observation(key, now_ms)
-        if seen is not None and bar is not None:
-            mark, known_ms = seen.mark[self._rows[key], bar], seen.mark_ms[self._rows[key], bar]
-            told.known_at_ms[OWN_WORDS[0]] = self._heard[key][bar]
+    def _observed(self, key: SeriesKey, row: int, now_ms: int, bar: int | None) -> Observation:
+        told = blank_observation(key, now_ms)
+        if bar is not None:
+            mark, known_ms = self.mark[row, bar], self.mark_ms[row, bar]
+            told.known_at_ms[OWN_WORDS[0]] = self.heard_ms[row, bar]
         else:
             found = prices_at(self._world.series, key, np.array([now_ms], dtype=np.int64))
             mark, known_ms = found.price[0], found.known_ms[0]
@@ -105,11 +152,13 @@ class Source:
         return sorted(found, key=lambda s: (s.to_ms, s.symbol))
 
 
-def _prints(world: World, key: SeriesKey, since_ms: int, until_ms: int) -> Prints:
+def _prints(
+    world: World, key: SeriesKey, since_ms: int, until_ms: int
+) -> tuple[Instants, Floats, Floats, Floats]:
+    """Return instants, rates, hours and prices of the settlements that can be priced."""
     data = world.series[key]
     low, high = np.searchsorted(data.funding_ts, (since_ms, until_ms), side="right").tolist()
     price = prices_at(world.series, key, data.funding_ts[low:high], settling=True).price
     known = np.flatnonzero((price > 0) & ~np.isnan(data.funding_rate[low:high]))
-    parts = (data.funding_ts, data.funding_rate, data.funding_hours)
-    ts_ms, rate, hours = (part[low:high][known].tolist() for part in parts)
-    return Prints(ts_ms, rate, hours, price[known].tolist())
+    ts_ms, rate, hours = data.funding_ts[low:high], data.funding_rate[low:high], data.funding_hours[low:high]
+    return ts_ms[known], rate[known], hours[known], price[known]
