@@ -15,6 +15,9 @@ from hedged.strategy.economics import kelly_shares
 from hedged.strategy.kelly import NEGLIGIBLE, snapped, step_one, step_two
 from hedged.strategy.programme import Z_95, Programme, standing
 
+LAST_DIGITS = 1e-9
+"""Of the own position: what adding up leaves of no change, far below what any venue takes an order for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -72,7 +75,8 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     grown = picked.now if found is None else np.clip(found * task.scale, picked.now, full)
     target = np.where(full > picked.now, grown, full)
     target = _worth_an_order(table, bar, picked, target, own_usd)
-    moves = _kept_cuts(table, picked, full, target) != picked.now
+    kept = _kept_cuts(table, picked, full, target)
+    moves = np.abs(kept - picked.now) > LAST_DIGITS * own_usd[table.coin[picked.legs]]
     return bool((moves & ~bar.paused[table.coin[picked.legs]]).any())
 
 
