@@ -15,12 +15,15 @@ from hedged.strategy.economics import kelly_shares
 from hedged.strategy.kelly import NEGLIGIBLE, snapped, step_one, step_two
 from hedged.strategy.programme import Z_95, Programme, standing
 
+LAST_DIGITS = 1e-9
+"""Of the own position: what adding up leaves of no change, far below what any venue takes an order for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
     """What is known at a bar. By coin: `mark` on Injective, `sigma`, whether it is `paused` by a stop; `correlation`
     (coins, coins). By series, with one more row of nothing: `usual`, `means`, `basis`, and the daemon's `held` coins.
-    `collateral`: by hedge venue, in name order; `venue_of` its number by series.
+    `collateral`: by hedge venue, in name order; `venue_of` its number by series. `open_`: the legs that may grow.
     """
 
     mark: Floats
@@ -33,6 +36,7 @@ class Bar:
     collateral: Floats
     venue_of: Ints
     paused: Flags
+    open_: Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     """
     look = _now(table, bar, legs)
     value, mean_value, savings, leverage = _worth(table, bar, look, draws, rows)
-    chosen = _candidates(table, look, mean_value)
+    chosen = _candidates(table, bar, look, mean_value)
     if not chosen.any():
         return False
     at = np.flatnonzero(chosen)
@@ -61,7 +65,7 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     scale = float(own_usd[table.coin[picked.legs]].max())
     task = _programme(table, bar, picked, mean_value[at], savings[at], leverage[at], scale)
     dust = NEGLIGIBLE * own_usd[table.coin[picked.legs]]
-    sizes = step_one(task, np.ones(len(at), dtype=bool))
+    sizes = step_one(task, bar.open_[picked.legs])
     if sizes is None:
         return False  # it stays where it is
     full = snapped(sizes * task.scale, picked.now, dust)
@@ -71,7 +75,8 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     grown = picked.now if found is None else np.clip(found * task.scale, picked.now, full)
     target = np.where(full > picked.now, grown, full)
     target = _worth_an_order(table, bar, picked, target, own_usd)
-    moves = _kept_cuts(table, picked, full, target) != picked.now
+    kept = _kept_cuts(table, picked, full, target)
+    moves = np.abs(kept - picked.now) > LAST_DIGITS * own_usd[table.coin[picked.legs]]
     return bool((moves & ~bar.paused[table.coin[picked.legs]]).any())
 
 
@@ -111,15 +116,16 @@ def _worth(
     return value, value.mean(axis=1), saving, leverage
 
 
-def _candidates(table: LegTable, look: _Look, mean_value: Floats) -> Flags:
-    """Tell which legs may change (`kelly._candidates`); nothing is closed here."""
+def _candidates(table: LegTable, bar: Bar, look: _Look, mean_value: Floats) -> Flags:
+    """Tell which legs may change (`kelly._candidates`)."""
     coin, kind = table.coin[look.legs], table.kind[look.legs]
     near, holds = kind != OPPOSITE, look.now > 0
     beyond = np.where(kind == CUT, 0.0, table.per_usd[table.far[look.legs]])
     worst = np.full(len(table.coins), np.inf)
     np.minimum.at(worst, coin[near & holds], (mean_value + beyond)[near & holds])
     replaces = near & (mean_value - beyond > worst[coin])
-    out: Flags = holds | (mean_value > table.trade[look.legs]) | replaces
+    pays = (mean_value > table.trade[look.legs]) | replaces
+    out: Flags = holds | (pays & bar.open_[look.legs])
     return out
 
 

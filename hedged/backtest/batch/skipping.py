@@ -27,9 +27,9 @@ from hedged.risk.forecast_record import HIGH, LOW
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Of one chunk, by series and bar: `means` and `usual` with one more row of nothing, `shut`: nothing may be opened,
-    `open_`, `may_pay` (legs, bars): a leg may be
-    opened, and may pay; `hours` (bars,): rows of the laws; `paid`, `swung`: see `ahead`;
+    """Of one chunk, by series and bar: `means` and `usual` with one more row of nothing, `shut`: nothing may be opened;
+    `usable`, `open_`, `may_pay` (legs, bars): the prices and forecasts of a leg are known, it may be opened besides, and
+    may pay; `hours` (bars,): rows of the laws; `paid`, `swung`: see `ahead`;
     `gone`: a price on Injective is not fresh, so its market may be closed.
     """
 
@@ -38,6 +38,7 @@ class _Chunk:
     means: Floats
     usual: Floats
     shut: Flags
+    usable: Flags
     open_: Flags
     may_pay: Flags
     any_pays: Flags
@@ -138,7 +139,7 @@ class Skipping:
             return False
         table, movements = self._table, chunk.movements
         paused = self._paused(int(chunk.seen.times_ms[bar]))
-        open_ = chunk.open_[:, bar]
+        usable = chunk.usable[:, bar]
         coins = busy.copy()
         coins[table.coin[chunk.may_pay[:, bar]]] = True
         coins &= busy | ~paused
@@ -147,9 +148,9 @@ class Skipping:
             return False
         hour = movements.hour_of[bar]
         lying = held[table.far] != 0
-        if not movements.sound[hour] or (lying & ~open_).any():
+        if not movements.sound[hour] or (lying & ~usable).any():
             return True
-        legs = np.flatnonzero(coins[table.coin] & open_)
+        legs = np.flatnonzero(coins[table.coin] & usable)
         series = np.zeros(len(held), dtype=bool)
         series[table.earn[legs]] = series[table.pay[legs]] = True
         series[-1] = False
@@ -158,7 +159,7 @@ class Skipping:
             chunk.seen.mark[table.here, bar], movements.sigma[self._coin_sigma, hour],
             movements.correlation[hour][self._coin_pairs], chunk.usual[:, bar], chunk.means[:, bar],
             np.append(movements.basis[:, hour], 0.0), held, stretch.collateral[:, bar - stretch.first],
-            self._venue_of, paused,
+            self._venue_of, paused, chunk.open_[:, bar],
         )  # fmt: skip
         draws = self._drawn.draws(int(chunk.hours[bar]), np.flatnonzero(series))
         if changes(table, seen, legs, draws, rows):
@@ -198,7 +199,8 @@ class Skipping:
         )
         sigma = movements.sigma[self._coin_sigma][:, movements.hour_of]
         near = table.here[table.coin]
-        open_ = usable[table.earn] & usable[table.pay] & usable[near] & ~closed[table.far]
+        usable = usable[table.earn] & usable[table.pay] & usable[near]
+        open_ = usable & ~closed[table.far]
         open_ &= (table.kind == OPPOSITE)[:, None] | ~closed[near]
         may_pay = table.may_pay(means, usual, sigma) & open_
         gone: Flags = np.asarray(~fresh[table.here].all(axis=0), dtype=bool)
@@ -208,6 +210,7 @@ class Skipping:
             means,
             usual,
             shut,
+            usable,
             open_,
             may_pay,
             may_pay.any(axis=0),

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hedged.backtest.batch.legs import LegTable
+from hedged.backtest.batch.legs import OPPOSITE, LegTable
 from hedged.backtest.batch.quick import Bar, changes
 from hedged.config import parse_config
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey
@@ -41,11 +41,17 @@ class Case:
 
 
 def case(
-    seed: int, apart_bp: float, share_held: float, moved: float = 0.0, lying: np.ndarray | None = None
+    seed: int,
+    apart_bp: float,
+    share_held: float,
+    moved: float = 0.0,
+    lying: np.ndarray | None = None,
+    share_closed: float = 0.0,
 ) -> Case:
     """Rates of about `apart_bp` a year, and a share of the legs held, at sizes of any kind, or what is `lying` there.
 
-    `moved`: how far rates have moved since, as a share of themselves.
+    `moved`: how far rates have moved since, as a share of themselves; `share_closed`: of the markets on which nothing
+    may be opened.
     """
     rng = np.random.default_rng(seed)
     own = {s: Decimal(int(rng.choice([-1, 1])) * int(rng.integers(200, 2_000))) for s in SYMBOLS}
@@ -67,29 +73,38 @@ def case(
     names = sorted(VENUES)
     venue_of = np.array([names.index(k.venue) if k.venue in names else 2 for k in PLACES] + [2])
     correlation = np.full((3, 3), 0.6) + 0.4 * np.eye(3)
+    closed = frozenset(key for key in PLACES if rng.random() < share_closed)
     means = np.append(draws.mean(axis=1), 0.0)
     bar = Bar(
         mark, sigma, correlation, usual, means, basis, held, np.array([15_000.0, 15_000.0]), venue_of,
-        np.zeros(3, dtype=bool),
+        np.zeros(3, dtype=bool), _open(table, closed),
     )  # fmt: skip
-    may_pay = table.may_pay(means[:, None], usual[:, None], sigma[:, None])[:, 0]
-    symbols = tuple(_symbol(s, own[s], i, table, bar, draws) for i, s in enumerate(SYMBOLS))
+    may_pay = table.may_pay(means[:, None], usual[:, None], sigma[:, None])[:, 0] & bar.open_
+    symbols = tuple(_symbol(s, own[s], i, table, bar, draws, closed) for i, s in enumerate(SYMBOLS))
     state = PlannerState(symbols, correlation, dict.fromkeys(VENUES, 15_000.0), table.settings)
     return Case(state, table, bar, draws, may_pay)
 
 
-def settled(seed: int, apart_bp: float, moved: float) -> Case:
-    """A book that holds what was planned for it, at rates that have moved since."""
+def settled(seed: int, apart_bp: float, moved: float, share_closed: float = 0.0) -> Case:
+    """A book that holds what was planned for it, at rates that have moved since, some markets being closed by now."""
     before = case(seed, apart_bp, 0.0)
     held = np.zeros(len(PLACES) + 1)
     for told, symbol in zip(plan(before.state), before.state.symbols, strict=True):
         price = before.bar.mark[SYMBOLS.index(told.symbol)]
         for venue, usd in {**told.legs_usd, INJECTIVE: -symbol.side * told.cut_usd}.items():
             held[PLACES.index(SeriesKey(venue, told.symbol))] = usd / price
-    return case(seed, apart_bp, 0.0, moved, held)
+    return case(seed, apart_bp, 0.0, moved, held, share_closed)
 
 
-def _symbol(symbol: str, own: Decimal, i: int, table: LegTable, bar: Bar, draws: np.ndarray) -> SymbolState:
+def _open(table: LegTable, closed: frozenset[SeriesKey]) -> np.ndarray:
+    """Which legs may grow: nothing they trade on is closed."""
+    shut = np.array([key in closed for key in PLACES])
+    return ~shut[table.far] & ((table.kind == OPPOSITE) | ~shut[table.here[table.coin]])
+
+
+def _symbol(
+    symbol: str, own: Decimal, i: int, table: LegTable, bar: Bar, draws: np.ndarray, closed: frozenset[SeriesKey]
+) -> SymbolState:
     row = {key.venue: j for j, key in enumerate(PLACES) if key.symbol == symbol}
     side, mark = (1 if own > 0 else -1), float(bar.mark[i])
     leverage = 1 / (max(table.distance, 3 * bar.sigma[i]) * 1.05 + 0.05)
@@ -100,6 +115,7 @@ def _symbol(symbol: str, own: Decimal, i: int, table: LegTable, bar: Bar, draws:
         rates={v: draws[j] for v, j in row.items()}, costs={v: LegCosts(6e-4, 2.5e-9) for v in row},
         sigma=float(bar.sigma[i]), basis_sigma={v: float(bar.basis[row[v]]) for v in VENUES},
         usual={v: float(bar.usual[j]) for v, j in row.items()}, leverage=dict.fromkeys(row, float(leverage)),
+        closed={k.venue: "in quarantine" for k in sorted(closed) if k.symbol == symbol},
     )  # fmt: skip
 
 
@@ -114,20 +130,25 @@ APART_BP = st.sampled_from([50.0, 300.0, 1_500.0])
 
 
 @settings(max_examples=60)
-@given(seed=st.integers(0, 10**6), apart_bp=APART_BP, moved=st.sampled_from([0.0, 0.1, 0.5]))
+@given(
+    seed=st.integers(0, 10**6),
+    apart_bp=APART_BP,
+    moved=st.sampled_from([0.0, 0.1, 0.5]),
+    share_closed=st.sampled_from([0.0, 0.3]),
+)
 def test_a_bar_is_passed_over_only_where_the_plan_changes_nothing(
-    seed: int, apart_bp: float, moved: float
+    seed: int, apart_bp: float, moved: float, share_closed: float
 ) -> None:
     """If this fails, a hedge that the planner would open, change or close is missed."""
-    one = settled(seed, apart_bp, moved)
+    one = settled(seed, apart_bp, moved, share_closed)
     assert one.changes() or not _any_moves(one)
 
 
 @settings(max_examples=40)
-@given(seed=st.integers(0, 10**6), apart_bp=APART_BP)
-def test_whatever_is_held_no_change_is_missed(seed: int, apart_bp: float) -> None:
+@given(seed=st.integers(0, 10**6), apart_bp=APART_BP, share_closed=st.sampled_from([0.0, 0.3]))
+def test_whatever_is_held_no_change_is_missed(seed: int, apart_bp: float, share_closed: float) -> None:
     """If this fails, a position beyond its limits, or on both sides, is left as it is."""
-    one = case(seed, apart_bp, 0.5)
+    one = case(seed, apart_bp, 0.5, share_closed=share_closed)
     assert one.changes() or not _any_moves(one)
 
 
