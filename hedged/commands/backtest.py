@@ -2,26 +2,18 @@
 
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hedged.commands.model import bar, day_ms, trainer_of
-from hedged.commands.shared import ProxyRuleName, console, quiet_logs
+from hedged.commands.shared import EngineName, ProxyRuleName, console, quiet_logs
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from hedged.backtest.recorded import BacktestOptions
     from hedged.config import Config
-
-
-class EngineName(StrEnum):
-    """Engines of a backtest."""
-
-    DAEMON = "daemon"
-    BATCH = "batch"
 
 
 def demo(
