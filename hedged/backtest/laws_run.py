@@ -1,5 +1,7 @@
 """The laws of a run, whoever forecasts: found in a folder that many runs share, else made in the quickest way."""
 
+import fcntl
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from hedged.backtest.laws_build import Asked, Progress, precomputed
 from hedged.backtest.laws_table import LawTable
+from hedged.directories import make_directory
 from hedged.forecast.port import Forecaster
 from hedged.forecast.registry import make_forecaster
 from hedged.forecast.reign import Reign
@@ -26,41 +29,56 @@ def laws_of(
 ) -> LawTable:
     """Return the laws of a window by the forecaster that the configuration names, or by the models of `reigns`.
 
-    `folder`: keeps the laws of many runs, each under its key; several processes may use it at once.
+    `folder`: keeps the laws of many runs, each under its key; several processes may use it at once: the second one that
+    wants the same waits for the first.
     """
-    forecaster, build = _builder(asked, reigns, dtype, threads, on_progress)
+    forecaster = forecaster_of(asked, reigns)
+    build = _builder(asked, reigns, forecaster, dtype, threads, on_progress)
     if folder is None:
         return build(None)
     key = asked.key(forecaster.model_hash)
-    if (kept := LawTable.load(folder / key, key)) is not None:
-        return kept
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="making-", dir=folder) as making:
-        made = build(Path(making) / key)
-        try:
-            (Path(making) / key).rename(folder / key)
-        except OSError:  # another process was quicker: these are the same
-            return LawTable.load(folder / key, key) or made
-    return made
+    kept = folder / f"{key}-{np.dtype(dtype).name}"
+    if (found := LawTable.load(kept, key)) is not None:
+        return found
+    make_directory(folder)
+    with (folder / f"{kept.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it ends with the process, however that does
+        if (found := LawTable.load(kept, key)) is not None:
+            return found  # another process made them meanwhile
+        with TemporaryDirectory(prefix="making-", dir=folder) as making:
+            made = build(Path(making) / kept.name)
+            shutil.rmtree(kept, ignore_errors=True)  # what is there is not whole
+            (Path(making) / kept.name).rename(kept)
+        return LawTable.load(kept, key) or made
+
+
+def forecaster_of(asked: Asked, reigns: Sequence[Reign] = ()) -> Forecaster:
+    """Return whose laws they are, as nobody has asked it yet."""
+    hedge, crowded = asked.config.hedge, asked.config.strategies.crowded_share
+    if reigns:
+        # its library takes a while to import, and the daemon reads this module too
+        from hedged.forecast.succession import Succession
+
+        return Succession(reigns, crowded)
+    return make_forecaster(hedge.forecaster, hedge.model, crowded_share=crowded)
 
 
 def _builder(
-    asked: Asked, reigns: Sequence[Reign], dtype: DTypeLike, threads: int | None, on_progress: Progress
-) -> tuple[Forecaster, Builder]:
-    """Return whose laws they are, and what makes them in a directory."""
-    hedge, crowded = asked.config.hedge, asked.config.strategies.crowded_share
+    asked: Asked,
+    reigns: Sequence[Reign],
+    forecaster: Forecaster,
+    dtype: DTypeLike,
+    threads: int | None,
+    on_progress: Progress,
+) -> Builder:
+    """Return what makes the laws in a directory."""
     if reigns:
         from hedged.backtest.laws_ensemble import succession_laws
-        from hedged.forecast.succession import Succession
 
-        return Succession(reigns, crowded), lambda directory: succession_laws(
-            asked, reigns, directory, dtype, threads, on_progress
-        )
-    forecaster = make_forecaster(hedge.forecaster, hedge.model, crowded_share=crowded)
-    if hedge.forecaster == "ensemble":
+        return lambda directory: succession_laws(asked, reigns, directory, dtype, threads, on_progress)
+    if asked.config.hedge.forecaster == "ensemble":
         from hedged.backtest.laws_ensemble import ensemble_laws
 
-        return forecaster, lambda directory: ensemble_laws(
-            asked, hedge.model, directory, dtype, threads, on_progress
-        )
-    return forecaster, lambda directory: precomputed(forecaster, asked, directory, dtype, on_progress)
+        model = asked.config.hedge.model
+        return lambda directory: ensemble_laws(asked, model, directory, dtype, threads, on_progress)
+    return lambda directory: precomputed(forecaster, asked, directory, dtype, on_progress)

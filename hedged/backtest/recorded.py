@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hedged.adapters.replay.proxy import Proxy, ProxyRule
-from hedged.backtest.batch.asking import Asking
-from hedged.backtest.batch.engine import run_batch
 from hedged.backtest.batch.supported import check_supported
+from hedged.backtest.batch_run import Progress, run_on_laws
 from hedged.backtest.measured import measure
 from hedged.backtest.outputs import write_outputs
 from hedged.backtest.provenance import provenance
@@ -34,7 +33,9 @@ RECORDED_STALE_AFTER_S = 7_200  # recorded candles are hourly: a mark is up to a
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
-    """What the command line says beyond the configuration."""
+    """What the command line says beyond the configuration. `laws`: where the batch engine keeps forecasts; None: in
+    the run's own directory.
+    """
 
     data: Path
     symbols: Sequence[str]
@@ -44,14 +45,17 @@ class BacktestOptions:
     proxy_rule: ProxyRule = "chain"
     walk_forward: WalkForward | None = None
     engine: Literal["daemon", "batch"] = "daemon"
+    laws: Path | None = None
 
 
 def run_backtest(
     config: Config,
     options: BacktestOptions,
     on_cycle: Callable[[CycleReport], None] = lambda _: None,
+    on_progress: Progress = lambda _stage, _share: None,
 ) -> tuple[dict[str, Any], Path]:
-    """Run, write every file, return the summary and the report's path. `on_cycle` is told of the daemon's cycles alone.
+    """Run, write every file, return the summary and the report's path. `on_cycle` is told of the daemon's cycles,
+    `on_progress` of the batch engine's forecasts and bars.
 
     Raises DataError or ConfigError.
     """
@@ -72,8 +76,8 @@ def run_backtest(
 
         forecaster = Succession([one.reign for one in models], config.strategies.crowded_share)
     if options.engine == "batch":
-        laws = Asking(forecaster, world, config, tuple(book), options.window)
-        result = run_batch(config, world, book, options.window, laws)
+        reigns, folder = [one.reign for one in models], options.laws or options.out / "laws"
+        result = run_on_laws(config, world, book, options.window, reigns, folder, on_progress)
     else:
         result = run_window(config, sources, book, options.window, on_cycle, forecaster=forecaster)
     prints = window_settlements(world, options.window)

@@ -2,26 +2,18 @@
 
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hedged.commands.model import bar, day_ms, trainer_of
-from hedged.commands.shared import ProxyRuleName, console, quiet_logs
+from hedged.commands.shared import EngineName, ProxyRuleName, console, quiet_logs
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from hedged.backtest.recorded import BacktestOptions
     from hedged.config import Config
-
-
-class EngineName(StrEnum):
-    """Engines of a backtest."""
-
-    DAEMON = "daemon"
-    BATCH = "batch"
 
 
 def demo(
@@ -91,9 +83,15 @@ def backtest(
         EngineName,
         typer.Option(
             help="daemon: the very process that runs live, on a virtual clock; batch: the same decisions and fills by "
-            "its pure functions alone, faster, for the funding hedge and one decision a bar."
+            "its pure functions alone, faster, for the funding hedge and one decision a bar (docs/backtest.md)."
         ),
     ] = EngineName.DAEMON,
+    laws: Annotated[
+        Path | None,
+        typer.Option(
+            help="Batch engine: where the forecasts of a window are kept, for other runs too. Default: OUT/laws."
+        ),
+    ] = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
     from hedged.adapters.replay.proxy import Proxy
@@ -113,15 +111,19 @@ def backtest(
             raise ConfigError(f"--proxy {proxy!r}: expected injective=VENUE")
         stand_in = Proxy(venue, proxy_rule.value)
     window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
-    options = BacktestOptions(data, symbols, window, out, stand_in, proxy_rule.value, engine=engine.value)
+    if laws and engine is not EngineName.BATCH:
+        raise ConfigError("--laws belongs to --engine batch: the daemon forecasts on the way")
+    options = BacktestOptions(
+        data, symbols, window, out, stand_in, proxy_rule.value, engine=engine.value, laws=laws
+    )
     if walk_forward is not None:
         options = _trained_first(options, settings, walk_forward, models or out / "models", small)
     elif small or models:
         raise ConfigError("--small and --models belong to --walk-forward")
     cycles = max(0, (window.to_ms - window.from_ms) // (settings.cycle.interval_s * 1_000))
     if engine is EngineName.BATCH:
-        with console.status(f"playing {cycles:,} bars"):
-            summary, report = run_backtest(settings, options)
+        with bar() as on_progress:
+            summary, report = run_backtest(settings, options, on_progress=on_progress)
     else:
         with progress(console, cycles) as on_cycle:
             summary, report = run_backtest(settings, options, on_cycle)

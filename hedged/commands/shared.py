@@ -16,6 +16,13 @@ ConfigPath = Annotated[
 console = Console()
 
 
+class EngineName(StrEnum):
+    """Engines of a backtest."""
+
+    DAEMON = "daemon"
+    BATCH = "batch"
+
+
 class ProxyRuleName(StrEnum):
     """How a stand-in venue's rate becomes Injective's."""
 

@@ -16,7 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hedged.commands.shared import ProxyRuleName, console, quiet_logs
+from hedged.commands.model import bar, trainer_of
+from hedged.commands.shared import EngineName, ProxyRuleName, console, quiet_logs
 from hedged.domain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ SetOption = Annotated[
 ]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option(help="Forecaster or model directory; repeat. The first is the default configuration's."),
+    typer.Option(
+        help="Forecaster, model directory or 'walk-forward quarterly'; repeat. The first is the default's."
+    ),
+]
+EngineOption = Annotated[
+    EngineName | None, typer.Option(help="batch (default): the quick one, for what it can play; daemon.")
 ]
 FoldsOption = Annotated[int | None, typer.Option(help="How many folds the window is cut into. Default: 3.")]
 FoldDaysOption = Annotated[int | None, typer.Option(help="Days of each. Default: the window ÷ folds.")]
@@ -92,6 +98,7 @@ def sweep(
     seed: SeedOption = None,
     objective: ObjectiveOption = None,
     proxy_rule: ProxyRuleOption = None,
+    engine: EngineOption = None,
     config: ConfigOption = None,
     jobs: JobsOption = 1,
     cluster: ClusterOption = None,
@@ -112,6 +119,7 @@ def sweep(
     from hedged.sweep.file import example as example_text
     from hedged.sweep.file import parse_sweep, read_sweep
     from hedged.sweep.plan import make_plan
+    from hedged.sweep.walk_forward import check_walks
 
     if example:
         typer.echo(example_text(), nl=False)
@@ -121,6 +129,7 @@ def sweep(
     given: dict[str, Any] = {
         "data": str(data) if data else None, "from": from_, "to": to, "books": books, "models": model,
         "trials": trials, "seed": seed, "proxy_rule": proxy_rule and proxy_rule.value,
+        "engine": engine and engine.value,
         "config": str(config) if config else None, "positions": dict(map(_position, position or ())),
         "set": dict(_pair(text, "--set") for text in set_ or ()),
         "parameters": dict([*(_values(text) for text in grid or ()), *(_bounds(text) for text in range_ or ())]),
@@ -128,7 +137,9 @@ def sweep(
         "objective": {"metric": objective} if objective else {},
     }  # fmt: skip
     asked = parse_sweep(_on_top(raw, given), str(file) if file else "options")
-    _run(make_plan(asked), out, jobs, cluster, retry_failed)
+    plan = make_plan(asked, out / "laws")
+    check_walks(plan.models, plan.folds)
+    _run(plan, out, jobs, cluster, retry_failed)
 
 
 def _run(plan: "Plan", out: Path, jobs: int, address: str | None, retry: bool) -> None:
@@ -138,6 +149,7 @@ def _run(plan: "Plan", out: Path, jobs: int, address: str | None, retry: bool) -
 
     with opened(out, retry=retry) as rows:
         try:
+            plan = _trained_first(plan, out / "models")
             with _workers(plan, jobs, address) as workers, _bar() as on_task:
                 found, page = run_sweep(plan, rows, workers, out, on_task)
         except KeyboardInterrupt:
@@ -148,6 +160,18 @@ def _run(plan: "Plan", out: Path, jobs: int, address: str | None, retry: bool) -
     if failed:
         console.print(f"{failed} of {len(found.trials)} trials failed; the report says why", highlight=False)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _trained_first(plan: "Plan", folder: Path) -> "Plan":
+    """Train the models of walk-forward trials under a progress bar of their own; the runs then find them."""
+    from hedged.sweep.plan import walks
+    from hedged.sweep.walk_forward import trained
+
+    if not any(map(walks, plan.models)):
+        return plan
+    with bar() as on_progress:
+        data = plan.sweep.data
+        return trained(plan, folder, lambda small, told: trainer_of(data, small, 0, told), on_progress)
 
 
 def _workers(plan: "Plan", jobs: int, address: str | None) -> "AbstractContextManager[Workers]":

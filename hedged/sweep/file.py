@@ -15,6 +15,7 @@ from hedged.domain.errors import ConfigError
 from hedged.sweep.paths import kind_of
 
 MAX_TRIALS = 10_000
+EngineName = Literal["batch", "daemon"]
 
 
 def example() -> str:
@@ -98,10 +99,13 @@ class SweepConfig(Section):
         None, description="venue that stands in for Injective; where none is recorded, hyperliquid"
     )
     proxy_rule: Literal["chain", "level"] = "chain"
+    engine: EngineName = Field(
+        "batch", description="batch: the quick one, for what it can play; daemon: for every run"
+    )
     folds: FoldsConfig = FoldsConfig()
     models: list[str] = Field(
         default_factory=list,
-        description="forecasters or model directories; the first is the default configuration's",
+        description="forecasters, model directories or `walk-forward quarterly`; the first is the default's",
     )
     parameters: dict[str, ParameterConfig] = Field(default_factory=dict)
     trials: int | None = Field(

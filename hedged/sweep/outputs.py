@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ def write_outputs(plan: Plan, found: Findings, rows: Rows, out: Path) -> Path:
     text = json.dumps(summary(plan, found, rows), indent=2, allow_nan=False)
     write_whole(text + "\n", out / "sweep.json")
     notes = Notes(
-        failures(found.trials, rows), stand_in(found, rows), gaps(found, rows), knowing(found, rows)
+        failures(found.trials, rows),
+        stand_in(found, rows),
+        gaps(found, rows),
+        knowing(found, rows),
+        by_daemon(found.trials, rows),
     )
     return write_whole(page(plan, found, notes), out / "sweep.html")
 
@@ -98,6 +103,12 @@ def knowing(found: Findings, rows: Rows) -> list[str]:
     )
 
 
+def by_daemon(trials: Sequence[Trial], rows: Rows) -> dict[str, int]:
+    """Return why runs were not played by the batch engine that was asked for, and how many."""
+    said = (rows[t.key].get("by_daemon") for trial in trials for t in trial.tasks.values() if t.key in rows)
+    return dict(Counter(why for why in said if why))
+
+
 def stand_in(found: Findings, rows: Rows) -> str | None:
     """Return in words what stood in for Injective's funding; None: it was recorded."""
     first = next(iter(found.trials[DEFAULT].tasks.values()))
@@ -132,6 +143,7 @@ def summary(plan: Plan, found: Findings, rows: Rows) -> dict[str, Any]:
         "stand_in": stand_in(found, rows),
         "data_gaps": gaps(found, rows),
         "models_that_knew": knowing(found, rows),
+        "by_daemon": by_daemon(found.trials, rows),
         "folds": [{"from": iso(fold.from_ms), "to": iso(fold.to_ms)} for fold in plan.folds],
         "books": plan.books,
         "sweep": plan.sweep.model_dump(mode="json", by_alias=True),

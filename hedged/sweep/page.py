@@ -1,7 +1,7 @@
 """Writes the page of a sweep: one HTML file that asks the network for nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from hedged.page.frame import framed
@@ -18,13 +18,14 @@ from hedged.sweep.wording import DEFINITIONS, digits, unit
 class Notes:
     """What a reader must know of the runs. `errors`: the first of each trial that failed, by its number; `stand_in`:
     for Injective's funding, None where it was recorded; `gaps`: what the data lack, by fold and book; `knowing`: models
-    that were trained on days that they are judged on.
+    that were trained on days that they are judged on; `by_daemon`: why runs were not the batch engine's, and how many.
     """
 
     errors: Mapping[int, str]
     stand_in: str | None
     gaps: Mapping[str, Sequence[str]]
     knowing: Sequence[str] = ()
+    by_daemon: Mapping[str, int] = field(default_factory=dict)
 
 
 def page(plan: Plan, found: Findings, notes: Notes) -> str:
@@ -58,6 +59,7 @@ def page(plan: Plan, found: Findings, notes: Notes) -> str:
                 "Search": "every combination"
                 if plan.sweep.trials is None
                 else f"Optuna, {plan.sweep.trials} trials",
+                "Engine": plan.sweep.engine,
                 "Data": f"{plan.grounds.data[0]} ({plan.grounds.data[1]})",
                 "Code": plan.grounds.code,
                 "Seed": str(plan.sweep.seed),
@@ -74,6 +76,8 @@ def warnings(notes: Notes) -> Iterator[str]:
         yield f"{', '.join(notes.knowing)} had been trained on days of this window: these figures are no forecasts."
     if notes.gaps:
         yield f"The data have gaps in {', '.join(notes.gaps)}: these figures say less (listed below)."
+    for why, runs in notes.by_daemon.items():
+        yield f"{runs} runs were played by the daemon itself: {why}."
     if notes.errors:
         yield f"{len(notes.errors)} trials failed; the table of all trials says why."
 

@@ -13,12 +13,15 @@ from hedged.backtest.runner import Window
 from hedged.config import Config, load_config, parse_config
 from hedged.domain.errors import ConfigError
 from hedged.forecast.registry import NAMES
-from hedged.sweep.file import SweepConfig
+from hedged.sweep.file import EngineName, SweepConfig
 from hedged.sweep.folds import folds_of
 from hedged.sweep.identity import Grounds, grounds
 from hedged.sweep.paths import SEARCHED, changed, found
 
 TOGETHER = "together"
+WALKS = "walk-forward "
+Told = tuple[tuple[int, int, str], ...]
+"""Models that succeed each other: from and to, ms, and the directory."""
 DEFAULT = 0
 """The number of the trial in which no parameter is changed."""
 
@@ -27,7 +30,9 @@ DEFAULT = 0
 class Task:
     """One run, complete in itself: it travels to a worker. `config`: plain tree, the book in it.
 
-    `key`: hash of everything that the result depends on. `baselines`: hold the run against them too.
+    `key`: hash of everything that the result depends on. `baselines`: hold the run against them too; `engine`: which
+    one plays it if it can; `laws`: where the batch engine's forecasts are shared with other runs, None: they are not;
+    `reigns`: models that succeed each other, in the place of one.
     """
 
     key: str
@@ -38,6 +43,9 @@ class Task:
     proxy_rule: ProxyRule
     grounds: Grounds
     baselines: bool = False
+    engine: EngineName = "batch"
+    laws: str | None = None
+    reigns: Told = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A sweep made ready. `base`: plain tree of what a backtest obeys; `books`: positions by name."""
+    """A sweep made ready. `base`: plain tree of what a backtest obeys; `books`: positions by name; `laws`: see `Task`;
+    `reigns`: by model and the fold's beginning, of those that are trained as a fold goes on.
+    """
 
     sweep: SweepConfig
     base: Mapping[str, Any]
@@ -74,6 +84,8 @@ class Plan:
     books: Mapping[str, Mapping[str, Any]]
     models: tuple[str, ...]
     grounds: Grounds
+    laws: str | None = None
+    reigns: Mapping[tuple[str, int], Told] = field(default_factory=dict)
 
     def trial(self, number: int, model: str, values: Mapping[str, Any]) -> Trial:
         """Return a trial with its tasks; it may be one that cannot run, and says so when it is run."""
@@ -81,7 +93,7 @@ class Plan:
         configs = {name: _with_book(tree, book) for name, book in self.books.items()}
         hashes = {name: _config_hash(config) for name, config in configs.items()}
         tasks = {
-            (at, name): self._task(config, hashes[name], fold)
+            (at, name): self._task(config, hashes[name], fold, self.reigns.get((model, fold.from_ms), ()))
             for at, fold in enumerate(self.folds)
             for name, config in configs.items()
         }
@@ -107,21 +119,32 @@ class Plan:
                 seen.add(trial.key)
                 yield trial
 
-    def _task(self, config: Mapping[str, Any], config_hash: str, fold: Window) -> Task:
+    def _task(self, config: Mapping[str, Any], config_hash: str, fold: Window, reigns: Told) -> Task:
         sweep, symbols = self.sweep, tuple(sorted(config["book"]["positions"]))
-        model = dict(self.grounds.models).get(str(config["hedge"].get("model")))
+        known = dict(self.grounds.models)
+        model = known.get(str(config["hedge"].get("model")))
+        models = [(from_ms, known[path]) for from_ms, _, path in reigns]
         text = json.dumps(
             [config_hash, fold.from_ms, fold.to_ms, symbols, sweep.proxy, sweep.proxy_rule, self.grounds.code,
-             self.grounds.data[1], model, self.sweep.objective.baselines],
+             self.grounds.data[1], model, models, sweep.engine, sweep.objective.baselines],
         )  # fmt: skip
         key = hashlib.sha256(text.encode()).hexdigest()[:24]
         return Task(
-            key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds, sweep.objective.baselines
-        )
+            key, config, fold, symbols, sweep.proxy, sweep.proxy_rule, self.grounds, sweep.objective.baselines,
+            sweep.engine, self.laws, reigns,
+        )  # fmt: skip
 
 
-def make_plan(sweep: SweepConfig) -> Plan:
-    """Read what the sweep stands on. Raises ConfigError or DataError for what cannot work in any trial."""
+def walks(model: str) -> bool:
+    """Tell whether a model is trained anew as a fold goes on."""
+    return model.startswith(WALKS)
+
+
+def make_plan(sweep: SweepConfig, laws: Path | None = None) -> Plan:
+    """Read what the sweep stands on; `laws`: where forecasts are shared between runs.
+
+    Raises ConfigError or DataError for what cannot work in any trial.
+    """
     base = load_config(sweep.config) if sweep.config else Config()
     tree = backtest_part(base)
     positions: dict[str, Any] = tree["book"]["positions"]
@@ -132,7 +155,7 @@ def make_plan(sweep: SweepConfig) -> Plan:
     tree["book"]["positions"] = positions
     tree = changed(tree, sweep.fixed)
     models = tuple(dict.fromkeys(sweep.models)) or (base.hedge.forecaster,)
-    directories = [Path(name) for name in models if name not in NAMES]
+    directories = [Path(name) for name in models if name not in NAMES and not walks(name)]
     if base.hedge.model is not None:
         tree["hedge"]["model"] = str(base.hedge.model.resolve())
         directories.append(base.hedge.model)
@@ -141,7 +164,8 @@ def make_plan(sweep: SweepConfig) -> Plan:
     parse_config(changed(tree, _forecaster(models[0])), "the default configuration")
     folds = folds_of(sweep.from_ms, sweep.to_ms, sweep.folds.count, sweep.folds.length_d)
     books = _books(positions, tree["book"].get("protect"), sweep)
-    return Plan(sweep, tree, tuple(folds), books, models, grounds(sweep.data, directories))
+    kept = str(laws.resolve()) if laws is not None else None
+    return Plan(sweep, tree, tuple(folds), books, models, grounds(sweep.data, directories), kept)
 
 
 def backtest_part(config: Config) -> dict[str, Any]:
@@ -166,6 +190,8 @@ def _forecaster(model: str) -> dict[str, Any]:
     """Return the settings of a model: a forecaster by its name, with the base's model; else the ensemble of one."""
     if model in NAMES:
         return {"hedge.forecaster": model}
+    if walks(model):
+        return {"hedge.forecaster": "ensemble", "hedge.model": None}
     return {"hedge.forecaster": "ensemble", "hedge.model": str(Path(model).resolve())}
 
 

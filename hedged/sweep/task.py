@@ -1,21 +1,30 @@
 """One task, as a worker runs it: a backtest on one fold and book, boiled down to a row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hedged.adapters.replay.proxy import Proxy
 from hedged.backtest import measured
+from hedged.backtest.batch.supported import USE_DAEMON, check_supported
+from hedged.backtest.batch_run import run_on_laws
+from hedged.backtest.laws_build import Asked
+from hedged.backtest.laws_run import forecaster_of
 from hedged.backtest.measured import own_of
 from hedged.backtest.metrics.course import Days, as_paid, course_of, held_symbols
 from hedged.backtest.recorded import BacktestOptions, load_world, the_model, window_settlements
 from hedged.backtest.runner import RunResult, own_quantities, run_window
 from hedged.backtest.summary import summarise
+from hedged.backtest.walk_forward import model_told
 from hedged.backtest.world import World
-from hedged.config import parse_config
-from hedged.domain.clock import perf_s
+from hedged.config import Config, parse_config
+from hedged.domain.clock import DAY_MS, perf_s
+from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.forecast.artefact import load
+from hedged.forecast.reign import Reign
 from hedged.sweep.identity import prove
 from hedged.sweep.plan import Task
 from hedged.telemetry.logs import configure_logs
@@ -40,9 +49,10 @@ def measure(task: Task) -> Row:
     """Return what a run of the task amounted to.
 
     `daily`: net saving in USD by day; `stand_in`: for Injective's funding, in words; `knows_days`: so many days of the
-    window the model had been trained on; `gaps`: what the data lack.
+    window the model had been trained on; `gaps`: what the data lack; `by_daemon`: see `Played`.
     """
-    result, world = play(task)
+    played = play(task)
+    result, world = played.result, played.world
     prints = window_settlements(world, result.window)
     against = measured.measure(result, world, prints) if task.baselines else None
     summary = summarise(result, world, prints, "sweep", against)
@@ -54,12 +64,25 @@ def measure(task: Task) -> Row:
         "notional_usd": sum(abs(one["position_usd"]) for one in summary["per_symbol"].values()),
         "daily": [round(float(usd), 6) for usd in course.net_usd.sum(axis=0)],
         "stand_in": f"{summary['proxy']}, rule {summary['proxy_rule']}" if summary["proxy"] else None,
-        "knows_days": max((one["knows_days"] for one in the_model(result.config, result.window)), default=0),
+        "knows_days": max((one["knows_days"] for one in played.models), default=0),
         "gaps": [_gap(one) for one in summary["data_gaps"]],
+        "by_daemon": played.by_daemon,
     }
 
 
-def play(task: Task) -> tuple[RunResult, World]:
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run of a task. `models`: as a summary tells of them; `by_daemon`: why the batch engine, which was asked for,
+    did not play it; None: it did, or was not asked for.
+    """
+
+    result: RunResult
+    world: World
+    models: Sequence[Mapping[str, Any]]
+    by_daemon: str | None = None
+
+
+def play(task: Task) -> Played:
     """Run the backtest of a task: the one place that says by which engine."""
     stand_in = Proxy(task.proxy, task.proxy_rule) if task.proxy else None
     options = BacktestOptions(
@@ -68,7 +91,31 @@ def play(task: Task) -> tuple[RunResult, World]:
     config, world = load_world(parse_config(dict(task.config)), options)
     start_ms = task.window.from_ms
     book = own_quantities(config, lambda s: world.price(SeriesKey(INJECTIVE, s), start_ms))
-    return run_window(config, world.venues([INJECTIVE, *config.hedge.venues]), book, task.window), world
+    models, reigns = (
+        the_model(config, task.window),
+        [Reign(one[0], load(Path(one[2]))) for one in task.reigns],
+    )
+    if reigns:
+        ends = [to_ms for _, to_ms, _ in task.reigns]
+        models = [model_told(one.artefact, one.from_ms, to) for one, to in zip(reigns, ends, strict=True)]
+    why = None if task.engine == "daemon" else _refused(config)
+    if task.engine == "batch" and why is None:
+        laws = Path(task.laws) if task.laws else None
+        result = run_on_laws(config, world, book, task.window, reigns, laws, every_ms=DAY_MS, threads=1)
+    else:
+        forecaster = forecaster_of(Asked(world, config, tuple(book), task.window), reigns)
+        sources = world.venues([INJECTIVE, *config.hedge.venues])
+        result = run_window(config, sources, book, task.window, forecaster=forecaster)
+    return Played(result, world, models, why)
+
+
+def _refused(config: Config) -> str | None:
+    """Return why the batch engine does not play a configuration."""
+    try:
+        check_supported(config)
+    except ConfigError as error:
+        return str(error).removesuffix(USE_DAEMON).rstrip(",:; ")
+    return None
 
 
 def numbers(summary: Mapping[str, Any]) -> dict[str, float]:

@@ -199,7 +199,7 @@ class BatchCycle:
 
     def _tell(self, law: ForecastSet) -> None:
         """Keep what was forecast of the rates on Injective, once."""
-        if law is not self._law:
+        if self._law is None or law.made_at_ms != self._law.made_at_ms:
             self._law = law
             self.forecasts.add(found for key, found in law.marginals.items() if key.venue == INJECTIVE)
 
