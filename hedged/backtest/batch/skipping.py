@@ -28,7 +28,7 @@ from hedged.risk.forecast_record import HIGH, LOW
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     """Of one chunk, by series and bar: `means` and `usual` with one more row of nothing, `shut`: nothing may be opened;
-    `usable`, `open_`, `may_pay` (legs, bars): the prices and forecasts of a leg are known, it may be opened besides, and
+    `usable`, `open_`, `may_pay` (legs, bars): a leg's prices and forecasts are known, it may be opened besides, and
     may pay; `hours` (bars,): rows of the laws; `paid`, `swung`: see `ahead`;
     `gone`: a price on Injective is not fresh, so its market may be closed.
     """

@@ -176,7 +176,9 @@ def rates_capped(events: Sequence[Event], rules: Rules) -> str:
         book.see(event)
         if event.kind == "send":
             intent = event.what["intent"]
-            now_ms = max(event.what["clock_ms"], intent.cycle_ts_ms)  # the clock may be set back since the decision
+            now_ms = max(
+                event.what["clock_ms"], intent.cycle_ts_ms
+            )  # the clock may be set back since the decision
             # the daemon counts from the attempt in its journal, which a slow disk puts seconds before the send
             hour = [usd for ts_ms, usd in sent.values() if ts_ms >= now_ms - HOUR_MS + 10 * SECOND_MS]
             if book.opens(intent) and not legs.second(event):

@@ -103,7 +103,13 @@ def _open(table: LegTable, closed: frozenset[SeriesKey]) -> np.ndarray:
 
 
 def _symbol(
-    symbol: str, own: Decimal, i: int, table: LegTable, bar: Bar, draws: np.ndarray, closed: frozenset[SeriesKey]
+    symbol: str,
+    own: Decimal,
+    i: int,
+    table: LegTable,
+    bar: Bar,
+    draws: np.ndarray,
+    closed: frozenset[SeriesKey],
 ) -> SymbolState:
     row = {key.venue: j for j, key in enumerate(PLACES) if key.symbol == symbol}
     side, mark = (1 if own > 0 else -1), float(bar.mark[i])
