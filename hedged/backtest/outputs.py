@@ -1,16 +1,19 @@
 """The files of a run: summary.json; decisions, fills, funding, book, forecasts and days as Parquet; the report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from hedged.backtest.kept import Kept
 from hedged.backtest.measured import Measured
+from hedged.backtest.paid import Paid
 from hedged.backtest.report import write_report
 from hedged.backtest.runner import RunResult
-from hedged.domain.forecast import QUANTILE_COLUMNS
+from hedged.domain.forecast import QUANTILE_COLUMNS, RateForecast
+from hedged.domain.funding import FundingPayment
 
 TS = pl.Datetime("ms", "UTC")
 _TEXT, _NUMBER = pl.String(), pl.Float64()
@@ -46,44 +49,58 @@ def write_outputs(
     text = json.dumps(summary, indent=2, allow_nan=False)
     (out / "summary.json").write_text(text + "\n", encoding="utf-8")
     for name, frame in frames(result).items():
-        frame.write_parquet(out / f"{name}.parquet")
+        frame.sink_parquet(out / f"{name}.parquet")
     if measured:
         measured.daily().write_parquet(out / "daily.parquet")
     return write_report(out)
 
 
-def frames(result: RunResult) -> dict[str, pl.DataFrame]:
-    """Turn the journal's rows into tables."""
-    decisions = [
-        {"ts": d["ts_ms"], **{k: d.get(k) for k in DECISIONS if k != "ts"}} for d in result.decisions
-    ]
+def frames(result: RunResult) -> dict[str, pl.LazyFrame]:
+    """Turn the journal's rows into tables; what was kept in files is read when it is written."""
     fills = [
         (f.execution.ts_ms, *f.key, str(f.execution.side), float(f.execution.quantity), float(f.execution.price),
          float(f.execution.fee_usd), str(f.purpose))
         for f in result.fills
     ]  # fmt: skip
-    funding = [
-        (p.settlement.ts_ms, *p.settlement.key, float(p.quantity), float(p.settlement.rate.rate),
-         float(p.settlement.rate.interval_h), float(p.settlement.price), float(p.payment_usd))
-        for p in result.payments
-    ]  # fmt: skip
     book = [(ts, venue, symbol, float(quantity)) for ts, venue, symbol, quantity in result.book]
-    forecasts = [
-        (f.made_at_ms, *f.key, f.horizon_h, f.mean, f.p_up, *f.quantiles.tolist()) for f in result.forecasts
-    ]
     return {
-        "forecasts": _frame(forecasts, FORECASTS),
-        "decisions": _frame(decisions, DECISIONS),
+        "forecasts": _forecasts(result.forecasts),
+        "decisions": _decisions(result.decisions),
         "fills": _frame(fills, FILLS),
         "book": _frame(book, BOOK),
-        "funding": _frame(funding, FUNDING),
+        "funding": _funding(result.payments),
     }
 
 
-def _frame(rows: list[Any], schema: dict[str, Any]) -> pl.DataFrame:
+def _forecasts(forecasts: Sequence[RateForecast]) -> pl.LazyFrame:
+    if isinstance(forecasts, Kept):
+        return _table(forecasts.scan(), FORECASTS)
+    rows = [(f.made_at_ms, *f.key, f.horizon_h, f.mean, f.p_up, *f.quantiles.tolist()) for f in forecasts]
+    return _frame(rows, FORECASTS)
+
+
+def _decisions(decisions: Sequence[dict[str, Any]]) -> pl.LazyFrame:
+    if isinstance(decisions, Kept):
+        return _table(decisions.scan(), DECISIONS)
+    rows = [{"ts": d["ts_ms"], **{k: d.get(k) for k in DECISIONS if k != "ts"}} for d in decisions]
+    return _frame(rows, DECISIONS)
+
+
+def _funding(payments: Sequence[FundingPayment]) -> pl.LazyFrame:
+    if isinstance(payments, Paid):
+        return _table(payments.frame().lazy(), FUNDING)
+    rows = [
+        (p.settlement.ts_ms, *p.settlement.key, float(p.quantity), float(p.settlement.rate.rate),
+         float(p.settlement.rate.interval_h), float(p.settlement.price), float(p.payment_usd))
+        for p in payments
+    ]  # fmt: skip
+    return _frame(rows, FUNDING)
+
+
+def _frame(rows: list[Any], schema: dict[str, Any]) -> pl.LazyFrame:
     plain = schema | {"ts": pl.Int64()}
-    return (
-        pl.DataFrame(rows, schema=plain, orient="row")
-        .with_columns(pl.col("ts").cast(TS))
-        .select(list(schema))
-    )
+    return _table(pl.DataFrame(rows, schema=plain, orient="row").lazy().rename({"ts": "ts_ms"}), schema)
+
+
+def _table(rows: pl.LazyFrame, schema: dict[str, Any]) -> pl.LazyFrame:
+    return rows.rename({"ts_ms": "ts"}).select(pl.col(name).cast(kind) for name, kind in schema.items())

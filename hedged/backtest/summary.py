@@ -1,6 +1,6 @@
 """What a run amounted to: funding with and without the daemon, costs, and whether it paid."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from statistics import median
@@ -14,6 +14,7 @@ from hedged.backtest.assumptions import assumptions
 from hedged.backtest.by_strategy import by_strategy
 from hedged.backtest.by_strategy import price_pnl as price_of
 from hedged.backtest.gaps import find_gaps
+from hedged.backtest.kept import rows_of
 from hedged.backtest.measured import Measured, own_of
 from hedged.backtest.metrics.course import as_paid
 from hedged.backtest.runner import RunResult
@@ -55,8 +56,12 @@ def summarise(
     own = own_of(result)
     finals = {key: world.last_price(key, window.to_ms - 1) for key in world.markets}
     traded = sorted({*own, *(fill.key.symbol for fill in result.fills)})
+    received: dict[str, Decimal] = defaultdict(Decimal)
+    for payment in result.payments:
+        received[payment.settlement.key.symbol] += payment.payment_usd
     per_symbol = {
-        s: _of_symbol(s, own.get(s, Decimal(0)), result, settlements, finals, world) for s in traded
+        s: _of_symbol(s, own.get(s, Decimal(0)), result, settlements, received[s], finals, world)
+        for s in traded
     }
     summed = (
         "unhedged_funding_usd", "hedged_funding_usd", "fees_usd", "spread_usd", "price_pnl_vs_unhedged_usd",
@@ -98,20 +103,19 @@ def _of_symbol(
     quantity: Decimal,
     result: RunResult,
     settlements: Sequence[Settlement],
+    received: Decimal,
     finals: dict[SeriesKey, Decimal | None],
     world: World,
 ) -> dict[str, Any]:
     fills = [f for f in result.fills if f.key.symbol == symbol]
     prints = [s for s in settlements if s.key.symbol == symbol]
     unhedged = float(sum((funding_payment(quantity, s).payment_usd for s in prints), Decimal(0)))
-    hedged = float(
-        sum((p.payment_usd for p in result.payments if p.settlement.key.symbol == symbol), Decimal(0))
-    )
+    hedged = float(received)
     fees = float(sum((f.execution.fee_usd for f in fills), Decimal(0)))
     spread = float(sum((f.spread_usd for f in fills), Decimal(0)))
     price_pnl = float(sum((price_of(f, finals) for f in fills), Decimal(0)))
     first = world.price(SeriesKey(INJECTIVE, symbol), result.window.from_ms) or Decimal(0)
-    decisions = [d for d in result.decisions if d["symbol"] == symbol]
+    decisions = rows_of(result.decisions, symbol, ("ts_ms", "current", "action", "reason", "break_even_h"))
     hedged_hours = held_h(decisions, result.window.to_ms)
     return {
         "position_usd": float(quantity * first),

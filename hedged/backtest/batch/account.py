@@ -10,8 +10,8 @@ from hedged.adapters.paper.ledger import Ledger
 from hedged.adapters.paper.record import AccountRecord
 from hedged.adapters.paper.terms import Terms, terms_of
 from hedged.backtest.batch.course import BatchCourse
-from hedged.backtest.batch.paid import Paid
 from hedged.backtest.batch.source import Source
+from hedged.backtest.paid import Paid
 from hedged.backtest.world import World
 from hedged.config import Config
 from hedged.domain.approved import ApprovedIntent

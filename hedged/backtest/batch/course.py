@@ -15,8 +15,8 @@ from hedged.adapters.paper.course import Course
 from hedged.adapters.paper.ledger import Ledger
 from hedged.adapters.paper.terms import Backing
 from hedged.backtest.batch.bars import Floats
-from hedged.backtest.batch.paid import Paid
 from hedged.backtest.batch.source import Source
+from hedged.backtest.paid import Paid
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import Market, SeriesKey, decimal_of
 from hedged.domain.quarantine import Doubted
@@ -123,6 +123,8 @@ class BatchCourse(Course):
         if not held.keys() <= markets.keys():
             return False
         rows, bars = [self._number[symbol] for symbol in held], slice(first, last + 1)
+        if not self._priced(rows, last):
+            return False
         delisted_s = ledger.terms.expiry.delisted_s
         if delisted_s is not None:
             heard_ms = source.heard_ms[rows, bars]
@@ -135,6 +137,14 @@ class BatchCourse(Course):
         low = np.fmin(source.low[rows, bars].min(axis=1), known)
         high = np.fmax(source.high[rows, bars].max(axis=1), known)
         return enough(ledger, markets, low, high, self._flow(rows, bars))
+
+    def _priced(self, rows: list[int], bar: int) -> bool:
+        """Tell whether all of these have a mark to go by at a bar; else it is an earlier bar's that is."""
+        source, price_s = self._source, self._ledger.terms.expiry.price_s
+        old = np.zeros(len(rows), dtype=bool)
+        if price_s is not None:
+            old = source.seen_ms[bar] - source.mark_ms[rows, bar] > price_s * SECOND_MS
+        return bool(((source.mark[rows, bar] > 0) & ~old).all())
 
     def _flow(self, rows: list[int], bars: slice) -> Floats:
         """Return by market the sum of |rate × price| of the settlements in some bars."""

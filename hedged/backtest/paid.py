@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import overload
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from hedged.domain.funding import FundingPayment, FundingRate, Settlement, funding_payment
@@ -48,6 +49,18 @@ class Paid(Sequence[FundingPayment]):
             s = one.settlement
             numbers = (float(s.rate.rate), float(s.rate.interval_h), float(s.price))
             self.add(self._row[s.key], s.ts_ms, one.quantity, *numbers)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the payments as columns, in floats: `payment_usd` > 0 was received."""
+        rate, hours, price = self.numbers
+        quantity = np.array([float(q) for q in self.quantities])[self.quantity]
+        names = [(str(key.venue), key.symbol) for key in self.markets]
+        venue, symbol = (pl.Series([name[i] for name in names], dtype=pl.String) for i in range(2))
+        return pl.DataFrame({
+            "ts_ms": self.ts_ms, "venue": venue.gather(self.market), "symbol": symbol.gather(self.market),
+            "quantity": quantity, "rate": rate, "interval_hours": hours, "price": price,
+            "payment_usd": -quantity * rate * price,
+        })  # fmt: skip
 
     def beside(self, own: Mapping[str, Decimal], since: int) -> list[FundingPayment]:
         """Return the payments from row `since` on, but for those on nothing else than the own quantity of a symbol."""
