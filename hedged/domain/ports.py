@@ -47,6 +47,15 @@ class TellsSwings(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsReturns(Protocol):
+    """Recorded market data, which know their own future: the world's knowledge, never the daemon's."""
+
+    def comes_back(self, symbol: str, now_ms: int) -> bool:
+        """Tell whether the venue itself tells anything of a market after `now_ms`: a silence till then is a gap."""
+        ...
+
+
 class Trading(Protocol):
     """Orders and account of one venue."""
 

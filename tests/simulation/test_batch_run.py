@@ -58,7 +58,8 @@ def test_laws_change_nothing_of_a_run(world: World, tmp_path: Path, models: int)
         settings, world, book_of(world), WINDOW, reigns, tmp_path, lambda stage, _: stages.append(stage)
     )
     assert len(asked.fills) > 5
-    assert (kept.fills, kept.payments, kept.book) == (asked.fills, asked.payments, asked.book)
+    assert (kept.fills, kept.book) == (asked.fills, asked.book)
+    assert list(kept.payments) == list(asked.payments)
     assert len(kept.decisions) < len(asked.decisions) / 2
     assert told(kept, world) == told(asked, world)
     said = {(one.key, one.made_at_ms): one for one in asked.forecasts}
@@ -96,5 +97,5 @@ def test_a_print_between_hours_is_heard_when_the_daemon_hears_it(world: World) -
     assert not heard_between_hours(Asked(heard, hourly, tuple(book), window))  # no bar ends there
     made = run_on_laws(settings, heard, book, window)
     asked = Asking(make_forecaster("ewma"), heard, settings, sorted(book), window)
-    assert made.decisions == run_batch(settings, heard, book, window, asked).decisions
+    assert list(made.decisions) == list(run_batch(settings, heard, book, window, asked).decisions)
     assert any(one.made_at_ms % HOUR_MS for one in made.forecasts)

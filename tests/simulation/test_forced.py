@@ -6,14 +6,16 @@ from decimal import Decimal
 import polars as pl
 import pytest
 from paper_world import check_money
+from parity import assert_alike, both
 from worlds import START_MS, config, dear, run, tables, world_of
 
 from hedged.adapters.paper.record import Why
+from hedged.backtest.gaps import find_gaps
 from hedged.backtest.recorded import window_settlements
-from hedged.backtest.runner import RunResult
+from hedged.backtest.runner import RunResult, Window
 from hedged.backtest.summary import summarise
 from hedged.cycle import CycleReport
-from hedged.domain.clock import HOUR_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 
 CRASH_MS = START_MS + 10 * HOUR_MS
@@ -117,3 +119,34 @@ def test_a_market_whose_recording_ends_is_closed_and_pays_no_more() -> None:
         assert not later
         assert not [f for f in result.fills if f.key == e.key and f.execution.ts_ms > e.ts_ms]
     check_money(record)
+
+
+def test_a_silence_that_ends_is_a_gap_and_no_delisting() -> None:
+    """If this fails, a hole in a recording takes positions away, trades in it, or is not stated."""
+    frames, settings = (
+        dear(tables(3)),
+        config(cycle={"history_days": 12, "bar_s": 3_600, "interval_s": 3_600}),
+    )
+    first_ms, last_ms = START_MS + 6 * HOUR_MS, START_MS + 40 * HOUR_MS
+    ts = pl.col("ts").dt.epoch("ms")
+    gone = (pl.col("venue") == "bybit") & (ts > first_ms) & (ts < last_ms)
+    for name, frame in frames.items():
+        if {"venue", "ts"} <= set(frame.columns):
+            frames[name] = frame.filter(~gone)
+    world, window = world_of(frames), Window(START_MS, START_MS + 2 * DAY_MS)
+    daemon, batch = both(
+        settings, world, ["injective", "binance", "bybit"], window, arrays=True, every_ms=DAY_MS
+    )
+    assert_alike(daemon, batch)
+    there = [fill for fill in daemon.fills if fill.key.venue == "bybit"]
+    assert sum(f.execution.signed_quantity for f in there if f.execution.ts_ms <= first_ms), (
+        "a leg must be held there"
+    )
+    assert not [f for f in there if first_ms + 25 * HOUR_MS < f.execution.ts_ms < last_ms]
+    assert not daemon.accounts["bybit"].forced
+    paid_ms = [p.settlement.ts_ms for p in daemon.payments if p.settlement.key.venue == "bybit"]
+    assert not [ms for ms in paid_ms if first_ms < ms < last_ms]
+    assert max(paid_ms) >= last_ms, "what is held is paid again once the gap is over"
+    gaps = find_gaps(world, sorted({fill.key for fill in there}), window)
+    assert {gap.table for gap in gaps} >= {"funding"}
+    check_money(daemon.accounts["bybit"])

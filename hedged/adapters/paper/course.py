@@ -13,7 +13,7 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.errors import Retryable
 from hedged.domain.funding import Settlement, funding_payment
 from hedged.domain.market import Market, SeriesKey, decimal_of
-from hedged.domain.ports import MarketData, TellsSwings
+from hedged.domain.ports import MarketData, TellsReturns, TellsSwings
 from hedged.domain.quarantine import Doubted
 
 LATE_MS = 2 * HOUR_MS
@@ -125,11 +125,18 @@ class Course:
         self._watch(now_ms)
         by_marks(ledger, marks, self.markets, now_ms)
         for symbol, holding in ledger.held.items():
-            if ledger.terms.expiry.delisted(self._heard_ms.get(symbol, 0), now_ms):
+            if self.silent(symbol, now_ms) and not self._comes_back(symbol, now_ms):
                 self.delisted.add(symbol)
                 last = self.known.get(symbol, holding.entry_price)
                 delist(ledger, SeriesKey(ledger.venue, symbol), last, now_ms)
         self._watch(now_ms)
+
+    def silent(self, symbol: str, now_ms: int) -> bool:
+        """Tell whether the venue told nothing of a market for so long that it is delisted, or has a gap."""
+        return self._ledger.terms.expiry.delisted(self._heard_ms.get(symbol, 0), now_ms)
+
+    def _comes_back(self, symbol: str, now_ms: int) -> bool:
+        return isinstance(self._data, TellsReturns) and self._data.comes_back(symbol, now_ms)
 
     def _watch(self, now_ms: int) -> None:
         if self._ledger.held:

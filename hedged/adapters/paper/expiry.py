@@ -20,7 +20,8 @@ OWN_WORDS = np.array(
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """Ages, seconds. `price_s`: an older mark fills nothing and liquidates nothing; `delisted_s`: a market of which its
-    venue has told nothing for longer, neither rate nor candle, is delisted; None: never.
+    venue has told nothing for longer, neither rate nor candle, is delisted, or has a gap where a recording tells of it
+    again later; None: never.
     """
 
     price_s: int | None = None

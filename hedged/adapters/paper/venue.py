@@ -138,6 +138,8 @@ class PaperVenue:
             raise Rejected(f"client id {client_id} was used before")
         if key.symbol in self._course.delisted:
             raise Rejected(f"{key}: delisted")
+        if self._course.silent(key.symbol, now_ms):
+            raise Rejected(f"{key}: its data have a gap, nothing is traded in it")
         if market is None or mark is None:
             raise Rejected(f"{key}: no market or no price")
         return market, mark

@@ -77,6 +77,16 @@ class SeriesData:
         """From when each print was known, (n,)."""
         return self.funding_ts if self.funding_known is None else self.funding_known
 
+    @property
+    def last_word_ms(self) -> int:
+        """When its own venue told anything of this market for the last time, ms; 0: never."""
+        own = (
+            self.volume, self.open_interest, self.premium, self.basis, self.bid_depth_usd, self.ask_depth_usd,
+            self.estimate,
+        )  # fmt: skip
+        last = [int(track.known_ms[-1]) for track in own if len(track.known_ms)]
+        return max([*last, int(self.told_ms.max(initial=0))])
+
     def settled(self, values: NDArray[np.float64]) -> Track:
         """Return what was known of the latest settlement over time; one told after its successor never is that."""
         if self.funding_known is None:

@@ -87,6 +87,11 @@ class ReplayVenue:
                     found.append(Swing(key.symbol, from_ms, to_ms, decimal_of(low), decimal_of(high)))
         return sorted(found, key=lambda s: (s.to_ms, s.symbol))
 
+    def comes_back(self, symbol: str, now_ms: int) -> bool:
+        """Tell whether the recording holds anything of this venue's own about a market after `now_ms`."""
+        data = self._series.get(SeriesKey(self.venue, symbol))
+        return data is not None and data.last_word_ms > now_ms
+
     @staticmethod
     def _observation(key: SeriesKey, ts_ms: int, block: Block, row: int) -> Observation:
         return Observation(key, ts_ms, block[0][row], block[1][row])

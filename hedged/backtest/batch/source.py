@@ -123,6 +123,10 @@ class Source:
         told.values[Field.MARK], told.known_at_ms[Field.MARK] = mark, known_ms
         return told
 
+    def comes_back(self, symbol: str, now_ms: int) -> bool:
+        """Tell whether the recording holds anything of this venue's own about a market after `now_ms`."""
+        return self._world.series[SeriesKey(self.venue, symbol)].last_word_ms > now_ms
+
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
         """Return nothing: the past is in the chunks before."""
         return [() for _ in times_ms]

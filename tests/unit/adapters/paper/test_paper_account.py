@@ -278,6 +278,30 @@ def test_a_market_that_is_told_of_no_more_is_closed_and_pays_no_more() -> None:
     staged(script)
 
 
+def test_a_gap_of_a_recording_keeps_what_is_held_and_takes_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, an order is filled at a market of which nobody knows anything."""
+
+    async def script(on: Stage) -> None:
+        await on.trade("-4")
+        await on.at(1)
+        on.told.known_ms = START_MS + HOUR_MS
+        await on.at(30)
+        assert (await on.venue.positions())["BTC"].quantity == -4
+        monkeypatch.setattr(
+            "hedged.adapters.paper.expiry.Expiry.priced", lambda *_: True
+        )  # another venue's price
+        with pytest.raises(Rejected, match="a gap"):
+            await on.trade("-1")
+        on.told.known_ms = None
+        await on.at(31)
+        await on.trade("-1")
+        assert (await on.venue.positions())["BTC"].quantity == -5
+        assert not on.record().forced
+
+    monkeypatch.setattr("paper_world.Told.comes_back", lambda *_: True, raising=False)
+    staged(script)
+
+
 def test_more_than_the_book_offers_is_filled_in_part() -> None:
     """If this fails, a hedge larger than the book is filled whole, at prices that nobody offered."""
 
