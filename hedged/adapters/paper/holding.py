@@ -20,6 +20,8 @@ class Holding:
 
     def strictly_before(self, ts_ms: int) -> Decimal:
         """Return what a settlement of that instant is paid on."""
+        if self.at_ms and self.at_ms[-1] < ts_ms:  # as most often
+            return self.quantity[-1]
         index = bisect_left(self.at_ms, ts_ms) - 1
         return self.quantity[index] if index >= 0 else Decimal(0)
 

@@ -118,8 +118,7 @@ class Source:
             mark, known_ms = self.mark[row, bar], self.mark_ms[row, bar]
             told.known_at_ms[OWN_WORDS[0]] = self.heard_ms[row, bar]
         else:
-            found = prices_at(self._world.series, key, np.array([now_ms], dtype=np.int64))
-            mark, known_ms = found.price[0], found.known_ms[0]
+            mark, known_ms = self._between(key, now_ms)
         told.values[Field.MARK], told.known_at_ms[Field.MARK] = mark, known_ms
         return told
 
@@ -127,13 +126,31 @@ class Source:
         """Tell whether the recording holds anything of this venue's own about a market after `now_ms`."""
         return self._world.series[SeriesKey(self.venue, symbol)].last_word_ms > now_ms
 
+    def _between(self, key: SeriesKey, now_ms: int) -> tuple[float, int]:
+        """Return the price between two bars, and since when it is known: `prices_at` an instant, where most often the
+        market's own last candle is fresh and it has printed nothing just then.
+        """
+        data = self._world.series[key]
+        printed = data.funding_ts.searchsorted(now_ms)
+        if printed == len(data.funding_ts) or data.funding_ts[printed] != now_ms:
+            last = int(data.close.known_ms.searchsorted(now_ms, side="right")) - 1
+            if last >= 0 and len(data.candle_ms):
+                mark, known_ms = float(data.close.values[last]), int(data.close.known_ms[last])
+                if mark == mark and now_ms - known_ms < data.candle_ms[last]:
+                    return mark, known_ms
+        found = prices_at(self._world.series, key, np.array([now_ms], dtype=np.int64))
+        return float(found.price[0]), int(found.known_ms[0])
+
     async def history(self, times_ms: Sequence[int]) -> Sequence[Sequence[Observation]]:
         """Return nothing: the past is in the chunks before."""
         return [() for _ in times_ms]
 
     async def settlements(self, since_ms: int, until_ms: int) -> Sequence[Settlement]:
         """Return prints with since < ts ≤ until, but for the span of those that are told late: none is."""
-        found = []
+        found: list[Settlement] = []
+        ts_ms = self.due.ts_ms
+        if bisect_right(ts_ms, since_ms + LATE_MS) == bisect_right(ts_ms, until_ms):
+            return found
         for key, prints in self.prints.items():
             if key.symbol in self.wanted:
                 first = bisect_right(prints.ts_ms, since_ms + LATE_MS)
