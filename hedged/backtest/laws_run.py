@@ -1,10 +1,8 @@
 """The laws of a run, whoever forecasts: found in a folder that many runs share, else made in the quickest way."""
 
 import fcntl
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,6 +15,7 @@ from hedged.forecast.registry import make_forecaster
 from hedged.forecast.reign import Reign
 
 Builder = Callable[[Path | None], LawTable]
+"""Reads the laws that a directory holds, else makes them there."""
 
 
 def laws_of(
@@ -43,13 +42,7 @@ def laws_of(
     make_directory(folder)
     with (folder / f"{kept.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # it ends with the process, however that does
-        if (found := LawTable.load(kept, key)) is not None:
-            return found  # another process made them meanwhile
-        with TemporaryDirectory(prefix="making-", dir=folder) as making:
-            made = build(Path(making) / kept.name)
-            shutil.rmtree(kept, ignore_errors=True)  # what is there is not whole
-            (Path(making) / kept.name).rename(kept)
-        return LawTable.load(kept, key) or made
+        return build(kept)  # or what another process has made of it meanwhile; the card is written last
 
 
 def forecaster_of(asked: Asked, reigns: Sequence[Reign] = ()) -> Forecaster:

@@ -20,6 +20,7 @@ from hedged.backtest.summary import summarise
 from hedged.backtest.walk_forward import model_told
 from hedged.backtest.world import World
 from hedged.config import Config, parse_config
+from hedged.directories import make_directory
 from hedged.domain.clock import DAY_MS, perf_s
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -100,13 +101,22 @@ def play(task: Task) -> Played:
         models = [model_told(one.artefact, one.from_ms, to) for one, to in zip(reigns, ends, strict=True)]
     why = None if task.engine == "daemon" else _refused(config)
     if task.engine == "batch" and why is None:
-        laws = Path(task.laws) if task.laws else None
-        result = run_on_laws(config, world, book, task.window, reigns, laws, every_ms=DAY_MS, threads=1)
+        result = run_on_laws(
+            config, world, book, task.window, reigns, _laws(task), every_ms=DAY_MS, threads=1
+        )
     else:
         forecaster = forecaster_of(Asked(world, config, tuple(book), task.window), reigns)
         sources = world.venues([INJECTIVE, *config.hedge.venues])
         result = run_window(config, sources, book, task.window, forecaster=forecaster)
     return Played(result, world, models, why)
+
+
+def _laws(task: Task) -> Path | None:
+    """Return where forecasts are shared; None where this machine has no such place: then each run makes its own."""
+    try:
+        return make_directory(Path(task.laws)) if task.laws else None
+    except ConfigError:
+        return None
 
 
 def _refused(config: Config) -> str | None:

@@ -1,13 +1,17 @@
 """Laws made before a window is played: those that the daemon would have said, hour by hour."""
 
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from worlds import HISTORY_DAYS, START_MS, config, run, tables, world_of
 
-from hedged.backtest.laws_build import Asked, precomputed
+from hedged.backtest.laws_build import Asked, precomputed, said_of
 from hedged.backtest.laws_grids import chunks_of
 from hedged.backtest.laws_run import laws_of
 from hedged.backtest.laws_table import LawTable
@@ -187,3 +191,22 @@ def test_runs_share_their_laws(world: World, tmp_path: Path, monkeypatch: pytest
     assert len(list(tmp_path.glob("*-float32"))) == 2
     monkeypatch.setattr("hedged.backtest.laws_run.precomputed", None)
     assert_same(laws_of(asked, folder=tmp_path).at(START_MS), first.at(START_MS))
+
+
+def test_two_that_want_the_same_laws_do_not_both_make_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, the processes of a sweep forecast the same hours side by side, or read what is half written."""
+    asked, made = Asked(world, SETTINGS, SYMBOLS, Window(START_MS, START_MS + 2 * HOUR_MS)), []
+
+    def slow(*args: Any) -> Iterator[ForecastSet]:
+        made.append(args)
+        time.sleep(0.2)
+        return said_of(*args)
+
+    monkeypatch.setattr("hedged.backtest.laws_build.said_of", slow)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: laws_of(asked, folder=tmp_path), range(3)))
+    assert len(made) == 1
+    for one in found[1:]:
+        assert_same(one.at(START_MS + HOUR_MS), found[0].at(START_MS + HOUR_MS))
