@@ -154,7 +154,7 @@ def test_the_same_seconds_are_lived_alike_twice() -> None:
 
 def test_guard_and_cycle_never_trade_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, orders of two decisions cross each other, each made without the other."""
-    place, run_cycle = PaperVenue.place, Cycle._run
+    place, decided = PaperVenue.place, Cycle._decided
     at_work: list[str] = []
     most, cycling = 0, False
 
@@ -168,16 +168,16 @@ def test_guard_and_cycle_never_trade_at_once(monkeypatch: pytest.MonkeyPatch) ->
         at_work.pop()
         return state
 
-    async def noted(self: Cycle, now_ms: int) -> Any:
+    async def noted(self: Cycle, *told: Any) -> Any:
         nonlocal cycling
         cycling = True
         try:
-            return await run_cycle(self, now_ms)
+            return await decided(self, *told)
         finally:
             cycling = False
 
     monkeypatch.setattr(PaperVenue, "place", slow)
-    monkeypatch.setattr(Cycle, "_run", noted)
+    monkeypatch.setattr(Cycle, "_decided", noted)
     # an hour is no longer than the cycles: they and the looks get into each other's way as often as can be
     often = config(cycle={"interval_s": 30, "bar_s": 900, "history_days": 12})
     fills, _, _ = daemon(often, 9)
