@@ -110,23 +110,24 @@ class Kept(Sequence[T], Generic[T]):
         self._files.append(path)
 
 
-def kept_decisions(within: Path | None = None) -> Kept[dict[str, Any]]:
+def kept_decisions(within: Path | None = None, part: int = PART) -> Kept[dict[str, Any]]:
     """Keep decisions of the funding hedge; a name that a row lacks reads as None."""
     names = tuple(DECISION)
 
     def plain(row: dict[str, Any]) -> list[Any]:
         return [row.get(name) if name != "strategy" else str(row[name]) for name in names]
 
-    return Kept(DECISION, plain, lambda values: dict(zip(names, values, strict=True)), within)
+    return Kept(DECISION, plain, lambda values: dict(zip(names, values, strict=True)), within, part)
 
 
-def kept_forecasts(within: Path | None = None) -> Kept[RateForecast]:
+def kept_forecasts(within: Path | None = None, part: int = PART) -> Kept[RateForecast]:
     """Keep forecasts of rates."""
     return Kept(
         FORECAST,
         lambda f: (f.made_at_ms, *f.key, f.horizon_h, f.mean, f.p_up, *f.quantiles.tolist()),
         lambda v: RateForecast(SeriesKey(v[1], v[2]), v[0], v[3], v[4], np.array(v[6:]), v[5]),
         within,
+        part,
     )
 
 
