@@ -1,7 +1,8 @@
 """Where the recording falls silent within a run: stated, never filled."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from hedged.adapters.replay.prices import PriceSource, prices_at
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
 from hedged.domain.clock import HOUR_MS, iso
-from hedged.domain.market import SeriesKey
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,28 @@ def find_gaps(world: World, keys: Iterable[SeriesKey], window: Window) -> list[G
     for key in keys:
         gaps += _funding_gaps(world, key, window) + _price_gaps(world, key, window)
     return gaps
+
+
+def held_in(gaps: Iterable[Gap], fills: Iterable[Fill]) -> list[Gap]:
+    """Return the gaps, those of a hedge market's funding with what was held in it at most: its funding is not known, so
+    that the run was paid or charged nothing for it.
+    """
+    by_market: dict[SeriesKey, list[tuple[str, Decimal]]] = {}
+    for fill in fills:
+        told = iso(fill.execution.ts_ms), fill.execution.signed_quantity
+        by_market.setdefault(fill.key, []).append(told)
+    return [_with_held(gap, by_market.get(SeriesKey(gap.venue, gap.symbol), [])) for gap in gaps]
+
+
+def _with_held(gap: Gap, changes: list[tuple[str, Decimal]]) -> Gap:
+    if gap.venue == INJECTIVE or gap.table != "funding":
+        return gap
+    held = most = sum((coins for at, coins in changes if at <= gap.from_), Decimal(0))
+    for at, coins in changes:
+        if gap.from_ < at < gap.to:
+            held += coins
+            most = max(most, held, key=abs)
+    return replace(gap, detail=f"{gap.detail}; {most:+f} {gap.symbol} held in it, unpaid") if most else gap
 
 
 def _funding_gaps(world: World, key: SeriesKey, window: Window) -> list[Gap]:

@@ -13,7 +13,7 @@ from hedged.backtest.accounts import accounts, made_and_taken
 from hedged.backtest.assumptions import assumptions
 from hedged.backtest.by_strategy import by_strategy
 from hedged.backtest.by_strategy import price_pnl as price_of
-from hedged.backtest.gaps import find_gaps
+from hedged.backtest.gaps import find_gaps, held_in
 from hedged.backtest.kept import rows_of
 from hedged.backtest.measured import Measured, own_of
 from hedged.backtest.metrics.course import as_paid
@@ -88,7 +88,7 @@ def summarise(
         "model_hash": result.model_hash,
         "feature_hash": result.feature_hash,
         "config_hash": config.hash,
-        "data_gaps": [gap.to_json() for gap in find_gaps(world, used, window)],
+        "data_gaps": [gap.to_json() for gap in held_in(find_gaps(world, used, window), result.fills)],
         "price_sources": price_sources(result, world, settlements),
         "definitions": DEFINITIONS,
         "pays": verdict(totals, (window.to_ms - window.from_ms) / DAY_MS, len(result.fills))

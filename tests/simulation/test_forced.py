@@ -149,4 +149,9 @@ def test_a_silence_that_ends_is_a_gap_and_no_delisting() -> None:
     assert max(paid_ms) >= last_ms, "what is held is paid again once the gap is over"
     gaps = find_gaps(world, sorted({fill.key for fill in there}), window)
     assert {gap.table for gap in gaps} >= {"funding"}
+    summary = summarise(daemon, world, window_settlements(world, window), "test")
+    said = [
+        gap["detail"] for gap in summary["data_gaps"] if gap["venue"] == "bybit" and gap["table"] == "funding"
+    ]
+    assert any("held in it, unpaid" in detail for detail in said)
     check_money(daemon.accounts["bybit"])
