@@ -53,7 +53,8 @@ def test_bars_that_are_passed_over_change_nothing() -> None:
     window = Window(START_MS, START_MS + 3 * DAY_MS)
     daemon, batch = both(config(cycle=HOURLY), world, VENUES, window, arrays=True, every_ms=DAY_MS, told=told)
     assert_alike(daemon, batch)
-    assert told["same"] + told["idle"] > told["cycles"]
+    assert told["sure"] + told["same"] + told["idle"] > told["cycles"]
+    assert told["sure"] > 0
     passed = {(row["ts_ms"], row["symbol"]) for row in daemon.decisions}
     passed -= {(row["ts_ms"], row["symbol"]) for row in batch.decisions}
     quiet = [row["action"] for row in daemon.decisions if (row["ts_ms"], row["symbol"]) in passed]

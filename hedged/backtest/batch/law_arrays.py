@@ -68,3 +68,12 @@ class Drawn:
         ranks = laws.ranks[laws.ranks_of[hour]][:, columns].T
         out: Floats = np.take_along_axis(ordered, ranks.astype(np.intp), axis=1)
         return out
+
+    def draws_of(self, hours: Instants, rows: NDArray[np.intp]) -> Floats:
+        """Return the joint draws of some series at several hours: (hours, rows, scenarios)."""
+        columns, laws = self._columns[rows], self._laws
+        ordered = np.asarray(laws.quantiles[hours[:, None], columns], np.float64) @ self.spread
+        which, of = np.unique(laws.ranks_of[hours], return_inverse=True)
+        ranks = np.swapaxes(laws.ranks[which][:, :, columns], 1, 2).astype(np.intp)[of]
+        out: Floats = np.take_along_axis(ordered, ranks, axis=2)
+        return out

@@ -23,7 +23,7 @@ class LegTable:
     """Legs in the planner's order, all (legs,): their `coin`, `kind`, rows of the series that they `earn` and
     `pay` (the last where there is none) and of the market that they lie on (`far`), costs of a trade per USD and per
     USD². By coin: `side`, `own` coins, row of its market on Injective (`here`). By series: cost per USD and per USD²,
-    maintenance `ratio`.
+    maintenance `ratio`, and the `smallest` order, USD.
     """
 
     settings: PlannerSettings
@@ -41,6 +41,7 @@ class LegTable:
     per_usd: Floats
     per_usd2: Floats
     ratio: Floats
+    smallest: Floats
     distance: float
 
     @classmethod
@@ -79,6 +80,7 @@ class LegTable:
             np.array([1.0 if own[s] > 0 else -1.0 for s in coins]), np.array([abs(float(own[s])) for s in coins]),
             near, per_usd, per_usd2,
             np.array([float(m.maintenance_margin_ratio) for m in markets.values()]),
+            np.array([float(m.min_notional_usd) for m in markets.values()]),
             float(risk.min_liquidation_distance + risk.liquidation_cushion),
         )  # fmt: skip
 

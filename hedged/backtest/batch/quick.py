@@ -18,6 +18,9 @@ from hedged.strategy.programme import Z_95, Programme, standing
 LAST_DIGITS = 1e-9
 """Of the own position: what adding up leaves of no change, far below what any venue takes an order for."""
 
+ALMOST = 0.9
+"""Share of the smallest order that is taken for one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -41,11 +44,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The legs that are looked at, in the order of `legs`: sizes now, USD, and what is held by coin on Injective."""
+    """The legs that are looked at, in the order of `legs`: sizes now, USD; by coin what is held on Injective, and what
+    of it relocations need.
+    """
 
     legs: Ints
     now: Floats
     cut: Floats
+    moved: Floats
 
 
 def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) -> bool:
@@ -55,12 +61,14 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     the `draws` (rows, scenarios) a series has.
     """
     look = _now(table, bar, legs)
+    if alone(table, look.cut, look.moved).any():
+        return True
     value, mean_value, savings, leverage = _worth(table, bar, look, draws, rows)
     chosen = _candidates(table, bar, look, mean_value)
     if not chosen.any():
         return False
     at = np.flatnonzero(chosen)
-    picked = _Look(look.legs[at], look.now[at], look.cut)
+    picked = _Look(look.legs[at], look.now[at], look.cut, look.moved)
     own_usd = table.own * bar.mark
     scale = float(own_usd[table.coin[picked.legs]].max())
     task = _programme(table, bar, picked, mean_value[at], savings[at], leverage[at], scale)
@@ -80,6 +88,14 @@ def changes(table: LegTable, bar: Bar, legs: Ints, draws: Floats, rows: Ints) ->
     return bool((moves & ~bar.paused[table.coin[picked.legs]]).any())
 
 
+def alone(table: LegTable, cut: Floats, moved: Floats) -> Flags:
+    """Tell of which coins (…, coins) a relocation stands without its cut on Injective, by more than lots leave: the
+    plan cuts what is missing though no leg changes.
+    """
+    out: Flags = moved - cut > ALMOST * table.smallest[table.here]
+    return out
+
+
 def _now(table: LegTable, bar: Bar, legs: Ints) -> _Look:
     coin, kind = table.coin[legs], table.kind[legs]
     side, mark = table.side[coin], bar.mark[coin]
@@ -89,7 +105,7 @@ def _now(table: LegTable, bar: Bar, legs: Ints) -> _Look:
     np.add.at(same, coin[kind == RELOCATE], np.maximum(0.0, there[kind == RELOCATE]))
     pure = np.maximum(0.0, cut - same)[coin]
     now = np.where(kind == CUT, pure, np.maximum(0.0, np.where(kind == OPPOSITE, -there, there)))
-    return _Look(legs, now, cut)
+    return _Look(legs, now, cut, same)
 
 
 def _worth(

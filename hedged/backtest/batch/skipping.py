@@ -12,17 +12,22 @@ import numpy as np
 
 from hedged.backtest.batch.bars import Floats, Instants
 from hedged.backtest.batch.cycle import BatchCycle
+from hedged.backtest.batch.kinked import Minimiser
 from hedged.backtest.batch.law_arrays import Drawn, LawArrays
 from hedged.backtest.batch.legs import OPPOSITE, Flags, LegTable
 from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.quick import Bar, changes
 from hedged.backtest.batch.record import Record
 from hedged.backtest.batch.seen import Seen
+from hedged.backtest.batch.settled import BarsAhead, settled
 from hedged.backtest.batch.source import Prints
 from hedged.backtest.batch.stretch import NEARLY, Stretch, ahead, passed
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.risk.forecast_record import HIGH, LOW
+
+TOGETHER = 24
+"""Bars ahead that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,15 @@ class _Chunk:
 
 
 class Skipping:
-    """Plays chunk after chunk. `told` counts bars: `idle`, `same` (held, and left as it is), `cycles`."""
+    """Plays chunk after chunk. `told` counts bars: `idle`, `sure` (held, and left as it is: told for
+    many at once), `same` (told by the programme of the bar), `cycles`."""
 
     def __init__(self, cycle: BatchCycle, laws: LawArrays, every_ms: int, told: dict[str, int]) -> None:
         desk, config = cycle.desk, cycle.config
         self._cycle, self._every_ms, self._told = cycle, every_ms, told
         self._drawn = Drawn(laws, cycle.keys)
         self._laws_ms = laws.hours_ms
+        self._steps = Minimiser(), Minimiser()
         self._table = LegTable.of(config, dict(desk.markets), dict(desk.account.own), cycle.equity)
         self._record = Record(cycle.keys, config.risk.max_miss_share)
         desk.gate_facts.record = self._record  # type: ignore[assignment]
@@ -72,7 +79,7 @@ class Skipping:
         measured = [key.symbol for key in cycle.keys if key.venue == INJECTIVE]
         self._coin_sigma = np.array([measured.index(symbol) for symbol in symbols])
         self._coin_pairs = np.ix_(self._coin_sigma, self._coin_sigma)
-        told |= dict.fromkeys(("idle", "same", "cycles"), 0)
+        told |= dict.fromkeys(("idle", "sure", "same", "cycles"), 0)
 
     def play(self, seen: Seen, movements: Movements, on_bar: Callable[[int], None]) -> None:
         """Play the bars of a chunk."""
@@ -121,16 +128,57 @@ class Skipping:
         held[stretch.held] = stretch.coins
         busy = np.zeros(len(self._table.coins), dtype=bool)
         busy[self._coin_of[stretch.held]] = True
+        sure, until = np.zeros(len(chunk.seen.times_ms), dtype=bool), bar
         while bar - first < len(stretch.alert) and bar not in due:
-            if (
-                stretch.alert[bar - first]
-                or chunk.gone[bar]
-                or self._changes(chunk, bar, stretch, held, busy)
-            ):
+            if stretch.alert[bar - first] or chunk.gone[bar]:
+                break
+            if bar >= until and len(stretch.held):
+                until = min(
+                    bar + TOGETHER,
+                    first + len(stretch.alert),
+                    min((d for d in due if d > bar), default=bar + TOGETHER),
+                )
+                sure[bar:until] = self._settled(chunk, np.arange(bar, until), stretch, held, busy)
+            if sure[bar]:
+                self._told["sure"] += 1
+            elif self._changes(chunk, bar, stretch, held, busy):
                 break
             bar += 1
         passed(desk, chunk.seen, self._cycle.row, stretch, bar - first)
         return bar
+
+    def _settled(self, chunk: _Chunk, bars: Instants, stretch: Stretch, held: Floats, busy: Flags) -> Flags:
+        """Tell at which bars ahead the plan surely leaves what is held as it is (`settled`)."""
+        table, movements = self._table, chunk.movements
+        times_ms, hours = chunk.seen.times_ms[bars], movements.hour_of[bars]
+        paused = np.stack([self._paused(ms) for ms in times_ms.tolist()])
+        usable, pays = chunk.usable[:, bars].T, chunk.may_pay[:, bars].T
+        coins = pays @ (table.coin[:, None] == np.arange(len(table.coins)))
+        coins = busy | (coins & ~paused)
+        lying = held[table.far] != 0
+        sure: Flags = np.asarray(movements.sound[hours] & ~(lying & ~usable).any(axis=1), dtype=bool)
+        bars, sure_at = bars[sure], np.flatnonzero(sure)
+        if not len(bars):
+            return sure
+        in_ = (coins[:, table.coin] & usable)[sure]
+        near = (table.kind != OPPOSITE) & np.isin(table.coin, np.flatnonzero(held[table.here] != 0))
+        legs = np.flatnonzero(in_.any(axis=0) & (lying | near | (pays[sure] & in_).any(axis=0)))
+        series = np.zeros(len(held), dtype=bool)
+        series[table.earn[legs]] = series[table.pay[legs]] = True
+        series[-1] = False
+        hours, empty = hours[sure], np.zeros((len(bars), 1))
+        ahead = BarsAhead(
+            np.nan_to_num(chunk.seen.mark[table.here][:, bars].T, nan=1.0),
+            movements.sigma[self._coin_sigma][:, hours].T,
+            movements.correlation[hours][:, self._coin_sigma[:, None], self._coin_sigma],
+            chunk.usual[:, bars].T, chunk.means[:, bars].T,
+            np.concatenate((movements.basis[:, hours].T, empty), axis=1), held,
+            stretch.collateral[:, bars - stretch.first].T, self._venue_of, paused[sure],
+            chunk.open_[:, bars].T, in_, self._drawn.draws_of(chunk.hours[bars], np.flatnonzero(series)),
+            np.cumsum(series) - 1,
+        )  # fmt: skip
+        sure[sure_at] = settled(table, ahead, legs, self._steps)
+        return sure
 
     def _changes(self, chunk: _Chunk, bar: int, stretch: Stretch, held: Floats, busy: Flags) -> bool:
         """Tell whether a bar must be a cycle for what its plan may change."""

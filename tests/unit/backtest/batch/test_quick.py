@@ -7,8 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hedged.backtest.batch.kinked import Minimiser
 from hedged.backtest.batch.legs import OPPOSITE, LegTable
 from hedged.backtest.batch.quick import Bar, changes
+from hedged.backtest.batch.settled import BarsAhead
+from hedged.backtest.batch.settled import settled as surely_settled
 from hedged.config import parse_config
 from hedged.domain.market import INJECTIVE, Costs, Market, SeriesKey
 from hedged.strategy.planner import plan
@@ -181,3 +184,53 @@ def test_both_answers_are_given_and_few_bars_are_looked_at_in_vain() -> None:
     told, true = [one.changes() for one in cases], [_any_moves(one) for one in cases]
     assert 8 < sum(true) < len(true) - 8
     assert sum(told) <= sum(true) + 2
+
+
+def ahead_of(cases: list[Case]) -> np.ndarray:
+    """At which of the bars, all with the same held, surely nothing changes."""
+    table, bars = cases[0].table, [one.bar for one in cases]
+    held = table.coin[bars[0].held[table.far] != 0]
+    in_ = np.stack([np.isin(table.coin, [*held, *table.coin[one.may_pay]]) for one in cases])
+
+    def every(name: str) -> np.ndarray:
+        return np.stack([getattr(bar, name) for bar in bars])
+
+    ahead = BarsAhead(
+        *(every(x) for x in ("mark", "sigma", "correlation", "usual", "means", "basis")), bars[0].held,
+        every("collateral"), bars[0].venue_of, every("paused"), every("open_"), in_,
+        np.stack([one.draws for one in cases]), np.arange(len(PLACES) + 1),
+    )  # fmt: skip
+    legs = np.flatnonzero(in_.any(axis=0))
+    if not len(legs):
+        return np.zeros(len(cases), dtype=bool)
+    return surely_settled(table, ahead, legs, (Minimiser(), Minimiser()))
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 10**6), apart_bp=APART_BP, share_closed=st.sampled_from([0.0, 0.3]))
+def test_bars_ahead_are_passed_over_only_where_the_plan_changes_nothing(
+    seed: int, apart_bp: float, share_closed: float
+) -> None:
+    """If this fails, a hedge that the planner would change is missed where many bars are looked at together."""
+    cases = [settled(seed, apart_bp, moved, share_closed) for moved in (0.0, 0.1, 0.5)]
+    for sure, one in zip(ahead_of(cases), cases, strict=True):
+        assert not sure or not _any_moves(one)
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 10**6), apart_bp=APART_BP, share_closed=st.sampled_from([0.0, 0.3]))
+def test_whatever_is_held_bars_ahead_miss_no_change(seed: int, apart_bp: float, share_closed: float) -> None:
+    """If this fails, a position beyond its limits, or on both sides, is left as it is for many bars."""
+    one = case(seed, apart_bp, 0.5, share_closed=share_closed)
+    assert not ahead_of([one])[0] or not _any_moves(one)
+
+
+def test_most_bars_ahead_at_which_nothing_changes_are_told_together() -> None:
+    """If this fails, the proofs above look at bars that are never passed over."""
+    told = true = 0
+    for seed in range(20):
+        cases = [settled(seed, 300.0, moved) for moved in (0.0, 0.1, 0.3)]
+        true += sum(not _any_moves(one) for one in cases)
+        told += int(ahead_of(cases).sum())
+    assert true > 20
+    assert told > 0.4 * true
