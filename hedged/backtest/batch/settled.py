@@ -106,6 +106,8 @@ def _stated(table: LegTable, ahead: BarsAhead, legs: Ints) -> _Task:
     rates, charge, mean_value, after, leverage, tied = _worth(table, ahead, legs, in_)
     own_usd = table.own[coin] * mark
     scale = np.where(in_, own_usd, 0.0).max(axis=1, initial=1e-9)
+    # what is cut is what relocations and cuts add up to, but for a lot's rounding
+    book = _met(cut, np.maximum(cut, same), table.own * ahead.mark)
     held, on_cut, unit = now > 0, (cut > 0)[:, coin], scale[:, None]
     beyond = np.where(there, table.per_usd[far], 0.0)
     worst = np.full(cut.shape, np.inf)
@@ -126,7 +128,7 @@ def _stated(table: LegTable, ahead: BarsAhead, legs: Ints) -> _Task:
     impact = unit[:, :, None] * (together + np.diag(np.where(there, 2 * out[far], 0.0))) * IN_BP
     variance = _variance(table, ahead, legs, rates) * (unit[:, :, None] / settings.equity_usd * IN_BP)
     return _Task(
-        legs, scale, own_usd / unit, now / unit, cut / unit,
+        legs, scale, own_usd / unit, now / unit, book / unit,
         unsure, chosen, rates, charge, mean_value, after, leverage,
         variance, impact, linear * IN_BP,
     )  # fmt: skip
@@ -189,11 +191,10 @@ def _step_one(table: LegTable, ahead: BarsAhead, task: _Task, step: Minimiser) -
     to_book = np.concatenate((table.per_usd[table.here[cuts]], table.per_usd[far[moved]])) * IN_BP
     shape, zero = (len(now), n), np.zeros((len(now), n))
     cap, band = settings.cap * own, settings.delta_band * own
-    # a limit that is filled but for the lot's rounding: two kinks that all but meet are taken for one
-    cap, band = (
-        np.where(np.abs(now @ row.T - limit) < CLOSE * own, now @ row.T, limit)
-        for row, limit in ((of_coin, cap), (of_coin * (kind != RELOCATE), band))
-    )
+    # limits that are filled but for a lot's rounding: kinks that all but meet are taken for one
+    held_here, moved_here = now @ (of_coin * (kind != RELOCATE)).T, now @ (of_coin * (kind == RELOCATE)).T
+    band = _met(band, held_here, own)
+    cap = _met(_met(cap, band + moved_here, own), held_here + moved_here, own)
     kinks = (
         (unit, zero, np.full(shape, -np.inf), np.where(allowed, 0.0, np.inf)),
         (unit[still], np.where(shut, now, np.inf)[:, still], zero[:, still], np.full(shape, np.inf)[:, still]),
@@ -212,6 +213,11 @@ def _step_one(table: LegTable, ahead: BarsAhead, task: _Task, step: Minimiser) -
     if not settings.allow_own_cut:
         sure &= ~(now[:, near] > 0).any(axis=1)
     return np.maximum(full, 0.0), sure
+
+
+def _met(limit: Floats, size: Floats, own: Floats) -> Floats:
+    """Return the limit, or the size where that is the limit but for a lot's rounding."""
+    return np.where(np.abs(limit - size) < CLOSE * own, size, limit)
 
 
 def _within(table: LegTable, ahead: BarsAhead, task: _Task, full: Floats) -> Flags:
