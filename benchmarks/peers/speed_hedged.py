@@ -82,8 +82,8 @@ def play(
         return run_window(config, world.venues((INJECTIVE, "binance")), book, window)
     from hedged.backtest.batch.engine import run_batch
     from hedged.backtest.batch.judged import judge_world
-    from hedged.backtest.laws_build import Asked, precomputed
-    from hedged.backtest.laws_ensemble import ensemble_laws
+    from hedged.backtest.laws.build import Asked, precomputed
+    from hedged.backtest.laws.ensemble import ensemble_laws
     from hedged.forecast.registry import make_forecaster
 
     judgement = judge_world(world, config, symbols, window)

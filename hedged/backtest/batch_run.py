@@ -9,8 +9,8 @@ from hedged.backtest.batch.asking import Asking
 from hedged.backtest.batch.engine import Book, run_batch
 from hedged.backtest.batch.law_arrays import Tells
 from hedged.backtest.batch.supported import check_supported
-from hedged.backtest.laws_build import Asked
-from hedged.backtest.laws_run import forecaster_of, laws_of
+from hedged.backtest.laws.build import Asked
+from hedged.backtest.laws.run import forecaster_of, laws_of
 from hedged.backtest.runner import RunResult, Window
 from hedged.backtest.world import World
 from hedged.config import Config

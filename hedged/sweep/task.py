@@ -10,8 +10,8 @@ from hedged.adapters.replay.proxy import Proxy
 from hedged.backtest import measured
 from hedged.backtest.batch.supported import USE_DAEMON, check_supported
 from hedged.backtest.batch_run import run_on_laws
-from hedged.backtest.laws_build import Asked
-from hedged.backtest.laws_run import forecaster_of
+from hedged.backtest.laws.build import Asked
+from hedged.backtest.laws.run import forecaster_of
 from hedged.backtest.measured import own_of
 from hedged.backtest.metrics.course import Days, as_paid, course_of, held_symbols
 from hedged.backtest.recorded import BacktestOptions, load_world, the_model, window_settlements

@@ -10,7 +10,7 @@ from worlds import START_MS, config, dear, tables, world_of
 from hedged.backtest.batch.asking import Asking
 from hedged.backtest.batch.engine import run_batch
 from hedged.backtest.batch_run import heard_between_hours, run_on_laws
-from hedged.backtest.laws_build import Asked
+from hedged.backtest.laws.build import Asked
 from hedged.backtest.measured import measure
 from hedged.backtest.recorded import window_settlements
 from hedged.backtest.runner import RunResult, Window, own_quantities

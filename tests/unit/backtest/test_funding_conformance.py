@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from hedged.backtest.batch.engine import run_batch
-from hedged.backtest.laws_build import Asked, precomputed
+from hedged.backtest.laws.build import Asked, precomputed
 from hedged.backtest.runner import Window, run_window
 from hedged.backtest.world import World
 from hedged.config import parse_config

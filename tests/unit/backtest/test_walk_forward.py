@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from worlds import START_MS, config, tables, world_of
 
-from hedged.backtest.laws_build import Asked, precomputed
-from hedged.backtest.laws_ensemble import ensemble_laws, succession_laws
-from hedged.backtest.laws_table import LawTable
+from hedged.backtest.laws.build import Asked, precomputed
+from hedged.backtest.laws.ensemble import ensemble_laws, succession_laws
+from hedged.backtest.laws.table import LawTable
 from hedged.backtest.runner import Window
 from hedged.backtest.walk_forward import WalkForward, instants, models_told, trained_models
 from hedged.domain.clock import DAY_MS, HOUR_MS, iso

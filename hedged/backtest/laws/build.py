@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from hedged.adapters.replay.series import SeriesData, Track
-from hedged.backtest.laws_grids import Chunk, chunks_of, followed
-from hedged.backtest.laws_table import LawTable
-from hedged.backtest.laws_writer import LawWriter
+from hedged.backtest.laws.grids import Chunk, chunks_of, followed
+from hedged.backtest.laws.table import LawTable
+from hedged.backtest.laws.writer import LawWriter
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
 from hedged.config import Config

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from worlds import HISTORY_DAYS, START_MS, config, run, tables, world_of
 
-from hedged.backtest.laws_build import Asked, precomputed, said_of
-from hedged.backtest.laws_grids import chunks_of
-from hedged.backtest.laws_run import laws_of
-from hedged.backtest.laws_table import LawTable
+from hedged.backtest.laws.build import Asked, precomputed, said_of
+from hedged.backtest.laws.grids import chunks_of
+from hedged.backtest.laws.run import laws_of
+from hedged.backtest.laws.table import LawTable
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
@@ -189,7 +189,7 @@ def test_runs_share_their_laws(world: World, tmp_path: Path, monkeypatch: pytest
     others = Asked(world, config(hedge={"forecaster": "persistence"}), SYMBOLS, window)
     assert laws_of(others, folder=tmp_path).facts.model_hash != first.facts.model_hash
     assert len(list(tmp_path.glob("*-float32"))) == 2
-    monkeypatch.setattr("hedged.backtest.laws_run.precomputed", None)
+    monkeypatch.setattr("hedged.backtest.laws.run.precomputed", None)
     assert_same(laws_of(asked, folder=tmp_path).at(START_MS), first.at(START_MS))
 
 
@@ -204,7 +204,7 @@ def test_two_that_want_the_same_laws_do_not_both_make_them(
         time.sleep(0.2)
         return said_of(*args)
 
-    monkeypatch.setattr("hedged.backtest.laws_build.said_of", slow)
+    monkeypatch.setattr("hedged.backtest.laws.build.said_of", slow)
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda _: laws_of(asked, folder=tmp_path), range(3)))
     assert len(made) == 1

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from hedged.backtest.laws_build import Asked, Progress, kept_or_made
-from hedged.backtest.laws_grids import Chunk
-from hedged.backtest.laws_table import LawTable
+from hedged.backtest.laws.build import Asked, Progress, kept_or_made
+from hedged.backtest.laws.grids import Chunk
+from hedged.backtest.laws.table import LawTable
 from hedged.domain.forecast import ForecastSet
 from hedged.features.resample import HourlyGrid
 from hedged.features.samples import Samples, joined

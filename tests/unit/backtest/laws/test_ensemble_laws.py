@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from worlds import START_MS, config, tables, world_of
 
-from hedged.backtest.laws_build import Asked, precomputed
-from hedged.backtest.laws_ensemble import ensemble_laws
-from hedged.backtest.laws_table import LawTable
+from hedged.backtest.laws.build import Asked, precomputed
+from hedged.backtest.laws.ensemble import ensemble_laws
+from hedged.backtest.laws.table import LawTable
 from hedged.backtest.runner import Window
 from hedged.backtest.world import World
 from hedged.domain.clock import HOUR_MS, MINUTE_MS

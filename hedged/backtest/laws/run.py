@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike
 
-from hedged.backtest.laws_build import Asked, Progress, precomputed
-from hedged.backtest.laws_table import LawTable
+from hedged.backtest.laws.build import Asked, Progress, precomputed
+from hedged.backtest.laws.table import LawTable
 from hedged.directories import make_directory
 from hedged.forecast.port import Forecaster
 from hedged.forecast.registry import make_forecaster
@@ -66,11 +66,11 @@ def _builder(
 ) -> Builder:
     """Return what makes the laws in a directory."""
     if reigns:
-        from hedged.backtest.laws_ensemble import succession_laws
+        from hedged.backtest.laws.ensemble import succession_laws
 
         return lambda directory: succession_laws(asked, reigns, directory, dtype, threads, on_progress)
     if asked.config.hedge.forecaster == "ensemble":
-        from hedged.backtest.laws_ensemble import ensemble_laws
+        from hedged.backtest.laws.ensemble import ensemble_laws
 
         model = asked.config.hedge.model
         return lambda directory: ensemble_laws(asked, model, directory, dtype, threads, on_progress)

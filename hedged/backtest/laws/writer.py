@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hedged.backtest.laws_table import CARD, FORMAT, NOBODY, RANKS, Facts, LawTable
+from hedged.backtest.laws.table import CARD, FORMAT, NOBODY, RANKS, Facts, LawTable
 from hedged.domain.forecast import LEVELS, ForecastSet, joint_draws
 from hedged.domain.market import SeriesKey
 
