@@ -202,7 +202,8 @@ class Desk:
         while alone := [pair for pair in self.executor.alone() if not (pair.stops or pair.given_up)]:
             level = (await self.journal(JournalStore.latch)).level
             if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
-                break  # whoever set it acts now
+                self._leave(alone, level)
+                break
             now_ms = max(self.clock.now_ms(), now_ms + 1)  # no two orders under one client id
             elapsed_ms = elapsing_ms(self.config.clock.speed)
             late = [p for p in alone if p.since_ms is not None and elapsed_ms - p.since_ms >= naked_ms]
@@ -243,6 +244,15 @@ class Desk:
         facts = self.gate_facts.reductions(now_ms, account, marks, self.markets, self.executor, kill)
         facts = replace(facts, alone=frozenset({key}))
         return review(intents, facts, self.gate_facts.limits, self.config.account)
+
+    @staticmethod
+    def _leave(alone: Sequence[Pair], level: KillLevel) -> None:
+        """Leave half-done pairs to whoever set the level; once it is cleared the next decision sees what is held."""
+        for pair in alone:
+            pair.given_up = True
+        log.warning(
+            "pairs_left_half_done", symbols=sorted({pair.symbol for pair in alone}), latch=level.label
+        )
 
     async def _give_up(self, late: Sequence[Pair]) -> None:
         for pair in late:

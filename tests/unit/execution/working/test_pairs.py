@@ -175,6 +175,7 @@ def test_a_halt_does_not_lower_what_the_operator_has_set(rig: PairRig) -> None:
         await life.desk.halt("whatever")
         latch = await life.desk.journal(JournalStore.latch)
         assert (latch.level, latch.reason) == (2, "by hand")
+        assert all(pair.given_up for pair in life.desk.executor.alone()), "it is his now"
 
     rig.life(script)
     assert len(rig.here.sent) == 1
