@@ -29,7 +29,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of two simulated days in which hedges are opened."""
     out = tmp_path_factory.mktemp("run")
     for name, frame in frames(run(world_of(tables(DAYS)), config(), DAYS)).items():
-        frame.write_parquet(out / f"{name}.parquet")
+        frame.lazy().sink_parquet(out / f"{name}.parquet")
     return out
 
 

@@ -74,7 +74,7 @@ class OutsideWorld:
     async def gate(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append((request.path, dict(request.query), dict(request.headers)))
         if self.fault == "slow":
-            await asyncio.sleep(0.6)  # twice the test's deadline
+            await asyncio.sleep(3)  # thrice the test's deadline
         if self.fault == "limited":
             return web.Response(status=429, headers={"Retry-After": "120"}, text="slow down")
         if self.fault == "broken":

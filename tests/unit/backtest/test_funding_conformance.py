@@ -93,7 +93,7 @@ def test_daemon_and_batch_engine_book_the_same_prints_on_the_own_position(name: 
         (ts_ms, usd) for ts_ms, usd in told if ts_ms < window.to_ms
     ]
     laws = precomputed(make_forecaster("ewma", None), Asked(world, settings, [here.symbol], window))
-    assert run_batch(settings, world, book, window, laws).payments == result.payments
+    assert list(run_batch(settings, world, book, window, laws).payments) == list(result.payments)
 
 
 def test_every_other_engine_answered_every_scenario() -> None:
