@@ -52,7 +52,8 @@ class Accounts:
     """Keeps the daemon's own part of every market, and the watermarks up to which the journal is complete.
 
     `latest`: what the last refresh found, `asked_ms`: when that was; `owned`: tells the ids of the orders that the
-    executor owns now: what rests beside them is swept, nothing while nobody tells.
+    executor owns now: what rests beside them is swept, nothing while nobody tells; `unsettled`: tells the markets with
+    orders of unknown outcome.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class Accounts:
         self._looking_back = False  # for fills of a lost journal
         self._awaited: dict[str, tuple[str, Decimal]] = {}  # by client id: venue, acknowledged as filled
         self.owned: Callable[[], Collection[str]] | None = None
+        self.unsettled: Callable[[], Collection[SeriesKey]] = tuple
         self.latest = AccountState()
+        self._last_own: dict[str, Decimal] = {}
         self.told: set[SeriesKey] = set()  # markets whose disagreement was published
         self.asked_ms = 0
 
@@ -310,14 +313,20 @@ class Accounts:
             self._booked = {key: ts for key, ts in self._booked.items() if ts > oldest_ms}
 
     def _own(self, positions: Mapping[str, Position]) -> dict[str, Decimal]:
-        """Return N by symbol: without the daemon's part, and without what is a daemon's and of no known journal."""
+        """Return N by symbol: without the daemon's part, and without what is a daemon's and of no known journal.
+
+        It stays what it was while an order's outcome is unknown there: what that filled would pass for the trader's.
+        """
+        stays = {key.symbol for key in self.unsettled() if key.venue == INJECTIVE}
+        kept = {symbol: own for symbol, own in self._last_own.items() if symbol in stays}
         others = self._intake.strangers.on_injective()
         held = self._intake.attribution.held
         symbols = {*positions, *others, *(key.symbol for key in held)}
-        return {
+        self._last_own = {
             symbol: own_quantity(
                 positions[symbol].quantity if symbol in positions else Decimal(0),
                 held.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) + others.get(symbol, Decimal(0)),
             )
             for symbol in sorted(symbols)
-        }
+        } | kept
+        return self._last_own

@@ -43,6 +43,7 @@ async def open_desk(
     executor = Executor(trading, journal, accounts, clock, markets, config, turn)
     await executor.load()
     accounts.owned = executor.live_ids
+    accounts.unsettled = executor.unresolved_markets
     latch = await journal(JournalStore.latch)
     states = await journal(JournalStore.load_state, "episodes")
     own = {symbol: quantity for _, _, symbol, quantity in await journal(JournalStore.book)}

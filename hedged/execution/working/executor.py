@@ -86,6 +86,10 @@ class Executor:
         """Orders that may still fill, by client id, and their markets: see `_blocked`."""
         return self._attempts.unresolved
 
+    def unresolved_markets(self) -> frozenset[SeriesKey]:
+        """Return the markets of those orders."""
+        return frozenset(self.unresolved.values())
+
     def live_ids(self) -> frozenset[str]:
         """Return the client ids of all orders that may be live and are cared for here: any other was left behind."""
         return frozenset(self.unresolved)
