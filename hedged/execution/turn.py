@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from hedged.execution.scopes import Cut, Scopes
+
 
 class Yielded(Exception):
     """Somebody who must not wait wants the desk: nothing was decided, and nothing is lost."""
@@ -20,7 +22,7 @@ class Turn:
         self._lock = asyncio.Lock()
         self._waiting = 0  # of those who must not wait
         self._urgent = False  # whether one of them is at work
-        self._scopes: list[asyncio.Timeout] = []
+        self._scopes = Scopes()
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -41,10 +43,8 @@ class Turn:
     async def at_once(self) -> AsyncIterator[None]:
         """Take the turn, and have whoever is at work yield it, unless it must not wait either."""
         self._waiting += 1
-        now_s = asyncio.get_running_loop().time()
-        for scope in self._scopes:
-            if self.wanted and not scope.expired():
-                scope.reschedule(now_s)
+        if self.wanted:
+            self._scopes.cut()
         try:
             await self._lock.acquire()
         finally:
@@ -61,15 +61,8 @@ class Turn:
         """Do what may be ended at any await, for whoever holds the turn. Raises Yielded where it was."""
         if self.wanted:
             raise Yielded
-        scope = asyncio.timeout(None)
         try:
-            async with scope:
-                self._scopes.append(scope)
+            async with self._scopes.open():
                 yield
-        except TimeoutError:
-            if not scope.expired():
-                raise
+        except Cut:
             raise Yielded from None
-        finally:
-            if scope in self._scopes:
-                self._scopes.remove(scope)

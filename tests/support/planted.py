@@ -27,7 +27,7 @@ from hedged.execution.reconcile.attribution import Attribution
 from hedged.execution.reconcile.checks import Checks
 from hedged.execution.reconcile.intake import Intake
 from hedged.execution.reconcile.ledger import Ledger
-from hedged.execution.working import attempts, diff, executor, pairs
+from hedged.execution.working import attempts, decision, diff, executor, pairs
 from hedged.execution.working import work as working
 from hedged.execution.working.attempts import Attempts, How, Told
 from hedged.execution.working.executor import Executor
@@ -331,7 +331,7 @@ def hashes_ignored(m: pytest.MonkeyPatch) -> None:
 
 def second_leg_sent(m: pytest.MonkeyPatch) -> None:
     """The second leg is sent whatever became of the first."""
-    for where in (executor, pairs):
+    for where in (decision, executor, pairs):
         m.setattr(where, "DEPENDS", ())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from hedged.backtest.batch.account import Account, Time
 from hedged.config import Config
@@ -16,14 +16,12 @@ from hedged.domain.approved import ApprovedIntent
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import Rejected
 from hedged.domain.market import SeriesKey
-from hedged.domain.orders import Intent
 from hedged.execution.working.attempts import Attempts
 from hedged.execution.working.collars import Collars
-from hedged.execution.working.executor import SECOND_TAKES
-from hedged.execution.working.pairs import DEPENDS, Pair, allowed, pairs_of
+from hedged.execution.working.decision import Decision
+from hedged.execution.working.pairs import Pair, pairs_of, smallest
 from hedged.execution.working.rates import Rates
 from hedged.execution.working.work import RETAKE_S, Work
-from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
 
 
@@ -41,9 +39,9 @@ class Orders:
     collars: Collars = field(init=False)
     rates: Rates = field(init=False)
     before: Mapping[SeriesKey, Decimal] = field(default_factory=dict)
-    _exempt: set[SeriesKey] = field(default_factory=set)
     _filled: dict[str, Decimal] = field(default_factory=dict)
     _attempts: Attempts = field(init=False)
+    _decision: Decision = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
@@ -51,6 +49,7 @@ class Orders:
         self.rates = Rates(self.clock, config.execution, config.risk.max_orders_per_hour)
         # all that `Work` asks of the attempts: what orders filled, and that every outcome is known
         self._attempts = cast(Attempts, SimpleNamespace(unresolved={}, filled=self._filled))
+        self._decision = self._decided([])
 
     def sent_last_hour(self) -> tuple[int, Decimal]:
         """Return number and notional (USD) of the orders sent within the last hour."""
@@ -67,71 +66,35 @@ class Orders:
         self.pairs = pairs_of(approved, self.before)
         self.rates.begin()
         self._filled.clear()
-        self._exempt = set()
-        broken: set[str] = set()
-        done: list[Work] = []
-        skipped: list[Intent] = []
+        self._decision = self._decided(self.pairs)
         for one in approved:
-            intent = one.intent
-            begun = self._begin(one, broken, done, skipped)
+            begun = self._decision.begin(one)
             if begun is None:
-                skipped.append(intent)
-                if self._reduces(intent):
-                    broken.add(intent.key.venue)
+                self._decision.skip(one.intent)
                 continue
             self._work(begun)
-            done.append(begun)
-            if not begun.filled:
-                broken.add(intent.key.symbol)
-            if begun.left and self._reduces(intent):
-                broken.add(intent.key.venue)
-        return sum(1 for one in done if one.ids)
+            self._decision.over(begun)
+        return self._decision.sent
 
     def alone(self) -> list[Pair]:
         """Return the pairs of the latest decision of which a leg stands without the other."""
-        return [pair for pair in self.pairs if pair.stands_alone(self._smallest())]
+        least = smallest(self.pairs, self.account.world.markets)
+        return [pair for pair in self.pairs if pair.stands_alone(least)]
 
     def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
         """Send what completes or takes back a leg of a pair."""
-        intent = approved.intent
         self.before = self.account.attributed
-        mine = Work(approved, intent.quantity, self.account.world.markets.get(intent.key), self._attempts)
-        (leg,) = [leg for leg in pair.legs if leg.intent.key == intent.key]
-        leg.mended = (*leg.mended, mine)
-        self._work(mine)
+        self._work(self._decision.mend(pair, approved))
 
-    def _begin(
-        self, one: ApprovedIntent, broken: set[str], done: Sequence[Work], skipped: Sequence[Intent]
-    ) -> Work | None:
-        intent, symbol = one.intent, one.intent.key.symbol
-        market = self.account.world.markets.get(intent.key)
-        quantity = allowed(intent, done, skipped)
-        if market is not None:
-            quantity = market.quantise_quantity(quantity)
-        begun = Work(one, quantity, market, self._attempts)
-        counted_on = symbol in broken or (intent.key.venue in broken and not self._reduces(intent))
-        if (intent.purpose in DEPENDS and counted_on) or not begun.left:
-            return None
-        for pair in [pair for pair in self.pairs if any(leg.intent is intent for leg in pair.legs)]:
-            begun.whole = True
-            if any(leg.work is not None and leg.work.filled for leg in pair.legs):
-                begun.takes = SECOND_TAKES
-                self._exempt.add(intent.key)
-            for leg in pair.legs:
-                if leg.intent is intent:
-                    leg.work = begun
-        return begun
+    def _decided(self, pairs: list[Pair]) -> Decision:
+        return Decision(lambda: self.before, self.account.world.markets, self._attempts, pairs)
 
     def _work(self, one: Work) -> None:
-        intent = one.intent
         self._take(one)
         if one.why:
-            self.failed[intent.key.symbol] = one.why
-        if self._reduces(intent):
-            if one.missed:
-                self.collars.missed(intent.key, self.clock.ms)
-            elif not one.left:
-                self.collars.met(intent.key)
+            self.failed[one.intent.key.symbol] = one.why
+        if self._decision.reduces(one.intent):
+            self.collars.worked(one, self.clock.ms)
 
     def _take(self, one: Work) -> None:
         for number in range(one.takes):
@@ -164,19 +127,6 @@ class Orders:
         return False
 
     def _refuses(self, one: Work) -> str:
-        intent = one.intent
-        if intent.key in self._exempt or self._reduces(intent):
+        if one.intent.key in self._decision.exempt or self._decision.reduces(one.intent):
             return ""
         return self.rates.refuses(one.left_usd)
-
-    def _reduces(self, intent: Intent) -> bool:
-        return reduces(self.before.get(intent.key, Decimal(0)), intent.signed_quantity)
-
-    def _smallest(self) -> Mapping[SeriesKey, Decimal]:
-        markets: Any = self.account.world.markets
-        return {
-            leg.intent.key: max(market.quantity_step, market.min_notional_usd / leg.intent.reference_price)
-            for pair in self.pairs
-            for leg in pair.legs
-            if (market := markets.get(leg.intent.key)) is not None
-        }

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from hedged.domain.clock import HOUR_MS
 from hedged.domain.market import SeriesKey
+from hedged.execution.working.work import Work
 
 
 class Collars:
@@ -18,6 +19,13 @@ class Collars:
     def reconfigure(self, narrow_bp: Decimal, wide_bp: Decimal) -> None:
         """Go by other bounds; what was missed stays missed."""
         self._narrow_bp, self._wide_bp = narrow_bp, max(narrow_bp, wide_bp)
+
+    def worked(self, one: Work, now_ms: int) -> None:
+        """Note what came of a reduction."""
+        if one.missed:
+            self.missed(one.intent.key, now_ms)
+        elif not one.left:
+            self.met(one.intent.key)
 
     def missed(self, key: SeriesKey, now_ms: int) -> None:
         """Note that a reduction found less than it wanted within its worst price."""

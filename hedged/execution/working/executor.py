@@ -21,15 +21,14 @@ from hedged.execution.turn import Turn
 from hedged.execution.working import kept_pairs
 from hedged.execution.working.attempts import Attempts
 from hedged.execution.working.collars import Collars
-from hedged.execution.working.pairs import DEPENDS, Pair, allowed, pairs_of
+from hedged.execution.working.decision import Decision
+from hedged.execution.working.pairs import DEPENDS, Pair, pairs_of, smallest
 from hedged.execution.working.rates import Rates
 from hedged.execution.working.work import Tools, Work, out_of_reach, work
-from hedged.risk.exposure import reduces
 from hedged.risk.facts import OpenOrder
 from hedged.risk.kill import killed
 
 LEAST_REST_S = 2.0  # wall time, as requests take it: below this an order is not worth the two of resting
-SECOND_TAKES = 3  # tries of a second leg, while the first one stands alone
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +61,7 @@ class Executor:
         self._attempts = Attempts(trading, journal, accounts, clock, self._rates, turn)
         self._speed = config.clock.speed
         self.hurried = False
-        self._exempt: set[SeriesKey] = set()  # second legs: limits on rate bound the first
+        self._decision = self._decided([])
         self._tools = Tools(
             self._attempts, config.execution, self._speed, self._forbids, self._rates.room_to_rest,
             lambda: self.hurried,
@@ -139,42 +138,27 @@ class Executor:
         await self._keep([pair for pair in self.pairs if not pair.stops])
         self._rates.begin()
         self._attempts.forget()
-        self._exempt = set()
-        # symbols; and venues, whose limits were judged as if every reduction there had filled
-        broken: set[str] = set()
-        done: list[Work] = []
-        skipped: list[Intent] = []
+        self._decision = self._decided(self.pairs)
         out = await self._out_of_reach()
         latched = (await self._journal(JournalStore.latch)).level
         left_s, waiting = 0.0 if latched else self._config.rest_s, len(approved)
         for one in approved:
-            intent = one.intent
-            began = None if intent in out else await self._begin(one, broken, done, skipped)
+            began = None if one.intent in out else await self._begin(one)
             waiting -= 1
             if began is None:
-                skipped.append(intent)
-                if self._reduces(intent):
-                    broken.add(intent.key.venue)
+                self._decision.skip(one.intent)
                 continue
             began.rest_s = self._rest_s(began, left_s / (waiting + 1))
             before_ms = elapsing_ms(self._speed)
             await self._work(began)
             if began.rest_s:
                 left_s = max(0.0, left_s - (elapsing_ms(self._speed) - before_ms) / SECOND_MS)
-            done.append(began)
-            if not began.filled or not began.known:
-                broken.add(intent.key.symbol)
-            if (began.left or not began.known) and self._reduces(intent):
-                broken.add(intent.key.venue)
-        return sum(1 for one in done if one.ids)
+            self._decision.over(began)
+        return self._decision.sent
 
     async def mend(self, pair: Pair, approved: ApprovedIntent) -> None:
         """Send what completes or takes back a leg of a pair, at once."""
-        intent = approved.intent
-        mine = Work(approved, intent.quantity, self._markets.get(intent.key), self._attempts)
-        (leg,) = [leg for leg in pair.legs if leg.intent.key == intent.key]
-        leg.mended = (*leg.mended, mine)
-        await self._work(mine)
+        await self._work(self._decision.mend(pair, approved))
 
     def left_pairs(self) -> list[Pair]:
         """Return the pairs that an earlier life was in the middle of, as far as the account is known now."""
@@ -196,7 +180,8 @@ class Executor:
 
     def alone(self) -> list[Pair]:
         """Return the pairs of the latest decision of which a leg stands without the other."""
-        return [pair for pair in self.pairs if pair.stands_alone(self._smallest())]
+        least = smallest(self.pairs, self._markets)
+        return [pair for pair in self.pairs if pair.stands_alone(least)]
 
     def naked_s(self) -> float:
         """Return for how many seconds of the clock a leg has now stood without its other one; 0 where none does."""
@@ -208,10 +193,8 @@ class Executor:
         told, self._alone_s = self._alone_s, []
         return told
 
-    async def _begin(
-        self, one: ApprovedIntent, broken: set[str], done: Sequence[Work], skipped: Sequence[Intent]
-    ) -> Work | None:
-        """Return the work on an intent, as far as what was before lets it be done; None where nothing is sent."""
+    async def _begin(self, one: ApprovedIntent) -> Work | None:
+        """Return the work on an intent; None where nothing is sent."""
         intent, symbol = one.intent, one.intent.key.symbol
         if why := await self._forbids(intent, Decimal(0)):
             log.warning("order_skipped_killed", market=str(intent.key), purpose=intent.purpose)
@@ -220,25 +203,11 @@ class Executor:
         if self._blocked(intent):
             log.warning("order_skipped_outcome_unknown", market=str(intent.key))
             self.failed[symbol] = "not sent while the outcome of an earlier order is unknown"
-            broken.add(symbol)
+            self._decision.broken.add(symbol)
             return None
-        quantity = allowed(intent, done, skipped)
-        market = self._markets.get(intent.key)
-        if market is not None:
-            quantity = market.quantise_quantity(quantity)
-        begun = Work(one, quantity, market, self._attempts)
-        counted_on = symbol in broken or (intent.key.venue in broken and not self._reduces(intent))
-        if (intent.purpose in DEPENDS and counted_on) or not begun.left:
+        begun = self._decision.begin(one)
+        if begun is None:
             log.warning("order_skipped_after_failure", market=str(intent.key), purpose=intent.purpose)
-            return None
-        for pair in self._pairs_with(intent):
-            begun.whole = True
-            if any(leg.work is not None and leg.work.filled for leg in pair.legs):
-                begun.takes = SECOND_TAKES
-                self._exempt.add(intent.key)
-            for leg in pair.legs:
-                if leg.intent is intent:
-                    leg.work = begun
         return begun
 
     async def _work(self, one: Work) -> None:
@@ -247,11 +216,8 @@ class Executor:
         self._watch_pairs()
         if one.why:
             self.failed[intent.key.symbol] = one.why
-        if self._reduces(intent):
-            if one.missed:
-                self.collars.missed(intent.key, self._clock.now_ms())
-            elif not one.left:
-                self.collars.met(intent.key)
+        if self._decision.reduces(intent):
+            self.collars.worked(one, self._clock.now_ms())
 
     def _rest_s(self, one: Work, share_s: float) -> float:
         """Return how long an intent may rest: not at all where it is urgent or completes a pair."""
@@ -276,14 +242,12 @@ class Executor:
         latch = await self._journal(JournalStore.latch)
         if killed(intent, latch.level):  # latched since the gate looked
             return "not sent: the kill latch was set meanwhile"
-        held = self._accounts.attributed.get(intent.key, Decimal(0))
-        if not usd or intent.key in self._exempt or reduces(held, intent.signed_quantity):
+        if not usd or intent.key in self._decision.exempt or self._decision.reduces(intent):
             return ""
         return self._rates.refuses(usd)
 
-    def _reduces(self, intent: Intent) -> bool:
-        """Tell whether an intent makes the daemon's own part of its market smaller, or enlarges it."""
-        return reduces(self._accounts.attributed.get(intent.key, Decimal(0)), intent.signed_quantity)
+    def _decided(self, pairs: list[Pair]) -> Decision:
+        return Decision(lambda: self._accounts.attributed, self._markets, self._attempts, pairs)
 
     def _blocked(self, intent: Intent) -> bool:
         """Whether an attempt of unknown outcome stands in the way: in the same market; where the intent enlarges a
@@ -307,23 +271,11 @@ class Executor:
             await self._journal(JournalStore.save_state, kept_pairs.STATE, told)
         self._kept = bool(told["pairs"])
 
-    def _pairs_with(self, intent: Intent) -> list[Pair]:
-        return [pair for pair in self.pairs if any(leg.intent is intent for leg in pair.legs)]
-
-    def _smallest(self) -> dict[SeriesKey, Decimal]:
-        """Return the smallest orders of the pairs' markets, coins."""
-        return {
-            leg.intent.key: max(market.quantity_step, market.min_notional_usd / leg.intent.reference_price)
-            for pair in self.pairs
-            for leg in pair.legs
-            if (market := self._markets.get(leg.intent.key)) is not None
-        }
-
     def _watch_pairs(self) -> None:
         """Note which pairs have a leg that stands alone, since when, and for how long one did."""
-        now_ms, smallest = elapsing_ms(self._speed), self._smallest()
+        now_ms, least = elapsing_ms(self._speed), smallest(self.pairs, self._markets)
         for pair in self.pairs:
-            alone = pair.stands_alone(smallest)
+            alone = pair.stands_alone(least)
             if alone and pair.since_ms is None:
                 pair.since_ms = now_ms
             elif not alone and pair.since_ms is not None:

@@ -4,12 +4,12 @@ The halves of a relocation and the legs of a divergence trade, opened or closed,
 size the other must not have either: the *imbalance* is Σ what the buys lack − Σ what the sells lack, in coins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from hedged.domain.approved import ApprovedIntent
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import INJECTIVE, Market, SeriesKey
 from hedged.domain.orders import Intent, Purpose, Side, Strategy
 from hedged.execution.working.work import Work
 from hedged.risk.exposure import reduces
@@ -140,6 +140,16 @@ def pairs_of(approved: Sequence[ApprovedIntent], attributed: Mapping[SeriesKey, 
                 Pair([Leg(i, not reduces(q, i.signed_quantity), q) for i, q in zip(legs, held, strict=True)])
             )
     return pairs
+
+
+def smallest(pairs: Iterable[Pair], markets: Mapping[SeriesKey, Market]) -> dict[SeriesKey, Decimal]:
+    """Return the smallest orders of the pairs' markets, coins."""
+    return {
+        leg.intent.key: max(market.quantity_step, market.min_notional_usd / leg.intent.reference_price)
+        for pair in pairs
+        for leg in pair.legs
+        if (market := markets.get(leg.intent.key)) is not None
+    }
 
 
 def allowed(intent: Intent, before: Sequence[Work], skipped: Sequence[Intent]) -> Decimal:
