@@ -16,6 +16,65 @@ if TYPE_CHECKING:
     from hedged.config import Config
 
 
+DataOption = Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")]
+FromOption = Annotated[str, typer.Option("--from", help="First day, UTC midnight, inclusive: YYYY-MM-DD.")]
+ToOption = Annotated[str, typer.Option("--to", help="Last day, UTC midnight, exclusive: YYYY-MM-DD.")]
+SymbolOption = Annotated[
+    list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")
+]
+PositionOption = Annotated[
+    list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
+]
+OutOption = Annotated[Path, typer.Option(help="Where the files go.")]
+ProxyOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Stand-in for Injective's funding; default injective=hyperliquid where the data hold none."
+    ),
+]
+ProxyRuleOption = Annotated[
+    ProxyRuleName,
+    typer.Option(help="chain: Injective's formula on the premium; level: the printed rate."),
+]
+EquityOption = Annotated[
+    float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")
+]
+ConfigOption = Annotated[Path | None, typer.Option(help="Configuration file; options here come on top.")]
+VenuesOption = Annotated[str | None, typer.Option(help="Comma-separated, e.g. binance,bybit.")]
+CapOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")
+]
+OwnCutOption = Annotated[
+    bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
+]
+ForecasterOption = Annotated[str | None, typer.Option(help="ensemble, nowcast, ewma or persistence.")]
+ModelOption = Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")]
+WalkForwardOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Train anew on the past alone, at the beginning and then monthly, quarterly or every so many days."
+    ),
+]
+SmallOption = Annotated[bool, typer.Option("--small", help="Walk-forward: train the small ensemble.")]
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option(help="Walk-forward: where models are kept, for other runs too. Default: OUT/models."),
+]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        help="daemon: the very process that runs live, on a virtual clock; batch: the same decisions and fills by "
+        "its pure functions alone, faster, for the funding hedge and one decision a bar (docs/backtest.md)."
+    ),
+]
+LawsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Batch engine: where the forecasts of a window are kept, for other runs too. Default: OUT/laws."
+    ),
+]
+
+
 def demo(
     days: Annotated[int, typer.Option(min=1, max=365, help="Days to simulate.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same files.")] = 7,
@@ -35,63 +94,26 @@ def demo(
 
 
 def backtest(
-    data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
-    from_: Annotated[str, typer.Option("--from", help="First day, UTC midnight, inclusive: YYYY-MM-DD.")],
-    to: Annotated[str, typer.Option("--to", help="Last day, UTC midnight, exclusive: YYYY-MM-DD.")],
-    symbol: Annotated[
-        list[str] | None, typer.Option(help="Symbol to load; repeat. Default: those of the positions.")
-    ] = None,
-    position: Annotated[
-        list[str] | None, typer.Option(help="Own position on Injective in USD, signed: ETH=100000; repeat.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("out/backtest"),
-    proxy: Annotated[
-        str | None,
-        typer.Option(
-            help="Stand-in for Injective's funding; default injective=hyperliquid where the data hold none."
-        ),
-    ] = None,
-    proxy_rule: Annotated[
-        ProxyRuleName,
-        typer.Option(help="chain: Injective's formula on the premium; level: the printed rate."),
-    ] = ProxyRuleName.CHAIN,
-    equity: Annotated[
-        float | None, typer.Option(help="Equity in USD. Default: a third of the gross position.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file; options here come on top.")] = None,
-    hedge_venues: Annotated[str | None, typer.Option(help="Comma-separated, e.g. binance,bybit.")] = None,
-    cap: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Largest hedge, as share of the own position.")
-    ] = None,
-    allow_own_cut: Annotated[
-        bool | None, typer.Option("--allow-own-cut/--no-own-cut", help="May the own position be cut?")
-    ] = None,
-    forecaster: Annotated[str | None, typer.Option(help="ensemble, nowcast, ewma or persistence.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model directory. Default: the shipped one.")] = None,
-    walk_forward: Annotated[
-        str | None,
-        typer.Option(
-            help="Train anew on the past alone, at the beginning and then monthly, quarterly or every so many days."
-        ),
-    ] = None,
-    small: Annotated[bool, typer.Option("--small", help="Walk-forward: train the small ensemble.")] = False,
-    models: Annotated[
-        Path | None,
-        typer.Option(help="Walk-forward: where models are kept, for other runs too. Default: OUT/models."),
-    ] = None,
-    engine: Annotated[
-        EngineName,
-        typer.Option(
-            help="daemon: the very process that runs live, on a virtual clock; batch: the same decisions and fills by "
-            "its pure functions alone, faster, for the funding hedge and one decision a bar (docs/backtest.md)."
-        ),
-    ] = EngineName.DAEMON,
-    laws: Annotated[
-        Path | None,
-        typer.Option(
-            help="Batch engine: where the forecasts of a window are kept, for other runs too. Default: OUT/laws."
-        ),
-    ] = None,
+    data: DataOption,
+    from_: FromOption,
+    to: ToOption,
+    symbol: SymbolOption = None,
+    position: PositionOption = None,
+    out: OutOption = Path("out/backtest"),
+    proxy: ProxyOption = None,
+    proxy_rule: ProxyRuleOption = ProxyRuleName.CHAIN,
+    equity: EquityOption = None,
+    config: ConfigOption = None,
+    hedge_venues: VenuesOption = None,
+    cap: CapOption = None,
+    allow_own_cut: OwnCutOption = None,
+    forecaster: ForecasterOption = None,
+    model: ModelOption = None,
+    walk_forward: WalkForwardOption = None,
+    small: SmallOption = False,
+    models: ModelsOption = None,
+    engine: EngineOption = EngineName.DAEMON,
+    laws: LawsOption = None,
 ) -> None:
     """Run the daemon over recorded market data and report what hedging would have been worth."""
     from hedged.adapters.replay.proxy import Proxy

@@ -40,7 +40,6 @@ class Heard:
 
     of: Forecaster
     said: dict[int, ForecastSet] = field(default_factory=dict)
-    keys: tuple[SeriesKey, ...] = ()
 
     @property
     def model_hash(self) -> str:
@@ -53,10 +52,6 @@ class Heard:
     @property
     def hours_ms(self) -> NDArray[np.int64]:
         return np.array(sorted(self.said), dtype=np.int64)
-
-    @property
-    def means(self) -> NDArray[np.float64]:
-        raise NotImplementedError("nobody asks")
 
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
         self.said[now_ms] = told = self.of.forecast(grid, now_ms, horizon_h)

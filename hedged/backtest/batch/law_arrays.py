@@ -11,7 +11,7 @@ from hedged.domain.market import SeriesKey
 
 
 class Tells(Protocol):
-    """Whatever tells the law that stands at an instant: `Laws`, or a forecaster that is asked on the way."""
+    """Whatever tells the law that stands at an instant: laws made before, or a forecaster that is asked on the way."""
 
     def at(self, now_ms: int) -> ForecastSet:
         """Return the law that stands at an instant; instants ascend."""
@@ -20,7 +20,7 @@ class Tells(Protocol):
 
 @runtime_checkable
 class LawArrays(Protocol):
-    """`Laws` in arrays. `quantiles`, `coming`: (hours, series, levels), NaN where a series has no forecast, or none of
+    """Laws in arrays. `quantiles`, `coming`: (hours, series, levels), NaN where a series has no forecast, or none of
     its coming settlement; `ranks` (sets, scenarios, series) as of `joint_ranks`, `ranks_of` (hours,) which of the sets.
     """
 
@@ -43,7 +43,6 @@ class Drawn:
         # quantile functions are linear in their quantiles
         self.spread: Floats = quantile_function(np.eye(len(LEVELS)), (np.arange(n) + 0.5) / n)
         self._mean = self.spread.mean(axis=1)
-        self._hour, self._draws = -1, np.empty((0, 0))
 
     def hours_of(self, times_ms: Instants) -> Instants:
         """Return the rows of the laws that stand at some instants, −1 before the first."""

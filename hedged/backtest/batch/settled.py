@@ -12,7 +12,7 @@ import numpy as np
 from hedged.backtest.batch.bars import Floats
 from hedged.backtest.batch.kinked import Kinks, Minimiser
 from hedged.backtest.batch.legs import CUT, OPPOSITE, RELOCATE, Flags, Ints, LegTable
-from hedged.backtest.batch.quick import LAST_DIGITS, alone
+from hedged.backtest.batch.quick import LAST_DIGITS, Bar, alone
 from hedged.domain.clock import HOURS_A_YEAR
 from hedged.strategy.economics import kelly_shares
 from hedged.strategy.kelly import NEGLIGIBLE
@@ -28,22 +28,11 @@ TIE = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
-class BarsAhead:
-    """`quick.Bar` of many bars: (bars, …) by coin, series or leg of the table. `draws` (bars, rows, scenarios), `rows`
-    (series,): which of them a series has; `in_` (bars, legs): the leg's coin is looked at, and its rates are known.
+class BarsAhead(Bar):
+    """Many bars: (bars, …) by coin, series or leg of the table. `draws` (bars, rows, scenarios), `rows` (series,): of
+    which it has one; `in_` (bars, legs): the leg's coin is looked at, and its rates are known.
     """
 
-    mark: Floats
-    sigma: Floats
-    correlation: Floats
-    usual: Floats
-    means: Floats
-    basis: Floats
-    held: Floats
-    collateral: Floats
-    venue_of: Ints
-    paused: Flags
-    open_: Flags
     in_: Flags
     draws: Floats
     rows: Ints

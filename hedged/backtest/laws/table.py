@@ -51,7 +51,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class LawTable:
-    """`Laws` of a window. All arrays by (hours, series, …), rates per hour, NaN where a series has no forecast.
+    """The laws of a window. All arrays by (hours, series, …), rates per hour, NaN where a series has no forecast.
 
     `made_by`: int8 (hours, series), number of the forecaster, NOBODY without a forecast; `quantiles`, `coming`:
     (hours, series, levels), of the mean over the horizon and of the coming settlement; `ranks` (sets, scenarios,
