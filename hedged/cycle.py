@@ -82,9 +82,8 @@ class Cycle:
     signals: Callable[[], Sequence[Signal]] = tuple
     memory: StrategyMemory = field(default_factory=StrategyMemory)
     model_failed: str = ""
-    _thinking: "asyncio.Future[Any] | None" = (
-        None  # off the loop; it goes on where the cycle that asked has yielded
-    )
+    # off the loop; it goes on where the cycle that asked has yielded
+    _thinking: "asyncio.Future[Any] | None" = None
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
 

@@ -148,9 +148,8 @@ class Guard:
         stops.see(account, believed)
         stale_ms = desk.config.cycle.stale_after_s * SECOND_MS
         marks = self.poller.fresh_marks(now_ms, stale_ms) | believed.decimals()
-        if (
-            desk.executor.left
-        ):  # no leg stands alone, first of all; what else must be unwound is for the next look
+        # no leg stands alone, first of all; what else must be unwound is for the next look
+        if desk.executor.left:
             mended = await desk.mend_left(now_ms, account, marks)
             if mended.seen:
                 await self._news(account)

@@ -103,9 +103,8 @@ class Switch:
 
     async def _take(self) -> None:
         if self._waiting:
-            with suppress(
-                NoJournal
-            ):  # what is latched may have been cleared before the signal, while nobody looked
+            # what is latched may have been cleared before the signal, while nobody looked
+            with suppress(NoJournal):
                 await self.follow()
         while self._waiting:
             asked, source = self._waiting.popleft()

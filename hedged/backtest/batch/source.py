@@ -14,8 +14,8 @@ from hedged.adapters.paper.course import LATE_MS
 from hedged.adapters.paper.expiry import OWN_WORDS, last_heard_ms
 from hedged.adapters.replay.prices import prices_at
 from hedged.backtest.batch.bars import Floats, Instants
+from hedged.backtest.batch.due import Due, due_of, extremes
 from hedged.backtest.batch.seen import Seen
-from hedged.backtest.batch.told import Due, due_of, extremes
 from hedged.backtest.world import World
 from hedged.domain.bars import Field, Observation, Swing, blank_observation
 from hedged.domain.funding import FundingRate, Settlement

@@ -121,9 +121,8 @@ def latch_holds(events: Sequence[Event], rules: Rules) -> str:
     """7: what the kill latch forbids is not sent, whatever restarts; only the operator lowers it."""
     del rules
     levels: list[tuple[int, KillLevel]] = [(0, KillLevel.NONE)]
-    signals: list[
-        tuple[int, KillLevel]
-    ] = []  # that this life must obey, journalled or not; the last is the strictest
+    # that this life must obey, journalled or not; the last is the strictest
+    signals: list[tuple[int, KillLevel]] = []
     woken = True
     for event in events:
         if not woken:  # a machine that was suspended heard of the signal only now
