@@ -41,7 +41,7 @@ from hedged.secret import Secret
 from hedged.serve import Lasting, serve
 from hedged.status.board import Board
 from hedged.status.records import Records
-from hedged.status.serve import routes
+from hedged.status.serve import Pages
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
@@ -355,7 +355,9 @@ async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitSt
     where = process.config.telemetry
     source = StatusSource(process.registry, process.not_ready, process.not_alive)
     try:
-        runner, port = await start_http(source, where.host, where.port, [*routes(board), *api.routes()])
+        runner, port = await start_http(
+            source, where.host, where.port, [*Pages(board).routes(), *api.routes()]
+        )
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)

@@ -30,7 +30,7 @@ from hedged.status.records import Records
 from hedged.status.scores import Scores
 
 FRESH_S = 1.0
-"""A document so young is given to whoever asks next: reading it again and again costs the daemon nothing."""
+"""A document so young is given to whoever asks next, unless the kill switch was turned: asking again costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Board:
     _scores: Scores = field(default_factory=Scores)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _made: tuple[float, Status] | None = None
+    _made: tuple[float, str, Status] | None = None
     _cycle: _OfCycle | None = None
     _account: _OfAccount | None = None
 
@@ -100,10 +100,10 @@ class Board:
     async def status(self) -> Status:
         """Return the document as of now."""
         async with self._asking:
-            now_s = asyncio.get_running_loop().time()
-            if self._made is None or not 0 <= now_s - self._made[0] < FRESH_S:
-                self._made = (now_s, await self._make())
-            return self._made[1]
+            now_s, latched = asyncio.get_running_loop().time(), self.process.latched
+            if self._made is None or self._made[1] != latched or not 0 <= now_s - self._made[0] < FRESH_S:
+                self._made = (now_s, latched, await self._make())
+            return self._made[2]
 
     async def _make(self) -> Status:
         app = self.process.app

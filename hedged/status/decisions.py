@@ -19,7 +19,6 @@ from hedged.status.document import (
 )
 from hedged.status.figures import known
 from hedged.strategy.rules import TEXTS, Rule
-from hedged.strategy.wording import leg_name
 
 QUIET = ("none", "hold", "frozen")
 """Actions by which nothing changed."""
@@ -131,7 +130,6 @@ def _rates(told: Mapping[str, Any]) -> tuple[RateTold, ...]:
 
 def _leg(leg: Mapping[str, Any]) -> LegTold:
     return LegTold(
-        name=leg_name(leg["kind"], leg["venue"]).removeprefix("the "),
         kind=leg["kind"],
         venue=leg["venue"],
         rule=leg["rule"],
