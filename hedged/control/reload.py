@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from hedged.app import App
 from hedged.config import Config, load_config
+from hedged.config.difference import Changes, changes, said
 from hedged.domain.errors import ConfigError, NoJournal
 from hedged.execution.journal.store import JournalStore
 
@@ -31,35 +31,13 @@ NOT_LIVE = (
     "strategies.divergence.symbols",
 )  # fmt: skip
 """... but for these: venues, forecaster or followed markets are made from them at the start."""
-HIDDEN = ("key", "secret", "token", "passphrase", "options", "nodes", "url", "hosts")
-"""A setting with one of these in its name is shown as changed, not how: an address may hold a token."""
 
 log = structlog.get_logger(__name__)
-
-Changes = dict[str, tuple[Any, Any]]
-
-
-def changes(before: Config, after: Config) -> Changes:
-    """Return every setting that differs, by its dotted name, with its old and new value."""
-    old, new = _leaves(before.model_dump(mode="json")), _leaves(after.model_dump(mode="json"))
-    return {
-        name: (old.get(name), new.get(name))
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    }
 
 
 def need_restart(found: Changes) -> list[str]:
     """Return the names of those changes that a running daemon cannot take over."""
     return [name for name in found if not _below(name, LIVE) or _below(name, NOT_LIVE)]
-
-
-def said(found: Changes) -> list[str]:
-    """Write changes for people, without what may be secret."""
-    return [
-        f"{name}: changed" if any(word in name for word in HIDDEN) else f"{name}: {old} → {new}"
-        for name, (old, new) in found.items()
-    ]
 
 
 @dataclass(slots=True)
@@ -112,13 +90,3 @@ class Reloader:
 
 def _below(name: str, prefixes: tuple[str, ...]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
-
-
-def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
-    """Flatten a tree of mappings; a list is a leaf."""
-    if not isinstance(tree, dict):
-        return {path: tree}
-    found: dict[str, Any] = {path: {}} if path and not tree else {}
-    for name, value in tree.items():
-        found |= _leaves(value, f"{path}.{name}" if path else str(name))
-    return found
