@@ -12,6 +12,7 @@ from rich.markup import escape
 from hedged.commands import (
     backtest,
     check,
+    config,
     download,
     evaluate_hedge,
     explain,
@@ -22,6 +23,7 @@ from hedged.commands import (
     run,
     sandbox,
     simulate,
+    status,
     sweep,
 )  # fmt: skip
 from hedged.commands.shared import console
@@ -39,13 +41,14 @@ app = typer.Typer(
 errors = Console(stderr=True)
 
 COMMANDS = (
-    backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
-    model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
+    backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
+    download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(config.app, name="config")
 
 
 @app.command()
@@ -64,14 +67,18 @@ def main() -> None:
     try:
         app()
     except HedgedError as error:
-        errors.print(f"[bold red]error:[/bold red] {escape(redact(str(error)))}", highlight=False, soft_wrap=True)
+        errors.print(
+            f"[bold red]error:[/bold red] {escape(redact(str(error)))}", highlight=False, soft_wrap=True
+        )
         sys.exit(2)
     except BaseExceptionGroup as group:  # raised out of the daemon's TaskGroup
         ours, others = group.split(HedgedError)
         if ours is None or others is not None:
             raise
         for leaf in _leaves(ours):
-            errors.print(f"[bold red]error:[/bold red] {escape(redact(str(leaf)))}", highlight=False, soft_wrap=True)
+            errors.print(
+                f"[bold red]error:[/bold red] {escape(redact(str(leaf)))}", highlight=False, soft_wrap=True
+            )
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")

@@ -134,11 +134,13 @@ def shown_path(file: Path) -> str:
     """Write a path; what looks like the secret itself, put there by mistake, is not repeated."""
     text = str(file)
     like_a_path = file.is_absolute() or file.suffix or len(file.parts) > 1 or len(text) < LEAST_HIDDEN * 2
-    return text if like_a_path and " " not in text else "(which looks like the secret itself, not like a file)"
+    return (
+        text if like_a_path and " " not in text else "(which looks like the secret itself, not like a file)"
+    )
 
 
 def _private(state: os.stat_result, file: Path) -> bool:
-    """Tell whether a file is for our eyes alone. What root hands us is: by our group, or among a container's secrets."""
+    """Tell whether a file is for us alone. What root hands us is: by our group, or among a container's secrets."""
     mode = stat.S_IMODE(state.st_mode)
     if not mode & 0o077:
         return True

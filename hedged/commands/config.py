@@ -1,6 +1,7 @@
 """The commands `hedged config …`: the schema, what is wrong with a file, what it comes to, and what differs."""
 
 import json
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,34 +62,36 @@ def show(
 
 @app.command()
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A file.")],
-    b: Annotated[
-        str, typer.Argument(metavar="[B]", help="Another file, `running` or `defaults`.")
-    ] = RUNNING,
+    a: Annotated[str, typer.Argument(metavar="A", help="A file, `running` or `defaults`.")],
+    b: Annotated[str | None, typer.Argument(metavar="[B]", help="The same; alone, A is B.")] = None,
     config: ConfigPath = Path("config.yaml"),
 ) -> None:
-    """Say which settings would change from B to A: from what runs now to a file, unless another B is named.
+    """Say what changes from A to B; with one argument, from what runs now to that file.
 
     Compared is what they mean: order, comments, spelling and defaults that are written out make no difference. Secrets
-    are never shown. Against `running` it is also said what a reload can take over. Exit code 1: something differs.
+    are never shown. From `running` it is also said what a reload can take over. Exit code 1: something differs.
     """
-    from hedged.config.difference import changes, differing, leaves, said
+    from hedged.config.difference import differing, leaves, said
     from hedged.control.reload import need_restart
 
-    after = _loaded(a)
-    if b == RUNNING:
-        key = _token(config)
-        found = differing(leaves(_running(config)), leaves(_shown(after, key)))
-    else:
-        found = changes(_loaded(b), after)
-    restart = set(need_restart(found)) if b == RUNNING else set[str]()
+    before, after = (RUNNING, a) if b is None else (a, b)
+    key = _token(config) if RUNNING in (before, after) else secrets.token_hex()
+    old, new = (
+        leaves(_running(config) if one == RUNNING else _shown(_loaded(one), key)) for one in (before, after)
+    )
+    found = differing(old, new)
+    restart = set(need_restart(found)) if before == RUNNING else set[str]()
     for name, line in zip(found, said(found), strict=True):
         _say(f"- {line}{' (needs a restart)' if name in restart else ''}")
     if not found:
-        _say(f"{a} and {b}: no difference")
+        _say(f"{before} and {after}: no difference")
         return
-    if b == RUNNING:
-        _say("`hedged reload` refuses this whole: restart for it" if restart else "`hedged reload` takes it over")
+    if before == RUNNING:
+        _say(
+            "`hedged reload` refuses this whole: restart for it"
+            if restart
+            else "`hedged reload` takes it over"
+        )
     raise typer.Exit(1)
 
 
@@ -107,15 +110,15 @@ def _shown(config: "Config", key: str | None = None) -> dict[str, Any]:
 def _token(config: Path) -> str:
     from hedged.control.client import token_of
 
-    return token_of(_loaded(str(config)))
+    return token_of(_loaded(str(config))).reveal()
 
 
 def _running(config: Path) -> dict[str, Any]:
     """Ask the daemon for the configuration that is in force there. Raises Fatal where it cannot be had."""
-    from hedged.control.client import ask
+    from hedged.control.client import ask, token_of
 
     loaded = _loaded(str(config))
-    tree: dict[str, Any] = ask(loaded, "GET", "/api/config", token=_token(config))["config"]
+    tree: dict[str, Any] = ask(loaded, "GET", "/api/config", token=token_of(loaded)).body["config"]
     return tree
 
 

@@ -9,9 +9,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from hedged.config.lines import KeyPath, Lines
 from hedged.domain.errors import ConfigError
-
-Path = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Invalid(ConfigError):
         self.source, self.faults = source, tuple(faults)
 
 
-def explain(root: type[BaseModel], errors: Sequence[Mapping[str, Any]], lines: Mapping[Path, int]) -> list[Fault]:
+def explain(root: type[BaseModel], errors: Sequence[Mapping[str, Any]], lines: Lines) -> list[Fault]:
     """Put what pydantic found into words. `lines`: where each key of the file stands."""
     found = [
         Fault(
@@ -50,7 +49,7 @@ def explain(root: type[BaseModel], errors: Sequence[Mapping[str, Any]], lines: M
     return sorted(found, key=lambda fault: fault.line or 0)
 
 
-def _line(location: Path, lines: Mapping[Path, int]) -> int | None:
+def _line(location: KeyPath, lines: Lines) -> int | None:
     """Find the line of a setting; of one that is missing, that of the section which lacks it."""
     for length in range(len(location), 0, -1):
         if (line := lines.get(location[:length])) is not None:
@@ -58,14 +57,14 @@ def _line(location: Path, lines: Mapping[Path, int]) -> int | None:
     return None
 
 
-def _unknown(root: type[BaseModel], location: Path) -> str:
+def _unknown(root: type[BaseModel], location: KeyPath) -> str:
     """Say what an unknown key may be meant to be: one beside it, or one of another section."""
     *above, key = location
     beside = [name for section in _sections(root, above) for name in _fields(section)]
     if near := difflib.get_close_matches(str(key), beside, n=1):
         return f"unknown key; did you mean {near[0]!r}?"
     paths = dict(_all_paths(root))
-    if elsewhere := [path for path, name in paths.items() if name == key]:
+    if elsewhere := sorted((path for path, name in paths.items() if name == key), key=lambda p: p.count(".")):
         return f"unknown key here; it belongs to {' or '.join(elsewhere[:3])}"
     near = difflib.get_close_matches(str(key), sorted(set(paths.values())), n=1, cutoff=0.8)
     at = [path for path, name in paths.items() if near and name == near[0]]

@@ -20,9 +20,9 @@ from hedged.config.control import ControlConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.execution import ExecutionConfig
 from hedged.config.faults import Invalid, explain
-from hedged.config.file import Lines, read_tree
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
+from hedged.config.lines import lines_of
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
 from hedged.config.paper import PaperConfig
 from hedged.config.quality import QualityConfig
@@ -30,6 +30,7 @@ from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.section import Section
 from hedged.config.strategies import StrategiesConfig
+from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -50,6 +51,15 @@ class TelemetryConfig(Section):
         None, description="file (mode 0600) with the token that /api asks for; without one /api refuses"
     )
     token_env: str | None = Field(None, description="environment variable with the token instead")
+    names: list[str] = Field(
+        default_factory=list,
+        description="names with a dot by which this address is asked for, behind a proxy; others are refused",
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether this machine alone reaches the page."""
+        return self.host in (*LOOPBACK, "::1") or self.host.startswith("127.")
 
 
 class Config(Section):
@@ -185,8 +195,10 @@ class Config(Section):
 
 def load_config(path: Path) -> Config:
     """Read a YAML file. Raises ConfigError that names line, key, fault and the nearest known key, of every fault."""
-    raw, lines = read_tree(path)
-    return with_environment(parse_config(raw, str(path), lines), os.environ)
+    raw = read_yaml(path)
+    if raw is not None and not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines at the top")
+    return with_environment(parse_config(raw or {}, str(path), path), os.environ)
 
 
 def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
@@ -201,9 +213,10 @@ def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     return config.model_copy(update={"telemetry": telemetry})
 
 
-def parse_config(raw: dict[str, Any], source: str = "configuration", lines: Lines | None = None) -> Config:
-    """Validate a plain tree. Raises Invalid, a ConfigError, with every fault. `lines`: where each key stands."""
+def parse_config(raw: dict[str, Any], source: str = "configuration", file: Path | None = None) -> Config:
+    """Validate a plain tree. Raises Invalid, a ConfigError, with every fault. `file`: where it was read from."""
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise Invalid(source, explain(Config, error.errors(), lines or {})) from None
+        lines = lines_of(file) if file else {}
+        raise Invalid(source, explain(Config, error.errors(), lines)) from None

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hedged.config.faults import explain
-from hedged.config.file import read_tree
 from hedged.config.section import Section
+from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.sweep.paths import kind_of
 
@@ -170,8 +170,8 @@ def parse_sweep(raw: Mapping[str, Any], source: str) -> SweepConfig:
 
 def read_sweep(path: Path) -> dict[str, Any]:
     """Read a YAML file as it is. Raises ConfigError."""
-    raw, _ = read_tree(path)
-    if not raw:
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
         raise ConfigError(
             f"{path}: expected `key: value` lines; `hedged sweep --example` prints a file to start from"
         )

@@ -60,9 +60,7 @@ def load_key(file: Path | None, variable: str | None, environ: Mapping[str, str]
             "give the trading key either as injective.key_file or as injective.key_env, one of them"
         )
     if file is not None:
-        return _parse(
-            read_secret_file("injective.key_file", file), f"injective.key_file {shown_path(file)}"
-        )
+        return _parse(read_secret_file("injective.key_file", file), f"injective.key_file {shown_path(file)}")
     return _parse(read_variable("injective.key_env", variable or "", environ), "injective.key_env")
 
 
