@@ -5,7 +5,7 @@ again when it gets worse, as a reminder while it lasts, and when it is over. Wha
 what is over before there was room is summed up in one line.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -81,14 +81,14 @@ class AlertBook:
         self,
         now_ms: int,
         found: Iterable[Alert],
-        judged: Collection[Kind],
+        judged: Callable[[Alert], bool] = lambda _: True,
         events: Iterable[Alert] = (),
         endings: Mapping[tuple[Kind, str], str] | None = None,
     ) -> list[Message]:
         """Take what stands now and what happened since the last look; return what to tell, the most urgent first.
 
-        `judged`: the kinds of which `found` is complete; the others stay as they were. `endings`: the words for a
-        condition that is over, where better ones are known than that it is.
+        `judged`: whether `found` would tell of this condition if it stood; another stays as it was. `endings`: words
+        for what is over, where better ones are known than that it is.
         """
         self._note(now_ms, found, judged)
         told = [
@@ -96,7 +96,7 @@ class AlertBook:
             for message in sorted(
                 [
                     *(Message(event, Phase.EVENT, event.severity) for event in events),
-                    *self._news(),
+                    *self._news(now_ms),
                     *self._reminders(now_ms),
                     *self._cleared(now_ms, endings or {}),
                 ],
@@ -107,12 +107,13 @@ class AlertBook:
         for key, one in list(self.standing.items()):
             if one.gone_ms and not one.told_ms and self._over(now_ms, one):
                 del self.standing[key]
-                self.budget.hold(now_ms, one.alert)
+                if one.gone_ms - one.alert.since_ms >= one.alert.patience_ms and self.wanted(one.alert):
+                    self.budget.hold(now_ms, one.alert)
         if summary := self.budget.summary(now_ms, self.rules.per_hour):
             told.append(Message(summary, Phase.SUMMARY, summary.severity))
         return told
 
-    def _note(self, now_ms: int, found: Iterable[Alert], judged: Collection[Kind]) -> None:
+    def _note(self, now_ms: int, found: Iterable[Alert], judged: Callable[[Alert], bool]) -> None:
         """Bring what stands up to date."""
         seen = set()
         for alert in found:
@@ -124,7 +125,7 @@ class AlertBook:
                 kept.alert = replace(alert, since_ms=min(alert.since_ms, kept.alert.since_ms))
                 kept.gone_ms = 0
         for key, one in self.standing.items():
-            if key not in seen and key[0] in judged and not one.gone_ms:
+            if key not in seen and not one.gone_ms and judged(one.alert):
                 one.gone_ms = now_ms
         by_rank = sorted(
             self.standing.values(), key=lambda one: (-one.alert.severity, not one.told_ms, one.alert.since_ms)
@@ -132,12 +133,14 @@ class AlertBook:
         for one in by_rank[MOST:]:
             del self.standing[one.alert.key]
 
-    def _news(self) -> list[Message]:
+    def _news(self, now_ms: int) -> list[Message]:
         """Return what is new, worse, or another than what was told."""
         return [
             Message(one.alert, Phase.RAISED, one.alert.severity)
             for one in self.standing.values()
-            if not one.gone_ms and (one.alert.severity > one.told or one.alert.edition != one.edition)
+            if not one.gone_ms
+            and (one.alert.severity > one.told or one.alert.edition != one.edition)
+            and now_ms - one.alert.since_ms >= one.alert.patience_ms
         ]
 
     def _reminders(self, now_ms: int) -> list[Message]:
@@ -156,7 +159,7 @@ class AlertBook:
                 alert.severity,
             )
             for alert in due
-            if after_ms and alert.severity > Severity.INFO
+            if after_ms and alert.reminds and alert.severity > Severity.INFO
         ]
 
     def _cleared(self, now_ms: int, endings: Mapping[tuple[Kind, str], str]) -> list[Message]:

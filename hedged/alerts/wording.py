@@ -1,6 +1,9 @@
 """Words and numbers as a person reads them on a phone."""
 
+from decimal import Decimal
+
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from hedged.domain.market import SeriesKey
 
 LONGEST = 300
 """Characters of a text; what venues say may be longer."""
@@ -24,3 +27,13 @@ def line(text: str) -> str:
     """Make one line of a text, printable and no longer than a phone shows."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 2].rstrip() + " …"
+
+
+def market(key: SeriesKey) -> str:
+    """Name a market as one would say it."""
+    return f"{key.symbol} on {key.venue}"
+
+
+def coins(quantity: Decimal) -> str:
+    """Write a size, to four significant digits or as whole coins."""
+    return f"{quantity:,.0f}" if abs(quantity) >= 10_000 else f"{float(quantity):.4g}"

@@ -44,6 +44,7 @@ class Alert:
     """One thing to tell. It stands, or it happened at `since_ms`; `subject`: what of its kind, e.g. a venue or symbol.
 
     A condition that stands is told anew when its severity grows or its `edition` changes, not when its text does.
+    `patience_ms`: what passes within so long is not worth telling; `reminds`: whether it is told again while it stands.
     """
 
     kind: Kind
@@ -52,6 +53,8 @@ class Alert:
     text: str
     since_ms: int
     edition: str = ""
+    patience_ms: int = 0
+    reminds: bool = True
 
     @property
     def key(self) -> tuple[Kind, str]:
