@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from hedged.commands import (
+    alert_test,
     backtest,
     check,
     download,
@@ -38,6 +39,7 @@ COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
     model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    alert_test.alert_test,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

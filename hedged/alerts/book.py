@@ -39,6 +39,11 @@ class Message:
     phase: Phase
     level: Severity
 
+    @property
+    def addressed(self) -> Alert:
+        """The alert as severe as whoever is told must want it."""
+        return replace(self.alert, severity=self.level)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -181,7 +186,7 @@ class AlertBook:
     def _told(self, now_ms: int, message: Message) -> bool:
         """Tell one message where there is room for it and somebody to be told; note it as told."""
         alert = message.alert
-        wanted = self.wanted(replace(alert, severity=message.level))
+        wanted = self.wanted(message.addressed)
         if wanted and not self.budget.take(now_ms, self.rules.per_hour, alert.severity):
             if message.phase is Phase.EVENT:  # a condition waits for room
                 self.budget.hold(now_ms, alert)

@@ -42,7 +42,7 @@ def _stops(facts: Facts) -> Iterator[Alert]:
 
 def _mismatches(facts: Facts) -> Iterator[Alert]:
     for key, why in sorted(facts.frozen.items()):
-        text = f"What {key.venue} tells of {key.symbol} does not agree: {why}. Nothing is opened there, reductions pass."
+        text = f"What {key.venue} tells of {key.symbol} does not agree: {why}. Nothing is opened there."
         yield Alert(Kind.MISMATCH, Severity.CRITICAL, market(key), line(text), facts.now_ms)
     for key, client_id in sorted(facts.orphans.items()):
         text = (

@@ -24,10 +24,10 @@ from hedged.config.whole import (
 )
 
 __all__ = [
-    "LIVE_ACKNOWLEDGEMENT", "AlertTargetConfig", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig",
-    "CexVenueConfig", "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "ControlConfig", "CostConfig", "CycleConfig",
-    "DataConfig", "DivergenceConfig", "ExecutionConfig", "HeartbeatConfig", "HedgeConfig", "InjectiveConfig",
-    "LatencyConfig", "NodeConfig", "OutsideConfig", "PaperConfig", "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig",
-    "RiskConfig", "StatusConfig", "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config",
-    "with_environment",
+    "LIVE_ACKNOWLEDGEMENT", "AlertTargetConfig", "AlertsConfig", "BookConfig", "CascadeHedgeConfig",
+    "CexLoopbackConfig", "CexVenueConfig", "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config",
+    "ControlConfig", "CostConfig", "CycleConfig", "DataConfig", "DivergenceConfig", "ExecutionConfig",
+    "HeartbeatConfig", "HedgeConfig", "InjectiveConfig", "LatencyConfig", "NodeConfig", "OutsideConfig", "PaperConfig",
+    "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
+    "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

@@ -39,6 +39,12 @@ class FeedReports:
                 publish_feed(status, self._told.get(status.venue), self._metrics)
                 self._told[status.venue] = status
 
+    def price_ages_s(self) -> dict[str, float]:
+        """Return by venue how old the oldest price is, as of the last asking."""
+        return {
+            venue: status.ages_s["price"] for venue, status in self._told.items() if "price" in status.ages_s
+        }
+
     def rows(self) -> list[dict[str, str]]:
         """Return the rows of the status page, as of the last asking."""
         return [feed_row(status) for _, status in sorted(self._told.items())]
