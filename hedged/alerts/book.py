@@ -57,7 +57,7 @@ class Rules:
 @dataclass(slots=True)
 class Standing:
     """A condition. `told_ms`: when it was last told, 0: not yet; `told`, `edition`: how bad and which it was then;
-    `gone_ms`: since when it is not seen any more, 0 while it stands.
+    `gone_ms`: since when it is not seen any more, 0 while it stands; `ripe`: it stood long enough to be worth telling.
     """
 
     alert: Alert
@@ -65,6 +65,7 @@ class Standing:
     told: int = 0
     edition: str = ""
     gone_ms: int = 0
+    ripe: bool = False
 
 
 @dataclass(slots=True)
@@ -77,10 +78,9 @@ class AlertBook:
     budget: Budget = field(default_factory=Budget)
 
     def active(self) -> tuple[Alert, ...]:
-        """Return what stands, the worst first, told or not."""
-        return tuple(
-            sorted((one.alert for one in self.standing.values() if not one.gone_ms), key=worst_first)
-        )
+        """Return what stands and is worth telling, the worst first, told or not."""
+        alerts = (one.alert for one in self.standing.values() if one.ripe and not one.gone_ms)
+        return tuple(sorted(alerts, key=worst_first))
 
     def look(
         self,
@@ -101,7 +101,7 @@ class AlertBook:
             for message in sorted(
                 [
                     *(Message(event, Phase.EVENT, event.severity) for event in events),
-                    *self._news(now_ms),
+                    *self._news(),
                     *self._reminders(now_ms),
                     *self._cleared(now_ms, endings or {}),
                 ],
@@ -112,7 +112,7 @@ class AlertBook:
         for key, one in list(self.standing.items()):
             if one.gone_ms and not one.told_ms and self._over(now_ms, one):
                 del self.standing[key]
-                if one.gone_ms - one.alert.since_ms >= one.alert.patience_ms and self.wanted(one.alert):
+                if one.ripe and self.wanted(one.alert):
                     self.budget.hold(now_ms, one.alert)
         if summary := self.budget.summary(now_ms, self.rules.per_hour):
             told.append(Message(summary, Phase.SUMMARY, summary.severity))
@@ -127,25 +127,27 @@ class AlertBook:
             if kept is None:
                 self.standing[alert.key] = Standing(alert)
             else:  # gone for a moment is not over
-                kept.alert = replace(alert, since_ms=min(alert.since_ms, kept.alert.since_ms))
+                begun_ms = kept.alert.since_ms if kept.ripe or not kept.gone_ms else alert.since_ms
+                kept.alert = replace(alert, since_ms=min(alert.since_ms, begun_ms))
                 kept.gone_ms = 0
         for key, one in self.standing.items():
             if key not in seen and not one.gone_ms and judged(one.alert):
                 one.gone_ms = now_ms
+            one.ripe = one.ripe or (one.gone_ms or now_ms) - one.alert.since_ms >= one.alert.patience_ms
         by_rank = sorted(
             self.standing.values(), key=lambda one: (-one.alert.severity, not one.told_ms, one.alert.since_ms)
         )
         for one in by_rank[MOST:]:
             del self.standing[one.alert.key]
 
-    def _news(self, now_ms: int) -> list[Message]:
+    def _news(self) -> list[Message]:
         """Return what is new, worse, or another than what was told."""
         return [
             Message(one.alert, Phase.RAISED, one.alert.severity)
             for one in self.standing.values()
-            if not one.gone_ms
+            if one.ripe
+            and not one.gone_ms
             and (one.alert.severity > one.told or one.alert.edition != one.edition)
-            and now_ms - one.alert.since_ms >= one.alert.patience_ms
         ]
 
     def _reminders(self, now_ms: int) -> list[Message]:
@@ -228,7 +230,7 @@ class AlertBook:
                 int(row["since_ms"]), str(row["edition"]),
             )  # fmt: skip
             standing[alert.key] = Standing(
-                alert, int(row["told_ms"]), int(row["told"]), alert.edition, int(row["gone_ms"])
+                alert, int(row["told_ms"]), int(row["told"]), alert.edition, int(row["gone_ms"]), ripe=True
             )
         self.budget, self.standing = budget, standing
 

@@ -19,6 +19,10 @@ GRANT_MS = 7 * DAY_MS
 EARLY = (Kind.KILL, Kind.JOURNAL)
 """What is known before the first cycle."""
 
+WHO = {
+    "cli": "the command line", "http": "the page or the API", "file": "the file KILL", "signal": "a signal",
+    "daemon": "hedged itself",
+}  # fmt: skip
 LETS = {
     KillLevel.REDUCE_ONLY: "nothing is opened, what is held may be closed",
     KillLevel.PAUSE: "nothing is sent, stops neither",
@@ -52,18 +56,23 @@ def endings(facts: Facts) -> dict[tuple[Kind, str], str]:
     latch = facts.seen.latch
     if latch.level or not latch.turn:
         return {}
-    text = f"Resumed by {latch.source or 'hand'}: the kill latch is cleared, hedging goes on with the next cycle."
+    text = f"Resumed by {_who(latch.source)}: the kill latch is cleared, hedging goes on with the next cycle."
     return {(Kind.KILL, "latch"): text}
+
+
+def _who(source: str) -> str:
+    return WHO.get(source, source or "hand")
 
 
 def _kill(facts: Facts) -> Iterator[Alert]:
     latch = facts.seen.latch
     if latch.level is KillLevel.NONE:
         return
-    by_itself = latch.source == "daemon"
-    who = "hedged halted itself" if by_itself else f"Killed by {latch.source or 'hand'}"
-    text = f"{who} ({latch.level.label}): {latch.reason}. {LETS[latch.level].capitalize()}. `hedged resume` clears it."
-    severity = Severity.CRITICAL if by_itself else Severity.WARNING
+    text = (
+        f"Kill latch {latch.level.label}, set by {_who(latch.source)}: {latch.reason}. "
+        f"{LETS[latch.level].capitalize()}. `hedged resume` clears it."
+    )
+    severity = Severity.CRITICAL if latch.source == "daemon" else Severity.WARNING
     yield Alert(Kind.KILL, severity, "latch", line(text), latch.ts_ms, str(latch.turn))
     if facts.seen.left:
         text = f"The kill ({latch.level.label}) is not done: {'; '.join(facts.seen.left)}. It is tried again."

@@ -71,5 +71,6 @@ def _why(decision: Mapping[str, Any] | None) -> str:
     if decision is None:
         return ""
     saving, hours = decision.get("expected_saving_usd"), decision.get("horizon_h")
-    saves = f"Expected to save {saving:,.2f} USD over {hours:g} h. " if saving and hours else ""
-    return f"{saves}Why: {decision['reason']}"
+    reason = str(decision["reason"])
+    said = not saving or not hours or f"{saving:,.2f} USD" in reason
+    return ("" if said else f"Expected to save {saving:,.2f} USD over {hours:g} h. ") + f"Why: {reason}"

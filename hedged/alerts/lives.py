@@ -49,18 +49,21 @@ class Lives:
         severity = Severity.WARNING if crashed else Severity.INFO
         return Alert(Kind.DAEMON, severity, "start", line(text), now_ms)
 
-    def end(self, now_ms: int, why: str, held: str, *, failed: bool) -> Alert | None:
+    def end(self, now_ms: int, why: str, held: str | None, *, failed: bool) -> Alert | None:
         """Note the end of a life; return what to tell of it, nothing where the one before ended alike within the hour.
 
-        `failed`: it did not end because it was asked to.
+        `held`: None for a life that ends before it knows; `failed`: it did not end because it was asked to.
         """
         again = failed and why == self.why and 0 <= now_ms - self.ended_ms < HOUR_MS
         self.running, self.seen_ms, self.why = False, now_ms, why
         self.ended_ms = self.ended_ms if again else now_ms
         if again:
             return None
-        watched = f"Hedges stay and nobody watches their stops: {held}." if held else "No hedge is held."
-        text = f"Stopped: {why}. {watched}"
+        text = f"Stopped: {why}. No hedge is held."
+        if held is None:
+            text = f"Ended before its first decision: {why}. What is held stays as it was, unwatched."
+        elif held:
+            text = f"Stopped: {why}. Hedges stay and nobody watches their stops: {held}."
         severity = Severity.CRITICAL if failed else Severity.WARNING if held else Severity.INFO
         return Alert(Kind.DAEMON, severity, "stop", line(text), now_ms)
 

@@ -25,6 +25,7 @@ from hedged.cycle import CycleReport
 from hedged.domain.alert import Alert, Severity
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
+from hedged.domain.market import INJECTIVE
 from hedged.telemetry.metrics import Metrics
 
 LEAST_S = 0.5
@@ -146,7 +147,7 @@ class Teller:
         try:
             now_ms, report = self._clock.now_ms(), self._source.report()
             why = "it was asked to" if error is None else line(_reason(error))
-            held = _held(report) if report else ""
+            held = _held(report) if report else None
             told = self.lives.end(now_ms, why, held, failed=error is not None)
             for message in self.book.look(now_ms, (), lambda _: False, [told] if told else []):
                 self.post.put(message, self._config())
@@ -204,7 +205,11 @@ def _rules(alerts: AlertsConfig) -> Rules:
 def _held(report: CycleReport) -> str:
     """Write the hedges that are held, as of a report."""
     held = sorted((key, quantity) for key, quantity in report.account.attributed.items() if quantity)
-    return ", ".join(f"{'+' if q > 0 else '−'}{coins(abs(q))} {key.symbol} on {key.venue}" for key, q in held)
+    return ", ".join(
+        f"{'+' if quantity > 0 else '−'}{coins(abs(quantity))} {key.symbol} "
+        + ("of your own position" if key.venue == INJECTIVE else f"on {key.venue}")
+        for key, quantity in held
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.market import SeriesKey
 
-LONGEST = 300
+LONGEST = 400
 """Characters of a text; what venues say may be longer."""
 
 
