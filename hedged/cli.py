@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hedged.commands import (
+    alert_test,
     backtest,
     check,
     config,
@@ -44,6 +45,7 @@ COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
     download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    alert_test.alert_test,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

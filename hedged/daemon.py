@@ -15,6 +15,8 @@ import numpy as np
 import structlog
 
 from hedged.adapters.simulated import SimulatedMarkets
+from hedged.alerts.post import Addresses, read_addresses
+from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
 from hedged.backtest.recorded import BacktestOptions, load_world
 from hedged.backtest.virtual_time import run_virtually
@@ -40,6 +42,7 @@ from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
 from hedged.serve import Lasting, serve
 from hedged.status.board import Board
+from hedged.status.health import alert_rows
 from hedged.status.records import Records
 from hedged.status.serve import routes
 from hedged.telemetry.feeds import FeedReports
@@ -96,11 +99,12 @@ async def run_daemon(
     # no one signals into recorded days
     secret = None if rehearsal else read_secrets(config)
     api = Api(None if rehearsal else read_token(config))
+    addresses = None if rehearsal else read_addresses(config.alerts, os.environ)
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     try:
         async with AsyncExitStack() as cleanup:
-            held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
+            held = await _hold(config, clock, api, addresses, cleanup, in_real_time=until_ms is None)
             if held is not None:
                 await _run(held, keys, secret, sources, until_ms, path, cleanup)
     except asyncio.CancelledError:
@@ -126,8 +130,9 @@ class _Held:
 
 
 async def _hold(
-    config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
-) -> _Held | None:
+    config: Config, clock: Clock, api: Api, addresses: Addresses | None, cleanup: AsyncExitStack, *,
+    in_real_time: bool,
+) -> _Held | None:  # fmt: skip
     """Take the lease, listen, open the journal: before anything is asked of a venue. None when it was stopped.
 
     In virtual time nothing is timed by the wall: no sign of life, no watchdog.
@@ -138,6 +143,9 @@ async def _hold(
     cleanup.enter_context(_signals(process))
     lease = Lease.take(config)
     cleanup.callback(lease.release)
+    if addresses is not None:
+        process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
+        cleanup.push_async_exit(process.teller.leave)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
     if in_real_time:
         told = config.control
@@ -145,7 +153,7 @@ async def _hold(
         heart.also = dog.pet
         heart.start()
         cleanup.callback(heart.stop)
-    board = Board(process, clock)
+    board = Board(process, clock, lambda: alert_rows(process.alerts()))
     heart.url = await _listen(process, board, api, cleanup)
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
@@ -189,7 +197,7 @@ async def _run(
     doubted: Doubted = {}
     async with process.starting():
         if key is not None and real is not None:
-            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics, process)
         else:
             account = await _open_paper(config, real, sources, journal, clock, doubted)
     if process.stopping:
@@ -276,6 +284,8 @@ def _beside(
         beside.append(add_keeper(parts))
     if not rehearsal:
         beside.append(JournalUpkeep(parts.journal, parts.clock))
+    if process.teller is not None:
+        beside.append(process.teller)
     return beside
 
 
@@ -287,14 +297,19 @@ async def _open_live(
     journal: Journal,
     clock: Clock,
     metrics: Metrics,
+    process: Process,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
     from hedged.wiring.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
-    live = await open_live_account(
-        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
-    )
+
+    def on_gas(inj: Decimal) -> None:
+        process.gas_inj = float(inj)
+        gas.set(process.gas_inj)
+
+    live = await open_live_account(config, real, key, journal, clock, on_gas, exchange_keys)
+    process.grants_end_ms = live.clearance.expires_ms
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
