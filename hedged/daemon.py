@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import structlog
 
-from hedged.adapters.simulated import SimulatedMarkets
 from hedged.alerts.post import Addresses, read_addresses
 from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
-from hedged.backtest.recorded import BacktestOptions, load_world
-from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.control.api import Api, read_token
@@ -29,9 +26,8 @@ from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
-from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -192,6 +188,9 @@ async def _run(
         real, window = await _connect(config, clock, process, metrics, cleanup)
         sources = real.sources
     elif sources is None:
+        # the simulator is large: not for those who go by real venues
+        from hedged.adapters.simulated import SimulatedMarkets
+
         sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
     account: Account
     doubted: Doubted = {}
@@ -386,17 +385,3 @@ async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitSt
             warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
         )  # fmt: skip
     return url
-
-
-def replay_daemon(config: Config, options: BacktestOptions) -> None:
-    """Run the daemon, with its page and its journal on disk, over recorded data as fast as it goes.
-
-    A rehearsal has a journal of its own, new each time, in `state_dir/replay`: it never touches the account.
-    """
-    config, world = load_world(config, options)
-    config = config.model_copy(update={"state_dir": config.state_dir / "replay"})
-    for name in ("", "-wal", "-shm"):
-        (config.state_dir / f"{JOURNAL_FILE}{name}").unlink(missing_ok=True)
-    sources = world.venues([INJECTIVE, *config.hedge.venues])
-    window = options.window
-    run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
