@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import structlog
 
-from hedged.adapters.simulated import SimulatedMarkets
+from hedged.alerts.post import Addresses, read_addresses
+from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
-from hedged.backtest.recorded import BacktestOptions, load_world
-from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.control.api import Api, read_token
@@ -27,9 +26,8 @@ from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
-from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -40,6 +38,7 @@ from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
 from hedged.serve import Lasting, serve
 from hedged.status.board import Board
+from hedged.status.health import alert_rows
 from hedged.status.records import Records
 from hedged.status.serve import Pages
 from hedged.telemetry.feeds import FeedReports
@@ -96,11 +95,12 @@ async def run_daemon(
     # no one signals into recorded days
     secret = None if rehearsal else read_secrets(config)
     api = Api(None if rehearsal else read_token(config))
+    addresses = None if rehearsal else read_addresses(config.alerts, os.environ)
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     try:
         async with AsyncExitStack() as cleanup:
-            held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
+            held = await _hold(config, clock, api, addresses, cleanup, in_real_time=until_ms is None)
             if held is not None:
                 await _run(held, keys, secret, sources, until_ms, path, cleanup)
     except asyncio.CancelledError:
@@ -126,8 +126,9 @@ class _Held:
 
 
 async def _hold(
-    config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
-) -> _Held | None:
+    config: Config, clock: Clock, api: Api, addresses: Addresses | None, cleanup: AsyncExitStack, *,
+    in_real_time: bool,
+) -> _Held | None:  # fmt: skip
     """Take the lease, listen, open the journal: before anything is asked of a venue. None when it was stopped.
 
     In virtual time nothing is timed by the wall: no sign of life, no watchdog.
@@ -138,6 +139,9 @@ async def _hold(
     cleanup.enter_context(_signals(process))
     lease = Lease.take(config)
     cleanup.callback(lease.release)
+    if addresses is not None:
+        process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
+        cleanup.push_async_exit(process.teller.leave)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
     if in_real_time:
         told = config.control
@@ -145,8 +149,8 @@ async def _hold(
         heart.also = dog.pet
         heart.start()
         cleanup.callback(heart.stop)
-    board = Board(process, clock)
-    await _listen(process, board, api, cleanup)
+    board = Board(process, clock, lambda: alert_rows(process.alerts()))
+    heart.url = await _listen(process, board, api, cleanup)
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
@@ -184,12 +188,15 @@ async def _run(
         real, window = await _connect(config, clock, process, metrics, cleanup)
         sources = real.sources
     elif sources is None:
+        # the simulator is large: not for those who go by real venues
+        from hedged.adapters.simulated import SimulatedMarkets
+
         sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
     account: Account
     doubted: Doubted = {}
     async with process.starting():
         if key is not None and real is not None:
-            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics, process)
         else:
             account = await _open_paper(config, real, sources, journal, clock, doubted)
     if process.stopping:
@@ -276,6 +283,8 @@ def _beside(
         beside.append(add_keeper(parts))
     if not rehearsal:
         beside.append(JournalUpkeep(parts.journal, parts.clock))
+    if process.teller is not None:
+        beside.append(process.teller)
     return beside
 
 
@@ -287,14 +296,19 @@ async def _open_live(
     journal: Journal,
     clock: Clock,
     metrics: Metrics,
+    process: Process,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
     from hedged.wiring.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
-    live = await open_live_account(
-        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
-    )
+
+    def on_gas(inj: Decimal) -> None:
+        process.gas_inj = float(inj)
+        gas.set(process.gas_inj)
+
+    live = await open_live_account(config, real, key, journal, clock, on_gas, exchange_keys)
+    process.grants_end_ms = live.clearance.expires_ms
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
@@ -350,29 +364,24 @@ def _signals(process: Process) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitStack) -> None:
-    """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
+async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitStack) -> str:
+    """Serve the page from the first moment; return its address. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
+    api.config, api.names = lambda: process.config, where.names
+    api.reloader = lambda: process.reloader
     source = StatusSource(process.registry, process.not_ready, process.not_alive)
+    more = [*Pages(board).routes(), *api.routes()]
     try:
-        runner, port = await start_http(
-            source, where.host, where.port, [*Pages(board).routes(), *api.routes()]
-        )
+        runner, port = await start_http(source, where.host, where.port, more, [api.middleware()])
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)
-    log.info("http_listening", url=f"http://{where.host}:{port}/", mode=process.config.mode)
-
-
-def replay_daemon(config: Config, options: BacktestOptions) -> None:
-    """Run the daemon, with its page and its journal on disk, over recorded data as fast as it goes.
-
-    A rehearsal has a journal of its own, new each time, in `state_dir/replay`: it never touches the account.
-    """
-    config, world = load_world(config, options)
-    config = config.model_copy(update={"state_dir": config.state_dir / "replay"})
-    for name in ("", "-wal", "-shm"):
-        (config.state_dir / f"{JOURNAL_FILE}{name}").unlink(missing_ok=True)
-    sources = world.venues([INJECTIVE, *config.hedge.venues])
-    window = options.window
-    run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))
+    url = f"http://{where.host}:{port}/"
+    log.info("http_listening", url=url, mode=process.config.mode)
+    if not where.on_loopback:
+        commands = "commands are off" if api.token is None else "the token travels as it is: put TLS in front"
+        log.warning(
+            "http_open", url=url,
+            warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
+        )  # fmt: skip
+    return url

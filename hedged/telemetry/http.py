@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 GUARDS = {
@@ -38,10 +39,14 @@ class StatusSource:
 
 
 async def start_http(
-    source: StatusSource, host: str, port: int, more: Sequence[web.RouteDef] = ()
+    source: StatusSource,
+    host: str,
+    port: int,
+    more: Sequence[web.RouteDef] = (),
+    middlewares: Sequence[Middleware] = (),
 ) -> tuple[web.AppRunner, int]:
     """Serve, `more` too, until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
-    app = web.Application()
+    app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(_guard)
     app.add_routes(
         [
