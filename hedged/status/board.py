@@ -112,7 +112,7 @@ class Board:
             await self._think(app, report, app.cycle.desk.accounts.latest)
         # what follows is of one instant: nothing is awaited
         now_ms, records = self.clock.now_ms(), self.records
-        guard = app.guard_now if app else None
+        guard = app.seen_by_guard if app else None
         far = _distances(guard, now_ms) if guard else {}
         config = self.process.config
         account = app.cycle.desk.accounts.latest if guard and app else AccountState()
