@@ -20,8 +20,8 @@ def ahead_row(span: SpanOutlook) -> dict[str, str]:
     return row | {"rests on": span.rests_on + left_out}
 
 
-def ahead_rows(report: CycleReport) -> list[dict[str, str]]:
-    """Return the book's funding over the coming hour, eight hours and week, as after a cycle."""
+def ahead(report: CycleReport) -> list[SpanOutlook]:
+    """Return the book's funding over the coming hour, eight hours and week, as after a cycle; empty where unknown."""
     here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
     own = {
         symbol: float(q) * here[symbol] for symbol, q in report.account.own.items() if q and symbol in here
@@ -29,7 +29,12 @@ def ahead_rows(report: CycleReport) -> list[dict[str, str]]:
     mine = {
         k: float(q) * here[k.symbol] for k, q in report.account.attributed.items() if q and k.symbol in here
     }
-    return [ahead_row(span) for span in outlook(report.forecasts, own, mine) if span.own]
+    return [span for span in outlook(report.forecasts, own, mine) if span.own]
+
+
+def ahead_rows(report: CycleReport) -> list[dict[str, str]]:
+    """Return the same as rows of the status page."""
+    return [ahead_row(span) for span in ahead(report)]
 
 
 def quarantine_row(key: SeriesKey, held: Quarantine) -> dict[str, str]:
