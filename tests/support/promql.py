@@ -81,7 +81,7 @@ def queries(dashboard: dict[str, Any]) -> list[tuple[str, str]]:
         for panel in dashboard["panels"]
         for target in panel.get("targets", ())
     ]
-    for variable in dashboard["templating"]["list"]:
+    for variable in dashboard["templating"].get("list", ()):
         query = variable.get("query")
         text = query if isinstance(query, str) else (query or {}).get("query", "")
         if values := re.fullmatch(r"label_values\((.+), (\w+)\)", text):

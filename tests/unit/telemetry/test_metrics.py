@@ -1,5 +1,7 @@
 """Metrics: rules and dashboards ask only for what the daemon exposes, and it exposes little."""
 
+import re
+
 import pytest
 from prometheus_client import Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
@@ -9,7 +11,10 @@ from promql import Asked, asked, dashboards, queries, rules
 from hedged.telemetry.metrics import Metrics
 
 SCRAPED = frozenset({"job", "instance"})
-OF_PROMETHEUS = {"up": SCRAPED, "ALERTS": frozenset({"alertname", "alertstate", "severity"})}
+OF_PROMETHEUS = {
+    "up": SCRAPED,
+    "ALERTS": frozenset({"alertname", "alertstate", "severity", "venue", "symbol"}),
+}
 FEW = {
     "venue", "symbol", "action", "address", "band", "config", "forecaster", "hours", "kind", "mode", "model", "outcome",
     "part", "purpose", "reason", "since", "source", "stream", "task", "verdict", "version",
@@ -20,7 +25,8 @@ FEW = {
 def expressions() -> dict[str, list[str]]:
     """PromQL by file."""
     found = {"rules.yml": [rule["expr"] for rule in rules()]}
-    return found | {name: [expr for _, expr in queries(body)] for name, body in dashboards().items()}
+    shown = {name: [expr for _, expr in queries(body)] for name, body in dashboards().items()}
+    return found | {name: exprs for name, exprs in shown.items() if exprs}
 
 
 def touched() -> Metrics:
@@ -77,6 +83,13 @@ def test_a_wrong_question_is_seen(exposed: dict[str, frozenset[str]]) -> None:
     assert "nobody exposes" in ill(asked("rate(hedged_cycle_total[5m])")[0], exposed)
     assert "no label" in ill(asked('sum(hedged_ready{venue="okx"})')[0], exposed)
     assert [one.grouped for one in asked("sum by (venue) (hedged_ready)")] == [frozenset({"venue"})]
+
+
+def test_every_metric_is_shown_or_watched(exposed: dict[str, frozenset[str]]) -> None:
+    """If this fails, the daemon measures what nobody will ever look at."""
+    used = {one.metric for exprs in expressions().values() for expr in exprs for one in asked(expr)}
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed if name.startswith("hedged_")}
+    assert families - {re.sub(r"_(bucket|count|sum)$", "", name) for name in used} == set()
 
 
 def test_names_follow_the_conventions(exposed: dict[str, frozenset[str]]) -> None:
