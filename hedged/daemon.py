@@ -48,6 +48,7 @@ from hedged.telemetry.metrics import Metrics
 from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.scoring import Scoring
 from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ def _beside(
     if real:
         beside.append(add_keeper(parts))
     if not rehearsal:
-        beside.append(JournalUpkeep(parts.journal, parts.clock))
+        beside += [JournalUpkeep(parts.journal, parts.clock), Scoring(lambda: process.app, metrics)]
     if process.teller is not None:
         beside.append(process.teller)
     return beside
