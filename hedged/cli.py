@@ -8,6 +8,7 @@ from rich.console import Console
 
 from hedged.commands import (
     backtest,
+    backup,
     check,
     download,
     evaluate_hedge,
@@ -37,7 +38,7 @@ errors = Console(stderr=True)
 COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
     model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
-    sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload, backup.backup,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

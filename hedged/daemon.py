@@ -23,6 +23,7 @@ from hedged.config import Config
 from hedged.control.api import Api, read_token
 from hedged.control.heart import Heart
 from hedged.control.lease import Lease
+from hedged.control.notify import Notifier
 from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
@@ -138,10 +139,15 @@ async def _hold(
     if in_real_time:
         told = config.control
         dog = cleanup.enter_context(Watchdog(told.stall_told_s, told.stall_exit_s, metrics.loop_stalls.inc))
-        heart.also = dog.pet
+        notifier = Notifier()
+        heart.also = partial(_alive, process, dog, notifier)
         heart.start()
         cleanup.callback(heart.stop)
-    await _listen(process, api, cleanup)
+        cleanup.callback(notifier.stopping)
+        await _listen(process, api, cleanup)
+        notifier.ready()
+    else:
+        await _listen(process, api, cleanup)
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
@@ -157,6 +163,14 @@ async def _hold(
 
     api.summary = summary
     return _Held(config, clock, metrics, process, journal, switch)
+
+
+def _alive(process: Process, dog: Watchdog, notifier: Notifier) -> None:
+    """Let both watchdogs know, ours and that of systemd, that the event loop turns."""
+    dog.pet()
+    if process.stopping:
+        notifier.stopping()
+    notifier.alive(process.at_work)
 
 
 async def _run(

@@ -14,7 +14,9 @@ members.Members(load(SHIPPED))
 
 def test_the_model_is_opened_without_a_word_to_its_runtimes_maker(tmp_path: Path) -> None:
     """If this fails, ONNX Runtime marks the machine with an identifier and sends events about models and processes."""
-    environ = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    environ = {
+        k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
     root = Path(__file__).resolve().parents[2]
     subprocess.run(
         [sys.executable, "-c", OPEN_A_MODEL], check=True, cwd=root, env=environ | {"HOME": str(tmp_path)}
