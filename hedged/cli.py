@@ -12,6 +12,7 @@ from rich.markup import escape
 from hedged.commands import (
     alert_test,
     backtest,
+    backup,
     check,
     config,
     download,
@@ -45,7 +46,7 @@ COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
     download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
-    alert_test.alert_test,
+    alert_test.alert_test, backup.backup,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

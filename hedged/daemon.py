@@ -22,6 +22,7 @@ from hedged.config import Config
 from hedged.control.api import Api, read_token
 from hedged.control.heart import Heart
 from hedged.control.lease import Lease
+from hedged.control.notify import Notifier
 from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
@@ -48,6 +49,7 @@ from hedged.telemetry.metrics import Metrics
 from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.scoring import Scoring
 from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
@@ -143,14 +145,18 @@ async def _hold(
         process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
         cleanup.push_async_exit(process.teller.leave)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
+    notifier = Notifier()
     if in_real_time:
         told = config.control
         dog = cleanup.enter_context(Watchdog(told.stall_told_s, told.stall_exit_s, metrics.loop_stalls.inc))
-        heart.also = dog.pet
+        heart.also = partial(_alive, process, dog, notifier)
         heart.start()
         cleanup.callback(heart.stop)
+        cleanup.callback(notifier.stopping)
     board = Board(process, clock, lambda: alert_rows(process.alerts()))
     heart.url = await _listen(process, board, api, cleanup)
+    if in_real_time:
+        notifier.ready()
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
@@ -167,6 +173,14 @@ async def _hold(
 
     api.summary = summary
     return _Held(config, clock, metrics, process, journal, switch, board)
+
+
+def _alive(process: Process, dog: Watchdog, notifier: Notifier) -> None:
+    """Let both watchdogs know, ours and that of systemd, that the event loop turns."""
+    dog.pet()
+    if process.stopping:
+        notifier.stopping()
+    notifier.alive(process.at_work)
 
 
 async def _run(
@@ -282,7 +296,7 @@ def _beside(
     if real:
         beside.append(add_keeper(parts))
     if not rehearsal:
-        beside.append(JournalUpkeep(parts.journal, parts.clock))
+        beside += [JournalUpkeep(parts.journal, parts.clock), Scoring(lambda: process.app, metrics)]
     if process.teller is not None:
         beside.append(process.teller)
     return beside

@@ -109,6 +109,10 @@ class Process:
             return "stopping"
         return "running" if self.switch and self.switch.hand else "starting"
 
+    def at_work(self) -> str:
+        """What the process is at, in a line: also why it is not ready."""
+        return "; ".join([self.doing(), *([] if self.stopping else self.not_ready())])
+
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
         """Do a part of the start, which waits for venues, until it is done or `stopping`."""

@@ -10,7 +10,7 @@ import structlog
 
 from hedged.app import Parts
 from hedged.collectors.outside.feed import Outside, make_outside
-from hedged.collectors.outside.inbox import Inbox
+from hedged.collectors.outside.inbox import Inbox, Verdict
 from hedged.collectors.outside.webhook import PATH, Webhook
 from hedged.config import Config
 from hedged.domain.clock import SECOND_MS
@@ -84,6 +84,8 @@ async def add_webhook(parts: Parts, secret: Secret, metrics: Metrics, cleanup: A
         if signal is not None:
             metrics.signal_received.labels(signal.symbol, signal.action).set(signal.received_ms / SECOND_MS)
 
+    for verdict in Verdict:
+        metrics.signals.labels(verdict)  # 0, from which Prometheus can count the first one
     state = await journal(JournalStore.load_state, STATE)
     inbox = Inbox(where, secret, parts.symbols, parts.clock, save, state)
     try:
