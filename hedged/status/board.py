@@ -26,8 +26,8 @@ from hedged.status.document import (
     Saved,
     Status,
 )
+from hedged.status.outcomes import Outcomes
 from hedged.status.records import Records
-from hedged.status.scores import Scores
 
 FRESH_S = 1.0
 """A document so young is given to whoever asks next, unless the kill switch was turned: asking again costs nothing."""
@@ -61,7 +61,7 @@ class Board:
     alerts: Callable[[], Sequence[AlertRow]] = tuple
     records: Records | None = None
     started_ms: int = field(init=False)
-    _scores: Scores = field(default_factory=Scores)
+    _outcomes: Outcomes = field(default_factory=Outcomes)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _made: tuple[float, str, Status] | None = None
@@ -89,7 +89,7 @@ class Board:
             if app is None or app.progress.last is None:
                 continue
             report = app.progress.last
-            self._scores.look(report, app.cycle.poller.latest.values())
+            self._outcomes.look(report, app.cycle.poller.latest.values())
             try:
                 if self.records:
                     await self.records.cycle(report.now_ms)
@@ -157,10 +157,10 @@ class Board:
         if self._cycle is None or self._cycle.report is not report:
             past = forecasts.Past.of(app.cycle.buffer.window(), app.cycle.poller.latest.values())
             misses = app.cycle.desk.gate_facts.record.misses(report.now_ms)
-            forecaster, scores = self.process.config.hedge.forecaster, self._scores.told()
+            forecaster, outcomes = self.process.config.hedge.forecaster, self._outcomes.told()
 
             def of_cycle() -> _OfCycle:
-                fans = forecasts.forecasts(report, past, scores, misses, forecaster)
+                fans = forecasts.forecasts(report, past, outcomes, misses, forecaster)
                 return _OfCycle(report, decisions.decisions(report), fans)
 
             self._cycle = await loop.run_in_executor(None, of_cycle)
