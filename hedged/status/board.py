@@ -73,6 +73,7 @@ class Board:
 
     def on_cycle(self, _: CycleReport) -> None:
         """Take notice that a cycle is done."""
+        self._made = None
         self._woken.set()
 
     async def run(self) -> None:

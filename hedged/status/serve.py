@@ -51,7 +51,6 @@ class Pages:
             web.get("/page.json", self._update),
             web.get("/assets/{name}", self._asset),
             web.get("/api/status", self._document),
-            web.get("/status.json", self._document),
         ]
 
     async def _document(self, request: web.Request) -> web.Response:
