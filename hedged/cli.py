@@ -4,7 +4,7 @@ import os
 import sys
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from hedged.commands import (
     backtest,
@@ -21,7 +21,7 @@ from hedged.commands import (
     simulate,
     sweep,
 )  # fmt: skip
-from hedged.commands.shared import console
+from hedged.commands.shared import Terminal, console
 from hedged.domain.errors import HedgedError
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-errors = Console(stderr=True)
+errors = Terminal(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
@@ -59,14 +59,14 @@ def main() -> None:
     try:
         app()
     except HedgedError as error:
-        errors.print(f"[bold red]error:[/bold red] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except BaseExceptionGroup as group:  # raised out of the daemon's TaskGroup
         ours, others = group.split(HedgedError)
         if ours is None or others is not None:
             raise
         for leaf in _leaves(ours):
-            errors.print(f"[bold red]error:[/bold red] {leaf}", highlight=False, soft_wrap=True)
+            errors.print(f"[bold red]error:[/bold red] {escape(str(leaf))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")

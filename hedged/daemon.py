@@ -27,6 +27,7 @@ from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
+from hedged.directories import open_to_others
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import INJECTIVE
@@ -134,6 +135,8 @@ async def _hold(
     cleanup.enter_context(_signals(process))
     lease = Lease.take(config)
     cleanup.callback(lease.release)
+    if others := open_to_others(config.state_dir):
+        log.warning("state_dir_open_to_others", why=others)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
     if in_real_time:
         told = config.control

@@ -52,7 +52,7 @@ def read_secret(setting: str, file: Path | None, variable: str | None, environ: 
 def read_secret_file(setting: str, file: Path) -> Secret:
     """Read a file that only its owner may read; the check and the read see the same file. Raises ConfigError."""
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=_at_once) as stream:
             state = os.fstat(stream.fileno())
             if stat.S_IMODE(state.st_mode) & 0o077:
                 raise ConfigError(
@@ -64,3 +64,8 @@ def read_secret_file(setting: str, file: Path) -> Secret:
             return Secret(stream.read(LARGEST_BYTES).decode("utf-8", errors="replace"))
     except OSError as error:
         raise ConfigError(f"{setting} {file} cannot be read: {error.strerror}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever might write to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -88,7 +88,7 @@ def _show_unproven(config: "Config") -> None:
     from hedged.wiring.cex_venues import unproven
 
     for venue, what in unproven(config).items():
-        console.print(f"[bold red]{venue}: {what}[/bold red]", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]{venue}: {escape(what)}[/bold red]", highlight=False, soft_wrap=True)
 
 
 async def _show_exchange_keys(config: "Config") -> None:
@@ -113,9 +113,11 @@ async def _show_exchange_keys(config: "Config") -> None:
         await venues.close()
     for one in clearances:
         for line in one.lines:
-            console.print(f"{one.venue}: {line}", highlight=False, soft_wrap=True)
+            console.print(f"{one.venue}: {escape(line)}", highlight=False, soft_wrap=True)
         for warning in one.warnings:
-            console.print(f"[bold red]{one.venue}: {warning}[/bold red]", highlight=False, soft_wrap=True)
+            console.print(
+                f"[bold red]{one.venue}: {escape(warning)}[/bold red]", highlight=False, soft_wrap=True
+            )
 
 
 async def _show_account(config: "Config", has_key: bool) -> None:
@@ -152,6 +154,6 @@ async def _show_trading_key(config: "Config", venues: "RealVenues", clock: "Cloc
         await venues.book.open((), config.book.equity_usd)
     _, clearance = await clear_key(config, venues, key, clock)
     for line in clearance.lines:
-        console.print(f"trading key: {line}", highlight=False, soft_wrap=True)
+        console.print(f"trading key: {escape(line)}", highlight=False, soft_wrap=True)
     for warning in clearance.warnings:
-        console.print(f"[bold red]trading key: {warning}[/bold red]", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]trading key: {escape(warning)}[/bold red]", highlight=False, soft_wrap=True)

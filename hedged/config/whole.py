@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from hedged.config.alerts import AlertsConfig
@@ -29,6 +28,7 @@ from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig
 from hedged.config.section import Section, explain_fault
 from hedged.config.strategies import StrategiesConfig
+from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -184,14 +184,7 @@ class Config(Section):
 
 def load_config(path: Path) -> Config:
     """Read a YAML file. Raises ConfigError that names the key, the fault and the nearest known key."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    raw = read_yaml(path)
     if raw is not None and not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected `key: value` lines at the top")
     return with_environment(parse_config(raw or {}, str(path)), os.environ)

@@ -10,6 +10,7 @@ from hedged.control.api import read_token
 from hedged.control.kill_file import FILE, read_kill_file
 from hedged.control.lease import lease_directory, read_sign
 from hedged.control.switch import latch_text
+from hedged.directories import open_to_others
 from hedged.domain.errors import ConfigError
 from hedged.execution.journal.decision_log import read_only
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -21,6 +22,8 @@ def holding(config: Config, environ: Mapping[str, str] = os.environ) -> tuple[li
     """Return lines to know and lines to heed. Nothing is changed. Raises ConfigError for a token that is no good."""
     known, heeded = _journal(config)
     known.append(_lease(config, environ))
+    if others := open_to_others(config.state_dir):
+        heeded.append(others)
     if (asked := read_kill_file(config.state_dir)) is not None:
         heeded.append(f"{config.state_dir / FILE} exists and latches {asked.level.label}: {asked.reason}")
     told = (

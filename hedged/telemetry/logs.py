@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from hedged.domain.clock import iso
+from hedged.domain.wording import printable
 
 
 def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
@@ -22,9 +23,9 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
             event["ts"] = None
         return event
 
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderers: list[Any] = [structlog.processors.JSONRenderer()]
     if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="ts")
+        renderers = [_shown, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="ts")]
     structlog.configure(
         processors=[
             stamp,
@@ -32,12 +33,17 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             _ordered,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _shown(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take control characters out of texts, which JSON would have escaped."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -15,7 +15,7 @@ from hedged.execution.journal.store import JournalStore
 
 def told(folder: Path, **changes: object) -> tuple[Config, Path]:
     state = folder / "state"
-    state.mkdir()
+    state.mkdir(mode=0o700)
     config = parse_config(
         {"state_dir": str(state), "control": {"lease_dir": str(folder / "leases")}, **changes}
     )
