@@ -89,7 +89,7 @@ def test_a_place_that_everybody_may_write_to_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_lease_is_not_kept_where_another_user_made_the_place(tmp_path: Path) -> None:
-    """If this fails, whoever makes /tmp/hedged-UID first keeps the lease, or has a file of the daemon's user emptied."""
+    """If this fails, whoever makes /tmp/hedged-UID first keeps the lease, or has one of our files emptied."""
     config = parse_config({"state_dir": str(tmp_path / "state"), **LIVE})
     place = tmp_path / "hedged"
     place.mkdir()
