@@ -39,8 +39,8 @@ NAMED = {
     "ssl._create_default_https_context",
 }
 WORDS = re.compile(
-    "pickle|marshal|shelve|dill|joblib|eval|exec|compile|__import__|system|popen|subprocess|shell|yaml|torch|ssl|verify"
-    "|check_hostname|insecure_channel|create_default_context"
+    r"pickle|marshal|shelve|dill|joblib|\b(eval|exec|compile|system|popen)\(|__import__|subprocess|\bshell|\byaml\."
+    r"|torch\.load|\bssl\b|\bverify|check_hostname|insecure_channel|create_default_context"
 )
 Found = Iterator[tuple[int, str]]
 
