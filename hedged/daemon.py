@@ -144,7 +144,7 @@ async def _hold(
         heart.also = dog.pet
         heart.start()
         cleanup.callback(heart.stop)
-    await _listen(process, api, cleanup)
+    heart.url = await _listen(process, api, cleanup)
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
@@ -345,19 +345,29 @@ def _signals(process: Process) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> None:
-    """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
+async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> str:
+    """Serve the page from the first moment; return its address. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
+    api.config, api.names = lambda: process.config, where.names
+    api.reloader = lambda: process.reloader
     source = StatusSource(
         process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
         process.quarantined, process.ahead, process.stops, process.disagreements,
     )  # fmt: skip
     try:
-        runner, port = await start_http(source, where.host, where.port, api.routes())
+        runner, port = await start_http(source, where.host, where.port, api.routes(), [api.middleware()])
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)
-    log.info("http_listening", url=f"http://{where.host}:{port}/", mode=process.config.mode)
+    url = f"http://{where.host}:{port}/"
+    log.info("http_listening", url=url, mode=process.config.mode)
+    if not where.on_loopback:
+        commands = "commands are off" if api.token is None else "the token travels as it is: put TLS in front"
+        log.warning(
+            "http_open", url=url,
+            warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
+        )  # fmt: skip
+    return url
 
 
 def replay_daemon(config: Config, options: BacktestOptions) -> None:

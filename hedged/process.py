@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from hedged.app import App
 from hedged.config import Config
+from hedged.control.reload import Reloader
 from hedged.control.stop import CYCLE_SHARE, SENDING_SHARE, Ending
 from hedged.control.switch import Switch
 from hedged.domain.clock import iso
@@ -37,6 +38,7 @@ class Process:
     switch: Switch | None = None
     ending: Ending = field(default_factory=Ending)
     failure: Fatal | None = None
+    reloader: Reloader | None = None
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _signalled: list[tuple[KillLevel, str]] = field(default_factory=list)
     trouble: str = ""

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hedged.config.section import Section, explain_fault
+from hedged.config.faults import explain
+from hedged.config.section import Section
 from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.sweep.paths import kind_of
@@ -163,8 +164,8 @@ def parse_sweep(raw: Mapping[str, Any], source: str) -> SweepConfig:
     try:
         return SweepConfig.model_validate(raw)
     except ValidationError as error:
-        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(f.removeprefix("(top): ") for f in faults)) from None
+        faults = [str(fault).removeprefix("(top): ") for fault in explain(SweepConfig, error.errors(), {})]
+        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
 
 
 def read_sweep(path: Path) -> dict[str, Any]:

@@ -34,10 +34,14 @@ class StatusSource:
 
 
 async def start_http(
-    source: StatusSource, host: str, port: int, more: Sequence[web.RouteDef] = ()
+    source: StatusSource,
+    host: str,
+    port: int,
+    more: Sequence[web.RouteDef] = (),
+    middlewares: Sequence[Any] = (),
 ) -> tuple[web.AppRunner, int]:
     """Serve, `more` too, until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
-    app = web.Application()
+    app = web.Application(middlewares=middlewares)
     app.add_routes(
         [
             web.get("/", partial(_page, source)),

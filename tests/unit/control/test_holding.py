@@ -44,7 +44,7 @@ def test_what_holds_the_daemon_is_told(tmp_path: Path) -> None:
     lease.beat(5)
     try:
         before = path.read_bytes()
-        known, heeded = holding(config, {"TOKEN": "x" * 24})
+        known, heeded = holding(config, {"TOKEN": "abcdefgh" * 3})
         assert path.read_bytes() == before
     finally:
         lease.release()
