@@ -6,7 +6,6 @@ import traceback
 from types import TracebackType
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hedged.commands import (
@@ -28,7 +27,7 @@ from hedged.commands import (
     status,
     sweep,
 )  # fmt: skip
-from hedged.commands.shared import console
+from hedged.commands.shared import Terminal, console
 from hedged.domain.errors import HedgedError
 from hedged.secret import redact
 
@@ -40,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-errors = Console(stderr=True)
+errors = Terminal(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
