@@ -344,11 +344,6 @@ class App:
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
         return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
 
-    @property
-    def guard_now(self) -> Guard | None:
-        """What looks at the stops between two cycles; None before `prepare`."""
-        return self._guard
-
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""
         clock = self.parts.clock
