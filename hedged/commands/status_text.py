@@ -36,9 +36,7 @@ def show_status(told: Status, verdict: Verdict) -> None:
     _print(_collateral(told), bool(told.collateral))
     for row in told.venues:
         age = UNKNOWN if row.oldest_s is None else f"{row.oldest_s:.0f} s"
-        _line(
-            f"{row.venue}: data {age} old{', stale' if row.stale else ''}{f'; {row.unknown}' if row.unknown else ''}"
-        )
+        _line(f"{row.venue}: data {age} old{', stale' if row.stale else ''}")
     for alert in told.alerts:
         _line(
             f"{alert.severity}: {alert.subject}: {alert.text}",
