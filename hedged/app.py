@@ -102,7 +102,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._under_way = UnderWay()
-        self._narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
+        self.narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
         self._mending = asyncio.Lock()
         self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
 
@@ -112,6 +112,11 @@ class App:
         if self._cycle is None:
             raise Fatal("the daemon has not been prepared")
         return self._cycle
+
+    @property
+    def seen_by_guard(self) -> Guard | None:
+        """What looks at the stops; None before `prepare`."""
+        return self._guard
 
     @property
     def stopping(self) -> bool:
@@ -139,10 +144,9 @@ class App:
             self.cycle.reconfigure(config)
             if self._guard is not None:
                 self._guard.trades.reconfigure(config)
-            self._narrator.reconfigure(config.alerts)
-            model = self.parts.forecaster.model_hash
-            self.metrics.info.remove(__version__, before.mode, model, before.hash)
-            self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
+            self.narrator.reconfigure(config.alerts)
+            self.metrics.info.remove(__version__, before.mode, self.parts.forecaster.model_hash, before.hash)
+            self._introduce()
 
     async def prepare(self) -> None:
         """Learn the markets, fill the buffer from history, read the journal, check that artefact and schema agree."""
@@ -190,12 +194,18 @@ class App:
         self._guard = Guard(desk, poller, DivergenceStops(config, self.cycle))
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
-        self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
+        self._introduce()
         self.metrics.kill.set(desk.kill)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=desk.kill.label,
             model=parts.forecaster.model_hash, config=config.hash,
         )  # fmt: skip
+
+    def _introduce(self) -> None:
+        """Say in the metrics what runs."""
+        config, model = self.parts.config, self.parts.forecaster.model_hash
+        self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
+        self.metrics.cycle_interval.set(config.cycle.interval_s)
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
@@ -254,7 +264,7 @@ class App:
             return
         if looked:
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
-        publish_execution(self._guard.desk, self.metrics)
+        publish_execution(self._guard.desk, self.metrics, now_ms)
 
     async def attempt(self, now_ms: int) -> None:
         """Run one cycle, unless it is abandoned.
@@ -299,9 +309,9 @@ class App:
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
-        publish_execution(self.cycle.desk, self.metrics)
+        publish_execution(self.cycle.desk, self.metrics, now_ms)
         self.metrics.ready.set(0 if self.not_ready() else 1)
-        self._narrator.tell(report, self.cycle.poller.latest.values())
+        self.narrator.tell(report, self.cycle.poller.latest.values())
         self.parts.on_cycle(report)
         return report
 

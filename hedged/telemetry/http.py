@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 GUARDS = {
@@ -43,7 +43,7 @@ async def start_http(
     host: str,
     port: int,
     more: Sequence[web.RouteDef] = (),
-    middlewares: Sequence[Any] = (),
+    middlewares: Sequence[Middleware] = (),
 ) -> tuple[web.AppRunner, int]:
     """Serve, `more` too, until the runner is cleaned up. Returns it and the port (useful when 0 was asked for)."""
     app = web.Application(middlewares=middlewares)

@@ -79,7 +79,9 @@ def shown_while_it_runs(daemon: Running, config: Path) -> dict[str, str]:
     """Everything that a daemon and the commands beside it show."""
     url = json.loads(daemon.wait_for("http_listening", 1))["url"].rstrip("/")
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    found = {path: got(url, path) for path in ("/", "/metrics", "/api/status", "/api/openapi.json", "/readyz")}
+    found = {
+        path: got(url, path) for path in ("/", "/metrics", "/api/status", "/api/openapi.json", "/readyz")
+    }
     found["/api/config"] = got(url, "/api/config", **bearer)
     here = ("--config", str(config))
     for name, command in {
@@ -145,7 +147,9 @@ cli.main()
 
 def test_a_traceback_of_a_command_hides_what_was_read() -> None:
     """If this fails, the traceback in a bug report holds the key that the SDK had in hand."""
-    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, env=os.environ, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], capture_output=True, text=True, env=os.environ, check=False
+    )
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "RuntimeError: https://x.test/a?apiKey=<hidden>&signature=<hidden> and <hidden>" in done.stderr
