@@ -71,6 +71,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, told: Listener) -> Iterator
             return status == 200
 
         wait_until(ready)
+        wait_until(lambda: any("Started" in one["message"] for one in told.messages()))
         yield url, command, seen
 
 
@@ -98,7 +99,6 @@ def test_health_and_book(daemon: Daemon) -> None:
     """If this fails, the container engine restarts a sound daemon, or the operator cannot see the book."""
     assert get(f"{daemon[0]}/healthz") == (200, '{"ok": true, "reasons": []}')
     status = json.loads(get(f"{daemon[0]}/status.json")[1])
-    assert PLANTED not in str(status) + get(f"{daemon[0]}/metrics")[1]
     assert {row["symbol"] for row in status["book"]} == {"INJ", "ETH"}
     assert all(row["why"] for row in status["book"])
     page = get(f"{daemon[0]}/")[1]
@@ -112,6 +112,15 @@ def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
     command.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1])
     assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
+
+
+def test_the_kill_is_told_and_the_heart_beats(daemon: Daemon, told: Listener) -> None:
+    """If this fails, an operator learns of a kill in the morning, or of a daemon that died never."""
+    wait_until(lambda: any("Kill latch" in one["message"] for one in told.messages()))
+    wait_until(lambda: (f"/{PLANTED}", "") in told.taken)
+    assert not any(
+        PLANTED in get(f"{daemon[0]}/{page}")[1] for page in ("metrics", "api/status", "status.json")
+    )
 
 
 def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: Daemon) -> None:
@@ -134,7 +143,6 @@ def test_its_operator_was_told_in_order_and_no_secret_was_shown(daemon: Daemon, 
     ]
     assert [one["message"][: len(begin)] for one, begin in zip(messages, begins, strict=True)] == begins
     assert all("hedged" in one["title"] and "(simulated)" in one["title"] for one in messages)
-    assert (f"/{PLANTED}", "") in told.taken, "the heart has beaten"
     folder = Path(next(word for word in daemon[1].process.args if str(word).endswith("yaml"))).parent  # type: ignore[union-attr]
     files = [path for path in (folder / "state").rglob("*") if path.is_file()]
     assert any(path.name == "alerts.json" for path in files)
