@@ -39,6 +39,9 @@ from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
 from hedged.serve import Lasting, serve
+from hedged.status.board import Board
+from hedged.status.records import Records
+from hedged.status.serve import routes
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
@@ -120,6 +123,7 @@ class _Held:
     process: Process
     journal: Journal
     switch: Switch
+    board: Board
 
 
 async def _hold(
@@ -142,11 +146,13 @@ async def _hold(
         heart.also = dog.pet
         heart.start()
         cleanup.callback(heart.stop)
-    await _listen(process, api, cleanup)
+    board = Board(process, clock)
+    heart.url = await _listen(process, board, api, cleanup)
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
     cleanup.callback(journal.close)
+    board.records = Records(journal)
     every_s = SWITCH_S if in_real_time else float(config.cycle.interval_s)
     switch = Switch(config, journal, clock, metrics, every_s)
     await switch.follow()
@@ -157,7 +163,7 @@ async def _hold(
         return await journal(resume_summary, process.config, clock.now_ms())
 
     api.summary = summary
-    return _Held(config, clock, metrics, process, journal, switch)
+    return _Held(config, clock, metrics, process, journal, switch, board)
 
 
 async def _run(
@@ -195,11 +201,13 @@ async def _run(
     )  # fmt: skip
     parts = Parts(
         config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
-        held=window, doubted=doubted,
+        held=window, doubted=doubted, on_cycle=held.board.on_cycle,
     )  # fmt: skip
     if secret is not None:
         await add_webhook(parts, secret, metrics, cleanup)
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
+    if not rehearsal:
+        beside.append(held.board)
     app = App(parts, metrics)
     app.progress.backfilled = process.backfilled()
     process.runs(app)
@@ -343,19 +351,27 @@ def _signals(process: Process) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> None:
-    """Serve the page from the first moment. Raises ConfigError when the port cannot be had."""
+async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitStack) -> str:
+    """Serve the page from the first moment; return its address. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
-    source = StatusSource(
-        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
-        process.quarantined, process.ahead, process.stops, process.disagreements,
-    )  # fmt: skip
+    api.config, api.names = lambda: process.config, where.names
+    api.reloader = lambda: process.reloader
+    source = StatusSource(process.registry, process.not_ready, process.not_alive)
+    more = [*routes(board), *api.routes()]
     try:
-        runner, port = await start_http(source, where.host, where.port, api.routes())
+        runner, port = await start_http(source, where.host, where.port, more, [api.middleware()])
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)
-    log.info("http_listening", url=f"http://{where.host}:{port}/", mode=process.config.mode)
+    url = f"http://{where.host}:{port}/"
+    log.info("http_listening", url=url, mode=process.config.mode)
+    if not where.on_loopback:
+        commands = "commands are off" if api.token is None else "the token travels as it is: put TLS in front"
+        log.warning(
+            "http_open", url=url,
+            warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
+        )  # fmt: skip
+    return url
 
 
 def replay_daemon(config: Config, options: BacktestOptions) -> None:

@@ -29,7 +29,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 @dataclass(frozen=True, slots=True)
 class Sign:
     """The sign of life. `started`: the process' start, clock ticks since boot; `beat_s`: seconds since boot;
-    `followed`: the turn of the kill switch that is in force there; `doing`: in words.
+    `followed`: the turn of the kill switch that is in force there; `doing`: in words; `url`: of its page.
     """
 
     pid: int
@@ -45,6 +45,7 @@ class Sign:
     doing: str = ""
     left: tuple[str, ...] = ()
     settled: bool = False
+    url: str = ""
 
     @property
     def alive(self) -> bool:
@@ -107,11 +108,13 @@ class Lease:
         *,
         settled: bool = False,
         config: str = "",
+        url: str = "",
     ) -> None:
         """Give a sign of life. `settled`: all that the latch asks for is done. Raises OSError."""
         self.sign = Sign(**{
             **asdict(self.sign), "wall_ms": wall_ms, "beat_s": uptime_s(), "followed": followed, "doing": doing,
             "left": left, "settled": settled, "config": config or self.sign.config,
+            "url": url or self.sign.url,
         })  # fmt: skip
         new = self._directory / f"{SIGN_FILE}.new"
         new.write_text(json.dumps(asdict(self.sign)), encoding="utf-8")

@@ -9,8 +9,8 @@ from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.quarantine import Fault
+from hedged.telemetry.ahead import outlooks
 from hedged.telemetry.metrics import Metrics
-from hedged.telemetry.rows import ahead
 
 
 def publish(
@@ -89,7 +89,9 @@ def publish_money(report: CycleReport, metrics: Metrics) -> None:
     metrics.loss_limit.set(bool(report.loss_limit))
     _publish_funding(report, metrics)
     metrics.funding_ahead.clear()
-    for span in ahead(report):
+    for span in outlooks(report, report.account):
+        if not span.own:
+            continue
         for kind, amount in (("unhedged", span.own_book), ("hedged", span.held_book)):
             for band, usd in (("mean", amount.mean), ("p10", amount.low), ("p90", amount.high)):
                 metrics.funding_ahead.labels(span.hours, kind, band).set(usd)

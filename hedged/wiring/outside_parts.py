@@ -36,8 +36,11 @@ def read_secrets(config: Config, environ: Mapping[str, str] | None = None) -> Se
     for name, source in (("coinglass", config.outside.coinglass), ("coingecko", config.outside.coingecko)):
         if source.on:
             read_secret(f"outside.{name}.key", source.key_file, source.key_env, environ)
-    if not config.webhook.on:
-        return None
+    return webhook_secret(config, environ) if config.webhook.on else None
+
+
+def webhook_secret(config: Config, environ: Mapping[str, str]) -> Secret:
+    """Read the webhook's secret. Raises ConfigError, also for one that can be guessed."""
     secret = read_secret("webhook.secret", config.webhook.secret_file, config.webhook.secret_env, environ)
     if len(secret.reveal()) < LEAST_SECRET:
         raise ConfigError(f"webhook.secret is too short: give it at least {LEAST_SECRET} characters")
