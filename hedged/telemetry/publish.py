@@ -1,14 +1,16 @@
 """From a cycle's report to metrics."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Purpose
 from hedged.domain.quarantine import Fault
+from hedged.risk.verdict import Reason
 from hedged.telemetry.ahead import outlooks
 from hedged.telemetry.metrics import Metrics
 
@@ -64,6 +66,16 @@ def publish(
     for fill in report.fills:
         metrics.fees.inc(max(0.0, float(fill.execution.fee_usd)))
     publish_money(report, metrics)
+
+
+def announce(metrics: Metrics, venues: Iterable[str]) -> None:
+    """Begin rare counters at 0: Prometheus can count the first order of a kind only from there."""
+    for venue in venues:
+        for purpose in Purpose:
+            metrics.orders.labels(venue, purpose)
+    for reason in Reason:
+        metrics.refusals.labels(reason)
+        metrics.shrinks.labels(reason)
 
 
 def publish_forecasters(
