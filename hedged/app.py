@@ -102,7 +102,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._under_way = UnderWay()
-        self._narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
+        self.narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
         self._mending = asyncio.Lock()
         self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
 
@@ -112,6 +112,11 @@ class App:
         if self._cycle is None:
             raise Fatal("the daemon has not been prepared")
         return self._cycle
+
+    @property
+    def seen_by_guard(self) -> Guard | None:
+        """What looks at the stops; None before `prepare`."""
+        return self._guard
 
     @property
     def stopping(self) -> bool:
@@ -139,7 +144,7 @@ class App:
             self.cycle.reconfigure(config)
             if self._guard is not None:
                 self._guard.trades.reconfigure(config)
-            self._narrator.reconfigure(config.alerts)
+            self.narrator.reconfigure(config.alerts)
             self.metrics.info.remove(__version__, before.mode, self.parts.forecaster.model_hash, before.hash)
             self._introduce()
 
@@ -307,7 +312,7 @@ class App:
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
         publish_execution(self.cycle.desk, self.metrics, now_ms)
         self.metrics.ready.set(0 if self.not_ready() else 1)
-        self._narrator.tell(report, self.cycle.poller.latest.values())
+        self.narrator.tell(report, self.cycle.poller.latest.values())
         self.parts.on_cycle(report)
         return report
 

@@ -6,11 +6,12 @@ import traceback
 from types import TracebackType
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hedged.commands import (
+    alert_test,
     backtest,
+    backup,
     check,
     config,
     download,
@@ -26,7 +27,7 @@ from hedged.commands import (
     status,
     sweep,
 )  # fmt: skip
-from hedged.commands.shared import console
+from hedged.commands.shared import Terminal, console
 from hedged.domain.errors import HedgedError
 from hedged.secret import redact
 
@@ -38,12 +39,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-errors = Console(stderr=True)
+errors = Terminal(stderr=True)
 
 COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
     download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    alert_test.alert_test, backup.backup,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import structlog
 
-from hedged.adapters.simulated import SimulatedMarkets
+from hedged.alerts.post import Addresses, read_addresses
+from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
-from hedged.backtest.recorded import BacktestOptions, load_world
-from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.control.api import Api, read_token
 from hedged.control.heart import Heart
 from hedged.control.lease import Lease
+from hedged.control.notify import Notifier
 from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
+from hedged.directories import open_to_others
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
-from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -40,6 +40,7 @@ from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
 from hedged.serve import Lasting, serve
 from hedged.status.board import Board
+from hedged.status.health import alert_rows
 from hedged.status.records import Records
 from hedged.status.serve import routes
 from hedged.telemetry.feeds import FeedReports
@@ -97,11 +98,12 @@ async def run_daemon(
     # no one signals into recorded days
     secret = None if rehearsal else read_secrets(config)
     api = Api(None if rehearsal else read_token(config))
+    addresses = None if rehearsal else read_addresses(config.alerts, os.environ)
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     try:
         async with AsyncExitStack() as cleanup:
-            held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
+            held = await _hold(config, clock, api, addresses, cleanup, in_real_time=until_ms is None)
             if held is not None:
                 await _run(held, keys, secret, sources, until_ms, path, cleanup)
     except asyncio.CancelledError:
@@ -127,8 +129,9 @@ class _Held:
 
 
 async def _hold(
-    config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
-) -> _Held | None:
+    config: Config, clock: Clock, api: Api, addresses: Addresses | None, cleanup: AsyncExitStack, *,
+    in_real_time: bool,
+) -> _Held | None:  # fmt: skip
     """Take the lease, listen, open the journal: before anything is asked of a venue. None when it was stopped.
 
     In virtual time nothing is timed by the wall: no sign of life, no watchdog.
@@ -139,15 +142,24 @@ async def _hold(
     cleanup.enter_context(_signals(process))
     lease = Lease.take(config)
     cleanup.callback(lease.release)
+    if others := open_to_others(config.state_dir):
+        log.warning("state_dir_open_to_others", why=others)
+    if addresses is not None:
+        process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
+        cleanup.push_async_exit(process.teller.leave)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
+    notifier = Notifier()
     if in_real_time:
         told = config.control
         dog = cleanup.enter_context(Watchdog(told.stall_told_s, told.stall_exit_s, metrics.loop_stalls.inc))
-        heart.also = dog.pet
+        heart.also = partial(_alive, process, dog, notifier)
         heart.start()
         cleanup.callback(heart.stop)
-    board = Board(process, clock)
+        cleanup.callback(notifier.stopping)
+    board = Board(process, clock, lambda: alert_rows(process.alerts()))
     heart.url = await _listen(process, board, api, cleanup)
+    if in_real_time:
+        notifier.ready()
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
@@ -164,6 +176,14 @@ async def _hold(
 
     api.summary = summary
     return _Held(config, clock, metrics, process, journal, switch, board)
+
+
+def _alive(process: Process, dog: Watchdog, notifier: Notifier) -> None:
+    """Let both watchdogs know, ours and that of systemd, that the event loop turns."""
+    dog.pet()
+    if process.stopping:
+        notifier.stopping()
+    notifier.alive(process.at_work)
 
 
 async def _run(
@@ -185,12 +205,15 @@ async def _run(
         real, window = await _connect(config, clock, process, metrics, cleanup)
         sources = real.sources
     elif sources is None:
+        # the simulator is large: not for those who go by real venues
+        from hedged.adapters.simulated import SimulatedMarkets
+
         sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
     account: Account
     doubted: Doubted = {}
     async with process.starting():
         if key is not None and real is not None:
-            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics, process)
         else:
             account = await _open_paper(config, real, sources, journal, clock, doubted)
     if process.stopping:
@@ -277,6 +300,8 @@ def _beside(
         beside.append(add_keeper(parts))
     if not rehearsal:
         beside += [JournalUpkeep(parts.journal, parts.clock), Scoring(lambda: process.app, metrics)]
+    if process.teller is not None:
+        beside.append(process.teller)
     return beside
 
 
@@ -288,14 +313,19 @@ async def _open_live(
     journal: Journal,
     clock: Clock,
     metrics: Metrics,
+    process: Process,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
     from hedged.wiring.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
-    live = await open_live_account(
-        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
-    )
+
+    def on_gas(inj: Decimal) -> None:
+        process.gas_inj = float(inj)
+        gas.set(process.gas_inj)
+
+    live = await open_live_account(config, real, key, journal, clock, on_gas, exchange_keys)
+    process.grants_end_ms = live.clearance.expires_ms
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
@@ -372,17 +402,3 @@ async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitSt
             warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
         )  # fmt: skip
     return url
-
-
-def replay_daemon(config: Config, options: BacktestOptions) -> None:
-    """Run the daemon, with its page and its journal on disk, over recorded data as fast as it goes.
-
-    A rehearsal has a journal of its own, new each time, in `state_dir/replay`: it never touches the account.
-    """
-    config, world = load_world(config, options)
-    config = config.model_copy(update={"state_dir": config.state_dir / "replay"})
-    for name in ("", "-wal", "-shm"):
-        (config.state_dir / f"{JOURNAL_FILE}{name}").unlink(missing_ok=True)
-    sources = world.venues([INJECTIVE, *config.hedge.venues])
-    window = options.window
-    run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))

@@ -9,12 +9,16 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
+from hedged.alerts.facts import Facts, Seen, gather
+from hedged.alerts.teller import Teller
 from hedged.app import App
 from hedged.collectors.feed import FeedStatus
 from hedged.config import Config
 from hedged.control.reload import Reloader
 from hedged.control.stop import CYCLE_SHARE, SENDING_SHARE, Ending
 from hedged.control.switch import Switch
+from hedged.cycle import CycleReport
+from hedged.domain.alert import Alert
 from hedged.domain.errors import Fatal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.journal.latch import Latch
@@ -43,6 +47,9 @@ class Process:
     ending: Ending = field(default_factory=Ending)
     failure: Fatal | None = None
     reloader: Reloader | None = None
+    teller: Teller | None = None
+    gas_inj: float | None = None
+    grants_end_ms: int | None = None
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _signalled: list[tuple[KillLevel, str]] = field(default_factory=list)
     trouble: str = ""
@@ -102,6 +109,10 @@ class Process:
             return "stopping"
         return "running" if self.switch and self.switch.hand else "starting"
 
+    def at_work(self) -> str:
+        """What the process is at, in a line: also why it is not ready."""
+        return "; ".join([self.doing(), *([] if self.stopping else self.not_ready())])
+
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
         """Do a part of the start, which waits for venues, until it is done or `stopping`."""
@@ -160,3 +171,35 @@ class Process:
     def announced(self, now_ms: int) -> str | None:
         """Say what venues announce; None where that is not followed."""
         return self.venue_events(now_ms).text if self.venue_events else None
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return the alerts that stand, the worst first."""
+        return self.teller.book.active() if self.teller else ()
+
+    def facts(self) -> Facts | None:
+        """Return what alerts are judged by; None before there is an app."""
+        app, switch = self.app, self.switch
+        if app is None or switch is None:
+            return None
+        seen = Seen(
+            latch=switch.latch,
+            left=tuple(switch.hand.left) if switch.hand else (),
+            prepared_ms=app.progress.prepared_ms,
+            compared=app.narrator.compared,
+            price_ages_s=self.reports.price_ages_s() if self.reports else {},
+            gas_inj=self.gas_inj,
+            grants_end_ms=self.grants_end_ms,
+        )
+        cycle = app.cycle if app.progress.prepared else None
+        return gather(
+            app.parts.clock.now_ms(), self.config, seen, app.parts.journal.trouble, cycle, app.seen_by_guard,
+            app.progress.last,
+        )  # fmt: skip
+
+    def report(self) -> CycleReport | None:
+        """Return the report of the last cycle."""
+        return self.app.progress.last if self.app else None
+
+    def well(self) -> bool:
+        """Tell whether it is ready and its cycles complete."""
+        return not self.stopping and not self.not_ready() and not self.not_alive()

@@ -1,17 +1,18 @@
 """How the daemon is: what runs, whether it is well, what is latched, when it decides next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from hedged import __version__
 from hedged.app import App
 from hedged.collectors.feed import FeedStatus
 from hedged.config import Config
+from hedged.domain.alert import Alert
 from hedged.domain.clock import SECOND_MS, next_boundary_ms
 from hedged.execution.journal.latch import Latch
 from hedged.risk.kill import KillLevel
 from hedged.status import document
-from hedged.status.document import About, Cycle, Health
+from hedged.status.document import About, AlertRow, Cycle, Health
 
 PAPER_DAYS = 90
 """So long it is traded on paper before money is (requirement C10)."""
@@ -122,3 +123,17 @@ def cycle(process: Running, now_ms: int) -> Cycle:
         took_s=progress.took_s if progress else None,
         missed=progress.missed if progress else 0,
     )
+
+
+def alert_rows(alerts: Sequence[Alert]) -> list[AlertRow]:
+    """Tell the alerts that stand, in their order."""
+    return [
+        AlertRow(
+            kind=one.kind,
+            severity=one.severity.label,
+            subject=one.subject,
+            text=one.text,
+            since_ms=one.since_ms,
+        )
+        for one in alerts
+    ]

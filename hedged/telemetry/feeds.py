@@ -44,6 +44,12 @@ class FeedReports:
         """What every feed said at the last asking, by venue."""
         return self._told
 
+    def price_ages_s(self) -> dict[str, float]:
+        """Return by venue how old the oldest price is, as of the last asking."""
+        return {
+            venue: status.ages_s["price"] for venue, status in self._told.items() if "price" in status.ages_s
+        }
+
 
 def publish_feed(status: FeedStatus, before: FeedStatus | None, metrics: Metrics) -> None:
     """Set what a feed says of itself, and count what happened since it was asked before."""

@@ -29,6 +29,7 @@ class Metrics:
         self._of_upkeep(self.registry)
         self._of_reconciliation(self.registry)
         self._of_control(self.registry)
+        self._of_alerts(self.registry)
 
     def _of_process(self, r: CollectorRegistry) -> None:
         """The process and its cycles. Memory, CPU and open files are the library's own `process_…`."""
@@ -359,5 +360,25 @@ class Metrics:
             "hedged_reloads",
             "readings of a changed configuration: applied or refused",
             ["outcome"],
+            registry=r,
+        )
+
+    def _of_alerts(self, r: CollectorRegistry) -> None:
+        """What is told, to whom, and what became of it."""
+        self.alerts_active = Gauge(
+            "hedged_alerts_active", "conditions that stand, told or not", ["severity"], registry=r
+        )
+        self.alert_messages = Counter(
+            "hedged_alert_messages",
+            "messages by what became of them: delivered, failed (and tried again), dropped",
+            ["target", "outcome"],
+            registry=r,
+        )
+        self.alerts_broken = Counter(
+            "hedged_alerts_broken", "looks for alerts that failed by a fault of hedged", registry=r
+        )
+        self.heartbeat_heard = Gauge(
+            "hedged_heartbeat_last_heard_timestamp_seconds",
+            "when the dead man's switch last answered, Unix time; 0: never, or there is none",
             registry=r,
         )

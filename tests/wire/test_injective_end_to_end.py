@@ -19,7 +19,7 @@ from pyinjective.async_client_v2 import AsyncClient
 from pyinjective.client.model.pagination import PaginationOption
 from pyinjective.core.network import Network
 from pyinjective.indexer_client import IndexerClient
-from rehearsal import STARTUP_S, go_live, running, sandbox
+from rehearsal import STARTUP_S, running, sandbox
 
 from hedged.config import Config, load_config
 from hedged.sandbox.injective.wire import subaccount_of
@@ -117,7 +117,7 @@ def control_of(lines: list[str]) -> str:
 def test_a_hedge_is_opened_funded_and_unwound_by_the_daemon_alone(tmp_path: Path) -> None:
     """If this fails, the daemon does not do on a chain what it is for, or its ledger is not what the chain paid."""
     with sandbox(tmp_path / "out", TIDE_H, SPEED) as chain:
-        config_file = go_live(tmp_path / "out" / "config.yaml")
+        config_file = tmp_path / "out" / "config.yaml"
         config = load_config(config_file)
         plain = (config, control_of(chain.lines))
         held, (early, began) = ask(plain, "held", "settled")
@@ -225,7 +225,7 @@ def killed_at_its_first_order(
     mortal = tmp_path / "mortal.py"
     mortal.write_text(MORTAL)
     with sandbox(tmp_path / "out", 24, SPEED) as chain:
-        config_file = go_live(tmp_path / "out" / "config.yaml")
+        config_file = tmp_path / "out" / "config.yaml"
         config = load_config(config_file)
         with running(str(mortal), when, "run", "--config", str(config_file)) as first:
             assert first.process.wait(timeout=2 * STARTUP_S) == -signal.SIGKILL
