@@ -39,7 +39,8 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test simulate check lint format typecheck lock bench crash clean image image-train image-test
+.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash clean image image-train \
+	image-test
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -76,6 +77,9 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
+
+dashboards: $(SERVE) $(DEV) ## Write Grafana's dashboards anew from deploy/grafana/source and docs/runbook.md
+	@$(BIN)/python deploy/grafana/source/make.py
 
 simulate: $(SERVE) $(PACKAGE) ## The daemon against faults, 500 seeds of four hours (ARGS='...' goes to hedged simulate)
 	@echo '==> simulation'

@@ -70,7 +70,7 @@ def test_metrics_are_in_prometheus_format(daemon: Daemon) -> None:
     assert all(line.match(row) for row in text.splitlines() if not row.startswith("#"))
     for wanted in (
         "hedged_ready 1.0", "hedged_cycles_total", "hedged_kill_latch 0.0", 'hedged_series_age_seconds{symbol="INJ"',
-        'hedged_forecast_rate_per_hour{quantile="0.9",symbol="INJ",venue="injective"}',
+        'hedged_forecast_rate_per_hour{band="p90",symbol="INJ",venue="injective"}',
         'hedged_own_position_usd{symbol=',
     ):  # fmt: skip
         assert wanted in text

@@ -3,13 +3,13 @@
 import asyncio
 
 import aiohttp
+from hedged.telemetry.rows import ahead_row, quarantine_row
 from prometheus_client import CollectorRegistry
 
 from hedged.domain.market import SeriesKey
 from hedged.domain.quarantine import Fault, Quarantine
 from hedged.strategy.outlook import Amount, SpanOutlook
 from hedged.telemetry.http import StatusSource, start_http
-from hedged.telemetry.rows import ahead_row, quarantine_row
 
 HELD = Quarantine(Fault.PRICE_UNIT, "mark 6e+07, <60000> by binance", 1_750_003_200_000)
 

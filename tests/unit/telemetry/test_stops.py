@@ -131,7 +131,7 @@ def test_markets_whose_forecasts_miss_are_told(rig: Rig) -> None:
         told = Told(life)
         for missing in ({HERE}, set()):
             life.desk.gate_facts.missing = missing
-            publish_execution(life.desk, told.metrics)
+            publish_execution(life.desk, told.metrics, now_ms=0)
             assert told.value("forecast_misses", venue=HERE.venue, symbol="BTC") == bool(missing)
             assert told.value("forecast_misses", venue=THERE.venue, symbol="BTC") == 0
 

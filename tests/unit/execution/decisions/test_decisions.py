@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from fakes import HASHES, intent, market
+from hedged.telemetry.rows import status_row
 
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -16,7 +17,6 @@ from hedged.risk.gate import Refused, Review, Shrunk
 from hedged.risk.verdict import Reason
 from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.state import SymbolPlan
-from hedged.telemetry.rows import status_row
 
 NOBODY = ForecastSet(0, 24, (), {}, np.empty((1, 0)), HASHES.model, HASHES.features)
 HELD = {SeriesKey(INJECTIVE, "INJ"): Decimal("-481.136")}
