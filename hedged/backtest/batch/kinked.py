@@ -52,8 +52,12 @@ class Minimiser:
         x, side = np.zeros_like(q), np.zeros(kinks.at.shape, dtype=np.int8)
         side[:] = [self._sides.get(name, 0) for name in names]
         left, found = np.arange(len(q)), np.zeros(len(q), dtype=bool)
+        first = -1
         for anchor in range(ANCHORS + 1):
             if anchor:
+                if left[0] == first:
+                    break  # what comes after it is not asked for
+                first = left[0]
                 at_once = _solved(p[left[0]], q[left[0]], kinks, int(left[0]))
                 if at_once is None:
                     break
