@@ -1,4 +1,4 @@
-"""Secrets of every kind, planted in a live daemon whose SDK fails with them in hand: nothing of them is found anywhere."""
+"""Secrets of every kind, planted in a live daemon whose SDK fails with them in hand: nothing of them is found."""
 
 import json
 import os
