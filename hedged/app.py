@@ -40,7 +40,7 @@ from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.narrator import Narrator
-from hedged.telemetry.publish import publish
+from hedged.telemetry.publish import announce, publish
 from hedged.telemetry.reconcile import publish_reconciliation
 from hedged.telemetry.stops import publish_guard
 
@@ -195,6 +195,7 @@ class App:
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
         self._introduce()
+        announce(self.metrics, {key.venue for key in markets})
         self.metrics.kill.set(desk.kill)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=desk.kill.label,

@@ -27,6 +27,7 @@ from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
+from hedged.directories import open_to_others
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
 from hedged.domain.ports import MarketData, Trading
@@ -141,6 +142,8 @@ async def _hold(
     cleanup.enter_context(_signals(process))
     lease = Lease.take(config)
     cleanup.callback(lease.release)
+    if others := open_to_others(config.state_dir):
+        log.warning("state_dir_open_to_others", why=others)
     if addresses is not None:
         process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
         cleanup.push_async_exit(process.teller.leave)

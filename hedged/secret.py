@@ -114,7 +114,7 @@ def read_secret_file(setting: str, file: Path) -> Secret:
     """Read a file that only its owner may read; the check and the read see the same file. Raises ConfigError."""
     where = f"{setting} {shown_path(file)}"
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=_at_once) as stream:
             state = os.fstat(stream.fileno())
             if not _private(state, file):
                 raise ConfigError(
@@ -146,3 +146,8 @@ def _private(state: os.stat_result, file: Path) -> bool:
         return True
     handed = state.st_uid == 0 != os.geteuid() and not mode & 0o022
     return handed and (not mode & 0o007 or MOUNTED in file.resolve().parents)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever might write to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hedged.buffer.ring import BarWindow
+from hedged.directories import private
 from hedged.domain.bars import N_FIELDS, Field
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
@@ -52,7 +53,7 @@ def write_snapshot(path: Path, window: BarWindow, origin: str) -> int:
         "sha256": hashlib.sha256(body).hexdigest(),
     }
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=private) as file:
         file.write(json.dumps(header).encode() + b"\n")
         file.write(body)
         file.flush()

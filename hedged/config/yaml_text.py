@@ -42,7 +42,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: str, source: str) -> Any:
     """Read a text; `source` names it in errors. Raises ConfigError."""
     try:
-        return yaml.load(text, Limited)
+        return yaml.load(text, Limited)  # noqa: S506 (a SafeLoader, with limits)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

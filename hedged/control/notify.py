@@ -29,7 +29,7 @@ class Notifier:
         pid: int | None = None,
         now_s: Callable[[], float] = perf_s,
     ) -> None:
-        """`pid`: of this process, for which the watchdog must be meant; `now_s`: seconds of a clock that nobody sets."""
+        """`pid`: of this process, for which the watchdog must be meant; `now_s`: seconds of a clock nobody sets."""
         where = environ.get("NOTIFY_SOCKET", "")
         # "@" stands for the zero byte of an abstract name
         self._where = "\0" + where[1:] if where.startswith("@") else where

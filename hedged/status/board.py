@@ -28,6 +28,7 @@ from hedged.status.document import (
 )
 from hedged.status.outcomes import Outcomes
 from hedged.status.records import Records
+from hedged.telemetry.ahead import outlooks
 
 FRESH_S = 1.0
 """A document so young is given to whoever asks next, unless the kill switch was turned: asking again costs nothing."""
@@ -169,7 +170,7 @@ class Board:
         if known is None or known.report is not report or known.account is not account:
 
             def of_account() -> _OfAccount:
-                ahead = book.outlooks(report, account)
+                ahead = outlooks(report, account)
                 rows = book.book_rows(report, account, ahead)
                 return _OfAccount(report, account, rows, book.ahead_rows(report, ahead))
 

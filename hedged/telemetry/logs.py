@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from hedged.domain.clock import iso
+from hedged.domain.wording import printable
 from hedged.secret import redact
 
 
@@ -26,9 +27,9 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
             event["ts"] = None
         return event
 
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderers: list[Any] = [structlog.processors.JSONRenderer()]
     if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="ts")
+        renderers = [_shown, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="ts")]
     structlog.configure(
         processors=[
             stamp,
@@ -36,7 +37,7 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             _ordered,
-            renderer,
+            *renderers,
             _redacted,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
@@ -49,6 +50,11 @@ def configure_logs(now_ms: Callable[[], int], level: str, style: str) -> None:
 def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put time, level and event first, so that a line reads from the left."""
     return {key: event.pop(key, None) for key in ("ts", "level", "event")} | dict(event)
+
+
+def _shown(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take control characters out of texts, which JSON would have escaped."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _redacted(_: object, __: str, line: Any) -> str:

@@ -47,13 +47,18 @@ def webhook_secret(config: Config, environ: Mapping[str, str]) -> Secret:
     return secret
 
 
+def open_outside_session() -> aiohttp.ClientSession:
+    """Open the session that outside sources share; it verifies certificates and keeps no cookies."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+
+
 def add_outside(parts: Parts, rng: np.random.Generator, metrics: Metrics, cleanup: AsyncExitStack) -> Outside:
     """Put the configured sources over the venues' data. Raises ConfigError for a missing key.
 
     What is returned must run for as long as the parts are used.
     """
     config = parts.config
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    session = open_outside_session()
     cleanup.push_async_callback(session.close)
     bar_ms = config.cycle.bar_s * SECOND_MS
     outside = make_outside(

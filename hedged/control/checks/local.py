@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from hedged.config import Config
 from hedged.control.api import read_token
 from hedged.control.checks.finding import Finding, Found, attempt, fail, note, ok, warn
+from hedged.directories import open_to_others
 from hedged.secret import read_secret
 
 GB = 1_000_000_000
@@ -135,9 +135,9 @@ def _place(name: str, place: Path) -> list[Finding]:
     make = fail if free < LEAST_GB else warn if free < LOW_GB else None
     text = f"{place}: {free:,.1f} GB free"
     found = [make(name, text, "free some: without a journal nothing is sent") if make else ok(name, text)]
-    mode = stat.S_IMODE(here.stat().st_mode)
-    if here == place and mode & 0o022 and not mode & stat.S_ISVTX:
-        found.append(warn(name, f"{place} can be written by others (mode {mode:04o})", f"chmod go-w {place}"))
+    if others := open_to_others(place) if name == "state_dir" else "":
+        said, _, remedy = others.partition(": ")
+        found.append(warn(name, said, remedy))
     return found
 
 

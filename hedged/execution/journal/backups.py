@@ -4,6 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from hedged.directories import make_private_file
 from hedged.domain.clock import iso
 
 FOLDER = "journal-backups"
@@ -24,9 +25,10 @@ def daily(path: Path, now_ms: int) -> Path:
 
 def back_up(source: sqlite3.Connection, target: Path) -> None:
     """Copy a database as of one instant, whole or not at all. Raises sqlite3.Error and OSError."""
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(exist_ok=True, mode=0o700)
     part = target.with_suffix(".part")
     part.unlink(missing_ok=True)
+    make_private_file(part)
     copy = sqlite3.connect(part)
     try:
         source.backup(copy)

@@ -58,7 +58,11 @@ def test_a_stop_is_told_from_its_loss_to_its_end(rig: Rig) -> None:
         await told.look()
         assert told.value("stop_loss_usd", symbol="BTC") == pytest.approx(4.1)
         assert told.value("stop_allowance_usd", symbol="BTC") == pytest.approx(5.0)
-        assert (told.held().symbol, told.held().strategy, told.held().state) == ("BTC", "funding_hedge", "watched")
+        assert (told.held().symbol, told.held().strategy, told.held().state) == (
+            "BTC",
+            "funding_hedge",
+            "watched",
+        )
         assert told.held().loss_usd == pytest.approx(4.1)
         assert told.held().allowance_usd == pytest.approx(5.0)
         assert told.held().until_ms is None
