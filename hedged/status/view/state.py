@@ -184,12 +184,9 @@ def _stop(status: Status) -> Tile:
             "blind" if nearest.state == "blind" else "unwinding",
             esc(f"{nearest.symbol}: {nearest.why or ''}"),
         )
-    lost, most = words.usd(nearest.loss_usd), words.usd(nearest.allowance_usd, plus=False)
-    return (
-        "Nearest stop",
-        f"{words.share(used(nearest))} used",
-        f"{esc(nearest.symbol)}: lost {lost} of {most} USD",
-    )
+    now, stop = (words.usd(words.minus(usd)) for usd in (nearest.loss_usd, nearest.allowance_usd))
+    note = f"{esc(nearest.symbol)}: {now} USD, stop at {stop}"
+    return "Nearest stop", f"{words.share(used(nearest))} used", note
 
 
 def used(stop: Stop) -> float:
