@@ -98,12 +98,13 @@ def test_metrics_are_in_prometheus_format(daemon: Daemon) -> None:
 def test_health_and_book(daemon: Daemon) -> None:
     """If this fails, the container engine restarts a sound daemon, or the operator cannot see the book."""
     assert get(f"{daemon[0]}/healthz") == (200, '{"ok": true, "reasons": []}')
-    status = json.loads(get(f"{daemon[0]}/status.json")[1])
+    status = json.loads(get(f"{daemon[0]}/api/status")[1])
     assert {row["symbol"] for row in status["book"]} == {"INJ", "ETH"}
-    assert all(row["why"] for row in status["book"])
+    assert all(row["reason"] for row in status["book"])
+    assert status["about"]["paper_days"] == 1
     page = get(f"{daemon[0]}/")[1]
-    assert "Your book" in page
-    assert "{{" not in page
+    assert "The book" in page
+    assert "ETH: " in page
 
 
 def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
@@ -111,7 +112,7 @@ def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
     url, command, _ = daemon
     command.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1])
-    assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
+    assert json.loads(get(f"{url}/api/status")[1])["health"]["latch"]["level"] == "reduce-only"
 
 
 def test_the_kill_is_told_and_the_heart_beats(daemon: Daemon, told: Listener) -> None:
