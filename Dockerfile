@@ -35,6 +35,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 tini &
 RUN groupadd --gid 10001 hedged \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/hedged --shell /usr/sbin/nologin hedged \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/hedged \
+    && install -d -o 10001 -g 10001 -m 0755 /models \
     && install -d -m 0755 /etc/hedged /usr/share/hedged
 ENV PATH=/opt/hedged/bin:$PATH HEDGED_CONFIG=/etc/hedged/config.yaml PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1 ORT_DISABLE_TELEMETRY=1
 COPY deploy/container/health /usr/local/bin/health

@@ -110,8 +110,8 @@ class Process:
         return "running" if self.switch and self.switch.hand else "starting"
 
     def at_work(self) -> str:
-        """What the process is at, in a line: also why it is not ready."""
-        return "; ".join([self.doing(), *([] if self.stopping else self.not_ready())])
+        """What the process is at, in a line: while it is not ready, why."""
+        return "stopping" if self.stopping else "; ".join(self.not_ready()) or self.doing()
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:

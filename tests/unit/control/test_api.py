@@ -219,7 +219,7 @@ def test_a_name_that_leads_here_from_elsewhere_gets_nothing() -> None:
     api, _ = working(names=["hedged.example.org"])
 
     async def script(ask: Ask) -> None:
-        for path in ("/", "/metrics", "/healthz", "/api/openapi.json"):
+        for path in ("/", "/metrics", "/api/status", "/healthz", "/api/openapi.json"):
             status, said = await ask(path, "GET", headers={"Host": "evil.example:9464"})
             assert status == 421
             assert "telemetry.names" in said["error"]
