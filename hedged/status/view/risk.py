@@ -58,7 +58,7 @@ def stops(status: Status) -> str:
                 _state(one, status.about.now_ms),
             )
         )
-    return words.table("Hedges and their stops", heads, rows, "stops")
+    return words.table("Hedges, each with its stop", heads, rows, "stops")
 
 
 def _used(one: Stop) -> str:
@@ -108,7 +108,7 @@ def collateral(status: Status) -> str:
             )
         figures = (words.usd(usd, plus=False) for usd in (row.equity_usd, row.used_usd, row.free_usd))
         rows.append((esc(wording.venue(row.venue)), *figures, call))
-    return words.table("Collateral", heads, rows, "collateral")
+    return words.table("Collateral by venue", heads, rows, "collateral")
 
 
 def held(status: Status) -> str:
