@@ -83,15 +83,15 @@ def disk() -> list[AnyPanel]:
     """What it writes."""
     return [
         number("Journal", "hedged_journal_failing", "none", "Fails: nothing is sent, stops neither. Make room.",
-               texts={0: ("works", GREEN), 1: ("FAILS", RED)}, alerts=("HedgedJournalFailing",), coloured=True),
+               texts={0: ("works", GREEN), 1: ("FAILS", RED)}, alerts=("HedgedJournalFailing",), coloured=True, height=6),
         number("Recorder", "hedged_recorder_failing", "none", "Fails: what is collected waits in memory. Make room.",
-               texts={0: ("works", GREEN), 1: ("fails", ORANGE)}, alerts=("HedgedRecorderFailing",), coloured=True),
+               texts={0: ("works", GREEN), 1: ("fails", ORANGE)}, alerts=("HedgedRecorderFailing",), coloured=True, height=6),
         lines("Rows recorded an hour", {"rows": "increase(hedged_recorded_rows_total[1h])"}, "none",
               "None with simulated data: they are not recorded.", width=8, height=6, least=0),
         lines("Bars given up an hour", {"bars": "increase(hedged_recorder_bars_given_up_total[1h])"}, "none",
               "They waited too long for the disk.", width=4, height=6, least=0, alerts=("HedgedRecorderFailing",)),
         number("Nodes set aside", "hedged_nodes_set_aside", "none", "Injective's nodes that turned out to be of another chain.",
-               ((None, GREEN), (1, ORANGE))),
+               ((None, GREEN), (1, ORANGE)), height=6),
     ]  # fmt: skip
 
 
