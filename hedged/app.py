@@ -40,7 +40,7 @@ from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.narrator import Narrator
-from hedged.telemetry.publish import publish
+from hedged.telemetry.publish import announce, publish
 from hedged.telemetry.reconcile import publish_reconciliation
 from hedged.telemetry.stops import publish_guard
 
@@ -195,6 +195,7 @@ class App:
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
         self._introduce()
+        announce(self.metrics, {key.venue for key in markets})
         self.metrics.kill.set(desk.kill)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=desk.kill.label,
@@ -343,11 +344,6 @@ class App:
         since_ms = max(self.progress.prepared_ms, self.progress.last.now_ms if self.progress.last else 0)
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
         return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
-
-    @property
-    def guard_now(self) -> Guard | None:
-        """What looks at the stops between two cycles; None before `prepare`."""
-        return self._guard
 
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""

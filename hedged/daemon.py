@@ -42,7 +42,7 @@ from hedged.serve import Lasting, serve
 from hedged.status.board import Board
 from hedged.status.health import alert_rows
 from hedged.status.records import Records
-from hedged.status.serve import routes
+from hedged.status.serve import Pages
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
@@ -387,7 +387,7 @@ async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitSt
     api.config, api.names = lambda: process.config, where.names
     api.reloader = lambda: process.reloader
     source = StatusSource(process.registry, process.not_ready, process.not_alive)
-    more = [*routes(board), *api.routes()]
+    more = [*Pages(board).routes(), *api.routes()]
     try:
         runner, port = await start_http(source, where.host, where.port, more, [api.middleware()])
     except OSError as error:

@@ -145,6 +145,7 @@ class Teller:
         """Say why the daemon ends, and deliver what waits, within seconds. For the exit of a context; never raises."""
         del kind, trace
         try:
+            self.look()  # what came since the last one is told too
             now_ms, report = self._clock.now_ms(), self._source.report()
             why = "it was asked to" if error is None else line(_reason(error))
             held = _held(report) if report else None

@@ -26,11 +26,12 @@ from hedged.status.document import (
     Saved,
     Status,
 )
+from hedged.status.outcomes import Outcomes
 from hedged.status.records import Records
-from hedged.status.scores import Scores
+from hedged.telemetry.ahead import outlooks
 
 FRESH_S = 1.0
-"""A document so young is given to whoever asks next: reading it again and again costs the daemon nothing."""
+"""A document so young is given to whoever asks next, unless the kill switch was turned: asking again costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ class Board:
     alerts: Callable[[], Sequence[AlertRow]] = tuple
     records: Records | None = None
     started_ms: int = field(init=False)
-    _scores: Scores = field(default_factory=Scores)
+    _outcomes: Outcomes = field(default_factory=Outcomes)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _made: tuple[float, Status] | None = None
+    _made: tuple[float, str, Status] | None = None
     _cycle: _OfCycle | None = None
     _account: _OfAccount | None = None
 
@@ -73,6 +74,7 @@ class Board:
 
     def on_cycle(self, _: CycleReport) -> None:
         """Take notice that a cycle is done."""
+        self._made = None
         self._woken.set()
 
     async def run(self) -> None:
@@ -89,7 +91,7 @@ class Board:
             if app is None or app.progress.last is None:
                 continue
             report = app.progress.last
-            self._scores.look(report, app.cycle.poller.latest.values())
+            self._outcomes.look(report, app.cycle.poller.latest.values())
             try:
                 if self.records:
                     await self.records.cycle(report.now_ms)
@@ -100,10 +102,10 @@ class Board:
     async def status(self) -> Status:
         """Return the document as of now."""
         async with self._asking:
-            now_s = asyncio.get_running_loop().time()
-            if self._made is None or not 0 <= now_s - self._made[0] < FRESH_S:
-                self._made = (now_s, await self._make())
-            return self._made[1]
+            now_s, latched = asyncio.get_running_loop().time(), self.process.latched
+            if self._made is None or self._made[1] != latched or not 0 <= now_s - self._made[0] < FRESH_S:
+                self._made = (now_s, latched, await self._make())
+            return self._made[2]
 
     async def _make(self) -> Status:
         app = self.process.app
@@ -112,7 +114,7 @@ class Board:
             await self._think(app, report, app.cycle.desk.accounts.latest)
         # what follows is of one instant: nothing is awaited
         now_ms, records = self.clock.now_ms(), self.records
-        guard = app.guard_now if app else None
+        guard = app.seen_by_guard if app else None
         far = _distances(guard, now_ms) if guard else {}
         config = self.process.config
         account = app.cycle.desk.accounts.latest if guard and app else AccountState()
@@ -157,10 +159,10 @@ class Board:
         if self._cycle is None or self._cycle.report is not report:
             past = forecasts.Past.of(app.cycle.buffer.window(), app.cycle.poller.latest.values())
             misses = app.cycle.desk.gate_facts.record.misses(report.now_ms)
-            forecaster, scores = self.process.config.hedge.forecaster, self._scores.told()
+            forecaster, outcomes = self.process.config.hedge.forecaster, self._outcomes.told()
 
             def of_cycle() -> _OfCycle:
-                fans = forecasts.forecasts(report, past, scores, misses, forecaster)
+                fans = forecasts.forecasts(report, past, outcomes, misses, forecaster)
                 return _OfCycle(report, decisions.decisions(report), fans)
 
             self._cycle = await loop.run_in_executor(None, of_cycle)
@@ -168,7 +170,7 @@ class Board:
         if known is None or known.report is not report or known.account is not account:
 
             def of_account() -> _OfAccount:
-                ahead = book.outlooks(report, account)
+                ahead = outlooks(report, account)
                 rows = book.book_rows(report, account, ahead)
                 return _OfAccount(report, account, rows, book.ahead_rows(report, ahead))
 

@@ -1,11 +1,9 @@
 """The book: what is held, and what its funding is expected to be, as it is hedged and as if it were not."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
-from hedged.domain.forecast import ForecastSet, Span
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.accounts import AccountState
 from hedged.status.document import AheadRow, Amount, BookRow, HedgeLeg
@@ -13,29 +11,10 @@ from hedged.status.figures import known
 from hedged.strategy import outlook
 from hedged.strategy.outlook import SpanOutlook
 
-HORIZON = "the joint law of all rates by which hedges are decided"
-
 
 def amount(told: outlook.Amount) -> Amount:
     """Return an amount as the document has it."""
     return Amount(mean_usd=told.mean, low_usd=told.low, high_usd=told.high)
-
-
-def outlooks(report: CycleReport, account: AccountState) -> tuple[SpanOutlook, ...]:
-    """Return the funding of what is held now over every span, the horizon that decides among them, shortest first."""
-    here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
-    mine = {k: float(q) * here[k.symbol] for k, q in account.attributed.items() if q and k.symbol in here}
-    hedged = {key.symbol for key in mine}
-    own = {s: float(q) * here[s] for s, q in account.own.items() if s in here and (q or s in hedged)}
-    return outlook.outlook(_with_horizon(report.forecasts), own, mine)
-
-
-def _with_horizon(forecasts: ForecastSet) -> ForecastSet:
-    hours = round(forecasts.horizon_h)
-    spans = [span for span in forecasts.spans if span.hours != hours]
-    if forecasts.keys:
-        spans.append(Span(hours, forecasts.scenarios, HORIZON))
-    return replace(forecasts, spans=tuple(sorted(spans, key=lambda span: span.hours)))
 
 
 def book_rows(

@@ -19,10 +19,10 @@ from hedged.status.document import (
 )
 from hedged.status.figures import known
 from hedged.strategy.rules import TEXTS, Rule
-from hedged.strategy.wording import leg_name
 
-QUIET = ("none", "hold", "frozen")
-"""Actions by which nothing changed."""
+QUIET = ("none", "hold")
+"""Actions by which nothing changes."""
+FROZEN = "frozen"
 Row = tuple[int, str, str, str]
 """A decision as the journal keeps it: ms, symbol, action, reason."""
 
@@ -46,14 +46,15 @@ def decisions(report: CycleReport) -> tuple[Decision, ...]:
 
 
 def changes(rows: Iterable[Row], actions: dict[str, str]) -> list[Decision]:
-    """Return those of some decisions, oldest first, that changed something: what traded, was refused, or began.
+    """Return those of some decisions, oldest first, that traded, were refused, or began or ended a freeze.
 
     `actions`: by symbol the latest action before them; it is brought up to date.
     """
     found = []
     for ts_ms, symbol, action, reason in rows:
         before = actions.get(symbol, QUIET[0])
-        if action not in QUIET or (before != action and not {before, action} <= {"none", "hold"}):
+        turned = before != action and FROZEN in (before, action)
+        if turned or action not in (*QUIET, FROZEN):
             found.append(
                 Decision(
                     symbol=symbol, ts_ms=ts_ms, action=action, reason=reason, strategies={}, explanation=None
@@ -131,7 +132,6 @@ def _rates(told: Mapping[str, Any]) -> tuple[RateTold, ...]:
 
 def _leg(leg: Mapping[str, Any]) -> LegTold:
     return LegTold(
-        name=leg_name(leg["kind"], leg["venue"]).removeprefix("the "),
         kind=leg["kind"],
         venue=leg["venue"],
         rule=leg["rule"],

@@ -241,9 +241,8 @@ class RateTold(Told):
 
 
 class LegTold(Told):
-    """A hedge that there was: basis points of its size, and why it is no larger."""
+    """A hedge that there was (`kind`: cut, opposite, relocate): basis points of its size, and why it is no larger."""
 
-    name: str
     kind: str
     venue: str
     rule: str

@@ -15,7 +15,7 @@ from hedged.domain.market import SeriesKey
 from hedged.risk.forecast_record import Misses
 from hedged.status.document import Coming, Forecast
 from hedged.status.figures import known, short
-from hedged.status.scores import HIGH, LOW, MEDIAN, Score
+from hedged.status.outcomes import HIGH, LOW, MEDIAN, Outcome
 
 SHOWN = (0.1, 0.25, 0.5, 0.75, 0.9)
 AT = [int(np.flatnonzero(level == LEVELS)[0]) for level in SHOWN]
@@ -70,7 +70,7 @@ def _due_ms(seen: Observation) -> int | None:
 def forecasts(
     report: CycleReport,
     past: Past,
-    scores: Mapping[SeriesKey, Score],
+    outcomes: Mapping[SeriesKey, Outcome],
     misses: Mapping[SeriesKey, Misses],
     forecaster: str,
 ) -> tuple[Forecast, ...]:
@@ -87,7 +87,7 @@ def forecasts(
         fan[round(made.horizon_h)] = _horizon(made.marginals[key])
         points = sorted((hours, at) for hours, at in fan.items() if np.isfinite(at).all())
         ts_ms, rates = past.prints(key)
-        seen, score = misses.get(key), scores.get(key)
+        seen, outcome = misses.get(key), outcomes.get(key)
         found.append(
             Forecast(
                 venue=key.venue,
@@ -100,8 +100,8 @@ def forecasts(
                 past_ms=tuple(ts_ms),
                 past=tuple(rates),
                 coming=_coming(made.coming.get(key), past.due_ms.get(key)),
-                last_error=score.last if score else None,
-                mean_error=score.mean_error if score else None,
+                last_error=outcome.last if outcome else None,
+                mean_error=outcome.mean_error if outcome else None,
                 missed=seen.missed if seen else None,
                 judged=seen.of if seen else None,
             )

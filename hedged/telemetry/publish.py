@@ -1,15 +1,17 @@
 """From a cycle's report to metrics."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Purpose
 from hedged.domain.quarantine import Fault
-from hedged.strategy.outlook import SpanOutlook, outlook
+from hedged.risk.verdict import Reason
+from hedged.telemetry.ahead import outlooks
 from hedged.telemetry.metrics import Metrics
 
 
@@ -66,6 +68,16 @@ def publish(
     publish_money(report, metrics)
 
 
+def announce(metrics: Metrics, venues: Iterable[str]) -> None:
+    """Begin rare counters at 0: Prometheus can count the first order of a kind only from there."""
+    for venue in venues:
+        for purpose in Purpose:
+            metrics.orders.labels(venue, purpose)
+    for reason in Reason:
+        metrics.refusals.labels(reason)
+        metrics.shrinks.labels(reason)
+
+
 def publish_forecasters(
     made: ForecastSet, metrics: Metrics, keys: Collection[SeriesKey], forecaster: str
 ) -> None:
@@ -89,7 +101,9 @@ def publish_money(report: CycleReport, metrics: Metrics) -> None:
     metrics.loss_limit.set(bool(report.loss_limit))
     _publish_funding(report, metrics)
     metrics.funding_ahead.clear()
-    for span in ahead(report):
+    for span in outlooks(report, report.account):
+        if not span.own:
+            continue
         for kind, amount in (("unhedged", span.own_book), ("hedged", span.held_book)):
             for band, usd in (("mean", amount.mean), ("p10", amount.low), ("p90", amount.high)):
                 metrics.funding_ahead.labels(span.hours, kind, band).set(usd)
@@ -111,15 +125,3 @@ def _publish_funding(report: CycleReport, metrics: Metrics) -> None:
             own = report.account.own.get(key.symbol, Decimal(0))
             unhedged = funding_payment(own, payment.settlement).payment_usd
             metrics.funding.labels(key.symbol, "unhedged").inc(float(unhedged))
-
-
-def ahead(report: CycleReport) -> list[SpanOutlook]:
-    """Return the book's funding over the coming hour, eight hours and week, as after a cycle; empty where unknown."""
-    here = {key.symbol: float(mark) for key, mark in report.marks.items() if key.venue == INJECTIVE}
-    own = {
-        symbol: float(q) * here[symbol] for symbol, q in report.account.own.items() if q and symbol in here
-    }
-    mine = {
-        k: float(q) * here[k.symbol] for k, q in report.account.attributed.items() if q and k.symbol in here
-    }
-    return [span for span in outlook(report.forecasts, own, mine) if span.own]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from promql import DASHBOARDS, DEPLOY, dashboards, queries
 
@@ -34,6 +35,7 @@ def test_they_are_what_their_source_makes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(dashboards()))
 def test_nothing_in_them_is_unknown_to_grafanas_schema(name: str) -> None:
     """If this fails, Grafana drops a part of the dashboard without a word."""
+    register_default_plugins()
     body = dashboards()[name]
     assert json.loads(json.dumps(Dashboard.from_json(body), cls=JSONEncoder)) == body
 

@@ -35,13 +35,22 @@ def filled(expression: str) -> str:
 
 def asked(expression: str) -> list[Asked]:
     """Return every selector of an expression. Raises ValueError for what is not PromQL."""
-    return list(_walk(promql.parse(filled(expression)), frozenset()))
+    return [
+        Asked(node.name, frozenset(m.name for m in node.matchers.matchers), grouped)
+        for node, grouped in _walk(promql.parse(filled(expression)), frozenset())
+    ]
 
 
-def _walk(node: Any, grouped: frozenset[str]) -> Iterator[Asked]:
+def selectors(expression: str) -> list[str]:
+    """Return every selector of an expression as PromQL, without range and offset."""
+    return [str(node) for node, _ in _walk(promql.parse(filled(expression)), frozenset())]
+
+
+def _walk(node: Any, grouped: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    """Return the vector selectors, with the labels that what holds them is grouped or joined by."""
     match node:
         case promql.VectorSelector():
-            yield Asked(node.name, frozenset(m.name for m in node.matchers.matchers), grouped)
+            yield node, grouped
         case promql.MatrixSelector():
             yield from _walk(node.vector_selector, grouped)
         case promql.AggregateExpr():

@@ -18,6 +18,7 @@ from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
+    FieldTextAlignment,
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
@@ -133,7 +134,7 @@ def listing(
     steps: Steps = PLAIN, width: int = 12, height: int = 8, alerts: Iterable[str] = (), empty: str = "none",
 ) -> table.Panel:  # fmt: skip
     """Make a table of series of now: `columns` are labels in their order, `value` the title of the value, hidden if None."""
-    panel = table.Panel().no_value(empty)
+    panel = table.Panel().no_value(empty).align(FieldTextAlignment.AUTO).inspect(False)
     hidden = ["Time", "__name__", "job", "instance", *([] if value else ["Value"])]
     panel.with_transformation(
         DataTransformerConfig(

@@ -17,14 +17,14 @@ from hedged.status.document import Settled
 LOW, MEDIAN, HIGH = (int(np.flatnonzero(level == LEVELS)[0]) for level in (0.1, 0.5, 0.9))
 
 
-class Score(NamedTuple):
+class Outcome(NamedTuple):
     """The latest settlement that had been forecast, and the mean distance from the median of the latest, per hour."""
 
     last: Settled
     mean_error: float
 
 
-class Scores:
+class Outcomes:
     """`settled`: by market, the latest settlements that had been forecast, oldest first."""
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class Scores:
                 Settled(ts_ms=one.ts_ms, rate=one.rate, p10=low, p50=middle, p90=high, inside=inside)
             )
 
-    def told(self) -> dict[SeriesKey, Score]:
+    def told(self) -> dict[SeriesKey, Outcome]:
         """Return how each market's forecasts did; without those of which none has settled."""
         return {
-            key: Score(found[-1], float(np.mean([abs(one.rate - one.p50) for one in found])))
+            key: Outcome(found[-1], float(np.mean([abs(one.rate - one.p50) for one in found])))
             for key, found in self.settled.items()
         }
