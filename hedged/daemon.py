@@ -31,6 +31,7 @@ from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.memory import MemoryUpkeep, give_back
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
@@ -195,6 +196,7 @@ async def _run(
         config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
         held=window, doubted=doubted,
     )  # fmt: skip
+    window = None  # whoever fills the buffer takes it over
     if secret is not None:
         await add_webhook(parts, secret, metrics, cleanup)
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
@@ -264,9 +266,9 @@ def _beside(
         parts.on_bar = recorder.take
         beside.append(recorder)
     if real:
-        beside.append(add_keeper(parts))
+        beside.append(add_keeper(parts, give_back))
     if not rehearsal:
-        beside.append(JournalUpkeep(parts.journal, parts.clock))
+        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep()]
     return beside
 
 
