@@ -26,11 +26,16 @@ class _Lazy(ModuleType):
             return self.exchanges
         if not name.startswith("_"):
             if name in self.exchanges:
-                return getattr(import_module(f"{self.__name__}.{name}"), name)
+                import_module(f"{self.__name__}.{name}")
+                return self.__dict__[name]
             for place in (f"{self.__name__}.base.exchange", *_SHARED):
                 if (found := getattr(import_module(place), name, None)) is not None:
                     return found
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # what was imported is put here as a module; of an exchange ccxt tells the class of its name
+        super().__setattr__(name, getattr(value, name, value) if isinstance(value, ModuleType) else value)
 
 
 def open_lazily() -> None:
