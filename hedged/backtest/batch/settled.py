@@ -62,9 +62,12 @@ class _Task:
     linear: Floats
 
 
-def settled(table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimiser, Minimiser]) -> Flags:
-    """Tell at which bars the plan surely changes nothing: (bars,). `legs`: all that may have part in any of them;
-    `steps`: what remembers the answers of both steps.
+def settled(
+    table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimiser, Minimiser]
+) -> tuple[Flags, Flags]:
+    """Tell at which bars the plan surely changes nothing, and at which it surely changes something: (bars,) each; where
+    neither is told it has to be asked. `legs`: all that may have part in any of them; `steps`: what remembers the
+    answers of both steps.
     """
     task = _stated(table, ahead, legs)
     full, sure = _step_one(table, ahead, task, steps[0])
@@ -72,16 +75,18 @@ def settled(table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimise
     now, dust = task.now, NEGLIGIBLE * task.own
     least = table.settings.min_change * task.own * NEARLY - CLOSE
     awake = ~ahead.paused[:, table.coin[legs]]
+    kept = _kept(table, task, full) | ~awake
     # a held leg that goes to nothing is closed; a decrease within the band stays unless a limit is exceeded
     stays = (full > 2 * dust) | (now <= LAST_DIGITS * task.own)
+    moves = sure & ~(stays | kept).all(axis=1)
     down = now - full
     stays &= (down < least) & ((down < dust / 2) | ~_over(table, ahead, task))
-    sure &= (stays | _kept(table, task, full) | ~awake).all(axis=1)
+    sure &= (stays | kept).all(axis=1)
     grows, may = full > now + dust, awake & ~_filled(table, task)
     asked = np.flatnonzero(sure & (grows & (full - now >= least) & may).any(axis=1))
     if len(asked):
-        sure[asked] = _step_two(table, task, asked, full, grows, least, may, steps[1])
-    return sure
+        sure[asked], moves[asked] = _step_two(table, task, asked, full, grows, least, may, steps[1])
+    return sure, moves
 
 
 def _stated(table: LegTable, ahead: BarsAhead, legs: Ints) -> _Task:
@@ -278,8 +283,8 @@ def _step_two(
     least: Floats,
     may: Flags,
     step: Minimiser,
-) -> Flags:
-    """Tell at which of the bars no leg that `may` grows by what is worth an order."""
+) -> tuple[Flags, Flags]:
+    """Tell at which of the bars no leg that `may` grows by what is worth an order, and at which one surely does."""
     full, grows, now = full[bars], grows[bars], task.now[bars]
     count, clear = _confidences(table, task, bars, full, grows)
     shares = kelly_shares(count, table.settings.knots)
@@ -304,7 +309,10 @@ def _step_two(
     )
     sizes, sure = step.minimise(p, task.linear[bars] + moved, kinks)
     ahead_of_now = (np.clip(sizes, now, full) - now) * grows
-    return sure & clear.all(axis=1) & ((ahead_of_now < least[bars]) | ~may[bars]).all(axis=1)
+    sure &= clear.all(axis=1)
+    much = table.settings.min_change * task.own[bars] + CLOSE
+    still = ((ahead_of_now < least[bars]) | ~may[bars]).all(axis=1)
+    return sure & still, sure & ((ahead_of_now > much) & may[bars]).any(axis=1)
 
 
 def _confidences(
