@@ -19,8 +19,9 @@ from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.quick import Bar, changes
 from hedged.backtest.batch.record import Record
 from hedged.backtest.batch.seen import Seen
-from hedged.backtest.batch.settled import BarsAhead, settled
+from hedged.backtest.batch.settled import settled
 from hedged.backtest.batch.source import Prints
+from hedged.backtest.batch.stated import BarsAhead
 from hedged.backtest.batch.stretch import NEARLY, Stretch, ahead, passed
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
