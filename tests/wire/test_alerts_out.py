@@ -5,6 +5,7 @@ import contextlib
 import email
 import email.policy
 import json
+import logging
 import os
 import socket
 from collections import Counter
@@ -134,12 +135,15 @@ def test_who_is_told_is_chosen_by_level_and_kind() -> None:
 
 
 @pytest.mark.parametrize(("status", "says"), [(500, "error=500"), (401, "error=401")])
-def test_a_refusal_says_why_and_nothing_of_the_address(service: Listener, status: int, says: str) -> None:
+def test_a_refusal_says_why_and_nothing_of_the_address(
+    service: Listener, status: int, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """If this fails, an operator cannot find out why nothing arrives, or reads a token in the log."""
+    caplog.set_level(logging.DEBUG)
     service.status = status
     why = target(service.url(TOKEN)).send(letter())
     assert says in why
-    assert TOKEN not in why
+    assert TOKEN not in why + caplog.text
 
 
 def test_a_redirect_is_not_followed(service: Listener) -> None:
