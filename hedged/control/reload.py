@@ -5,12 +5,14 @@ half a new configuration is one that nobody has written.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from hedged.alerts.post import read_addresses
 from hedged.app import App
 from hedged.config import Config, load_config
 from hedged.config.difference import Changes, changes, said
@@ -61,6 +63,7 @@ class Reloader:
                 after = await self._read()
                 found = changes(self.app.parts.config, after)
                 _must_fit(found)
+                await self._reaches(after)
                 if dry_run:
                     return self._told("would apply" if found else "unchanged", found)
                 if found:
@@ -70,6 +73,12 @@ class Reloader:
                 told = self._told("refused", found, str(error))
                 return told if dry_run else await self._tell(told)
             return await self._tell(self._told("applied" if found else "unchanged", found))
+
+    async def _reaches(self, after: Config) -> None:
+        """Raise ConfigError for addresses of alerts that cannot be read: the teller takes them over later."""
+        if after.alerts != self.app.parts.config.alerts:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, read_addresses, after.alerts, os.environ)
 
     async def _read(self) -> Config:
         """Return what the file says now. Raises ConfigError."""
