@@ -84,7 +84,7 @@ class Reloader:
         """Return what the file says now. Raises ConfigError."""
         if self.path is None:
             raise ConfigError("there is no file that this daemon was started with")
-        return await asyncio.get_running_loop().run_in_executor(None, load_config, self.path)
+        return await asyncio.get_running_loop().run_in_executor(None, _loaded, self.path)
 
     def _told(self, outcome: Outcome, found: Changes, why: str = "") -> Reloaded:
         return Reloaded(
@@ -104,6 +104,14 @@ class Reloader:
         except NoJournal as error:
             log.error("reload_not_journalled", why=str(error))
         return told
+
+
+def _loaded(path: Path) -> Config:
+    """Read a configuration, and what it names and is read again with it. Raises ConfigError."""
+    config = load_config(path)
+    if config.alerts.targets or config.alerts.heartbeat:
+        read_addresses(config.alerts, os.environ)
+    return config
 
 
 def _must_fit(found: Changes) -> None:
