@@ -95,10 +95,8 @@ class Post:
         self.metrics.heartbeat_heard.set(self.clock.now_ms() / SECOND_MS)
 
     def _counter(self, name: str) -> Callable[[str], None]:
-        for outcome in OUTCOMES:
-            self.metrics.alert_messages.labels(
-                name, outcome
-            )  # 0, from which Prometheus can count the first one
+        for outcome in OUTCOMES:  # at 0, from where Prometheus can count the first one
+            self.metrics.alert_messages.labels(name, outcome)
         return lambda outcome: self.metrics.alert_messages.labels(name, outcome).inc()
 
 
