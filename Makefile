@@ -75,6 +75,10 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 	@echo '==> mypy --strict'
 	@$(BIN)/mypy --strict hedged
 
+docs: $(SERVE) $(DEV) ## Make the documentation as a site: out/docs/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs out/docs
+	@echo '==> out/docs/index.html'
+
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
 

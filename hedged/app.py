@@ -356,6 +356,11 @@ class App:
                 continue
         return not self._stop.is_set()
 
+    def _held(self) -> BarWindow | None:
+        """Hand over the bars that an earlier run kept: nobody needs them twice."""
+        held, self.parts.held = self.parts.held, None
+        return held
+
     async def _backfill(self, buffer: RingBuffer, judge: Judge, now_ms: int) -> None:
         """Fill the buffer with the bars before now that an earlier run kept, or that the sources can still tell,
         judged as the present will be.
@@ -372,6 +377,6 @@ class App:
         def judged(ts_ms: int, told: list[Observation]) -> Sequence[Observation]:
             return judge.look(ts_ms, told).bars
 
-        await backfill(buffer, times, self.parts.sources, self.parts.held, on_share, judged)
+        await backfill(buffer, times, self.parts.sources, self._held(), on_share, judged)
         if not self.stopping:
             self.parts.on_filled(buffer)

@@ -35,6 +35,7 @@ from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.memory import MemoryUpkeep, give_back
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
@@ -226,6 +227,7 @@ async def _run(
         config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
         held=window, doubted=doubted, on_cycle=held.board.on_cycle,
     )  # fmt: skip
+    window = None  # whoever fills the buffer takes it over
     if secret is not None:
         await add_webhook(parts, secret, metrics, cleanup)
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
@@ -297,9 +299,10 @@ def _beside(
         parts.on_bar = recorder.take
         beside.append(recorder)
     if real:
-        beside.append(add_keeper(parts))
+        beside.append(add_keeper(parts, give_back))
     if not rehearsal:
-        beside += [JournalUpkeep(parts.journal, parts.clock), Scoring(lambda: process.app, metrics)]
+        scoring = Scoring(lambda: process.app, metrics)
+        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep(), scoring]
     if process.teller is not None:
         beside.append(process.teller)
     return beside

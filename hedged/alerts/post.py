@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hedged.alerts.book import Message, Phase
-from hedged.alerts.couriers import Courier, deliver_within
+from hedged.alerts.couriers import OUTCOMES, Courier, deliver_within
 from hedged.alerts.heartbeat import Heartbeat
 from hedged.alerts.targets import Letter, Target, read_heartbeat, read_targets
 from hedged.config import AlertsConfig, Config
@@ -95,6 +95,10 @@ class Post:
         self.metrics.heartbeat_heard.set(self.clock.now_ms() / SECOND_MS)
 
     def _counter(self, name: str) -> Callable[[str], None]:
+        for outcome in OUTCOMES:
+            self.metrics.alert_messages.labels(
+                name, outcome
+            )  # 0, from which Prometheus can count the first one
         return lambda outcome: self.metrics.alert_messages.labels(name, outcome).inc()
 
 

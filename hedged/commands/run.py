@@ -20,6 +20,9 @@ def run(
     to: Annotated[str | None, typer.Option("--to", help="With --replay: last day, exclusive.")] = None,
 ) -> None:
     """Run the daemon until SIGTERM: paper by default, a page and metrics over HTTP."""
+    from hedged.memory import frugal
+
+    frugal()  # first: whatever is imported may start threads
     from hedged.config import load_config
     from hedged.daemon import run_daemon
 

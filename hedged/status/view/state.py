@@ -33,15 +33,12 @@ class Headline(NamedTuple):
 def headline(status: Status) -> Headline:
     """Say in a few words how the daemon is; what stops it from working comes before what it complains of."""
     health = status.health
-    reasons = tuple(esc(reason) for reason in (*health.not_alive, *health.reasons, *health.halted))
+    told = [one for one in health.reasons if not (health.backfilled and one.startswith("backfilling"))]
+    reasons = tuple(esc(reason) for reason in (*health.not_alive, *told, *health.halted))
     if health.latch:
         by = "by itself" if health.latch.by == "daemon" else f"by {health.latch.by}"
-        told = f"{esc(health.latch.text)}."
-        return Headline(
-            "bad",
-            f"Halted {by}: {health.latch.level}",
-            (told, LEVELS.get(health.latch.level, ""), *reasons),
-        )
+        lines = (f"{esc(health.latch.text)}.", LEVELS.get(health.latch.level, ""), *reasons)
+        return Headline("bad", f"Halted {by}: {health.latch.level}", lines)
     if health.state == "stopping":
         return Headline("warn", "Stopping", reasons)
     if not health.alive:

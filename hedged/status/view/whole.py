@@ -19,7 +19,6 @@ NOW: Mapping[str, Callable[[Status], str]] = {
     "stops": risk.stops,
     "collateral": risk.collateral,
     "held": risk.held,
-    "errors": venues.errors,
     "venues": venues.venues,
 }
 """Parts that change from second to second."""
@@ -29,6 +28,7 @@ SLOW: Mapping[str, Callable[[Status], str]] = {
     "saved": book.saved,
     "decisions": decisions.decisions,
     "earlier": decisions.earlier,
+    "errors": venues.errors,
     "about": venues.about,
 }
 """Parts that change with a decision, or a trade."""
