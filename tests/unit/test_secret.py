@@ -94,7 +94,7 @@ def test_a_file_named_beside_the_variable(tmp_path: Path) -> None:
     assert read_secret("x.key", None, "K", {"K_FILE": str(file)}).reveal() == TEXT
     with pytest.raises(ConfigError, match="K and K_FILE are both set: keep one"):
         read_secret("x.key", None, "K", {"K": TEXT, "K_FILE": str(file)})
-    with pytest.raises(ConfigError, match="x.key_env, K_FILE: /nowhere/k cannot be read"):
+    with pytest.raises(ConfigError, match=r"x\.key_env, K_FILE: /nowhere/k cannot be read"):
         read_secret("x.key", None, "K", {"K_FILE": "/nowhere/k"})
     file.chmod(0o644)
     with pytest.raises(ConfigError, match="can be read by others"):
