@@ -2,13 +2,18 @@
 
 import os
 import sys
+import traceback
+from types import TracebackType
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from hedged.commands import (
+    alert_test,
     backtest,
+    backup,
     check,
+    config,
     download,
     evaluate_hedge,
     explain,
@@ -19,10 +24,12 @@ from hedged.commands import (
     run,
     sandbox,
     simulate,
+    status,
     sweep,
 )  # fmt: skip
-from hedged.commands.shared import console
+from hedged.commands.shared import Terminal, console
 from hedged.domain.errors import HedgedError
+from hedged.secret import redact
 
 app = typer.Typer(
     name="hedged",
@@ -32,16 +39,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-errors = Console(stderr=True)
+errors = Terminal(stderr=True)
 
 COMMANDS = (
-    backtest.demo, backtest.backtest, report.report, run.run, check.check, explain.explain, download.download,
-    model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
+    backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
+    download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    alert_test.alert_test, backup.backup,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(config.app, name="config")
 
 
 @app.command()
@@ -57,20 +66,34 @@ def main() -> None:
     # the matrices of a plan are small: a second thread of BLAS only spins, and makes it wait on a busy machine
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        _main()
+    except Exception:
+        sys.excepthook = _traceback  # typer has put its own there meanwhile
+        raise
+
+
+def _main() -> None:
+    try:
         app()
     except HedgedError as error:
-        errors.print(f"[bold red]error:[/bold red] {error}", highlight=False, soft_wrap=True)
+        _say(error)
         sys.exit(2)
     except BaseExceptionGroup as group:  # raised out of the daemon's TaskGroup
         ours, others = group.split(HedgedError)
         if ours is None or others is not None:
             raise
         for leaf in _leaves(ours):
-            errors.print(f"[bold red]error:[/bold red] {leaf}", highlight=False, soft_wrap=True)
+            _say(leaf)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(130)
+
+
+def _say(error: BaseException) -> None:
+    """Print an error as one line, without what is secret."""
+    text = escape(redact(str(error)))
+    errors.print(f"[bold red]error:[/bold red] {text}", highlight=False, soft_wrap=True)
 
 
 def _leaves(group: BaseExceptionGroup[HedgedError]) -> list[BaseException]:
@@ -78,3 +101,8 @@ def _leaves(group: BaseExceptionGroup[HedgedError]) -> list[BaseException]:
     for error in group.exceptions:
         found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
+
+
+def _traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback that shows no secret: an SDK's error may quote one."""
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

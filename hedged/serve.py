@@ -52,6 +52,7 @@ async def serve(
         async with asyncio.TaskGroup() as group:
 
             def keep(name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+                app.metrics.task_restarts.labels(name)  # 0, from which Prometheus can count the first one
                 return group.create_task(supervisor.keep(name, run), name=name)
 
             lasting = [keep(type(one).__name__, one.run) for one in beside]
@@ -63,9 +64,8 @@ async def serve(
                 switch.prepared(Hand(lambda: app.cycle.desk, app.cycle.poller, app.parts.trading, _say))
                 lasting.append(keep("kill", switch.act))
                 lasting.append(keep("watch", partial(watch, app, guarding=not rehearsed)))
-                lasting.append(
-                    keep("reload", partial(_reload, process, Reloader(path, app, process.reconfigured)))
-                )
+                process.reloader = reloader = Reloader(path, app, process.reconfigured)
+                lasting.append(keep("reload", partial(_reload, process, reloader)))
             if not app.stopping:
                 # a first look at once: the operator sees the book, not a wait
                 await app.attempt(app.parts.clock.now_ms())

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from hedged.directories import private
 from hedged.domain.errors import DataError
 
 TS = pl.Datetime("ms", "UTC")
@@ -158,11 +159,15 @@ def scan_part(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(BytesIO(path.read_bytes()) if path.stat().st_size <= AT_ONCE_BYTES else path)
 
 
-def write_part(path: Path, rows: pl.DataFrame) -> None:
-    """Write a part so that it is there whole or not at all, whatever dies meanwhile. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_part(path: Path, rows: pl.DataFrame, *, hidden: bool = False) -> None:
+    """Write a part so that it is there whole or not at all, whatever dies meanwhile; `hidden`: for its owner alone.
+
+    Raises OSError.
+    """
+    for directory in (path.parent.parent, path.parent):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700 if hidden else 0o777)
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=private if hidden else None) as file:
         rows.write_parquet(file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())

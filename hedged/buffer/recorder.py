@@ -182,7 +182,7 @@ class Recorder:
         new = frame_of(table, told)
         found = merged(table, held, self._without_downloaded(new) if table.name == "funding" else new)
         if found.added:
-            write_part(path, found.rows)
+            write_part(path, found.rows, hidden=True)  # it tells which coins are held
         self._parts[path] = found.rows
         return found.added
 

@@ -21,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hedged.buffer.ring import BarWindow
+from hedged.directories import private
 from hedged.domain.bars import N_FIELDS, Field
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
@@ -46,7 +47,7 @@ def write_snapshot(path: Path, window: BarWindow, origin: str) -> int:
         "keys": [list(key) for key in window.keys],
     }
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
+    with open(partial, "wb", opener=private) as file:
         file.write(json.dumps(header).encode() + b"\n")
         for values, ages_s in zip(window.values, window.ages_s, strict=True):
             block = _packed(np.concatenate((values, ages_s), axis=1))

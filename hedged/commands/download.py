@@ -128,6 +128,7 @@ async def run_download(
     import aiohttp
     import numpy as np
 
+    from hedged.adapters.cex.answers import BoundedAnswer
     from hedged.download.binance import Binance
     from hedged.download.bybit import Bybit
     from hedged.download.hyperliquid import Hyperliquid
@@ -138,7 +139,7 @@ async def run_download(
     rng = np.random.default_rng()
     async with AsyncExitStack() as cleanup:
         web = await cleanup.enter_async_context(
-            session() if session else aiohttp.ClientSession(trust_env=True)
+            session() if session else aiohttp.ClientSession(trust_env=True, response_class=BoundedAnswer)
         )
         sources: list[Source] = [exchanges[name](web, rng) for name in names if name in exchanges]
         if VenueName.INJECTIVE in names:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from hedged.commands.shared import ConfigPath, console, quiet_logs
 from hedged.domain.errors import Fatal, NoJournal, Rejected
@@ -120,7 +121,7 @@ async def _take_over(
         _say(f"{level.label}: done. The latch stays until `hedged resume`.")
         return True
     for text in hand.left:
-        console.print(f"[bold red]left: {text}[/bold red]", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]left: {escape(text)}[/bold red]", highlight=False, soft_wrap=True)
     _say("the latch stays; run this again, or start the daemon, which goes on with it")
     return False
 
@@ -133,11 +134,11 @@ def latch(config: "Config", level: "KillLevel", reason: str, only_after: int | N
     """
     import sqlite3
 
-    from hedged.directories import make_directory
+    from hedged.directories import make_private_directory
     from hedged.execution.journal.file import JOURNAL_FILE
     from hedged.execution.journal.store import JournalStore
 
-    make_directory(config.state_dir)
+    make_private_directory(config.state_dir)
     try:
         store = JournalStore(str(config.state_dir / JOURNAL_FILE), durable=True)
     except NoJournal as error:
@@ -167,4 +168,4 @@ def _unlatched(error: Exception, cause: BaseException | None) -> None:
 
 
 def _say(text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -28,14 +28,14 @@ def resume(
     from hedged.config import load_config
     from hedged.control.summary import resume_summary
     from hedged.control.switch import standing
-    from hedged.directories import make_directory
+    from hedged.directories import make_private_directory
     from hedged.execution.journal.file import JOURNAL_FILE
     from hedged.execution.journal.store import JournalStore
     from hedged.risk.gate import KillLevel
 
     quiet_logs()
     loaded = load_config(config)
-    make_directory(loaded.state_dir)
+    make_private_directory(loaded.state_dir)
     store = JournalStore(str(loaded.state_dir / JOURNAL_FILE), durable=True)
     try:
         shown = store.latch().turn
@@ -43,7 +43,7 @@ def resume(
     finally:
         store.close()
     for line in lines:
-        console.print(f"- {line}", highlight=False, soft_wrap=True)
+        console.print(f"- {line}", highlight=False, markup=False, soft_wrap=True)
     if why := standing(loaded):
         raise Rejected(why)
     if not yes and not typer.confirm("Clear the latch?"):
@@ -53,7 +53,15 @@ def resume(
     if turn is None:
         raise Fatal("the latch is not cleared")
     console.print("the kill latch is cleared: new hedges are possible from the next cycle on")
-    asyncio.run(follow(loaded, turn, KillLevel.NONE, 10.0, lambda text: console.print(text, highlight=False)))
+    asyncio.run(
+        follow(
+            loaded,
+            turn,
+            KillLevel.NONE,
+            10.0,
+            lambda text: console.print(text, highlight=False, markup=False),
+        )
+    )
 
 
 def reload(config: ConfigPath = Path("config.yaml")) -> None:
@@ -90,9 +98,9 @@ async def _reload(config: "Config") -> str:
         await asyncio.sleep(0.1)
     outcome = str(told["outcome"])
     for line in told["changes"]:
-        console.print(f"- {line}", highlight=False, soft_wrap=True)
+        console.print(f"- {line}", highlight=False, markup=False, soft_wrap=True)
     why = f": {told['why']}" if told["why"] else ""
-    console.print(f"{outcome}{why}; config {told['config']}", highlight=False, soft_wrap=True)
+    console.print(f"{outcome}{why}; config {told['config']}", highlight=False, markup=False, soft_wrap=True)
     return outcome
 
 

@@ -2,10 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.errors import MarkupError
+from rich.text import Text
+
+from hedged.domain.wording import printable
 
 ConfigPath = Annotated[
     Path,
@@ -13,7 +17,23 @@ ConfigPath = Annotated[
 ]
 """The option by which every command finds its configuration."""
 
-console = Console()
+
+class Terminal(Console):
+    """A console for texts that others may have written: venues, chains, files, whoever put a KILL there.
+
+    Their control characters are shown as such, and what only looks like markup is printed as it is.
+    """
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Make text of a string. Never raises for what is in it."""
+        shown = printable(text)
+        try:
+            return super().render_str(shown, **how)
+        except MarkupError:
+            return super().render_str(shown, **how | {"markup": False})
+
+
+console = Terminal()
 
 
 class EngineName(StrEnum):
@@ -30,8 +50,8 @@ class ProxyRuleName(StrEnum):
     LEVEL = "level"
 
 
-def quiet_logs() -> None:
-    """Let commands that print for people log errors alone."""
+def quiet_logs(level: str = "error") -> None:
+    """Let commands that print for people log errors alone; `critical`: those that print errors themselves nothing."""
     from hedged.telemetry.logs import configure_logs
 
-    configure_logs(lambda: 0, "error", "console")
+    configure_logs(lambda: 0, level, "console")

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from hedged.config.address import is_near
 from hedged.config.section import Section
 
 KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price", "low_inj", "timeout_blocks")
@@ -18,7 +19,19 @@ class NodeConfig(Section):
     chain_grpc: str
     indexer_grpc: str
     chain_stream: str
-    tls: bool | None = Field(None, description="default: plain text on loopback, TLS elsewhere")
+    tls: bool | None = Field(
+        None, description="default: plain text on loopback, TLS elsewhere; false: in one's own network alone"
+    )
+
+    @model_validator(mode="after")
+    def _is_plain_at_home_alone(self) -> Self:
+        hosts = [one.rpartition(":")[0] for one in (self.chain_grpc, self.indexer_grpc, self.chain_stream)]
+        if self.tls is False and not all(map(is_near, hosts)):
+            raise ValueError(
+                "tls: false lets anybody on the way change balances and orders: for loopback, private addresses and "
+                "bare names alone"
+            )
+        return self
 
 
 class InjectiveConfig(Section):

@@ -6,15 +6,17 @@ by its secret.
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from hedged.config.address import encrypted
 from hedged.config.section import Section
 from hedged.domain.clock import HOUR_MS, SECOND_MS
 from hedged.domain.signals import SignalBounds
 from hedged.domain.venue_events import Lead
 
+Encrypted = Annotated[str, AfterValidator(encrypted)]
 StatusVenue = Literal["binance", "bybit", "okx"]
 HOSTS = {
     "binance": "https://api.binance.com",
@@ -53,7 +55,7 @@ class _Keyed(_Polled):
 class CoinGlassConfig(_Keyed):
     """CoinGlass, API v4: open interest, liquidations, long/short ratio."""
 
-    url: str = "https://open-api-v4.coinglass.com"
+    url: Encrypted = "https://open-api-v4.coinglass.com"
     interval: Literal["15m", "30m", "1h", "4h"] = Field(
         "4h", description="of liquidations and ratio: Hobbyist 4h, Startup 30m, from Standard on 15m"
     )
@@ -67,7 +69,7 @@ class CoinGeckoConfig(_Keyed):
     """CoinGecko: volume of the venues' perpetuals."""
 
     plan: Literal["demo", "pro"] = "demo"
-    url: str | None = Field(None, description="default: by plan")
+    url: Encrypted | None = Field(None, description="default: by plan")
     exchanges: dict[str, str] = Field(
         default_factory=lambda: {"binance": "binance_futures", "bybit": "bybit", "okx": "okex_swap"},
         description="venue → id of its derivatives exchange at CoinGecko",
@@ -85,7 +87,7 @@ class StatusConfig(_Polled):
     delisting_lead_h: int = Field(
         72, ge=0, le=720, description="nothing is opened this long before a delisting"
     )
-    hosts: dict[str, str] = Field(
+    hosts: dict[str, Encrypted] = Field(
         default_factory=lambda: dict(HOSTS), description="where to ask instead; the others stay as they are"
     )
 

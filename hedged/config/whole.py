@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from hedged.config.alerts import AlertsConfig
@@ -20,15 +19,18 @@ from hedged.config.cex import CEX_KEY_SETTINGS, CexLoopbackConfig, CexVenueConfi
 from hedged.config.control import ControlConfig
 from hedged.config.cycle import ClockConfig, CycleConfig
 from hedged.config.execution import ExecutionConfig
+from hedged.config.faults import Invalid, explain
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
+from hedged.config.lines import lines_of
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
 from hedged.config.paper import PaperConfig
 from hedged.config.quality import QualityConfig
 from hedged.config.reconcile import ReconcileConfig
 from hedged.config.recorder import RecorderConfig
-from hedged.config.section import Section, explain_fault
+from hedged.config.section import Section
 from hedged.config.strategies import StrategiesConfig
+from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.domain.market import Costs
 
@@ -49,6 +51,15 @@ class TelemetryConfig(Section):
         None, description="file (mode 0600) with the token that /api asks for; without one /api refuses"
     )
     token_env: str | None = Field(None, description="environment variable with the token instead")
+    names: list[str] = Field(
+        default_factory=list,
+        description="names with a dot by which this address is asked for, behind a proxy; others are refused",
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether this machine alone reaches the page."""
+        return self.host in (*LOOPBACK, "::1") or self.host.startswith("127.")
 
 
 class Config(Section):
@@ -183,18 +194,11 @@ class Config(Section):
 
 
 def load_config(path: Path) -> Config:
-    """Read a YAML file. Raises ConfigError that names the key, the fault and the nearest known key."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    """Read a YAML file. Raises ConfigError that names line, key, fault and the nearest known key, of every fault."""
+    raw = read_yaml(path)
     if raw is not None and not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected `key: value` lines at the top")
-    return with_environment(parse_config(raw or {}, str(path)), os.environ)
+    return with_environment(parse_config(raw or {}, str(path), path), os.environ)
 
 
 def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
@@ -209,10 +213,10 @@ def with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     return config.model_copy(update={"telemetry": telemetry})
 
 
-def parse_config(raw: dict[str, Any], source: str = "configuration") -> Config:
-    """Validate a plain tree. Raises ConfigError with one line per fault."""
+def parse_config(raw: dict[str, Any], source: str = "configuration", file: Path | None = None) -> Config:
+    """Validate a plain tree. Raises Invalid, a ConfigError, with every fault. `file`: where it was read from."""
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
+        lines = lines_of(file) if file else {}
+        raise Invalid(source, explain(Config, error.errors(), lines)) from None

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Heart:
-    """No task, a timer: it beats while the loop turns. `also`: called with each beat."""
+    """No task, a timer: it beats while the loop turns. `also`: called with each beat; `url`: of the page."""
 
     lease: Lease
     clock: Clock
@@ -25,6 +25,7 @@ class Heart:
     config: Callable[[], str]
     also: Callable[[], None] = lambda: None
     switch: Switch | None = None
+    url: str = ""
     _timer: asyncio.TimerHandle | None = None
     _failing: bool = False
 
@@ -50,6 +51,7 @@ class Heart:
                 tuple(hand.left) if hand else (),
                 settled=bool(hand and hand.settled),
                 config=self.config(),
+                url=self.url,
             )
             self._failing = False
         except OSError as error:  # the disk: the journal will say more of it

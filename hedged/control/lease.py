@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hedged.config import Config
-from hedged.directories import make_directory
+from hedged.directories import make_private_directory, private
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.orders import tag
 
@@ -29,7 +30,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 @dataclass(frozen=True, slots=True)
 class Sign:
     """The sign of life. `started`: the process' start, clock ticks since boot; `beat_s`: seconds since boot;
-    `followed`: the turn of the kill switch that is in force there; `doing`: in words.
+    `followed`: the turn of the kill switch that is in force there; `doing`: in words; `url`: of its page.
     """
 
     pid: int
@@ -45,6 +46,7 @@ class Sign:
     doing: str = ""
     left: tuple[str, ...] = ()
     settled: bool = False
+    url: str = ""
 
     @property
     def alive(self) -> bool:
@@ -78,14 +80,19 @@ class Lease:
     def take(cls, config: Config, role: str = "daemon", environ: Mapping[str, str] = os.environ) -> "Lease":
         """Take both locks. Raises Fatal, naming the holder, where somebody else has one."""
         directory = config.state_dir
-        make_directory(directory)
+        make_private_directory(directory)
         before = read_sign(directory)
         sign = Sign(
             os.getpid(), started(os.getpid()) or 0, boot_id(), socket.gethostname(), config.account, role, config.hash,
             0, uptime_s(),
         )  # fmt: skip
         with contextlib.ExitStack() as undo:
-            lock = _locked(directory / LOCK_FILE)
+            try:
+                lock = _locked(directory / LOCK_FILE)
+            except OSError as error:
+                raise ConfigError(
+                    f"{directory / LOCK_FILE} cannot be used: {error.strerror}; see what it is, and remove it"
+                ) from None
             if lock is None:
                 who = f" (pid {before.pid}, {before.role})" if before and before.alive else ""
                 raise Fatal(
@@ -107,14 +114,17 @@ class Lease:
         *,
         settled: bool = False,
         config: str = "",
+        url: str = "",
     ) -> None:
         """Give a sign of life. `settled`: all that the latch asks for is done. Raises OSError."""
         self.sign = Sign(**{
             **asdict(self.sign), "wall_ms": wall_ms, "beat_s": uptime_s(), "followed": followed, "doing": doing,
             "left": left, "settled": settled, "config": config or self.sign.config,
+            "url": url or self.sign.url,
         })  # fmt: skip
         new = self._directory / f"{SIGN_FILE}.new"
-        new.write_text(json.dumps(asdict(self.sign)), encoding="utf-8")
+        with open(new, "w", encoding="utf-8", opener=private) as file:
+            file.write(json.dumps(asdict(self.sign)))
         new.replace(self._directory / SIGN_FILE)
 
     def release(self) -> None:
@@ -128,6 +138,8 @@ def _account_lock(config: Config, environ: Mapping[str, str]) -> TextIO:
     directory = lease_directory(config, environ)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if config.control.lease_dir is None:
+            _refuse_foreign(directory)
         path = directory / f"{tag(config.account)}.lease"
         lock = _locked(path)
     except OSError as error:
@@ -144,6 +156,16 @@ def _account_lock(config: Config, environ: Mapping[str, str]) -> TextIO:
     return lock
 
 
+def _refuse_foreign(directory: Path) -> None:
+    """Refuse a place of a known name, below /tmp perhaps, that another user has made first. Raises ConfigError."""
+    found = directory.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022 or not stat.S_ISDIR(found.st_mode):
+        raise ConfigError(
+            f"{directory} is not this user's alone: whoever made it could keep or break the lease. Remove it, or set "
+            "control.lease_dir"
+        )
+
+
 def lease_directory(config: Config, environ: Mapping[str, str] = os.environ) -> Path:
     """Return where live accounts are leased: as configured, else where the system keeps what ends with a boot."""
     if config.control.lease_dir is not None:
@@ -154,7 +176,7 @@ def lease_directory(config: Config, environ: Mapping[str, str] = os.environ) -> 
 
 def _locked(path: Path) -> TextIO | None:
     """Open and lock a file; None where another process has it."""
-    lock = path.open("a+")
+    lock = open(path, "a+", opener=private)  # noqa: SIM115 – held as long as the lease
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

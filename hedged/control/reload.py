@@ -6,14 +6,15 @@ half a new configuration is one that nobody has written.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from hedged.app import App
 from hedged.config import Config, load_config
+from hedged.config.difference import Changes, changes, said
+from hedged.control.messages import Outcome, Reloaded
 from hedged.domain.errors import ConfigError, NoJournal
 from hedged.execution.journal.store import JournalStore
 
@@ -31,35 +32,13 @@ NOT_LIVE = (
     "strategies.divergence.symbols",
 )  # fmt: skip
 """... but for these: venues, forecaster or followed markets are made from them at the start."""
-HIDDEN = ("key", "secret", "token", "passphrase", "options", "nodes", "url", "hosts")
-"""A setting with one of these in its name is shown as changed, not how: an address may hold a token."""
 
 log = structlog.get_logger(__name__)
-
-Changes = dict[str, tuple[Any, Any]]
-
-
-def changes(before: Config, after: Config) -> Changes:
-    """Return every setting that differs, by its dotted name, with its old and new value."""
-    old, new = _leaves(before.model_dump(mode="json")), _leaves(after.model_dump(mode="json"))
-    return {
-        name: (old.get(name), new.get(name))
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    }
 
 
 def need_restart(found: Changes) -> list[str]:
     """Return the names of those changes that a running daemon cannot take over."""
     return [name for name in found if not _below(name, LIVE) or _below(name, NOT_LIVE)]
-
-
-def said(found: Changes) -> list[str]:
-    """Write changes for people, without what may be secret."""
-    return [
-        f"{name}: changed" if any(word in name for word in HIDDEN) else f"{name}: {old} → {new}"
-        for name, (old, new) in found.items()
-    ]
 
 
 @dataclass(slots=True)
@@ -69,56 +48,63 @@ class Reloader:
     path: Path | None
     app: App
     applied: Callable[[Config], None] = lambda _: None
-    count: int = 0
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def reload(self) -> str:
-        """Read, check, take over or refuse; return the outcome in words. Never raises for a wrong file."""
-        self.count += 1
-        try:
-            found, after = await self._read()
-            if found:
-                await self.app.reconfigure(after)
-                self.applied(after)
-        except ConfigError as error:
-            return await self._tell("refused", str(error), [])
-        return await self._tell("applied" if found else "unchanged", "", said(found))
+    async def reload(self, *, dry_run: bool = False) -> Reloaded:
+        """Read, check, take over or refuse; tell what came of it. Never raises for a wrong file.
 
-    async def _read(self) -> tuple[Changes, Config]:
-        """Return the new configuration and what it changes. Raises ConfigError for one that cannot be taken over."""
+        `dry_run`: take over nothing, and leave no trace.
+        """
+        async with self._one:
+            found: Changes = {}
+            try:
+                after = await self._read()
+                found = changes(self.app.parts.config, after)
+                _must_fit(found)
+                if dry_run:
+                    return self._told("would apply" if found else "unchanged", found)
+                if found:
+                    await self.app.reconfigure(after)
+                    self.applied(after)
+            except ConfigError as error:
+                told = self._told("refused", found, str(error))
+                return told if dry_run else await self._tell(told)
+            return await self._tell(self._told("applied" if found else "unchanged", found))
+
+    async def _read(self) -> Config:
+        """Return what the file says now. Raises ConfigError."""
         if self.path is None:
             raise ConfigError("there is no file that this daemon was started with")
-        after = await asyncio.get_running_loop().run_in_executor(None, load_config, self.path)
-        found = changes(self.app.parts.config, after)
-        if names := need_restart(found):
-            raise ConfigError(
-                f"{', '.join(names)} cannot change while the daemon runs: restart it for that, or take that "
-                "change back and reload the others"
-            )
-        return found, after
+        return await asyncio.get_running_loop().run_in_executor(None, load_config, self.path)
 
-    async def _tell(self, outcome: str, why: str, lines: list[str]) -> str:
+    def _told(self, outcome: Outcome, found: Changes, why: str = "") -> Reloaded:
+        return Reloaded(
+            outcome=outcome, why=why, changes=said(found), restart=need_restart(found),
+            config=self.app.parts.config.hash,
+        )  # fmt: skip
+
+    async def _tell(self, told: Reloaded) -> Reloaded:
         """Say what became of it: in the log, as a metric, and in the journal for whoever asked."""
-        config_hash, now_ms = self.app.parts.config.hash, self.app.parts.clock.now_ms()
-        tell = log.error if outcome == "refused" else log.warning
-        tell(f"reload_{outcome}", changes=lines, config=config_hash, **({"why": why} if why else {}))
-        self.app.metrics.reloads.labels(outcome).inc()
-        body = {"ts_ms": now_ms, "outcome": outcome, "why": why, "changes": lines, "config": config_hash}
+        tell = log.error if told.outcome == "refused" else log.warning
+        why = {"why": told.why} if told.why else {}
+        tell(f"reload_{told.outcome}", changes=told.changes, config=told.config, **why)
+        self.app.metrics.reloads.labels(told.outcome).inc()
+        body = told.model_dump() | {"ts_ms": self.app.parts.clock.now_ms()}
         try:
             await self.app.parts.journal(JournalStore.save_state, STATE, body)
         except NoJournal as error:
             log.error("reload_not_journalled", why=str(error))
-        return f"{outcome}: {why}" if why else outcome
+        return told
+
+
+def _must_fit(found: Changes) -> None:
+    """Raise ConfigError for changes that a running daemon cannot take over."""
+    if names := need_restart(found):
+        raise ConfigError(
+            f"{', '.join(names)} cannot change while the daemon runs: restart it for that, or take that change back "
+            "and reload the others"
+        )
 
 
 def _below(name: str, prefixes: tuple[str, ...]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
-
-
-def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
-    """Flatten a tree of mappings; a list is a leaf."""
-    if not isinstance(tree, dict):
-        return {path: tree}
-    found: dict[str, Any] = {path: {}} if path and not tree else {}
-    for name, value in tree.items():
-        found |= _leaves(value, f"{path}.{name}" if path else str(name))
-    return found

@@ -81,5 +81,5 @@ class Watchdog:
     def _say(self, event: str, stood_s: float, **more: object) -> None:
         try:
             log.error(event, stood_s=round(stood_s, 1), **more)
-        except Exception:  # whatever a log can raise: the watchdog goes on
+        except Exception:  # noqa: S110 (whatever a log raises, the watchdog goes on)
             pass

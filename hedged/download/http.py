@@ -119,7 +119,7 @@ class Api:
             raise Retryable(f"no answer ({type(error).__name__} {error})".replace(" )", ")")) from None
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Retryable(f"an answer that is no JSON ({_short(text)})") from None
 
     def _judge(self, status: int, retry_after: str | None, text: str) -> None:

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hedged.config.section import Section, explain_fault
+from hedged.config.faults import explain
+from hedged.config.section import Section
+from hedged.config.yaml_text import read_yaml
 from hedged.domain.errors import ConfigError
 from hedged.sweep.paths import kind_of
 
@@ -163,18 +164,13 @@ def parse_sweep(raw: Mapping[str, Any], source: str) -> SweepConfig:
     try:
         return SweepConfig.model_validate(raw)
     except ValidationError as error:
-        faults = [explain_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(f.removeprefix("(top): ") for f in faults)) from None
+        faults = [str(fault).removeprefix("(top): ") for fault in explain(SweepConfig, error.errors(), {})]
+        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
 
 
 def read_sweep(path: Path) -> dict[str, Any]:
     """Read a YAML file as it is. Raises ConfigError."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError(
             f"{path}: expected `key: value` lines; `hedged sweep --example` prints a file to start from"

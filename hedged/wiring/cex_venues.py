@@ -9,6 +9,7 @@ import aiohttp
 import numpy as np
 
 from hedged.adapters.cex.abilities import must_tell, why_not_traded
+from hedged.adapters.cex.answers import BoundedAnswer
 from hedged.adapters.cex.data import CexData
 from hedged.adapters.cex.exchanges import Profile, at_speed, make_exchange, profile_of
 from hedged.adapters.cex.keys import ApiKey, load_api_key
@@ -37,10 +38,12 @@ def open_session(config: Config) -> aiohttp.ClientSession:
     local = config.cex_loopback
     if local is not None:
         try:
-            return session_to(local.port, local.ca_file)
+            return session_to(local.port, local.ca_file, response_class=BoundedAnswer)
         except (OSError, ValueError) as error:
             raise ConfigError(f"cex_loopback.ca_file {local.ca_file} cannot be read: {error}") from None
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32), trust_env=True)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=32), trust_env=True, response_class=BoundedAnswer
+    )
 
 
 def open_route(config: Config) -> Route | None:

@@ -242,7 +242,7 @@ GLASS = {"outside": {"coinglass": {"key_env": "K"}}}
 @pytest.mark.parametrize(
     ("raw", "same"),
     [
-        ({"outside": {"coinglass": {"url": "http://elsewhere", "per_minute": 1}}}, True),
+        ({"outside": {"coinglass": {"url": "https://elsewhere", "per_minute": 1}}}, True),
         ({"outside": {"status": {"period_s": 60, "hosts": {}}}}, True),
         ({"webhook": {"port": 1, "least": 0.1}}, True),  # off: without a secret it does nothing
         (GLASS, False),
@@ -258,7 +258,7 @@ def test_the_hash_knows_outside_inputs_by_what_they_do(raw, same):
 
 def test_the_hash_is_the_same_for_another_place_of_the_same_secret():
     """A key moved from the environment to a file would void every running decision."""
-    moved = {"outside": {"coinglass": {"key_file": "/k", "url": "http://other"}}}
+    moved = {"outside": {"coinglass": {"key_file": "/k", "url": "https://other"}}}
     assert parse_config(VENUES | GLASS).hash == parse_config(VENUES | moved).hash
     loud = {"webhook": {"secret_env": "S", "per_minute": 1, "allow_from": ["10.0.0.0/8"]}}
     quiet = {"webhook": {"secret_file": "/s", "port": 2}}
@@ -278,7 +278,7 @@ def test_the_hash_is_the_same_for_another_place_of_the_same_secret():
         (VENUES | {"outside": {"status": {"maintenance_leed_s": 1}}}, "did you mean 'maintenance_lead_s'"),
         (VENUES | {"outside": {"status": {"venues": ["kraken"]}}}, "outside.status.venues.0"),
         (
-            VENUES | {"outside": {"status": {"hosts": {"bybi": "x"}}}},
+            VENUES | {"outside": {"status": {"hosts": {"bybi": "https://x"}}}},
             "outside.status.hosts: bybi: expected binance,",
         ),
         ({"webhook": {"secret_env": "S", "secret_file": "s"}}, "secret_file or secret_env, not both"),

@@ -127,9 +127,9 @@ def test_the_journal_of_a_running_daemon_says_who_turned_the_switch(paper: Paper
     paper.command.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: paper.latch() == (1, "signal SIGUSR1", "drill", "signal"))
     wait_until(lambda: "reduce-only since" in paper.get("/"))
-    about = json.loads(paper.get("/status.json"))["about"]
-    assert about["kill latch"] == "reduce-only"
-    assert "by signal: signal SIGUSR1 (account drill)" in about["latched"]
+    latch = json.loads(paper.get("/api/status"))["health"]["latch"]
+    assert (latch["level"], latch["by"]) == ("reduce-only", "signal")
+    assert "by signal: signal SIGUSR1 (account drill)" in latch["text"]
     paper.resumed()
     wait_until(lambda: "hedged_kill_latch 0.0" in paper.get("/metrics"))
 

@@ -64,7 +64,7 @@ def reading(what: str, redact: Callable[[str], str] = str) -> Iterator[None]:
         yield
     except ccxt.BaseError as error:
         raise Retryable(f"{what}: {explain(error, redact)}") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # ccxt reads answers without checking their shape first
         raise Retryable(f"{what}: the answer cannot be read: {explain(error, redact)}") from None
 

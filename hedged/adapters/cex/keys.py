@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from hedged.config.cex import CexVenueConfig
 from hedged.domain.errors import ConfigError
-from hedged.secret import read_secret_file
+from hedged.secret import hide, read_secret_file, read_variable
 
 NAMES = ("key", "secret", "passphrase")
 HIDDEN = "<hidden>"
@@ -23,6 +23,7 @@ class ApiKey:
     def __init__(self, venue: str, key: str, secret: str, passphrase: str = "") -> None:
         self.venue = venue
         self.__parts = (key, secret, passphrase)
+        hide(*self.__parts)
 
     def reveal(self) -> dict[str, str]:
         """Return what ccxt is configured with; for it alone."""
@@ -57,13 +58,11 @@ def load_api_key(venue: str, config: CexVenueConfig, environ: Mapping[str, str])
     if config.key_env is None:
         return None
     names = {"key": config.key_env, "secret": config.secret_env, "passphrase": config.passphrase_env}
-    missing = [name for name in names.values() if name is not None and not environ.get(name)]
-    if missing:
-        raise ConfigError(
-            f"cex.{venue}: the environment variable {', '.join(missing)} is not set "
-            "(key_env, secret_env, passphrase_env)"
-        )
-    parts = {part: environ[name].strip() for part, name in names.items() if name is not None}
+    parts = {
+        part: read_variable(f"cex.{venue}.{part}_env", name, environ).reveal()
+        for part, name in names.items()
+        if name is not None
+    }
     return _checked(venue, parts, f"cex.{venue}.key_env")
 
 

@@ -12,7 +12,7 @@ from mnemonic import Mnemonic
 from pyinjective.wallet import PrivateKey
 
 from hedged.domain.errors import ConfigError
-from hedged.secret import Secret, read_secret_file
+from hedged.secret import Secret, hide, read_secret_file, read_variable, shown_path
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 WORDS = (12, 15, 18, 21, 24)
@@ -25,6 +25,7 @@ class TradingKey:
 
     def __init__(self, private: Any) -> None:
         self.__private = private
+        hide(private.to_hex())  # a mnemonic's too, which nobody has written down
         self.__public = private.to_public_key()
         address = self.__public.to_address()
         self.address: str = address.to_acc_bech32()
@@ -59,10 +60,8 @@ def load_key(file: Path | None, variable: str | None, environ: Mapping[str, str]
             "give the trading key either as injective.key_file or as injective.key_env, one of them"
         )
     if file is not None:
-        return _parse(read_secret_file("injective.key_file", file), f"injective.key_file {file}")
-    if not environ.get(variable or ""):
-        raise ConfigError(f"injective.key_env: the environment variable {variable} is not set")
-    return _parse(Secret(environ[variable or ""]), f"injective.key_env {variable}")
+        return _parse(read_secret_file("injective.key_file", file), f"injective.key_file {shown_path(file)}")
+    return _parse(read_variable("injective.key_env", variable or "", environ), "injective.key_env")
 
 
 def _parse(secret: Secret, where: str) -> TradingKey:

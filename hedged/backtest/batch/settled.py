@@ -23,6 +23,9 @@ NEARLY = 0.95
 CLOSE = 5e-5
 """Sizes, in units of scale, that are not told apart: half of what `strategy.kelly` takes for no change."""
 
+EXACT = 2e-6
+"""The same where a limit or a kink says what a size is: a solver keeps to those far better than to what is flat."""
+
 TIE = 1e-13
 """Of a leg's worth per USD: what two ways of adding up may tell apart."""
 
@@ -74,10 +77,10 @@ def settled(table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimise
     down = now - full
     stays &= (down < least) & ((down < dust / 2) | ~_over(table, ahead, task))
     sure &= (stays | _kept(table, task, full) | ~awake).all(axis=1)
-    grows = full > now + dust
-    asked = np.flatnonzero(sure & (grows & (full - now >= least) & awake).any(axis=1))
+    grows, may = full > now + dust, awake & ~_filled(table, task)
+    asked = np.flatnonzero(sure & (grows & (full - now >= least) & may).any(axis=1))
     if len(asked):
-        sure[asked] = _step_two(table, task, asked, full, grows, least, awake, steps[1])
+        sure[asked] = _step_two(table, task, asked, full, grows, least, may, steps[1])
     return sure
 
 
@@ -232,6 +235,14 @@ def _stands(limit: Floats, row: Floats, now: Floats, full: Floats) -> Flags:
     return out
 
 
+def _filled(table: LegTable, task: _Task) -> Flags:
+    """Tell by bar and leg whether the cap and the delta band leave less than what is worth an order."""
+    settings, own = table.settings, task.own
+    share = np.where(table.kind[task.legs] == RELOCATE, settings.cap, min(settings.cap, settings.delta_band))
+    out: Flags = share * own - task.now < settings.min_change * own - EXACT
+    return out
+
+
 def _over(table: LegTable, ahead: BarsAhead, task: _Task) -> Flags:
     """Tell by bar and leg whether its market exceeds, or is about to exceed, the cap or the delta band."""
     settings, coin, kind = table.settings, table.coin[task.legs], table.kind[task.legs]
@@ -252,8 +263,8 @@ def _kept(table: LegTable, task: _Task, full: Floats) -> Flags:
     """
     coin, kind = table.coin[task.legs], table.kind[task.legs]
     near = (coin[:, None] == coin) & (kind != OPPOSITE)
-    enough = full @ near.T > task.now @ near.T - CLOSE / 5 * task.own
-    noise_usd = CLOSE * task.own * task.scale[:, None]
+    enough = full @ near.T > task.now @ near.T - EXACT * task.own
+    noise_usd = EXACT * task.own * task.scale[:, None]
     out: Flags = (kind == CUT) & enough & (noise_usd < table.smallest[table.here[coin]])
     return out
 
@@ -265,10 +276,10 @@ def _step_two(
     full: Floats,
     grows: Flags,
     least: Floats,
-    awake: Flags,
+    may: Flags,
     step: Minimiser,
 ) -> Flags:
-    """Tell at which of the bars no leg grows by what is worth an order."""
+    """Tell at which of the bars no leg that `may` grows by what is worth an order."""
     full, grows, now = full[bars], grows[bars], task.now[bars]
     count, clear = _confidences(table, task, bars, full, grows)
     shares = kelly_shares(count, table.settings.knots)
@@ -293,7 +304,7 @@ def _step_two(
     )
     sizes, sure = step.minimise(p, task.linear[bars] + moved, kinks)
     ahead_of_now = (np.clip(sizes, now, full) - now) * grows
-    return sure & clear.all(axis=1) & ((ahead_of_now < least[bars]) | ~awake[bars]).all(axis=1)
+    return sure & clear.all(axis=1) & ((ahead_of_now < least[bars]) | ~may[bars]).all(axis=1)
 
 
 def _confidences(

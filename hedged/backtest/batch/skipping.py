@@ -26,8 +26,8 @@ from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.risk.forecast_record import HIGH, LOW
 
-TOGETHER = 24
-"""Bars ahead that are looked at together."""
+FEW, MANY = 6, 24
+"""Bars ahead that are looked at together: few after a trade, ever more while nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,17 @@ class Skipping:
         held[stretch.held] = stretch.coins
         busy = np.zeros(len(self._table.coins), dtype=bool)
         busy[self._coin_of[stretch.held]] = True
-        sure, until = np.zeros(len(chunk.seen.times_ms), dtype=bool), bar
+        sure, until, together = np.zeros(len(chunk.seen.times_ms), dtype=bool), bar, FEW
         while bar - first < len(stretch.alert) and bar not in due:
             if stretch.alert[bar - first] or chunk.gone[bar]:
                 break
             if bar >= until and len(stretch.held):
                 until = min(
-                    bar + TOGETHER,
+                    bar + together,
                     first + len(stretch.alert),
-                    min((d for d in due if d > bar), default=bar + TOGETHER),
+                    min((d for d in due if d > bar), default=bar + together),
                 )
+                together = min(2 * together, MANY)
                 sure[bar:until] = self._settled(chunk, np.arange(bar, until), stretch, held, busy)
             if sure[bar]:
                 self._told["sure"] += 1

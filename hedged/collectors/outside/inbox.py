@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
     ACCEPTED = "accepted"
     MALFORMED = "malformed"  # not a JSON object
-    WRONG_SECRET = "wrong_secret"
+    WRONG_SECRET = "wrong_secret"  # noqa: S105 (a word, not a secret)
     BAD_FORM = "bad_form"  # a field is missing, unknown, or out of its bounds
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNTIMELY = "untimely"  # too old, or from the future

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hedged.directories import make_private_file
 from hedged.domain.clock import perf_s
 from hedged.domain.errors import Fatal, NoJournal
 from hedged.execution.journal.backups import FOLDER, back_up, latest_backup
@@ -39,6 +40,7 @@ class JournalFile:
         where = Path(path)
         if self.path:
             _refuse_emptied(self.path)
+            _make_private(self.path)
         try:
             self._db = sqlite3.connect(path, LOCKED_S, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
@@ -186,6 +188,14 @@ def _refuse_emptied(path: Path) -> None:
     if latest_backup(path) is not None and (not path.exists() or not path.stat().st_size):
         state = "is empty" if path.exists() else "is gone"
         raise Fatal(f"the journal {path} {state}, but there are backups of it. {ways_on(path)}")
+
+
+def _make_private(path: Path) -> None:
+    """Make a new journal its owner's alone; SQLite gives the files beside it the same rights."""
+    try:
+        make_private_file(path)
+    except OSError:
+        pass  # SQLite says better what is wrong with it
 
 
 def _older_copy(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import structlog
 
-from hedged.directories import make_directory
+from hedged.directories import make_private_directory
 from hedged.domain.errors import HedgedError, NoJournal
 from hedged.execution.journal.backups import back_up_daily
 from hedged.execution.journal.faults import fault
@@ -46,7 +46,7 @@ class Journal:
         """
         if path is None:
             return cls(JournalStore(":memory:", durable=durable))
-        make_directory(path.parent)
+        make_private_directory(path.parent)
 
         def opened() -> JournalStore:
             return JournalStore(str(path), durable=durable, check=True)

@@ -72,11 +72,11 @@ class Loopback:
         return aiohttp.ClientSession(connector=connector, **options)
 
 
-def session_to(port: int, ca_file: Path) -> aiohttp.ClientSession:
+def session_to(port: int, ca_file: Path, **options: Any) -> aiohttp.ClientSession:
     """Open a session that reaches a loopback server of another process, whatever the host. Raises OSError."""
     context = ssl.create_default_context(cadata=ca_file.read_text(encoding="ascii"))
     connector = aiohttp.TCPConnector(resolver=LoopbackResolver(None, port), ssl=context, use_dns_cache=False)
-    return aiohttp.ClientSession(connector=connector)
+    return aiohttp.ClientSession(connector=connector, **options)
 
 
 @asynccontextmanager

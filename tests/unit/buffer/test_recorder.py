@@ -191,7 +191,7 @@ def test_a_full_disk_costs_no_bar_and_is_said_once(
     broken = threading.Event()
     broken.set()
 
-    def write(path: Path, rows: pl.DataFrame) -> None:
+    def write(path: Path, rows: pl.DataFrame, **_: Any) -> None:
         if broken.is_set():
             raise OSError(28, "No space left on device")
         write_part(path, rows)

@@ -8,7 +8,8 @@ import pytest
 from guarded import OPPOSITE, Life, Rig
 
 from hedged.config import Config, parse_config
-from hedged.control.reload import LIVE, NOT_LIVE, changes, need_restart, said
+from hedged.config.difference import changes, said
+from hedged.control.reload import LIVE, NOT_LIVE, need_restart
 
 BASE: dict[str, Any] = {"book": {"positions": {"INJ": {"usd": 80_000}}}}
 
@@ -47,7 +48,7 @@ def test_limits_and_wishes_are_taken_over() -> None:
     )  # fmt: skip
     assert len(one) == 9
     assert need_restart(one) == []
-    assert "hedge.cap: 0.40 → 0.2" in said(one)
+    assert "hedge.cap: 0.4 → 0.2" in said(one)
 
 
 def test_nothing_that_may_be_secret_is_shown() -> None:
