@@ -15,6 +15,7 @@ TORCH_VERSION := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BASE_IMAGE ?= python:3.11-slim
 ARGS ?=
+FUZZ ?= 2000
 # Much of the suite's time is waiting for real processes: three workers overlap it on two cores. WORKERS=0: one process (for -s, --pdb).
 WORKERS ?= 3
 
@@ -37,7 +38,7 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test simulate check lint format typecheck lock bench crash clean image
+.PHONY: help setup run test simulate check lint format typecheck lock bench crash fuzz audit sbom clean image
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -84,6 +85,16 @@ bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 	@for b in benchmarks/bench_*.py; do \
 		[ -e "$$b" ] || { echo 'no benchmarks/bench_*.py yet'; break; }; \
 		echo "==> $$b"; $(BIN)/python "$$b" $(ARGS); done
+
+fuzz: $(SERVE) $(PACKAGE) $(DEV) ## Hostile input of every kind, 2,000 examples each (FUZZ=... for another number, ARGS='...' for pytest)
+	@HEDGED_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -o timeout=0 $(ARGS)
+
+audit: $(SERVE) $(PACKAGE) $(DEV) ## Licences of all that is served with, and known vulnerabilities (needs pypi.org)
+	@$(BIN)/python scripts/sbom.py --licences
+	@$(BIN)/python -m pip_audit --strict --no-deps --disable-pip -r requirements.lock
+
+sbom: $(SERVE) $(PACKAGE) $(DEV) ## Write the bill of materials, out/sbom.json (CycloneDX 1.6)
+	@$(BIN)/python scripts/sbom.py out/sbom.json
 
 crash: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 200 times while it trades, and compare it with the venues (ARGS='ROUNDS SEED')
 	@$(BIN)/python scripts/crash.py $(ARGS)

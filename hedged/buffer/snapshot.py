@@ -80,7 +80,7 @@ def read_snapshot(path: Path, bar_ms: int, origin: str, from_ms: int, now_ms: in
         raise DataError("it is torn: its checksum does not agree")
     try:
         window = _window(header, body)
-    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(f"its numbers cannot be read: {type(error).__name__} {error}") from None
     return _still_wanted(window, from_ms, now_ms)
 
@@ -88,7 +88,7 @@ def read_snapshot(path: Path, bar_ms: int, origin: str, from_ms: int, now_ms: in
 def _header(line: bytes) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or not line.endswith(b"\n"):
         raise DataError("it does not begin like a snapshot")

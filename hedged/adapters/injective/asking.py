@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import InvalidOperation
 
 import grpc.aio
 
@@ -18,7 +17,7 @@ def asking(what: str) -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         raise Retryable(f"Injective, {what}: {explain(error)}") from None
-    except (ValueError, InvalidOperation, KeyError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Retryable(
             f"Injective, {what}: the answer cannot be read: {type(error).__name__} {error}"
         ) from None
