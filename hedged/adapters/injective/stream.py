@@ -184,7 +184,8 @@ class Feed:
         if gap:
             await self._ask("state", self._data.snapshot)
         for listener in self._listeners:
-            listener(block)
+            with asking("block"):
+                listener(block)
 
 
 def _fund(
