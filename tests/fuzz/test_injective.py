@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,13 +13,14 @@ from google.protobuf.message import Message
 from hostile import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
-from injective_reading import SUBACCOUNT, Reader, reading
+from injective_reading import SUBACCOUNT, TRADER, Reader, reading
 from pyinjective.proto.injective.stream.v2 import query_pb2 as stream_pb2
 
+from hedged.adapters.injective.chain import Chain
 from hedged.adapters.injective.channel import FailoverChannel
 from hedged.adapters.injective.fills import Fills
 from hedged.domain.clock import DAY_MS, HOUR_MS
-from hedged.domain.errors import Retryable
+from hedged.domain.errors import OutcomeUnknown, Retryable
 from hedged.sandbox.injective.server import InjectiveSandbox, SandboxConfig
 
 STILL = SandboxConfig(symbols=("BTC", "INJ"), block_time_s=None, moving=False)
@@ -27,6 +28,7 @@ TEXTS = (
     "", "0", "-1", "x", "NaN", "sNaN", "Infinity", "-Infinity", "1e999999999", "1e-999999999", "9" * 400, "0.5", "١", "1_0", "inj1",
     "\x00", "[/red]", "a" * 20_000,
 )  # fmt: skip
+TORN = "every answer"
 NUMBERS = (0, 1, -1, 2**31 - 1, -(2**31), 2**32 - 1, 2**63 - 1, -(2**63), 2**64 - 1)
 
 
@@ -72,7 +74,8 @@ def _fields(message: Message) -> Iterator[tuple[Message, FieldDescriptor]]:
 class Stage:
     reader: Reader
     runner: asyncio.Runner
-    dice: list[random.Random] = field(default_factory=list)
+    dice: list[random.Random]
+    torn: set[str]
 
     def ask(self, what: Callable[[Reader], Awaitable[Any]]) -> Any:
         async def asked() -> Any:
@@ -85,12 +88,15 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     dice: list[random.Random] = []
+    torn: set[str] = set()
     plain = FailoverChannel.unary_unary
 
     def spoiling(
         self: FailoverChannel, method: str, serializer: Any, deserializer: Any, *rest: Any, **more: Any
     ) -> Any:
         def read(raw: bytes) -> Any:
+            if not dice and TORN in torn:
+                return deserializer(b"\xff")
             message = deserializer(raw)
             if dice and dice[0].random() < 0.7:
                 if dice[0].random() < 0.1:
@@ -113,7 +119,7 @@ def stage() -> Iterator[Stage]:
                 await ask(reader)
             return reader
 
-        yield Stage(runner.run(opened()), runner, dice)
+        yield Stage(runner.run(opened()), runner, dice, torn)
         dice.clear()
         runner.run(stack.aclose())
 
@@ -143,6 +149,25 @@ def test_a_wrong_answer_of_a_node_is_a_reason_to_ask_again(stage: Stage) -> None
         stage.dice.clear()
 
     asked()
+
+
+def test_an_answer_that_is_no_message_is_no_absence(stage: Stage) -> None:
+    """If this fails, an answer that cannot be decoded proves that a transaction is dead, and its order is sent again."""
+    chain = Chain(stage.reader.network.create_chain_grpc_channel())
+    assert stage.ask(lambda _: chain.grants(TRADER, TRADER)) == []
+    stage.torn.add(TORN)
+    try:
+        for ask in (
+            lambda _: chain.grants(TRADER, TRADER),
+            lambda _: chain.head(),
+            lambda _: chain.inj(TRADER),
+        ):
+            with pytest.raises(Retryable, match="no message"):
+                stage.ask(ask)
+        with pytest.raises(OutcomeUnknown, match="no message"):
+            stage.ask(lambda _: chain.broadcast(b"x"))
+    finally:
+        stage.torn.clear()
 
 
 def block(market_id: str) -> stream_pb2.StreamResponse:
