@@ -13,7 +13,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 
 TORCH_VERSION := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-BASE_IMAGE ?= python:3.11-slim
+BASE_IMAGE ?= python:3.11.14-slim-bookworm
+BUILD_ARGS ?=
+SERVICES ?= hedged prometheus alertmanager grafana
 ARGS ?=
 FUZZ ?= 2000
 # Much of the suite's time is waiting for real processes: three workers overlap it on two cores. WORKERS=0: one process (for -s, --pdb).
@@ -38,11 +40,12 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test simulate check lint format typecheck lock bench crash fuzz audit sbom clean image
+.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash fuzz audit sbom clean image \
+	image-train image-test
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12 | sed 's/^/  /'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12 | sed 's/^/  /'
 
 setup: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Make .venv with everything: daemon, tools, torch
 	@echo '==> .venv is complete'
@@ -73,8 +76,15 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 	@echo '==> mypy --strict'
 	@$(BIN)/mypy --strict hedged
 
+docs: $(SERVE) $(DEV) ## Make the documentation as a site: out/docs/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs out/docs
+	@echo '==> out/docs/index.html'
+
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
+
+dashboards: $(SERVE) $(DEV) ## Write Grafana's dashboards anew from deploy/grafana/source and docs/runbook.md
+	@$(BIN)/python deploy/grafana/source/make.py
 
 simulate: $(SERVE) $(PACKAGE) ## The daemon against faults, 500 seeds of four hours (ARGS='...' goes to hedged simulate)
 	@echo '==> simulation'
@@ -99,8 +109,17 @@ sbom: $(SERVE) $(PACKAGE) $(DEV) ## Write the bill of materials, out/sbom.json (
 crash: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 200 times while it trades, and compare it with the venues (ARGS='ROUNDS SEED')
 	@$(BIN)/python scripts/crash.py $(ARGS)
 
-image: ## Build the container image of the daemon (BASE_IMAGE=... to start from another one)
-	docker build --target serve --build-arg BASE_IMAGE='$(BASE_IMAGE)' -t hedged:0.1.0 -t hedged:latest .
+build_image = docker build $(BUILD_ARGS) --build-arg BASE_IMAGE='$(BASE_IMAGE)' --build-arg VERSION=0.1.0 \
+	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
+
+image: ## Build the container image of the daemon (BASE_IMAGE=... to start from another one; BUILD_ARGS)
+	$(build_image) --target serve -t hedged:0.1.0 .
+
+image-train: ## Build the image that retrains, with torch
+	$(build_image) --target train -t hedged-train:0.1.0 .
+
+image-test: image $(SERVE) $(PACKAGE) $(DEV) ## Run that image with its stack on a real engine (SERVICES='hedged ...' for a part of it)
+	@HEDGED_IMAGE_TEST=1 HEDGED_IMAGE_SERVICES='$(SERVICES)' $(BIN)/python -m pytest tests/deploy/test_container_engine.py $(ARGS)
 
 clean: ## Remove .venv, caches and out/
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -31,12 +31,12 @@ HISTORY_DAYS = 90
 HOURS = 24
 
 
-def build(symbols: int, venues: tuple[str, ...]) -> tuple[World, list[str]]:
-    """Make a world of `symbols` × `venues` from the simulator, under made-up names."""
+def build(symbols: int, venues: tuple[str, ...], days: int = 2) -> tuple[World, list[str]]:
+    """Make a world of `symbols` × `venues` from the simulator, under made-up names, until `days` after the start."""
     names, frames, markets = [], defaultdict(list), {}
     rules = simulated_markets()
     for number in range(-(-symbols // len(SYMBOLS))):
-        tables = simulate(100 + number, START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + 2)
+        tables = simulate(100 + number, START_MS - HISTORY_DAYS * DAY_MS, HISTORY_DAYS + days)
         for symbol in SYMBOLS[: symbols - len(names)]:
             name = f"{symbol}{number}"
             names.append(name)

@@ -108,6 +108,18 @@ def configure(out: Path) -> Path:
     return path
 
 
+def sandbox_arguments(out: Path, markets: int, speed: int) -> list[str]:
+    """Return what `hedged` is called with for a sandbox with a position in each of so many markets."""
+    arguments = ["sandbox", "--markets", str(markets), "--out", str(out), "--exchange-port", "0"]
+    arguments += ["--speed", str(speed)]
+    arguments += [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
+    for venue in VENUES:
+        arguments += ["--exchange", venue]
+    for n, symbol in enumerate(ALL_SYMBOLS[:markets]):
+        arguments += ["--position", f"{symbol}={POSITION_USD * (-1) ** (n // 2)}"]
+    return arguments
+
+
 def look(seen: Seen, daemon: int, beside: int, seconds: float) -> None:
     """Look until the time is over."""
     before, until_s = told(), time.monotonic() + seconds
@@ -149,13 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out or Path(tempfile.mkdtemp(prefix="soak"))
     out.mkdir(parents=True, exist_ok=True)
-    arguments = ["sandbox", "--markets", str(options.markets), "--out", str(out), "--exchange-port", "0"]
-    arguments += ["--speed", str(options.speed)]
-    arguments += [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
-    for venue in VENUES:
-        arguments += ["--exchange", venue]
-    for n, symbol in enumerate(ALL_SYMBOLS[: options.markets]):
-        arguments += ["--position", f"{symbol}={POSITION_USD * (-1) ** (n // 2)}"]
+    arguments = sandbox_arguments(out, options.markets, options.speed)
     seen = Seen()
     with process(arguments, out / "sandbox.log") as sandbox:
         wait_for(sandbox, out / "sandbox.log", "Then, in another terminal")

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 import structlog
 
@@ -41,10 +40,9 @@ from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.narrator import Narrator
-from hedged.telemetry.publish import publish
-from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
-from hedged.telemetry.rows import ahead_rows, quarantine_row, status_row
-from hedged.telemetry.stops import publish_guard, stop_rows
+from hedged.telemetry.publish import announce, publish
+from hedged.telemetry.reconcile import publish_reconciliation
+from hedged.telemetry.stops import publish_guard
 
 log = structlog.get_logger(__name__)
 
@@ -76,12 +74,16 @@ class Parts:
 
 @dataclass(slots=True)
 class Progress:
-    """How far the daemon is on its way to being ready."""
+    """How far the daemon is on its way to being ready, and what came of its cycles: the last one, how long it took, how
+    many were missed.
+    """
 
     backfilled: float = 0.0
     prepared: bool = False
     prepared_ms: int = 0
     last: CycleReport | None = None
+    took_s: float | None = None
+    missed: int = 0
 
 
 async def _nothing() -> None:
@@ -100,7 +102,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._under_way = UnderWay()
-        self._narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
+        self.narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
         self._mending = asyncio.Lock()
         self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
 
@@ -110,6 +112,11 @@ class App:
         if self._cycle is None:
             raise Fatal("the daemon has not been prepared")
         return self._cycle
+
+    @property
+    def seen_by_guard(self) -> Guard | None:
+        """What looks at the stops; None before `prepare`."""
+        return self._guard
 
     @property
     def stopping(self) -> bool:
@@ -137,10 +144,9 @@ class App:
             self.cycle.reconfigure(config)
             if self._guard is not None:
                 self._guard.trades.reconfigure(config)
-            self._narrator.reconfigure(config.alerts)
-            model = self.parts.forecaster.model_hash
-            self.metrics.info.remove(__version__, before.mode, model, before.hash)
-            self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
+            self.narrator.reconfigure(config.alerts)
+            self.metrics.info.remove(__version__, before.mode, self.parts.forecaster.model_hash, before.hash)
+            self._introduce()
 
     async def prepare(self) -> None:
         """Learn the markets, fill the buffer from history, read the journal, check that artefact and schema agree."""
@@ -188,12 +194,19 @@ class App:
         self._guard = Guard(desk, poller, DivergenceStops(config, self.cycle))
         self.progress.prepared = True
         self.progress.prepared_ms = parts.clock.now_ms()
-        self.metrics.info.labels(__version__, config.mode, parts.forecaster.model_hash, config.hash).set(1)
+        self._introduce()
+        announce(self.metrics, {key.venue for key in markets})
         self.metrics.kill.set(desk.kill)
         log.info(
             "prepared", mode=config.mode, series=len(markets), bars=len(buffer), kill=desk.kill.label,
             model=parts.forecaster.model_hash, config=config.hash,
         )  # fmt: skip
+
+    def _introduce(self) -> None:
+        """Say in the metrics what runs."""
+        config, model = self.parts.config, self.parts.forecaster.model_hash
+        self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
+        self.metrics.cycle_interval.set(config.cycle.interval_s)
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
@@ -226,6 +239,7 @@ class App:
         """Say how many cycles fell out between two instants, of which `done` ran; return when the next is due."""
         missed = (following_ms - due_ms) // self._interval_ms - done
         if missed:
+            self.progress.missed += missed
             self.metrics.cycles_missed.inc(missed)
             log.warning("cycles_missed", count=missed, next=iso(following_ms))
         return following_ms
@@ -251,7 +265,7 @@ class App:
             return
         if looked:
             publish_guard(self._guard, self.metrics, before_ms, perf_s() - started_s)
-        publish_execution(self._guard.desk, self.metrics)
+        publish_execution(self._guard.desk, self.metrics, now_ms)
 
     async def attempt(self, now_ms: int) -> None:
         """Run one cycle, unless it is abandoned.
@@ -289,16 +303,16 @@ class App:
         """Run one cycle and publish what it did."""
         started_s = perf_s()
         report = await self.cycle.run(now_ms)
-        self.metrics.cycle_duration.observe(perf_s() - started_s)
-        self.progress.last = report
+        self.progress.last, self.progress.took_s = report, perf_s() - started_s
+        self.metrics.cycle_duration.observe(self.progress.took_s)
         publish(
             report, self.metrics, self.parts.clock.now_ms(), self.cycle.poller.ages_s(now_ms),
             self.cycle.buffer.keys, self.parts.config.hedge.forecaster,
         )  # fmt: skip
         publish_reconciliation(self.cycle.desk.accounts, self.metrics)
-        publish_execution(self.cycle.desk, self.metrics)
+        publish_execution(self.cycle.desk, self.metrics, now_ms)
         self.metrics.ready.set(0 if self.not_ready() else 1)
-        self._narrator.tell(report, self.cycle.poller.latest.values())
+        self.narrator.tell(report, self.cycle.poller.latest.values())
         self.parts.on_cycle(report)
         return report
 
@@ -331,31 +345,6 @@ class App:
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
         return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
 
-    def book(self) -> list[dict[str, Any]]:
-        """Rows of the status page: one per protected symbol."""
-        report = self.progress.last
-        return (
-            [status_row(symbol, body) for symbol, body in sorted(report.decisions.items())] if report else []
-        )
-
-    def ahead(self) -> list[dict[str, str]]:
-        """Rows of the status page: the book's funding over the coming hour, eight hours and week."""
-        report = self.progress.last
-        return ahead_rows(report) if report else []
-
-    def quarantined(self) -> list[dict[str, Any]]:
-        """Rows of the status page: one per series in quarantine."""
-        report = self.progress.last
-        return [quarantine_row(key, held) for key, held in report.quarantined.items()] if report else []
-
-    def stops(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per hedge that is held or rests after a stop."""
-        return stop_rows(self._guard, self.parts.clock.now_ms()) if self._guard else []
-
-    def disagreements(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per market on which what venues tell does not agree."""
-        return reconcile_rows(self._cycle.desk.accounts) if self._cycle else []
-
     async def _wait_until(self, due_ms: int) -> bool:
         """Wait until due; False when asked to stop meanwhile."""
         clock = self.parts.clock
@@ -366,6 +355,11 @@ class App:
             except TimeoutError:
                 continue
         return not self._stop.is_set()
+
+    def _held(self) -> BarWindow | None:
+        """Hand over the bars that an earlier run kept: nobody needs them twice."""
+        held, self.parts.held = self.parts.held, None
+        return held
 
     async def _backfill(self, buffer: RingBuffer, judge: Judge, now_ms: int) -> None:
         """Fill the buffer with the bars before now that an earlier run kept, or that the sources can still tell,
@@ -383,6 +377,6 @@ class App:
         def judged(ts_ms: int, told: list[Observation]) -> Sequence[Observation]:
             return judge.look(ts_ms, told).bars
 
-        await backfill(buffer, times, self.parts.sources, self.parts.held, on_share, judged)
+        await backfill(buffer, times, self.parts.sources, self._held(), on_share, judged)
         if not self.stopping:
             self.parts.on_filled(buffer)

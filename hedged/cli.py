@@ -9,7 +9,9 @@ import typer
 from rich.markup import escape
 
 from hedged.commands import (
+    alert_test,
     backtest,
+    backup,
     check,
     config,
     download,
@@ -43,6 +45,7 @@ COMMANDS = (
     backtest.demo, backtest.backtest, report.report, run.run, check.check, status.status, explain.explain,
     download.download, model.forecast, model.train, model.evaluate, evaluate_hedge.evaluate_hedge, sweep.sweep,
     sandbox.sandbox, simulate.simulate, kill.kill, resume.resume, resume.reload,
+    alert_test.alert_test, backup.backup,
 )  # fmt: skip
 """In the order in which `hedged --help` lists them."""
 for command in COMMANDS:
@@ -62,26 +65,35 @@ def main() -> None:
     """Entry point: errors made for the operator become one line and exit code 2."""
     # the matrices of a plan are small: a second thread of BLAS only spins, and makes it wait on a busy machine
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.excepthook = _traceback
+    try:
+        _main()
+    except Exception:
+        sys.excepthook = _traceback  # typer has put its own there meanwhile
+        raise
+
+
+def _main() -> None:
     try:
         app()
     except HedgedError as error:
-        errors.print(
-            f"[bold red]error:[/bold red] {escape(redact(str(error)))}", highlight=False, soft_wrap=True
-        )
+        _say(error)
         sys.exit(2)
     except BaseExceptionGroup as group:  # raised out of the daemon's TaskGroup
         ours, others = group.split(HedgedError)
         if ours is None or others is not None:
             raise
         for leaf in _leaves(ours):
-            errors.print(
-                f"[bold red]error:[/bold red] {escape(redact(str(leaf)))}", highlight=False, soft_wrap=True
-            )
+            _say(leaf)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(130)
+
+
+def _say(error: BaseException) -> None:
+    """Print an error as one line, without what is secret."""
+    text = escape(redact(str(error)))
+    errors.print(f"[bold red]error:[/bold red] {text}", highlight=False, soft_wrap=True)
 
 
 def _leaves(group: BaseExceptionGroup[HedgedError]) -> list[BaseException]:

@@ -14,32 +14,36 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import structlog
 
-from hedged.adapters.simulated import SimulatedMarkets
+from hedged.alerts.post import Addresses, read_addresses
+from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
-from hedged.backtest.recorded import BacktestOptions, load_world
-from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.control.api import Api, read_token
 from hedged.control.heart import Heart
 from hedged.control.lease import Lease
+from hedged.control.notify import Notifier
 from hedged.control.summary import resume_summary
 from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
 from hedged.directories import open_to_others
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, LoopClock
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
 from hedged.domain.errors import ConfigError
-from hedged.domain.market import INJECTIVE
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
+from hedged.memory import MemoryUpkeep, give_back
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
 from hedged.serve import Lasting, serve
+from hedged.status.board import Board
+from hedged.status.health import alert_rows
+from hedged.status.records import Records
+from hedged.status.serve import Pages
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
@@ -47,6 +51,7 @@ from hedged.telemetry.metrics import Metrics
 from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.scoring import Scoring
 from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
@@ -94,11 +99,12 @@ async def run_daemon(
     # no one signals into recorded days
     secret = None if rehearsal else read_secrets(config)
     api = Api(None if rehearsal else read_token(config))
+    addresses = None if rehearsal else read_addresses(config.alerts, os.environ)
     clock = clock or config.clock.make()
     configure_logs(clock.now_ms, config.telemetry.log_level, config.telemetry.log_format)
     try:
         async with AsyncExitStack() as cleanup:
-            held = await _hold(config, clock, api, cleanup, in_real_time=until_ms is None)
+            held = await _hold(config, clock, api, addresses, cleanup, in_real_time=until_ms is None)
             if held is not None:
                 await _run(held, keys, secret, sources, until_ms, path, cleanup)
     except asyncio.CancelledError:
@@ -120,11 +126,13 @@ class _Held:
     process: Process
     journal: Journal
     switch: Switch
+    board: Board
 
 
 async def _hold(
-    config: Config, clock: Clock, api: Api, cleanup: AsyncExitStack, *, in_real_time: bool
-) -> _Held | None:
+    config: Config, clock: Clock, api: Api, addresses: Addresses | None, cleanup: AsyncExitStack, *,
+    in_real_time: bool,
+) -> _Held | None:  # fmt: skip
     """Take the lease, listen, open the journal: before anything is asked of a venue. None when it was stopped.
 
     In virtual time nothing is timed by the wall: no sign of life, no watchdog.
@@ -137,18 +145,27 @@ async def _hold(
     cleanup.callback(lease.release)
     if others := open_to_others(config.state_dir):
         log.warning("state_dir_open_to_others", why=others)
+    if addresses is not None:
+        process.teller = Teller(lambda: process.config, addresses, clock, metrics, process)
+        cleanup.push_async_exit(process.teller.leave)
     heart = Heart(lease, clock, process.doing, lambda: process.config.hash)
+    notifier = Notifier()
     if in_real_time:
         told = config.control
         dog = cleanup.enter_context(Watchdog(told.stall_told_s, told.stall_exit_s, metrics.loop_stalls.inc))
-        heart.also = dog.pet
+        heart.also = partial(_alive, process, dog, notifier)
         heart.start()
         cleanup.callback(heart.stop)
-    heart.url = await _listen(process, api, cleanup)
+        cleanup.callback(notifier.stopping)
+    board = Board(process, clock, lambda: alert_rows(process.alerts()))
+    heart.url = await _listen(process, board, api, cleanup)
+    if in_real_time:
+        notifier.ready()
     journal = await open_journal(config, config.state_dir / JOURNAL_FILE, process.say, process.wait)
     if journal is None:
         return None
     cleanup.callback(journal.close)
+    board.records = Records(journal)
     every_s = SWITCH_S if in_real_time else float(config.cycle.interval_s)
     switch = Switch(config, journal, clock, metrics, every_s)
     await switch.follow()
@@ -159,7 +176,15 @@ async def _hold(
         return await journal(resume_summary, process.config, clock.now_ms())
 
     api.summary = summary
-    return _Held(config, clock, metrics, process, journal, switch)
+    return _Held(config, clock, metrics, process, journal, switch, board)
+
+
+def _alive(process: Process, dog: Watchdog, notifier: Notifier) -> None:
+    """Let both watchdogs know, ours and that of systemd, that the event loop turns."""
+    dog.pet()
+    if process.stopping:
+        notifier.stopping()
+    notifier.alive(process.at_work)
 
 
 async def _run(
@@ -181,12 +206,15 @@ async def _run(
         real, window = await _connect(config, clock, process, metrics, cleanup)
         sources = real.sources
     elif sources is None:
+        # the simulator is large: not for those who go by real venues
+        from hedged.adapters.simulated import SimulatedMarkets
+
         sources = dict(SimulatedMarkets(config.data.seed, config.cycle.history_days).venues())
     account: Account
     doubted: Doubted = {}
     async with process.starting():
         if key is not None and real is not None:
-            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics)
+            account = await _open_live(config, real, key, exchange_keys, journal, clock, metrics, process)
         else:
             account = await _open_paper(config, real, sources, journal, clock, doubted)
     if process.stopping:
@@ -197,11 +225,14 @@ async def _run(
     )  # fmt: skip
     parts = Parts(
         config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
-        held=window, doubted=doubted,
+        held=window, doubted=doubted, on_cycle=held.board.on_cycle,
     )  # fmt: skip
+    window = None  # whoever fills the buffer takes it over
     if secret is not None:
         await add_webhook(parts, secret, metrics, cleanup)
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
+    if not rehearsal:
+        beside.append(held.board)
     app = App(parts, metrics)
     app.progress.backfilled = process.backfilled()
     process.runs(app)
@@ -268,9 +299,12 @@ def _beside(
         parts.on_bar = recorder.take
         beside.append(recorder)
     if real:
-        beside.append(add_keeper(parts))
+        beside.append(add_keeper(parts, give_back))
     if not rehearsal:
-        beside.append(JournalUpkeep(parts.journal, parts.clock))
+        scoring = Scoring(lambda: process.app, metrics)
+        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep(), scoring]
+    if process.teller is not None:
+        beside.append(process.teller)
     return beside
 
 
@@ -282,14 +316,19 @@ async def _open_live(
     journal: Journal,
     clock: Clock,
     metrics: Metrics,
+    process: Process,
 ) -> Account:
     """Open the account that is traded live, with the metrics that watch its key."""
     from hedged.wiring.live_account import open_live_account
 
     gas = metrics.gas_inj.labels(key.address)
-    live = await open_live_account(
-        config, real, key, journal, clock, lambda inj: gas.set(float(inj)), exchange_keys
-    )
+
+    def on_gas(inj: Decimal) -> None:
+        process.gas_inj = float(inj)
+        gas.set(process.gas_inj)
+
+    live = await open_live_account(config, real, key, journal, clock, on_gas, exchange_keys)
+    process.grants_end_ms = live.clearance.expires_ms
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
@@ -345,17 +384,15 @@ def _signals(process: Process) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> str:
+async def _listen(process: Process, board: Board, api: Api, cleanup: AsyncExitStack) -> str:
     """Serve the page from the first moment; return its address. Raises ConfigError when the port cannot be had."""
     where = process.config.telemetry
     api.config, api.names = lambda: process.config, where.names
     api.reloader = lambda: process.reloader
-    source = StatusSource(
-        process.registry, process.not_ready, process.not_alive, process.book, process.about, process.feeds,
-        process.quarantined, process.ahead, process.stops, process.disagreements,
-    )  # fmt: skip
+    source = StatusSource(process.registry, process.not_ready, process.not_alive)
+    more = [*Pages(board).routes(), *api.routes()]
     try:
-        runner, port = await start_http(source, where.host, where.port, api.routes(), [api.middleware()])
+        runner, port = await start_http(source, where.host, where.port, more, [api.middleware()])
     except OSError as error:
         raise ConfigError(f"cannot listen on {where.host}:{where.port}: {error}") from None
     cleanup.push_async_callback(runner.cleanup)
@@ -368,17 +405,3 @@ async def _listen(process: Process, api: Api, cleanup: AsyncExitStack) -> str:
             warning=f"whoever reaches this address sees positions and limits; {commands} (docs/control.md)",
         )  # fmt: skip
     return url
-
-
-def replay_daemon(config: Config, options: BacktestOptions) -> None:
-    """Run the daemon, with its page and its journal on disk, over recorded data as fast as it goes.
-
-    A rehearsal has a journal of its own, new each time, in `state_dir/replay`: it never touches the account.
-    """
-    config, world = load_world(config, options)
-    config = config.model_copy(update={"state_dir": config.state_dir / "replay"})
-    for name in ("", "-wal", "-shm"):
-        (config.state_dir / f"{JOURNAL_FILE}{name}").unlink(missing_ok=True)
-    sources = world.venues([INJECTIVE, *config.hedge.venues])
-    window = options.window
-    run_virtually(lambda: run_daemon(config, LoopClock(window.from_ms), sources, window.to_ms))

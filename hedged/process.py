@@ -1,24 +1,32 @@
-"""The process of `hedged run` from its first moment: what its page says before the app exists, how it is stopped."""
+"""The process of `hedged run` from its first moment: what it says before the app exists, how it is stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
+from hedged.alerts.facts import Facts, Seen, gather
+from hedged.alerts.teller import Teller
 from hedged.app import App
+from hedged.collectors.feed import FeedStatus
 from hedged.config import Config
 from hedged.control.reload import Reloader
 from hedged.control.stop import CYCLE_SHARE, SENDING_SHARE, Ending
 from hedged.control.switch import Switch
-from hedged.domain.clock import iso
+from hedged.cycle import CycleReport
+from hedged.domain.alert import Alert
 from hedged.domain.errors import Fatal
 from hedged.domain.venue_events import VenueEvents
+from hedged.execution.journal.latch import Latch
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.logs import configure_logs
+
+Doing = Literal["starting", "running", "stopping"]
 
 READING_SHARE = 0.95
 """Share of a start that reading the past takes; laying it out is the rest."""
@@ -39,6 +47,9 @@ class Process:
     ending: Ending = field(default_factory=Ending)
     failure: Fatal | None = None
     reloader: Reloader | None = None
+    teller: Teller | None = None
+    gas_inj: float | None = None
+    grants_end_ms: int | None = None
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
     _signalled: list[tuple[KillLevel, str]] = field(default_factory=list)
     trouble: str = ""
@@ -92,11 +103,15 @@ class Process:
                 self.app.parts.clock.now_ms, config.telemetry.log_level, config.telemetry.log_format
             )
 
-    def doing(self) -> str:
+    def doing(self) -> Doing:
         """What the process is at, in a word."""
         if self.stopping:
             return "stopping"
         return "running" if self.switch and self.switch.hand else "starting"
+
+    def at_work(self) -> str:
+        """What the process is at, in a line: while it is not ready, why."""
+        return "stopping" if self.stopping else "; ".join(self.not_ready()) or self.doing()
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
@@ -138,45 +153,53 @@ class Process:
         """Say why it should be restarted; empty while it need not be."""
         return self.app.not_alive() if self.app else []
 
-    def book(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per protected symbol."""
-        return self.app.book() if self.app else []
+    @property
+    def feeds(self) -> Mapping[str, FeedStatus]:
+        """How the venues that are followed stand, by name."""
+        return self.reports.told if self.reports else {}
 
-    def ahead(self) -> list[dict[str, str]]:
-        """Rows of the status page: the book's funding over each span."""
-        return self.app.ahead() if self.app else []
+    @property
+    def latch(self) -> Latch:
+        """The turn of the kill switch that is in force; none before the journal is open."""
+        return self.switch.latch if self.switch else Latch()
 
-    def feeds(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per venue that is followed."""
-        return self.reports.rows() if self.reports else []
+    @property
+    def latched(self) -> str:
+        """The same in words; empty where nothing is latched."""
+        return self.switch.text if self.switch else ""
 
-    def quarantined(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per series in quarantine."""
-        return self.app.quarantined() if self.app else []
+    def announced(self, now_ms: int) -> str | None:
+        """Say what venues announce; None where that is not followed."""
+        return self.venue_events(now_ms).text if self.venue_events else None
 
-    def stops(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per hedge that is held or rests after a stop."""
-        return self.app.stops() if self.app else []
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return the alerts that stand, the worst first."""
+        return self.teller.book.active() if self.teller else ()
 
-    def disagreements(self) -> list[dict[str, str]]:
-        """Rows of the status page: one per market on which what venues tell does not agree."""
-        return self.app.disagreements() if self.app else []
+    def facts(self) -> Facts | None:
+        """Return what alerts are judged by; None before there is an app."""
+        app, switch = self.app, self.switch
+        if app is None or switch is None:
+            return None
+        seen = Seen(
+            latch=switch.latch,
+            left=tuple(switch.hand.left) if switch.hand else (),
+            prepared_ms=app.progress.prepared_ms,
+            compared=app.narrator.compared,
+            price_ages_s=self.reports.price_ages_s() if self.reports else {},
+            gas_inj=self.gas_inj,
+            grants_end_ms=self.grants_end_ms,
+        )
+        cycle = app.cycle if app.progress.prepared else None
+        return gather(
+            app.parts.clock.now_ms(), self.config, seen, app.parts.journal.trouble, cycle, app.seen_by_guard,
+            app.progress.last,
+        )  # fmt: skip
 
-    def about(self) -> dict[str, str]:
-        """What runs, in words."""
-        last = self.app.progress.last if self.app else None
-        about = {
-            "mode": self.config.mode,
-            "data": self.config.data.source,
-            "forecaster": self.config.hedge.forecaster,
-            "config": self.config.hash,
-            "last cycle": iso(last.now_ms) if last else "none yet",
-            "kill latch": self.app.cycle.desk.kill.label if last and self.app else "unknown",
-        }
-        if self.switch and self.switch.text:
-            about |= {"kill latch": self.switch.latch.level.label, "latched": self.switch.text}
-        if last and last.loss_limit:
-            about["only reductions"] = last.loss_limit
-        if self.app and self.venue_events:
-            about["venues"] = self.venue_events(self.app.parts.clock.now_ms()).text
-        return about
+    def report(self) -> CycleReport | None:
+        """Return the report of the last cycle."""
+        return self.app.progress.last if self.app else None
+
+    def well(self) -> bool:
+        """Tell whether it is ready and its cycles complete."""
+        return not self.stopping and not self.not_ready() and not self.not_alive()

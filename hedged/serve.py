@@ -52,6 +52,7 @@ async def serve(
         async with asyncio.TaskGroup() as group:
 
             def keep(name: str, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+                app.metrics.task_restarts.labels(name)  # 0, from which Prometheus can count the first one
                 return group.create_task(supervisor.keep(name, run), name=name)
 
             lasting = [keep(type(one).__name__, one.run) for one in beside]

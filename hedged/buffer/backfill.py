@@ -12,6 +12,8 @@ from hedged.domain.market import SeriesKey
 from hedged.domain.ports import MarketData
 
 CHUNK_BARS = 96
+AT_ONCE_BARS = 12
+"""Bars that are judged before others have their turn."""
 REMEMBERED_MS = 30 * DAY_MS
 Judged = Callable[[int, list[Observation]], Sequence[Observation]]
 """What is left of a bar's observations once they were judged; takes the bar's end and what was told."""
@@ -31,9 +33,8 @@ async def backfill(
     came after them. The last month's full hours of these bars are shown to `judged`, which knows nothing of an earlier
     run, and stay as they are. `on_share` is told the share that is done and answers whether to go on. Raises Retryable.
     """
-    known: frozenset[SeriesKey] = frozenset()
-    if held is not None:
-        known = buffer.restore(held)
+    known = buffer.restore(held) if held is not None else frozenset()
+    held = None  # the buffer has its bars now: of a hundred series they are a hundred megabytes
     held_to_ms = buffer.last_ms or 0
     for at in range(0, len(times_ms), CHUNK_BARS):
         chunk = times_ms[at : at + CHUNK_BARS]
@@ -44,17 +45,20 @@ async def backfill(
         ]  # fmt: skip
         by_venue = await asyncio.gather(*(source.history(chunk) for source in asked))
         for i, ts_ms in enumerate(chunk):
+            if i % AT_ONCE_BARS == 0:
+                await asyncio.sleep(
+                    0
+                )  # judging a hundred series takes its time: venues are polled, the page answers
             seen = [one for venue in by_venue for one in venue[i] if one.key in buffer]
             if ts_ms > held_to_ms:
                 buffer.append(ts_ms, judged(ts_ms, seen))
             else:
                 seen = [one for one in seen if one.key not in known]
-                if held is not None and ts_ms % HOUR_MS == 0 and held_to_ms - ts_ms < REMEMBERED_MS:
-                    seen += _bar(held, ts_ms, known)
+                if known and ts_ms % HOUR_MS == 0 and held_to_ms - ts_ms < REMEMBERED_MS:
+                    seen += _bar(buffer.window(), ts_ms, known)
                 buffer.amend(ts_ms, [one for one in judged(ts_ms, seen) if one.key not in known])
         if not on_share((at + len(chunk)) / len(times_ms)):
             return
-        await asyncio.sleep(0)  # history that is known already is told without a pause: let the page answer
 
 
 def _bar(held: BarWindow, ts_ms: int, keys: frozenset[SeriesKey]) -> list[Observation]:

@@ -74,20 +74,10 @@ class Keeper:
         buffer = self._buffer
         if buffer is None or buffer.last_ms == self._written_ms:
             return
-        last_ms = buffer.last_ms
-        window = await _to_its_end(partial(_copied, buffer.window()))
-        if buffer.last_ms != last_ms:  # a bar was closed while the views were copied: once more
-            self._due.set()
-            return
+        last_ms, window = buffer.last_ms, buffer.window()
         size = await _to_its_end(partial(write_snapshot, self._path, window, self._origin))
         self._written_ms, self._bad = last_ms, False
         log.debug("snapshot_written", file=str(self._path), bars=len(window.times_ms), bytes=size)
-
-
-def _copied(window: BarWindow) -> BarWindow:
-    return BarWindow(
-        window.keys, window.bar_ms, window.times_ms.copy(), window.values.copy(), window.ages_s.copy()
-    )
 
 
 async def _to_its_end(work: Callable[[], Any]) -> Any:

@@ -1,18 +1,23 @@
-"""The command `hedged check`: the configuration, the trader's own book, and what the keys may do."""
+"""The command `hedged check`: everything the daemon needs, green or red, with what to do about each."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from hedged.commands.shared import ConfigPath, console, quiet_logs
 
 if TYPE_CHECKING:
+    from hedged.commands.check_text import Report
     from hedged.config import Config
-    from hedged.domain.clock import Clock
-    from hedged.wiring.real_venues import RealVenues
+    from hedged.control.checks.finding import Found
+    from hedged.wiring.own_book import OwnBook
+
+WITHIN_S = 120.0
+"""All that one exchange is asked."""
 
 
 def check(
@@ -21,9 +26,11 @@ def check(
         bool, typer.Option("--economics", help="Also: is hedging worth it for this book?")
     ] = False,
 ) -> None:
-    """Check a configuration without starting anything; a book on Injective is read and shown with its funding.
+    """Check everything the daemon needs, without starting anything; a book on Injective is shown with its funding.
 
-    Also said: whether a daemon runs on it, whether its journal is whole, and what is latched (docs/control.md).
+    Configuration, secrets, disk, journal and latch, model; with data.source: venues also every venue (does it answer,
+    is this clock right, what does it tell of your markets), and what each key may do. Nothing is sent. What fails hides
+    nothing else. Exit code 0: sound. 1: something failed. 2: the configuration cannot be read.
 
     With --economics it is reckoned whether hedging pays: the funding of the coming hour, eight hours and week with
     their bands, the last month's, what every change costs and when it has earned that, the best that could have been
@@ -31,42 +38,88 @@ def check(
     few seconds for every market, and sends nothing.
     """
     from hedged.config import load_config
-    from hedged.forecast.registry import make_forecaster
-    from hedged.wiring.outside_parts import read_secrets
 
+    quiet_logs("critical")  # what fails is a finding
     loaded = load_config(config)
-    read_secrets(loaded)
-    model = make_forecaster(
-        loaded.hedge.forecaster, loaded.hedge.model, crowded_share=loaded.strategies.crowded_share
-    ).model_hash
-    held = ", ".join(f"{s} {p.usd or p.quantity}" for s, p in loaded.book.positions.items()) or "no positions"
-    has_key = loaded.injective.key_file is not None or loaded.injective.key_env is not None
-    if loaded.book.source == "injective" or has_key:
-        quiet_logs()
-        asyncio.run(_show_account(loaded, has_key))
-    if loaded.book.source == "injective":
-        held = "read from the chain"
-    if loaded.data.source == "venues":
-        _show_unproven(loaded)
-    if any(loaded.cex_of(venue).has_key for venue in loaded.hedge.venues):
-        quiet_logs()
-        asyncio.run(_show_exchange_keys(loaded))
-    _show_holding(loaded)
-    if economics:
-        quiet_logs()
+    sound = asyncio.run(_check(loaded, config))
+    if economics and sound:
         asyncio.run(_show_economics(loaded))
-    console.print(f"{config} is sound: mode {loaded.mode}, config {loaded.hash}, model {model}; book: {held}")
+    if not sound:
+        raise typer.Exit(1)
+    console.print(
+        f"{config} is sound: mode {loaded.mode}, config {loaded.hash}", highlight=False, markup=False
+    )
 
 
-def _show_holding(config: "Config") -> None:
-    """Print what holds the daemon, or would. Raises ConfigError."""
-    from hedged.control.holding import holding
+async def _check(config: "Config", path: Path) -> bool:
+    """Run every check and print it; True where nothing failed."""
+    from hedged.commands.check_text import Report
+    from hedged.commands.own_book_table import show_own_book
+    from hedged.control.checks.limits import limits
 
-    known, heeded = holding(config)
-    for line in known:
-        console.print(escape(line), highlight=False, soft_wrap=True)
-    for line in heeded:
-        console.print(f"[bold red]{escape(line)}[/bold red]", highlight=False, soft_wrap=True)
+    report = Report(console)
+    _local(config, path, report)
+    book = None
+    if config.data.source == "venues":
+        with console.status("asking the venues") as status:
+            book = await _remote(config, report, status.update)
+    if book is not None:
+        show_own_book(console, book)
+        usd = {one.symbol: one.notional_usd for one in book.positions}
+        report.add("Limits", limits(config, usd, config.book.equity_usd or book.equity_usd))
+    else:
+        usd = {symbol: one.usd for symbol, one in config.book.positions.items() if one.usd is not None}
+        report.add("Limits", limits(config, usd, config.book.equity_usd))
+    return report.close()
+
+
+def _local(config: "Config", path: Path, report: "Report") -> None:
+    """Run what asks nobody."""
+    from hedged.control.checks import daemon, local
+    from hedged.control.checks.finding import attempt
+
+    report.add("Configuration", attempt("file", lambda: local.configuration(config, path)))
+    report.add("Configuration", attempt("venues", lambda: local.unproven_venues(config)))
+    for found in local.secrets(config):
+        report.add("Keys and rights", found)
+    report.add("Disk", attempt("disk", lambda: local.disk(config)))
+    report.add("Disk", attempt("journal", lambda: daemon.journal(config)))
+    report.add("Daemon", attempt("lease", lambda: daemon.lease(config)))
+    report.add("Daemon", attempt("latch", lambda: daemon.kill_file(config)))
+    report.add("Model", attempt("model", lambda: local.model(config)))
+
+
+async def _remote(config: "Config", report: "Report", say: Callable[[str], None]) -> "OwnBook | None":
+    """Ask the chain, whose book says which markets matter, then all exchanges at once. Return the book."""
+    from hedged.control.checks import chain, exchanges
+
+    say("asking Injective")
+    told = await chain.injective(config)
+    symbols = {one.symbol for one in told.book.positions} if told.book else set(config.book.positions)
+    symbols |= set(config.strategies.beside_the_book)
+    say(f"asking {', '.join(config.hedge.venues) or 'nobody else'}")
+    venues = [(venue, partial(exchanges.exchange, config, venue, symbols)) for venue in config.hedge.venues]
+    all_found = [told.found, *await asyncio.gather(*(_of_venue(venue, ask) for venue, ask in venues))]
+    for group in ("Venues", "Clock", "Book", "Keys and rights"):
+        for found in all_found:
+            report.add(group, found.get(group, ()))
+    if all(found["Venues"][0].grade == "FAIL" for found in all_found):
+        report.say("no venue answers: this machine seems to be offline. What asks nobody was checked")
+    return told.book
+
+
+async def _of_venue(venue: str, ask: "Callable[[], Awaitable[dict[str, Found]]]") -> "Mapping[str, Found]":
+    """Check an exchange, also one that cannot even be connected."""
+    from hedged.control.checks.finding import attempt_within
+
+    found: dict[str, Found] = {}
+
+    async def look() -> "Found":
+        found.update(await ask())
+        return ()
+
+    failed = await attempt_within(venue, look, WITHIN_S)
+    return {"Venues": failed} if failed else found
 
 
 async def _show_economics(config: "Config") -> None:
@@ -81,79 +134,3 @@ async def _show_economics(config: "Config") -> None:
             lambda share: status.update(f"planning through the last month: {share:.0%}"),
         )
     show_economics(console, told)
-
-
-def _show_unproven(config: "Config") -> None:
-    """Print what to know of exchanges that nobody has tried. Raises ConfigError."""
-    from hedged.wiring.cex_venues import unproven
-
-    for venue, what in unproven(config).items():
-        console.print(f"[bold red]{venue}: {escape(what)}[/bold red]", highlight=False, soft_wrap=True)
-
-
-async def _show_exchange_keys(config: "Config") -> None:
-    """Prove what the keys of the exchanges may and may not do, and print it. Raises ConfigError."""
-    import os
-
-    import numpy as np
-
-    from hedged.adapters.cex.keys import load_api_key
-    from hedged.wiring.cex_venues import CexVenues, open_exchanges
-
-    named = [venue for venue in config.hedge.venues if config.cex_of(venue).has_key]
-    hedge = config.hedge.model_copy(update={"venues": named})
-    some = config.model_copy(update={"hedge": hedge})
-    found = {venue: load_api_key(venue, config.cex_of(venue), os.environ) for venue in named}
-    keys = {venue: key for venue, key in found.items() if key is not None}
-    venues = CexVenues.connect(some, config.clock.make(), np.random.default_rng())
-    try:
-        await venues.watch(config.book.positions)
-        _, clearances = await open_exchanges(venues, keys)
-    finally:
-        await venues.close()
-    for one in clearances:
-        for line in one.lines:
-            console.print(f"{one.venue}: {escape(line)}", highlight=False, soft_wrap=True)
-        for warning in one.warnings:
-            console.print(
-                f"[bold red]{one.venue}: {escape(warning)}[/bold red]", highlight=False, soft_wrap=True
-            )
-
-
-async def _show_account(config: "Config", has_key: bool) -> None:
-    """Read the trader's book from the chain and print it; with a trading key, prove what it may do."""
-    import numpy as np
-
-    from hedged.adapters.injective.retries import Retries, patiently
-    from hedged.commands.own_book_table import show_own_book
-    from hedged.wiring.own_book import read_own_book
-    from hedged.wiring.real_venues import connect
-
-    clock = config.clock.make()
-    venues = connect(config, clock, np.random.default_rng())
-    try:
-        if (book := venues.book) is not None:
-            retries = Retries.through(len(venues.network.nodes))
-            read = await patiently("the book", lambda: read_own_book(venues, book, clock), retries)
-            show_own_book(console, read)
-        if has_key:
-            await _show_trading_key(config, venues, clock)
-    finally:
-        await venues.close()
-
-
-async def _show_trading_key(config: "Config", venues: "RealVenues", clock: "Clock") -> None:
-    """Prove what the trading key may and may not do, and print it. Raises ConfigError where it may not trade."""
-    import os
-
-    from hedged.adapters.injective.live import key_of
-    from hedged.wiring.live_account import clear_key
-
-    key = key_of(config.injective, os.environ)
-    if venues.book is not None:
-        await venues.book.open((), config.book.equity_usd)
-    _, clearance = await clear_key(config, venues, key, clock)
-    for line in clearance.lines:
-        console.print(f"trading key: {escape(line)}", highlight=False, soft_wrap=True)
-    for warning in clearance.warnings:
-        console.print(f"[bold red]trading key: {escape(warning)}[/bold red]", highlight=False, soft_wrap=True)

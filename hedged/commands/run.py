@@ -20,8 +20,11 @@ def run(
     to: Annotated[str | None, typer.Option("--to", help="With --replay: last day, exclusive.")] = None,
 ) -> None:
     """Run the daemon until SIGTERM: paper by default, a page and metrics over HTTP."""
+    from hedged.memory import frugal
+
+    frugal()  # first: whatever is imported may start threads
     from hedged.config import load_config
-    from hedged.daemon import replay_daemon, run_daemon
+    from hedged.daemon import run_daemon
 
     loaded = load_config(config)
     if replay is None:
@@ -31,6 +34,7 @@ def run(
         raise ConfigError("--replay needs --from and --to")
     from hedged.backtest.recorded import BacktestOptions
     from hedged.backtest.runner import Window
+    from hedged.replay import replay_daemon
 
     window = Window(day_ms(from_, "--from"), day_ms(to, "--to"))
     replay_daemon(

@@ -51,12 +51,18 @@ def sandbox(
     http_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Faults, Tendermint RPC, LCD.")
     ] = HTTP_PORT,
+    http_host: Annotated[
+        str, typer.Option(help="Where faults are switched; anyone who reaches it may.")
+    ] = "127.0.0.1",
     exchange: Annotated[
         list[str] | None, typer.Option(help="Exchange to run beside it: binance, bybit, okx, gate; repeat.")
     ] = None,
     exchange_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="All exchanges, over TLS.")
     ] = EXCHANGE_PORT,
+    trade: Annotated[
+        bool, typer.Option("--trade", help="Write a configuration that trades here; default: on paper.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Where key files and configuration go.")] = Path("out/sandbox"),
 ) -> None:
     """Run a local Injective, and exchanges, to rehearse on: real protocols on loopback, no money, faults at will."""
@@ -71,15 +77,16 @@ def sandbox(
 
     ports = Ports(chain_port, indexer_port, stream_port, http_port)
     config = SandboxConfig(
-        symbols, seed, block_time, speed=speed, history_hours=history, data=data, tide_h=tides, ports=ports
-    )
+        symbols, seed, block_time, speed=speed, history_hours=history, data=data, tide_h=tides, ports=ports,
+        http_host=http_host,
+    )  # fmt: skip
     beside = None
     if exchange:
         from hedged.sandbox.cex.rehearsal import exchanges_beside
 
         beside = exchanges_beside(tuple(dict.fromkeys(exchange)), exchange_port, seed)
     stops = (signal.SIGINT, signal.SIGTERM)
-    asyncio.run(run_sandbox(config, held, out, console.print, stops, beside))
+    asyncio.run(run_sandbox(config, held, out, console.print, stops, beside, trading=trade))
 
 
 def _symbols(named: list[str] | None, markets: int | None) -> tuple[str, ...]:

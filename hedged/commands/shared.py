@@ -50,8 +50,8 @@ class ProxyRuleName(StrEnum):
     LEVEL = "level"
 
 
-def quiet_logs() -> None:
-    """Let commands that print for people log errors alone."""
+def quiet_logs(level: str = "error") -> None:
+    """Let commands that print for people log errors alone; `critical`: those that print errors themselves nothing."""
     from hedged.telemetry.logs import configure_logs
 
-    configure_logs(lambda: 0, "error", "console")
+    configure_logs(lambda: 0, level, "console")

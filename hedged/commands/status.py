@@ -26,6 +26,7 @@ def status(
     """
     from hedged.commands.status_text import show_left, show_status
     from hedged.config import load_config
+    from hedged.control.client import lives
     from hedged.control.state import judge, judge_left, look_left
     from hedged.domain.errors import Retryable
 
@@ -46,23 +47,27 @@ def status(
         head = {"code": int(verdict.state), "state": verdict.state.text, "reasons": list(verdict.reasons)}
         sys.stdout.write(json.dumps(head | body, indent=2, ensure_ascii=False) + "\n")
     elif told is not None:
-        show_status(told, verdict)
+        show_status(told, verdict, at_home=lives(loaded))
     raise typer.Exit(int(verdict.state))
 
 
 def read_status(config: "Config", within_s: float) -> "Status":
-    """Ask the daemon for its document. Raises Retryable where it does not answer, or not as this version would."""
+    """Ask the daemon for its document. Raises Retryable where it does not answer, or is not the one that is meant."""
     from pydantic import ValidationError
 
-    from hedged.control.client import ask
+    from hedged.control.client import address_of, ask
     from hedged.domain.errors import Retryable
     from hedged.status.document import Status
 
     answer = ask(config, "GET", "/api/status", within_s=within_s)
     try:
-        return Status.model_validate(answer.body)
+        told = Status.model_validate(answer.body)
     except ValidationError as error:
         fault = ".".join(map(str, error.errors()[0]["loc"]))
         raise Retryable(
             f"it answers as another version of hedged would ({fault}): use the command of its version, or restart it"
         ) from None
+    if told.about.account != config.account or told.about.mode != config.mode:
+        at = ":".join(map(str, address_of(config)))
+        raise Retryable(f"the daemon at {at} is another one, {told.about.mode}, account {told.about.account}")
+    return told

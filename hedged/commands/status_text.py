@@ -1,7 +1,8 @@
 """What `hedged status` prints: the daemon's own document, or what it left, for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -20,10 +21,12 @@ COLOURS = {
 UNKNOWN = "?"
 
 
-def show_status(told: Status, verdict: Verdict) -> None:
-    """Print the daemon's document on one screen."""
+def show_status(told: Status, verdict: Verdict, *, at_home: bool = True) -> None:
+    """Print the daemon's document on one screen. `at_home`: it runs on the configured state directory."""
     about, now_ms = told.about, told.about.now_ms
     _headline(verdict, f"{about.mode}, {about.account}; {about.version}, config {about.config_hash}")
+    if not at_home:
+        _line("it answers at the configured address, and does not run on this state directory", "yellow")
     if about.paper_days is not None:
         _line(f"{about.paper_days} of {about.paper_days_goal} paper days")
     _line(
@@ -31,13 +34,16 @@ def show_status(told: Status, verdict: Verdict) -> None:
         f"{told.cycle.missed} missed"
     )
     if told.saved is not None and told.saved.net_usd is not None:
-        _line(f"saved so far {_usd(told.saved.net_usd)}")
+        _line(f"saved so far {told.saved.net_usd:+,.2f} USD")
     _print(_book(told.book), bool(told.book))
+    for row in told.book:
+        _line(f"{row.symbol}: {row.action or UNKNOWN}: {row.reason or UNKNOWN}")
     _print(_collateral(told), bool(told.collateral))
-    for row in told.venues:
-        age = UNKNOWN if row.oldest_s is None else f"{row.oldest_s:.0f} s"
+    for venue in told.venues:
+        age = UNKNOWN if venue.oldest_s is None else f"{venue.oldest_s:.0f} s"
+        wrong = [*(["stale"] if venue.stale else []), *venue.notes]
         _line(
-            f"{row.venue}: data {age} old{', stale' if row.stale else ''}{f'; {row.unknown}' if row.unknown else ''}"
+            f"{venue.venue}: data {age} old{''.join(f'; {one}' for one in wrong)}", "yellow" if wrong else ""
         )
     for alert in told.alerts:
         _line(
@@ -61,31 +67,19 @@ def _headline(verdict: Verdict, more: str) -> None:
 
 
 def _book(rows: Sequence[BookRow]) -> Table:
-    table = Table(
-        "",
-        "own",
-        "hedged with",
-        "expected unhedged",
-        "hedged",
-        "why",
-        title=_horizon(rows),
-        title_justify="left",
+    spans = " / ".join(f"{span:g}" for span in sorted({row.horizon_h for row in rows}))
+    table = _table(
+        f"Funding of the coming {spans} h, USD, + received", "own, coins", "hedged with", "unhedged", "hedged"
     )
     for row in rows:
-        own = UNKNOWN if row.own_quantity is None else f"{row.own_quantity:+g} ({_usd(row.own_usd, 0)})"
-        legs = "\n".join(f"{leg.venue} {leg.quantity:+g}" for leg in row.hedge)
-        why = f"{row.action or UNKNOWN}: {row.reason or UNKNOWN}"
-        table.add_row(*map(Text, (row.symbol, own, legs or "-", _amount(row.own), _amount(row.hedged), why)))
+        own = UNKNOWN if row.own_quantity is None else f"{row.own_quantity:+,.6g}\n{_money(row.own_usd)} USD"
+        legs = "\n".join(f"{leg.venue} {leg.quantity:+,.6g}" for leg in row.hedge)
+        table.add_row(*map(Text, (row.symbol, own, legs or "-", _amount(row.own), _amount(row.hedged))))
     return table
 
 
-def _horizon(rows: Iterable[BookRow]) -> str:
-    spans = sorted({row.horizon_h for row in rows})
-    return f"Funding of the coming {' / '.join(f'{span:g}' for span in spans)} h, USD, + received"
-
-
 def _collateral(told: Status) -> Table:
-    table = Table("collateral", "equity", "free", "move to margin call")
+    table = _table("Collateral, USD", "equity", "free", "price move to margin call")
     for row in told.collateral:
         move = (
             "-"
@@ -94,10 +88,18 @@ def _collateral(told: Status) -> Table:
             if row.margin_call_move is None
             else f"{row.margin_call_move:.1%}"
         )
-        if row.unknown:
-            move = row.unknown
         near = f" ({row.nearest})" if row.nearest and row.held else ""
-        table.add_row(*map(Text, (row.venue, _usd(row.equity_usd), _usd(row.free_usd), move + near)))
+        table.add_row(
+            *map(Text, (row.venue, _money(row.equity_usd), _money(row.free_usd), row.unknown or move + near))
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for name in columns:
+        table.add_column(name, justify="right")
     return table
 
 
@@ -107,8 +109,8 @@ def _amount(amount: Amount | None) -> str:
     return f"{amount.mean_usd:+,.2f}\n{amount.low_usd:+,.2f} … {amount.high_usd:+,.2f}"
 
 
-def _usd(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:+,.{digits}f} USD"
+def _money(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.0f}"
 
 
 def _ago(ts_ms: int | None, now_ms: int) -> str:

@@ -1,6 +1,6 @@
 """The configuration: sections in files of their own, the whole tree and how it is read in `whole.py`."""
 
-from hedged.config.alerts import AlertsConfig
+from hedged.config.alerts import AlertsConfig, AlertTargetConfig, HeartbeatConfig
 from hedged.config.book import BookConfig, DataConfig, PositionConfig
 from hedged.config.cex import CexLoopbackConfig, CexVenueConfig
 from hedged.config.control import ControlConfig
@@ -24,11 +24,10 @@ from hedged.config.whole import (
 )
 
 __all__ = [
-    "LIVE_ACKNOWLEDGEMENT", "AlertsConfig", "BookConfig", "CascadeHedgeConfig", "CexLoopbackConfig", "CexVenueConfig",
-    "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config", "ControlConfig", "CostConfig", "CycleConfig",
-    "DataConfig", "DivergenceConfig", "ExecutionConfig", "HedgeConfig", "InjectiveConfig", "LatencyConfig",
-    "NodeConfig",
-    "OutsideConfig", "PaperConfig", "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig",
-    "RiskConfig", "StatusConfig", "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config",
-    "with_environment",
+    "LIVE_ACKNOWLEDGEMENT", "AlertTargetConfig", "AlertsConfig", "BookConfig", "CascadeHedgeConfig",
+    "CexLoopbackConfig", "CexVenueConfig", "ClockConfig", "CoinGeckoConfig", "CoinGlassConfig", "Config",
+    "ControlConfig", "CostConfig", "CycleConfig", "DataConfig", "DivergenceConfig", "ExecutionConfig",
+    "HeartbeatConfig", "HedgeConfig", "InjectiveConfig", "LatencyConfig", "NodeConfig", "OutsideConfig", "PaperConfig",
+    "PositionConfig", "QualityConfig", "ReconcileConfig", "RecorderConfig", "RiskConfig", "StatusConfig",
+    "StrategiesConfig", "TelemetryConfig", "WebhookConfig", "load_config", "parse_config", "with_environment",
 ]  # fmt: skip

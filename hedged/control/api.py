@@ -93,7 +93,7 @@ class Api:
             await switch.turn(level, asked.reason, "http")
         except Fatal as error:
             raise self._no(request, 503, str(error)) from None
-        self._audit(request, "done", level=asked.level, reason=asked.reason)
+        self._audit(request, "done", latch=asked.level, reason=asked.reason)
         return _answer(Latched(latched=switch.text))
 
     async def _resume(self, request: web.Request) -> web.Response:
@@ -124,7 +124,7 @@ class Api:
             why = "the daemon is still starting, with the configuration it has read: wait until it is ready"
             raise self._no(request, 503, why)
         told = await reloader.reload(dry_run=asked.dry_run)
-        self._audit(request, told.outcome, changes=told.changes, why=told.why)
+        self._audit(request, told.outcome, changes=told.changes, **({"why": told.why} if told.why else {}))
         return _answer(told, 409 if told.outcome == "refused" else 200)
 
     async def _config(self, request: web.Request) -> web.Response:

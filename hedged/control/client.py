@@ -26,10 +26,16 @@ class Answer:
     body: dict[str, Any]
 
 
+def lives(config: Config) -> bool:
+    """Tell whether a daemon runs on this state directory, also one in another container: its sign of life is fresh."""
+    sign = read_sign(config.state_dir)
+    return sign is not None and (sign.alive or sign.silent_s <= config.control.silent_after_s)
+
+
 def address_of(config: Config) -> tuple[str, int]:
     """Return where the daemon listens: as its sign of life says, else as the configuration does."""
     sign = read_sign(config.state_dir)
-    if sign is not None and sign.alive and sign.url:
+    if sign is not None and sign.url and lives(config):
         parts = urlsplit(sign.url)
         host, port = parts.hostname or "", parts.port or 0
     else:
@@ -55,7 +61,12 @@ def ask(
     token: Secret | None = None,
     within_s: float = WITHIN_S,
 ) -> Answer:
-    """Ask the daemon. Raises Retryable where it does not answer, Fatal where it refuses the request as such."""
+    """Ask the daemon. Raises Retryable where it does not answer, Fatal where it refuses the request as such.
+
+    A token goes to nobody but the daemon on this state directory: at its port another one may listen by now.
+    """
+    if token is not None and not lives(config):
+        raise Retryable(f"no daemon runs on {config.state_dir}")
     host, port = address_of(config)
     headers = {"User-Agent": "hedged"} | ({"Authorization": f"Bearer {token.reveal()}"} if token else {})
     status, raw = _asked(

@@ -98,7 +98,7 @@ def guarding(names: Collection[str], endpoints: Collection[str]) -> Any:
                 "here): ask for the address itself, or add the name to telemetry.names",
             )
         try:
-            answer = await handler(request)
+            return await handler(request)
         except web.HTTPException as error:
             if not request.path.startswith(PREFIX) or error.content_type == "application/json":
                 raise
@@ -106,10 +106,6 @@ def guarding(names: Collection[str], endpoints: Collection[str]) -> Any:
         except Exception as error:
             log.exception("http_failed", path=request.path, kind=type(error).__name__)
             raise refused(500, f"this failed ({type(error).__name__}): see the daemon's log") from None
-        if request.path.startswith(PREFIX) and not answer.prepared:
-            answer.headers.setdefault("Cache-Control", "no-store")
-            answer.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return answer
 
     return guard
 

@@ -9,8 +9,9 @@ from enum import IntEnum
 from typing import Any
 
 from hedged.config import Config
+from hedged.control.client import lives
 from hedged.control.kill_file import FILE, read_kill_file
-from hedged.control.lease import Sign, read_sign
+from hedged.control.lease import read_sign
 from hedged.control.switch import latch_text
 from hedged.domain.clock import iso
 from hedged.domain.errors import ConfigError
@@ -104,12 +105,10 @@ def judge_left(left: Left, config: Config, why: str) -> Verdict:
 def look_left(config: Config) -> Left:
     """Read lease and journal, which the daemon may have open; nothing is changed."""
     sign = read_sign(config.state_dir)
-    # one that runs in another container has a process number that means nothing here, but its sign of life is fresh
-    lives = sign is not None and (sign.alive or sign.silent_s <= config.control.silent_after_s)
     latch, last_ms, held, unresolved, trouble = _journal(config)
     if (asked := read_kill_file(config.state_dir)) is not None:
         latch = latch or f"{asked.level.label} by the file {config.state_dir / FILE}: {asked.reason}"
-    who: Sign | None = sign if lives else None
+    who = sign if lives(config) else None
     return Left(
         who.pid if who else None, who.silent_s if who else None, who.doing if who else "", latch, last_ms, held,
         unresolved, trouble,

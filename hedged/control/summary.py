@@ -8,6 +8,7 @@ from hedged.control.switch import latch_text, standing
 from hedged.domain.clock import iso
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.gate_facts import STATE as PNL
+from hedged.execution.journal.latch import BY_DAEMON
 from hedged.execution.journal.store import JournalStore
 from hedged.risk.kill import KillLevel
 from hedged.risk.pnl import HedgePnl
@@ -20,7 +21,7 @@ def resume_summary(store: JournalStore, config: Config, now_ms: int) -> list[str
     """Return, line by line: what is latched, what is held, what resuming does not cure, and what may come after it."""
     latch = store.latch()
     lines = [f"latched: {latch_text(latch) or 'nothing'}"]
-    if latch.source == "daemon" and latch.level is not KillLevel.NONE:
+    if latch.source == BY_DAEMON and latch.level is not KillLevel.NONE:
         lines.append("the daemon latched this itself: if what it found is still so, it will do it again")
     if why := standing(config):
         lines.append(f"it cannot be cleared now: {why}")

@@ -17,7 +17,7 @@ from hedged.control.kill_file import FILE, Asked, read_kill_file
 from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import NoJournal, Rejected
 from hedged.execution.desk import Desk
-from hedged.execution.journal.latch import Latch
+from hedged.execution.journal.latch import BY_DAEMON, Latch
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.risk.kill import KillLevel
@@ -149,6 +149,7 @@ class Switch:
     def _obey(self) -> None:
         """Let the desk know what is in force; it may be another desk by now."""
         self.metrics.kill.set(self.latch.level)
+        self.metrics.halted.set(self.latch.level is not KillLevel.NONE and self.latch.source == BY_DAEMON)
         if self._desk is not None:
             self._desk.kill = self.latch.level
 

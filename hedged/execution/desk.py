@@ -15,6 +15,7 @@ from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes, Purpose
 from hedged.execution.accounts import Accounts, AccountState
 from hedged.execution.gate_facts import GateFactsKeeper
+from hedged.execution.journal.latch import BY_DAEMON
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.execution.stops import Stops
@@ -161,7 +162,7 @@ class Desk:
             return
         await self.journal(
             JournalStore.set_kill, self.clock.now_ms(), int(KillLevel.REDUCE_ONLY), reason, self.config.account,
-            "daemon",
+            BY_DAEMON,
         )  # fmt: skip
         self.kill = KillLevel.REDUCE_ONLY
         log.error("halted", reason=reason, remedy="look into it, then `hedged resume`")

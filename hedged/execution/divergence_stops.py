@@ -47,6 +47,11 @@ class DivergenceStops:
         self._stale_ms = config.cycle.stale_after_s * SECOND_MS
         self._apart_ms = config.risk.valued_within_s * SECOND_MS * config.clock.speed
 
+    @property
+    def memory(self) -> StrategyMemory:
+        """What the strategies remember of the trades."""
+        return self._owner.memory
+
     @staticmethod
     def part(account: Held) -> dict[SeriesKey, Decimal]:
         """Return what is held for divergence trades, without zeros."""

@@ -136,7 +136,7 @@ def samples_at(
     of_row = np.array([index[key] for key in grid.keys])
     return Samples(
         keys=tuple(index), names=tuple(names), tabular=features,
-        sequence=sequences(grid, at, scale).astype(np.float16), origin_ms=grid.times_ms[at.cols],
+        sequence=sequences(grid, at, scale), origin_ms=grid.times_ms[at.cols],
         series=of_row[at.rows], last=scale.last, s=scale.s, pin=scale.pin, interval_h=at.take(grid.interval_h),
         target=target, target_ms=target_ms, target_interval_h=target_h,
     )  # fmt: skip

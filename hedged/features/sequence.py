@@ -24,8 +24,8 @@ CHANNELS = (
 )  # fmt: skip
 
 
-def sequences(grid: HourlyGrid, at: Points, scale: Scale) -> NDArray[np.float32]:
-    """Return float32 (n, STEPS, channels)."""
+def sequences(grid: HourlyGrid, at: Points, scale: Scale) -> NDArray[np.float16]:
+    """Return float16 (n, STEPS, channels)."""
     step = np.nan_to_num(np.maximum(at.take(grid.interval_h), 1.0), nan=1.0).astype(np.int64)
     grid, at = lately(grid, at, max((STEPS + 1) * int(step.max(initial=1)), USUAL_H))
     level = fresh_level(grid)
@@ -41,7 +41,7 @@ def sequences(grid: HourlyGrid, at: Points, scale: Scale) -> NDArray[np.float32]
     gap[gap == 0.0] = np.nan
     gap_mean, volume = Rolling(gap), Rolling(grid.field(Field.VOLUME))
     usual_volume, usual_gap = volume.mean(at, USUAL_H), gap_mean.mean(at, USUAL_H)
-    out = np.zeros((len(at), STEPS, len(CHANNELS)), np.float32)
+    out = np.zeros((len(at), STEPS, len(CHANNELS)), np.float16)
     for begin in range(0, len(at), BLOCK):
         # all steps of some sequences at once, the oldest first
         which = np.repeat(np.arange(begin, min(begin + BLOCK, len(at))), STEPS)

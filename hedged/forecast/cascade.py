@@ -14,7 +14,6 @@ beginning of half of such moves, but of only a quarter of the largest moves of o
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import lightgbm
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from hedged.domain.errors import DataError
 from hedged.features.crowding import SHARE_NAMES, Crowding, fresh_interest
 from hedged.features.points import Array, Points, Rolling, codes
 from hedged.features.resample import HourlyGrid
+from hedged.forecast.boosted import Classifier
 from hedged.forecast.platt import Platt
 
 HORIZON_H = 18
@@ -163,11 +163,11 @@ class CascadeHead:
     def __init__(self, model: str, calibration: Mapping[str, Sequence[float]]) -> None:
         """Load LightGBM's text and [slope, offset] by definition. Raises DataError if made for other features."""
         try:
-            self._booster = lightgbm.Booster(model_str=model)
+            self._trees = Classifier(model)
             self._platt = {kind: _calibrated(calibration[kind]) for kind in (PRICE_ONLY, WITH_INTEREST)}
-        except (lightgbm.basic.LightGBMError, KeyError, TypeError, ValueError) as error:
+        except (DataError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"the cascade model cannot be read: {error}") from None
-        if self._booster.feature_name() != list(FEATURES):
+        if self._trees.features != list(FEATURES):
             raise DataError("the cascade model was made for other features: train it anew")
 
     def probability(self, x: NDArray[np.float32]) -> Array:
@@ -176,7 +176,7 @@ class CascadeHead:
         known = np.flatnonzero(~np.isnan(x[:, FEATURES.index("sigma_log")]))
         if not len(known):
             return out
-        raw = np.asarray(self._booster.predict(x[known], num_threads=1), dtype=np.float64)
+        raw = self._trees.probability(x[known])
         told = x[known, FEATURES.index("interest_told")] > 0
         out[known] = np.where(told, self._platt[WITH_INTEREST].map(raw), self._platt[PRICE_ONLY].map(raw))
         return out

@@ -42,7 +42,7 @@ depend on the distance: from 6 … 8 to 30 and beyond the hourly median of 24 h 
 def tempered(
     quantiles: NDArray[np.float32], distance: NDArray[np.float64], slow: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Return the members' quantiles with those of extremes tempered.
+    """Temper the members' quantiles of extremes, where they are, and return them all.
 
     quantiles (members, n, horizons, levels) in s from the last rate; distance (n,): usual level less the last rate, in
     s, NaN where unknown (then the members stand); slow (n,): interval longer than an hour.
@@ -55,7 +55,6 @@ def tempered(
     left = np.array([[LEFT[name][h] for h in HORIZONS] for name in ("hourly", "slow")])
     left = (left - _INCLUDED) / (1.0 - _INCLUDED)
     law = np.sort(distance[far, None, None] * (1.0 - left[slow[far].astype(int)]), axis=-1)
-    out = quantiles.copy()
     share = say[far, None, None]
-    out[:, far] = (1.0 - share) * out[:, far] + share * law
-    return out
+    quantiles[:, far] = (1.0 - share) * quantiles[:, far] + share * law
+    return quantiles

@@ -11,6 +11,7 @@ import numpy as np
 
 from hedged.domain.forecast import CascadeView, ForecastSet
 from hedged.features.crowding import crowding, fresh_interest
+from hedged.features.nowcast import Nowcast
 from hedged.features.one_sided import one_sided, pressure_at, rank_of_past
 from hedged.features.points import Array, Points
 from hedged.features.resample import HourlyGrid
@@ -50,7 +51,8 @@ class WithCascades:
         crowd = crowding(grid)
         near = grid.last(LOOKBACK_H + 1)
         here = Points(at.rows, np.full(len(at), len(near.times_ms) - 1))
-        names, values = tabular(near, here, scale_of(near, here))
+        # the head reads no nowcast, and walking through a window for one costs more than all the rest
+        names, values = tabular(near, here, scale_of(near, here), lambda _, at: Nowcast.nothing(len(at)))
         short = replace(
             crowd,
             shares=crowd.shares[:, :, -len(near.times_ms) :],

@@ -1,7 +1,7 @@
-"""How the venues' feeds stand: asked every few seconds, for the metrics and for the status page."""
+"""How the venues' feeds stand: asked every few seconds, for metrics and status page."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from hedged.collectors.feed import FeedStatus
@@ -39,9 +39,16 @@ class FeedReports:
                 publish_feed(status, self._told.get(status.venue), self._metrics)
                 self._told[status.venue] = status
 
-    def rows(self) -> list[dict[str, str]]:
-        """Return the rows of the status page, as of the last asking."""
-        return [feed_row(status) for _, status in sorted(self._told.items())]
+    @property
+    def told(self) -> Mapping[str, FeedStatus]:
+        """What every feed said at the last asking, by venue."""
+        return self._told
+
+    def price_ages_s(self) -> dict[str, float]:
+        """Return by venue how old the oldest price is, as of the last asking."""
+        return {
+            venue: status.ages_s["price"] for venue, status in self._told.items() if "price" in status.ages_s
+        }
 
 
 def publish_feed(status: FeedStatus, before: FeedStatus | None, metrics: Metrics) -> None:
@@ -64,22 +71,3 @@ def publish_feed(status: FeedStatus, before: FeedStatus | None, metrics: Metrics
     ):
         for kind, seconds in values.items():
             gauge.labels(venue, kind).set(seconds)
-
-
-def feed_row(status: FeedStatus) -> dict[str, str]:
-    """Tell how a feed stands, for the status page: a line per kind of value."""
-    streams = [f"{stream} {'up' if live else 'down'}" for stream, live in sorted(status.live.items())]
-    values = []
-    for kind, age_s in sorted(status.ages_s.items()):
-        parts = [f"{kind.replace('_', ' ')} {age_s:.1f} s old"]
-        if kind in status.lags_s:
-            parts.append(f"{status.lags_s[kind]:.2f} s late")
-        if kind in status.periods_s:
-            parts.append(f"changes every {status.periods_s[kind]:.1f} s")
-        values.append(", ".join(parts))
-    return {
-        "venue": status.venue,
-        "streams": "\n".join(streams) or "none: polls",
-        "messages": f"{status.messages:,}",
-        "values": "\n".join(values) or "nothing yet",
-    }

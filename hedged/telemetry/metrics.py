@@ -1,6 +1,13 @@
 """Every metric of the daemon. Names follow Prometheus' conventions; labels stay few: venue, symbol, a small enum."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a _created series beside every counter helps nobody
 
@@ -12,7 +19,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._of_process(self.registry)
         self._of_series(self.registry)
+        self._of_scores(self.registry)
         self._of_book(self.registry)
+        self._of_money(self.registry)
         self._of_pairs(self.registry)
         self._of_stops(self.registry)
         self._of_feeds(self.registry)
@@ -20,9 +29,11 @@ class Metrics:
         self._of_upkeep(self.registry)
         self._of_reconciliation(self.registry)
         self._of_control(self.registry)
+        self._of_alerts(self.registry)
 
     def _of_process(self, r: CollectorRegistry) -> None:
-        """The process and its cycles."""
+        """The process and its cycles. Memory, CPU and open files are the library's own `process_…`."""
+        ProcessCollector(registry=r)
         self.info = Gauge(
             "hedged_info", "1, with version and hashes", ["version", "mode", "model", "config"], registry=r
         )
@@ -30,6 +41,9 @@ class Metrics:
         self.cycles = Counter("hedged_cycles", "cycles completed", registry=r)
         self.cycles_missed = Counter(
             "hedged_cycles_missed", "cycles skipped because the one before ran long", registry=r
+        )
+        self.cycle_interval = Gauge(
+            "hedged_cycle_interval_seconds", "how often a cycle is due, as configured", registry=r
         )
         self.cycle_completed = Gauge(
             "hedged_cycle_last_completed_timestamp_seconds",
@@ -50,8 +64,9 @@ class Metrics:
             "hedged_series_age_seconds", "age of the mark price", ["venue", "symbol"], registry=r
         )
         self.forecast = Gauge(
-            "hedged_forecast_rate_per_hour", "forecast mean funding rate per hour over the horizon",
-            ["venue", "symbol", "quantile"], registry=r,
+            "hedged_forecast_rate_per_hour",
+            "forecast mean funding rate per hour over the horizon, > 0 longs pay; band: mean, p10 or p90",
+            ["venue", "symbol", "band"], registry=r,
         )  # fmt: skip
         self.forecast_series = Gauge(
             "hedged_forecast_series", "series by who forecast them; none: history too short, or a print overdue",
@@ -71,6 +86,26 @@ class Metrics:
             "hedged_backfilled_ratio", "share of the window that is filled, 1 once it is prepared", registry=r
         )
 
+    def _of_scores(self, r: CollectorRegistry) -> None:
+        """How forecasts have done."""
+        self.loss_ratio = Gauge(
+            "hedged_forecast_loss_ratio",
+            "pinball loss of the last weeks' forecasts over the horizon ÷ the EWMA's of the same hours, < 1 better",
+            ["venue"], registry=r,
+        )  # fmt: skip
+        self.scored = Gauge(
+            "hedged_forecasts_scored", "forecasts of a market whose outcome is in that ratio", ["venue"], registry=r
+        )  # fmt: skip
+        self.missed_share = Gauge(
+            "hedged_forecast_missed_ratio",
+            "share of the last settlements outside the 80 % band, of those forecast (at most 24)",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.forecast_misses = Gauge(
+            "hedged_forecast_misses", "1 while nothing is opened on a market, as its forecasts miss too often",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+
     def _of_book(self, r: CollectorRegistry) -> None:
         """The book, what is held, what is done."""
         self.own_usd = Gauge(
@@ -88,11 +123,6 @@ class Metrics:
             ["symbol"],
             registry=r,
         )
-        self.funding = Gauge(
-            "hedged_funding_usd_total", "funding since start, > 0 received; kind: hedged or unhedged",
-            ["symbol", "kind"], registry=r,
-        )  # fmt: skip
-        self.fees = Counter("hedged_fees_usd", "fees paid on hedge orders, rebates not deducted", registry=r)
         self.decisions = Counter("hedged_decisions", "decisions by action", ["symbol", "action"], registry=r)
         self.orders = Counter(
             "hedged_orders", "orders approved, by purpose", ["venue", "purpose"], registry=r
@@ -103,9 +133,29 @@ class Metrics:
         self.shrinks = Counter(
             "hedged_shrinks", "intents the gate approved smaller, by reason", ["reason"], registry=r
         )
+        self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
+
+    def _of_money(self, r: CollectorRegistry) -> None:
+        """Funding, what hedges have brought, what lies at the venues. USD."""
+        self.funding = Gauge(
+            "hedged_funding_usd", "funding since the start, > 0 received; kind: hedged or unhedged",
+            ["symbol", "kind"], registry=r,
+        )  # fmt: skip
+        self.funding_ahead = Gauge(
+            "hedged_funding_ahead_usd",
+            "funding to come, > 0 received; hours: of the span, kind: hedged or unhedged, band: mean, p10 or p90",
+            ["hours", "kind", "band"], registry=r,
+        )  # fmt: skip
+        self.fees = Counter("hedged_fees_usd", "fees paid on hedge orders, rebates not deducted", registry=r)
         self.hedge_pnl = Gauge(
-            "hedged_hedge_pnl_usd", "hedges all told: basis, funding, costs; > 0 earned", registry=r
-        )
+            "hedged_hedge_pnl_usd", "hedges all told, of the journal's whole life: basis, funding, costs; > 0 earned",
+            registry=r,
+        )  # fmt: skip
+        self.hedge_pnl_part = Gauge(
+            "hedged_hedge_pnl_part_usd",
+            "parts of it: funding received or spared, price (the basis alone, where a hedge offsets), costs (≤ 0)",
+            ["part"], registry=r,
+        )  # fmt: skip
         self.hedge_loss = Gauge(
             "hedged_hedge_loss_usd", "lost since 00:00 UTC (day) or since the best moment of 30 days (drawdown)",
             ["since"], registry=r,
@@ -113,15 +163,13 @@ class Metrics:
         self.loss_limit = Gauge(
             "hedged_loss_limit_reached", "1 while only reductions are sent, as too much was lost", registry=r
         )
-        self.unresolved = Gauge("hedged_orders_outcome_unknown", "attempts of unknown outcome", registry=r)
-        self.kill = Gauge(
-            "hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause, 3 cancel, 4 flatten", registry=r
-        )
-
-        self.forecast_misses = Gauge(
-            "hedged_forecast_misses", "1 while nothing is opened on a market, as its forecasts miss too often",
-            ["venue", "symbol"], registry=r,
+        self.collateral = Gauge(
+            "hedged_collateral_usd", "collateral with unrealised profit; absent while the venue does not tell it",
+            ["venue"], registry=r,
         )  # fmt: skip
+        self.collateral_free = Gauge(
+            "hedged_collateral_free_usd", "what of it margins nothing", ["venue"], registry=r
+        )
 
     def _of_pairs(self, r: CollectorRegistry) -> None:
         """Legs that belong together."""
@@ -293,6 +341,12 @@ class Metrics:
 
     def _of_control(self, r: CollectorRegistry) -> None:
         """The kill switch's work, the event loop, tasks that failed, reloads."""
+        self.kill = Gauge(
+            "hedged_kill_latch", "kill latch: 0 none, 1 reduce-only, 2 pause, 3 cancel, 4 flatten", registry=r
+        )
+        self.halted = Gauge(
+            "hedged_halted", "1 while the latch is one that the daemon turned by itself", registry=r
+        )
         self.kill_left = Gauge(
             "hedged_kill_left", "what a kill at cancel or flatten has not done yet, counted", registry=r
         )
@@ -306,5 +360,25 @@ class Metrics:
             "hedged_reloads",
             "readings of a changed configuration: applied or refused",
             ["outcome"],
+            registry=r,
+        )
+
+    def _of_alerts(self, r: CollectorRegistry) -> None:
+        """What is told, to whom, and what became of it."""
+        self.alerts_active = Gauge(
+            "hedged_alerts_active", "conditions that stand, told or not", ["severity"], registry=r
+        )
+        self.alert_messages = Counter(
+            "hedged_alert_messages",
+            "messages by what became of them: delivered, failed (and tried again), dropped",
+            ["target", "outcome"],
+            registry=r,
+        )
+        self.alerts_broken = Counter(
+            "hedged_alerts_broken", "looks for alerts that failed by a fault of hedged", registry=r
+        )
+        self.heartbeat_heard = Gauge(
+            "hedged_heartbeat_last_heard_timestamp_seconds",
+            "when the dead man's switch last answered, Unix time; 0: never, or there is none",
             registry=r,
         )

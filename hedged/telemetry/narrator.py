@@ -8,19 +8,24 @@ from hedged.config import AlertsConfig
 from hedged.cycle import CycleReport
 from hedged.domain.bars import Observation
 from hedged.domain.clock import SECOND_MS, Clock, iso
-from hedged.telemetry.deviations import Deviations
+from hedged.domain.market import SeriesKey
+from hedged.telemetry.deviations import Deviation, Deviations
 from hedged.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
 
 class Narrator:
-    """Remembers what it told last, so that nothing is told twice."""
+    """Remembers what it told last, so that nothing is told twice.
+
+    `compared`: how the latest settlement of every series came out beside its forecast, once one was compared.
+    """
 
     def __init__(self, alerts: AlertsConfig, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
         self._actions: dict[str, str] = {}
         self._deviations = Deviations(alerts)
+        self.compared: dict[SeriesKey, Deviation] = {}
 
     def reconfigure(self, alerts: AlertsConfig) -> None:
         """Be surprised by other thresholds from now on."""
@@ -35,6 +40,7 @@ class Narrator:
     def _tell_deviations(self, report: CycleReport, latest: Iterable[Observation]) -> None:
         """Say which settlements were far from their forecast (requirement A8)."""
         for found in self._deviations.look(report.now_ms, latest, report.forecasts.coming):
+            self.compared[found.key] = found
             self._metrics.deviation.labels(*found.key).set(found.bands)
             if found.alarming:
                 self._metrics.deviated.labels(*found.key).set(self._clock.now_ms() / SECOND_MS)

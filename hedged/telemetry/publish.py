@@ -1,14 +1,17 @@
 """From a cycle's report to metrics."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from hedged.cycle import CycleReport
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.domain.funding import funding_payment
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.orders import Purpose
 from hedged.domain.quarantine import Fault
+from hedged.risk.verdict import Reason
+from hedged.telemetry.ahead import outlooks
 from hedged.telemetry.metrics import Metrics
 
 
@@ -31,8 +34,8 @@ def publish(
         metrics.series_age.labels(*key).set(age_s)
     for key, forecast in report.forecasts.marginals.items():
         metrics.forecast.labels(*key, "mean").set(forecast.mean)
-        metrics.forecast.labels(*key, "0.1").set(float(forecast.quantiles[1]))
-        metrics.forecast.labels(*key, "0.9").set(float(forecast.quantiles[-2]))
+        metrics.forecast.labels(*key, "p10").set(float(forecast.quantiles[1]))
+        metrics.forecast.labels(*key, "p90").set(float(forecast.quantiles[-2]))
     for key, quantity in report.account.attributed.items():
         if key in report.marks:
             metrics.hedge_usd.labels(*key).set(float(quantity * report.marks[key]))
@@ -62,12 +65,17 @@ def publish(
         metrics.orders.labels(approved.intent.key.venue, approved.intent.purpose).inc()
     for fill in report.fills:
         metrics.fees.inc(max(0.0, float(fill.execution.fee_usd)))
-    losses = report.pnl.losses
-    metrics.hedge_pnl.set(report.pnl.total_usd)
-    metrics.hedge_loss.labels("day").set(losses.day_usd)
-    metrics.hedge_loss.labels("drawdown").set(losses.drawdown_usd)
-    metrics.loss_limit.set(bool(report.loss_limit))
-    _publish_funding(report, metrics)
+    publish_money(report, metrics)
+
+
+def announce(metrics: Metrics, venues: Iterable[str]) -> None:
+    """Begin rare counters at 0: Prometheus can count the first order of a kind only from there."""
+    for venue in venues:
+        for purpose in Purpose:
+            metrics.orders.labels(venue, purpose)
+    for reason in Reason:
+        metrics.refusals.labels(reason)
+        metrics.shrinks.labels(reason)
 
 
 def publish_forecasters(
@@ -80,6 +88,32 @@ def publish_forecasters(
         by[name] = 0
     for name, count in by.items():
         metrics.forecast_series.labels(name).set(count)
+
+
+def publish_money(report: CycleReport, metrics: Metrics) -> None:
+    """Set what hedges have brought, what funding is to come, and what lies at the venues."""
+    pnl, losses = report.pnl, report.pnl.losses
+    metrics.hedge_pnl.set(pnl.total_usd)
+    for part, usd in (("funding", pnl.funding_usd), ("price", pnl.price_usd), ("costs", -pnl.costs_usd)):
+        metrics.hedge_pnl_part.labels(part).set(usd)
+    metrics.hedge_loss.labels("day").set(losses.day_usd)
+    metrics.hedge_loss.labels("drawdown").set(losses.drawdown_usd)
+    metrics.loss_limit.set(bool(report.loss_limit))
+    _publish_funding(report, metrics)
+    metrics.funding_ahead.clear()
+    for span in outlooks(report, report.account):
+        if not span.own:
+            continue
+        for kind, amount in (("unhedged", span.own_book), ("hedged", span.held_book)):
+            for band, usd in (("mean", amount.mean), ("p10", amount.low), ("p90", amount.high)):
+                metrics.funding_ahead.labels(span.hours, kind, band).set(usd)
+    for gauge, told in (
+        (metrics.collateral, report.account.collateral_usd),
+        (metrics.collateral_free, report.account.free_usd),
+    ):
+        gauge.clear()  # a venue that does not tell is unknown, never what it told before
+        for venue, amount_usd in told.items():
+            gauge.labels(venue).set(float(amount_usd))
 
 
 def _publish_funding(report: CycleReport, metrics: Metrics) -> None:

@@ -1,12 +1,7 @@
-"""How far every hedge is from its stop: metrics, and the rows of the status page."""
+"""How far every hedge is from its stop, as metrics."""
 
-from collections.abc import Mapping
-
-from hedged.domain.clock import SECOND_MS, iso
-from hedged.domain.market import SeriesKey
-from hedged.execution.stops import Unvalued
+from hedged.domain.clock import SECOND_MS
 from hedged.guard import Guard
-from hedged.risk.stop import Episode
 from hedged.telemetry.metrics import Metrics
 
 
@@ -32,37 +27,3 @@ def publish_guard(guard: Guard, metrics: Metrics, before_ms: int, took_s: float)
     for key, distance in guard.distances.items():
         metrics.liquidation_distance.labels(*key).set(distance)
     guard.told_distances = frozenset(guard.distances)
-
-
-def stop_rows(guard: Guard, now_ms: int) -> list[dict[str, str]]:
-    """Return a row for each hedge that is held or rests after a stop."""
-    stops = guard.desk.stops
-    held = {key.symbol for key in stops.part(guard.desk.accounts)}
-    return [
-        {
-            "symbol": symbol,
-            "lost": f"{episode.loss_usd:+,.2f} USD" if symbol in held else "–",
-            "stop at": f"{episode.allowance_usd:,.2f} USD" if symbol in held else "–",
-            "liquidation": _nearest(symbol, guard.distances),
-            "state": _state(
-                episode, symbol in held, stops.unvalued.get(symbol), guard.blind_s(symbol, now_ms)
-            ),
-        }
-        for symbol, episode in sorted(stops.episodes.items())
-        if symbol in held or now_ms < episode.stopped_until_ms
-    ]
-
-
-def _nearest(symbol: str, distances: Mapping[SeriesKey, float]) -> str:
-    found = sorted((d, key.venue) for key, d in distances.items() if key.symbol == symbol)
-    return "\n".join(f"{distance:.0%} away on {venue}" for distance, venue in found) or "unknown"
-
-
-def _state(episode: Episode, held: bool, unvalued: Unvalued | None, blind_s: float) -> str:
-    if episode.unwinding:
-        return f"being unwound\n{episode.why}"
-    if held and unvalued:
-        return f"cannot be valued for {blind_s:.0f} s\n{unvalued.why}"
-    if held:
-        return "watched"
-    return f"stopped, nothing is opened before {iso(episode.stopped_until_ms)}\n{episode.why}"

@@ -3,7 +3,7 @@
 One tree ensemble per model and `PER_NODE` trees, so that sums of float32 leaves are exact to a few millionths of s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from hedged.features.targets import HORIZONS
+from hedged.forecast.boosted import Tree, trees_of
 from hedged.forecast.trees import FITTED, tree_inputs
 from hedged.training.fit import TensorData
 
 PER_NODE = 50
 PARITY = 1e-4
 """Largest difference allowed between LightGBM and ONNX Runtime, in units of s (sums of float64 and float32)."""
-DEFAULT_LEFT, MISSING_IS_NAN = 2, 8
-"""Bits of LightGBM's decision type; without the second an unknown value is taken for 0."""
 AT_MOST, SUM = 0, 1
 """The operator's codes for nodes that go left where the input is at most the threshold, and for adding up trees."""
 OPSETS = (helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5))
@@ -54,7 +53,7 @@ def tree_graph(models: dict[str, str], inputs: int) -> bytes:
     """Return the graph: `inputs` float32 (n, inputs) → `fitted` float32 (n, horizons × levels), as NAMES."""
     nodes = []
     for name in NAMES:
-        trees = list(_trees(models[name]))
+        trees = list(trees_of(models[name]))
         parts = [_ensemble(trees[i : i + PER_NODE], f"{name}/{i}") for i in range(0, len(trees), PER_NODE)]
         nodes += [*parts, helper.make_node("Sum", [part.output[0] for part in parts], [name])]
     nodes.append(helper.make_node("Concat", NAMES, ["fitted"], axis=1))
@@ -67,38 +66,13 @@ def tree_graph(models: dict[str, str], inputs: int) -> bytes:
     return made
 
 
-class _Tree:
-    """One tree of LightGBM's text: arrays of its inner nodes, of which a negative child ~i is leaf i."""
-
-    def __init__(self, text: str) -> None:
-        told = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
-        self.leaf = np.array(told["leaf_value"].split(), np.float64)
-        names = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
-        column = {name: np.array(told.get(name, "").split(), np.float64) for name in names}
-        if not len(column["threshold"]):  # it could not be split: a node whose sides are both this leaf
-            column |= dict.fromkeys(names, np.zeros(1)) | {
-                "left_child": -np.ones(1),
-                "right_child": -np.ones(1),
-            }
-        threshold, kind = column["threshold"], column["decision_type"].astype(np.int64)
-        self.feature = column["split_feature"].astype(np.int64)
-        self.threshold = _not_above(threshold)
-        self.left, self.right = (column[f"{side}_child"].astype(np.int64) for side in ("left", "right"))
-        self.unknown_left = np.where(kind & MISSING_IS_NAN, (kind & DEFAULT_LEFT) > 0, threshold >= 0)
-
-
-def _trees(model: str) -> Iterator[_Tree]:
-    for text in model.split("\nTree=")[1:]:
-        yield _Tree(text)
-
-
 def _not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the largest float32 not above each threshold: float32 inputs fall on the same side of it."""
     near = threshold.astype(np.float32)
     return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
 
 
-def _ensemble(trees: Sequence[_Tree], name: str) -> onnx.NodeProto:
+def _ensemble(trees: Sequence[Tree], name: str) -> onnx.NodeProto:
     """Return one node that adds up these trees, all their inner nodes and all their leaves one behind the other."""
     inner = np.array([len(tree.feature) for tree in trees])
     leaves = np.array([len(tree.leaf) for tree in trees])
@@ -115,7 +89,7 @@ def _ensemble(trees: Sequence[_Tree], name: str) -> onnx.NodeProto:
         return at.tolist(), is_leaf.astype(int).tolist()
 
     (left, left_is_leaf), (right, right_is_leaf) = children("left"), children("right")
-    threshold, leaf = joined("threshold"), joined("leaf").astype(np.float32)
+    threshold, leaf = _not_above(joined("threshold")), joined("leaf").astype(np.float32)
     return helper.make_node(
         "TreeEnsemble", ["inputs"], [name], domain="ai.onnx.ml", n_targets=1, aggregate_function=SUM,
         tree_roots=first_node.tolist(), nodes_featureids=joined("feature").tolist(),

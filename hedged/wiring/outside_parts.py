@@ -10,7 +10,7 @@ import structlog
 
 from hedged.app import Parts
 from hedged.collectors.outside.feed import Outside, make_outside
-from hedged.collectors.outside.inbox import Inbox
+from hedged.collectors.outside.inbox import Inbox, Verdict
 from hedged.collectors.outside.webhook import PATH, Webhook
 from hedged.config import Config
 from hedged.domain.clock import SECOND_MS
@@ -36,8 +36,11 @@ def read_secrets(config: Config, environ: Mapping[str, str] | None = None) -> Se
     for name, source in (("coinglass", config.outside.coinglass), ("coingecko", config.outside.coingecko)):
         if source.on:
             read_secret(f"outside.{name}.key", source.key_file, source.key_env, environ)
-    if not config.webhook.on:
-        return None
+    return webhook_secret(config, environ) if config.webhook.on else None
+
+
+def webhook_secret(config: Config, environ: Mapping[str, str]) -> Secret:
+    """Read the webhook's secret. Raises ConfigError, also for one that can be guessed."""
     secret = read_secret("webhook.secret", config.webhook.secret_file, config.webhook.secret_env, environ)
     if len(secret.reveal()) < LEAST_SECRET:
         raise ConfigError(f"webhook.secret is too short: give it at least {LEAST_SECRET} characters")
@@ -86,6 +89,8 @@ async def add_webhook(parts: Parts, secret: Secret, metrics: Metrics, cleanup: A
         if signal is not None:
             metrics.signal_received.labels(signal.symbol, signal.action).set(signal.received_ms / SECOND_MS)
 
+    for verdict in Verdict:
+        metrics.signals.labels(verdict)  # 0, from which Prometheus can count the first one
     state = await journal(JournalStore.load_state, STATE)
     inbox = Inbox(where, secret, parts.symbols, parts.clock, save, state)
     try:

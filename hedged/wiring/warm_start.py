@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hedged.app import Parts
 from hedged.buffer.keeper import SNAPSHOT_FILE, Keeper, restored
-from hedged.buffer.ring import BarWindow
+from hedged.buffer.ring import BarWindow, RingBuffer
 from hedged.config import Config
 from hedged.domain.bars import Observation
 from hedged.domain.clock import DAY_MS, SECOND_MS
@@ -37,8 +37,11 @@ async def held_window(config: Config, now_ms: int) -> BarWindow | None:
     return await restored(config.state_dir / SNAPSHOT_FILE, bar_ms, origin_of(config), from_ms, now_ms)
 
 
-def add_keeper(parts: Parts) -> Keeper:
-    """Make what keeps the buffer's snapshot, told of every bar; whoever took the bars before still does."""
+def add_keeper(parts: Parts, filled: Callable[[], None] = lambda: None) -> Keeper:
+    """Make what keeps the buffer's snapshot, told of every bar; whoever took the bars before still does.
+
+    `filled` is called once the buffer holds the window: what was read for it is needed no more.
+    """
     keeper = Keeper(parts.config.state_dir / SNAPSHOT_FILE, origin_of(parts.config))
     before = parts.on_bar
 
@@ -46,5 +49,9 @@ def add_keeper(parts: Parts) -> Keeper:
         before(ts_ms, seen)
         keeper.take(ts_ms, seen)
 
-    parts.on_bar, parts.on_filled = on_bar, keeper.keep
+    def on_filled(buffer: RingBuffer) -> None:
+        filled()
+        keeper.keep(buffer)
+
+    parts.on_bar, parts.on_filled = on_bar, on_filled
     return keeper

@@ -15,9 +15,9 @@ from hedged.adapters.replay.proxy import Proxy
 from hedged.backtest.recorded import BacktestOptions, run_backtest
 from hedged.backtest.runner import Window
 from hedged.config import parse_config
-from hedged.daemon import replay_daemon
 from hedged.domain.clock import DAY_MS, MINUTE_MS
 from hedged.forecast.registry import make_forecaster
+from hedged.replay import replay_daemon
 
 BOOK = {"positions": {"INJ": {"usd": 80_000}, "BTC": {"usd": 150_000}}}
 

@@ -12,11 +12,12 @@ from hedged.backtest.runner import Window
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.control.lease import Lease
-from hedged.daemon import replay_daemon, run_daemon
+from hedged.daemon import run_daemon
 from hedged.domain.clock import DAY_MS, LoopClock
 from hedged.domain.errors import Fatal
 from hedged.domain.market import INJECTIVE
 from hedged.execution.journal.store import JournalStore
+from hedged.replay import replay_daemon
 from hedged.risk.exposure import cap_usage
 from hedged.risk.gate import KillLevel
 

@@ -1,6 +1,5 @@
 """Venues with resting orders, and accounts over them through a journal file that outlives every life."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -92,8 +91,8 @@ class World:
         self.reader = Reader()
         self.now_ms = NOW_MS
 
-    def life(self, script: Callable[[Life], Coroutine[Any, Any, None]], *, virtual: bool = True) -> None:
-        """Run a script in a new life, a minute after the one before. Not `virtual`: real sockets can be used."""
+    def life(self, script: Callable[[Life], Coroutine[Any, Any, None]]) -> None:
+        """Run a script in a new life, a minute after the one before."""
 
         async def main() -> None:
             journal = Journal.open(self.path, durable=False)
@@ -110,7 +109,4 @@ class World:
             finally:
                 journal.close()
 
-        if virtual:
-            run_virtually(main)
-        else:
-            asyncio.run(main())
+        run_virtually(main)

@@ -14,10 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from hedged.config import LIVE_ACKNOWLEDGEMENT
-
 STARTUP_S = 90
 PORTS = [f"--{name}-port=0" for name in ("chain", "indexer", "stream", "http")]
 
@@ -65,14 +61,14 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Running]:
-    """Run python with these arguments."""
+def running(*arguments: str, **environ: str) -> Iterator[Running]:
+    """Run python with these arguments and variables."""
     process = subprocess.Popen(
         [sys.executable, "-u", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"COLUMNS": "200", "HEDGED_LISTEN": "127.0.0.1:0"},
+        env=os.environ | {"COLUMNS": "200", "HEDGED_LISTEN": "127.0.0.1:0"} | environ,
     )
     try:
         command = Running(process)
@@ -88,16 +84,7 @@ def running(*arguments: str) -> Iterator[Running]:
 @contextmanager
 def sandbox(out: Path, tide_h: int, speed: float) -> Iterator[Running]:
     """Run `hedged sandbox` as its manual says, with 80 000 USD of INJ held long by its operator."""
-    options = f"--symbol INJ --tides {tide_h} --speed {speed:g} --block-time 0.2".split()
+    options = f"--trade --symbol INJ --tides {tide_h} --speed {speed:g} --block-time 0.2".split()
     with running("-m", "hedged", "sandbox", *options, *PORTS, "--out", str(out)) as process:
         process.wait_for("Then, in another terminal", STARTUP_S)
         yield process
-
-
-def go_live(printed: Path) -> Path:
-    """Do what an operator does with the printed configuration to trade."""
-    tree = yaml.safe_load(printed.read_text())
-    tree |= {"mode": "live", "live_acknowledgement": LIVE_ACKNOWLEDGEMENT}
-    path = printed.with_name("live.yaml")
-    path.write_text(yaml.safe_dump(tree))
-    return path

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from listening import Listener, listening
 from rehearsal import STARTUP_S, Running, running
 
 STOP_S = 60
 """What docker-compose.yml and the systemd unit wait after SIGTERM before they kill."""
+PLANTED = "s3cr3tpl4nt3d"
 Daemon = tuple[str, Running, list[str]]
 
 
@@ -35,12 +37,28 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def told() -> Iterator[Listener]:
+    """Where the daemon's alerts and heartbeats go."""
+    with listening() as service:
+        yield service
+
+
+def kept(path: Path, text: str) -> Path:
+    """Write a secret as an operator does."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, told: Listener) -> Iterator[Daemon]:
     """`hedged run` in paper mode on the simulator; yields its address, process and the states seen on the way."""
     folder = tmp_path_factory.mktemp("daemon")
     (folder / "config.yaml").write_text(
         f"state_dir: {folder}/state\nbook: {{positions: {{INJ: {{usd: 80000}}, ETH: {{usd: -60000}}}}}}\n"
-        "cycle: {history_days: 20, interval_s: 30}\n"
+        "cycle: {history_days: 20, interval_s: 30, guard_interval_s: 1}\ntelemetry: {log_level: debug}\n"
+        f"alerts: {{targets: {{phone: {{level: info, url_file: {kept(folder / 'a.url', told.url(PLANTED))}}}}},\n"
+        f"  heartbeat: {{every_s: 5, url_file: {kept(folder / 'b.url', told.url(PLANTED, 'http'))}}}}}\n"
     )
     seen: list[str] = []
     with running("-m", "hedged", "run", "--config", str(folder / "config.yaml")) as command:
@@ -53,6 +71,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             return status == 200
 
         wait_until(ready)
+        wait_until(lambda: any("Started" in one["message"] for one in told.messages()))
         yield url, command, seen
 
 
@@ -70,7 +89,7 @@ def test_metrics_are_in_prometheus_format(daemon: Daemon) -> None:
     assert all(line.match(row) for row in text.splitlines() if not row.startswith("#"))
     for wanted in (
         "hedged_ready 1.0", "hedged_cycles_total", "hedged_kill_latch 0.0", 'hedged_series_age_seconds{symbol="INJ"',
-        'hedged_forecast_rate_per_hour{quantile="0.9",symbol="INJ",venue="injective"}',
+        'hedged_forecast_rate_per_hour{band="p90",symbol="INJ",venue="injective"}',
         'hedged_own_position_usd{symbol=',
     ):  # fmt: skip
         assert wanted in text
@@ -79,12 +98,13 @@ def test_metrics_are_in_prometheus_format(daemon: Daemon) -> None:
 def test_health_and_book(daemon: Daemon) -> None:
     """If this fails, the container engine restarts a sound daemon, or the operator cannot see the book."""
     assert get(f"{daemon[0]}/healthz") == (200, '{"ok": true, "reasons": []}')
-    status = json.loads(get(f"{daemon[0]}/status.json")[1])
+    status = json.loads(get(f"{daemon[0]}/api/status")[1])
     assert {row["symbol"] for row in status["book"]} == {"INJ", "ETH"}
-    assert all(row["why"] for row in status["book"])
+    assert all(row["reason"] for row in status["book"])
+    assert status["about"]["paper_days"] == 1
     page = get(f"{daemon[0]}/")[1]
-    assert "Your book" in page
-    assert "{{" not in page
+    assert "The book" in page
+    assert "ETH: " in page
 
 
 def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
@@ -92,7 +112,16 @@ def test_the_kill_switch_reaches_a_running_daemon(daemon: Daemon) -> None:
     url, command, _ = daemon
     command.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: "hedged_kill_latch 1.0" in get(f"{url}/metrics")[1])
-    assert json.loads(get(f"{url}/status.json")[1])["about"]["kill latch"] == "reduce-only"
+    assert json.loads(get(f"{url}/api/status")[1])["health"]["latch"]["level"] == "reduce-only"
+
+
+def test_the_kill_is_told_and_the_heart_beats(daemon: Daemon, told: Listener) -> None:
+    """If this fails, an operator learns of a kill in the morning, or of a daemon that died never."""
+    wait_until(lambda: any("Kill latch" in one["message"] for one in told.messages()))
+    wait_until(lambda: (f"/{PLANTED}", "") in told.taken)
+    assert not any(
+        PLANTED in get(f"{daemon[0]}/{page}")[1] for page in ("metrics", "api/status", "status.json")
+    )
 
 
 def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: Daemon) -> None:
@@ -103,6 +132,23 @@ def test_sigterm_ends_it_cleanly_and_its_log_is_json(daemon: Daemon) -> None:
     assert [e["event"] for e in events[:2]] == ["http_listening", "prepared"]
     assert events[-1]["event"] == "stopped"
     assert all(list(e)[:3] == ["ts", "level", "event"] for e in events)
+
+
+def test_its_operator_was_told_in_order_and_no_secret_was_shown(daemon: Daemon, told: Listener) -> None:
+    """If this fails, a kill at night is not told, or the token of a chat can be read in a log or a file."""
+    messages = [one for one in told.messages() if not one["message"].startswith("Hedge of")]
+    begins = [
+        "Started, the first decision",
+        "Kill latch reduce-only, set by a signal",
+        "Stopped: it was asked to",
+    ]
+    assert [one["message"][: len(begin)] for one, begin in zip(messages, begins, strict=True)] == begins
+    assert all("hedged" in one["title"] and "(simulated)" in one["title"] for one in messages)
+    folder = Path(next(word for word in daemon[1].process.args if str(word).endswith("yaml"))).parent  # type: ignore[union-attr]
+    files = [path for path in (folder / "state").rglob("*") if path.is_file()]
+    assert any(path.name == "alerts.json" for path in files)
+    assert not any(PLANTED.encode() in path.read_bytes() for path in files)
+    assert PLANTED not in "".join(daemon[1].lines)
 
 
 def test_sigterm_ends_a_start_that_waits_for_a_node_at_once(tmp_path: Path) -> None:

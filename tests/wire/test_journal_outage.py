@@ -95,7 +95,7 @@ def test_a_full_disk_stops_orders_not_the_daemon(tmp_path: Path) -> None:
         until(lambda: ask(url, "readyz")[0] == 200)
         assert "hedged_journal_failing 0.0" in ask(url, "metrics")[1]
         assert level(tmp_path) == [(1, "signal SIGUSR1")]
-        assert "reduce-only" in ask(url, "status.json")[1]
+        assert "reduce-only" in ask(url, "api/status")[1]
         assert daemon.end() == 0
     events = [event["event"] for event in daemon.events()]
     assert events.count("journal_failing") == 2  # once at the start, once while it ran

@@ -29,7 +29,7 @@ def free_port() -> int:
 async def page(port: int) -> tuple[dict[str, Any], str]:
     url = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{url}/status.json") as answer:
+        async with session.get(f"{url}/api/status") as answer:
             about = (await answer.json())["about"]
         async with session.get(f"{url}/metrics") as answer:
             return about, await answer.text()
@@ -65,8 +65,8 @@ def test_the_daemon_asks_shows_and_counts_them(tmp_path: Path, monkeypatch: pyte
                 }
             )
             task = asyncio.create_task(run_daemon(config))
-            about, metrics = {}, ""
-            while "hedged_cycles_total 1" not in metrics:
+            about, metrics = {"announced": None}, ""
+            while "hedged_cycles_total 1" not in metrics or about["announced"] is None:
                 assert not task.done(), task.exception()
                 await asyncio.sleep(0.1)
                 try:
@@ -75,8 +75,8 @@ def test_the_daemon_asks_shows_and_counts_them(tmp_path: Path, monkeypatch: pyte
                     continue
             signal.raise_signal(signal.SIGTERM)
             await task
-        assert about["venues"].startswith("bybit is in maintenance 20")
-        assert "; okx: unknown (" in about["venues"]
+        assert about["announced"].startswith("bybit is in maintenance 20")
+        assert "; okx: unknown (" in about["announced"]
         assert 'hedged_outside_last_answer_timestamp_seconds{source="coinglass"}' in metrics
         assert 'hedged_venue_status_unknown{venue="okx"} 1.0' in metrics
         assert 'hedged_venue_status_unknown{venue="bybit"} 0.0' in metrics

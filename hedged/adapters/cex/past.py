@@ -2,7 +2,6 @@
 (as far as an exchange tells it hour by hour) and the open interest of the last month.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,6 +11,7 @@ import ccxt
 
 from hedged.adapters.cex.errors import reading
 from hedged.adapters.cex.exchanges import Profile
+from hedged.adapters.cex.hourly import Hourly
 from hedged.adapters.cex.markets import Perpetual
 from hedged.adapters.cex.pages import Unreachable, either
 from hedged.adapters.cex.prints import Print, Prints, due_ms, intervals_h
@@ -27,9 +27,6 @@ CANDLE_LIFE_MS = 2 * HOUR_MS
 INTEREST_REACH_MS = 29 * DAY_MS
 """Binance tells a month of open interest, and refuses an earlier start; the others are asked for no more."""
 
-Hourly = list[tuple[int, float]]
-"""(since when known, value), ascending."""
-
 
 @dataclass(slots=True)
 class Past:
@@ -40,9 +37,9 @@ class Past:
     """
 
     prints: Prints = field(default_factory=Prints)
-    marks: Hourly = field(default_factory=list)
-    premiums: Hourly = field(default_factory=list)
-    interests: Hourly = field(default_factory=list)
+    marks: Hourly = field(default_factory=Hourly)
+    premiums: Hourly = field(default_factory=Hourly)
+    interests: Hourly = field(default_factory=Hourly)
     read_to_ms: int = 0
     begun_ms: int = 0
     asked_ms: int = 0
@@ -65,8 +62,8 @@ class Past:
             (Field.PREMIUM, self.premiums),
             (Field.OPEN_INTEREST, self.interests),
         ):
-            found = _latest(told, now_ms)
-            if found is not None:
+            found = told.latest(now_ms)
+            if found is not None and now_ms - found[0] <= CANDLE_LIFE_MS:
                 self._put(seen, what, found[1], found[0])
         return seen
 
@@ -79,7 +76,7 @@ class Past:
         """Drop what is older."""
         self.prints.drop_before(ts_ms)
         for told in (self.premiums, self.interests):
-            del told[: bisect_right(told, (ts_ms, float("-inf")))]
+            told.forget_before(ts_ms)
 
     def take(self, rows: Sequence[Mapping[str, Any]], read_ms: int, usual_h: float | None) -> None:
         """Take over ccxt's rows, ascending.
@@ -103,13 +100,6 @@ class Past:
             for known_ms in [read_ms if ts_ms > live_ms else ts_ms]
         )
         self.read_to_ms = read_ms
-
-
-def _latest(told: Hourly, now_ms: int) -> tuple[int, float] | None:
-    """Return the latest hourly value as (since when known, value); None where it is too old."""
-    at = bisect_right(told, (now_ms, float("inf"))) - 1
-    found = told[at] if at >= 0 else None
-    return found if found is not None and now_ms - found[0] <= CANDLE_LIFE_MS else None
 
 
 def _price(row: Mapping[str, Any], mark: float | None) -> Decimal | None:
@@ -186,12 +176,12 @@ class PastReader:
     async def marks(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return (since when known, mark) at every full hour, ascending: what a candle closed at, at its close."""
         found = await self._closes(self._exchange.fetch_mark_ohlcv, "marks", perpetual, since_ms, until_ms)
-        return [(ts_ms, close) for ts_ms, close in found if close]
+        return Hourly((ts_ms, close) for ts_ms, close in found if close)
 
     async def premiums(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return the premium index at every full hour likewise; nothing where the exchange has no such candles."""
         if not self._exchange.has.get("fetchPremiumIndexOHLCV"):
-            return []
+            return Hourly()
         ask = self._exchange.fetch_premium_index_ohlcv
         return await self._closes(ask, "premium", perpetual, since_ms, until_ms)
 
@@ -223,7 +213,7 @@ class PastReader:
     async def interests(self, perpetual: Perpetual, since_ms: int, until_ms: int) -> Hourly:
         """Return (instant, open interest in coins) at every full hour, ascending; nothing where it is not told."""
         if not self._exchange.has.get("fetchOpenInterestHistory") or not self._profile.interest_limit:
-            return []
+            return Hourly()
         since_ms = max(since_ms, until_ms - INTEREST_REACH_MS)
         limit, from_ms = self._profile.interest_limit, -(-since_ms // HOUR_MS) * HOUR_MS
         found: dict[int, float] = {}
@@ -238,7 +228,7 @@ class PastReader:
                     if from_ms <= row["timestamp"] <= to_ms and row["openInterestAmount"] is not None:
                         found[int(row["timestamp"])] = float(perpetual.coins(row["openInterestAmount"]))
                 from_ms = to_ms // HOUR_MS * HOUR_MS + HOUR_MS
-        return sorted(found.items())
+        return Hourly(sorted(found.items()))
 
     async def _closes(
         self, ask: Callable[..., Any], what: str, perpetual: Perpetual, since_ms: int, until_ms: int
@@ -257,4 +247,4 @@ class PastReader:
                 from_ms = max(newest_ms, from_ms + (wanted - 1) * HOUR_MS) + HOUR_MS
                 if from_ms > until_ms:
                     break
-        return sorted(found.items())
+        return Hourly(sorted(found.items()))

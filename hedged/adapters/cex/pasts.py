@@ -8,6 +8,7 @@ import structlog
 
 from hedged.adapters.cex.board import Board
 from hedged.adapters.cex.errors import reading
+from hedged.adapters.cex.hourly import Hourly
 from hedged.adapters.cex.markets import Perpetual
 from hedged.adapters.cex.past import Past, PastReader
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, Clock
@@ -62,7 +63,10 @@ class Pasts:
                 if since_ms < from_ms:
                     self._resumed[symbol] = since_ms
                     past = self.of.get(symbol, Past())
-                    past.read_to_ms, past.marks = 0, []  # the next reading begins anew; what is known stays
+                    past.read_to_ms, past.marks = (
+                        0,
+                        Hourly(),
+                    )  # the next reading begins anew; what is known stays
 
     async def _load(self, perpetual: Perpetual) -> None:
         async with self._at_once:
@@ -80,7 +84,9 @@ class Pasts:
         since_ms = max(first_ms, past.read_to_ms - PRINT_OVERLAP_MS) if past.read_to_ms else first_ms
         marks_from_ms = max(first_ms, past.marks[-1][0] - MARK_OVERLAP_MS) if past.marks else first_ms
         marks = await self._reader.marks(perpetual, marks_from_ms, now_ms)
-        past.marks = [row for row in past.marks if marks and first_ms <= row[0] < marks[0][0]] + marks
+        past.marks = Hourly(
+            [*(row for row in past.marks if marks and first_ms <= row[0] < marks[0][0]), *marks]
+        )
         rows = await self._reader.prints(perpetual, since_ms, now_ms)
         with reading(f"{self._venue}, funding history of {perpetual.symbol}"):
             past.take(rows, self._clock.now_ms(), self._reader.usual_interval_h)

@@ -69,11 +69,11 @@ def passed(desk: BatchDesk, seen: Seen, row: Mapping[SeriesKey, int], stretch: S
     if not bars or not len(stretch.held):
         return
     last, now_ms = stretch.first + bars - 1, int(seen.times_ms[stretch.first + bars - 1])
-    held = {key: q for key, q in desk.account.attributed.items() if q}
+    held, owned = {key: q for key, q in desk.account.attributed.items() if q}, desk.account.own
     for symbol in sorted({key.symbol for key in held}):
         mine = {key.venue: float(q) for key, q in held.items() if key.symbol == symbol}
         marks = {venue: float(seen.mark[row[SeriesKey(venue, symbol)], last]) for venue in (INJECTIVE, *mine)}
-        own = float(desk.account.own.get(symbol, Decimal(0)))
+        own = float(owned.get(symbol, Decimal(0)))
         desk.stops.episodes[symbol] = value(desk.stops.episodes[symbol], own, mine, marks, now_ms)
     desk.gate_facts.pnl = _marked(desk.gate_facts.pnl, seen, row, stretch, bars, list(held))
 
@@ -127,7 +127,7 @@ def _unvalued(desk: BatchDesk, seen: Seen, rows: Instants, here: Instants, bars:
 def _stops(
     desk: BatchDesk, held: list[SeriesKey], coins: Floats, marks: Floats, near: Floats, flows: Floats
 ) -> Flags:
-    alert = np.zeros(marks.shape[1], dtype=bool)
+    alert, owned = np.zeros(marks.shape[1], dtype=bool), desk.account.own
     for symbol in {key.symbol for key in held}:
         mine = [i for i, key in enumerate(held) if key.symbol == symbol]
         episode = desk.stops.episodes.get(symbol, Episode())
@@ -138,7 +138,7 @@ def _stops(
         legs = sum(
             (coins[i] * (marks[i] - episode.marks[held[i].venue]) for i in far), np.zeros(marks.shape[1])
         )
-        own = float(desk.account.own.get(symbol, Decimal(0)))
+        own = float(owned.get(symbol, Decimal(0)))
         exposed = at.get(INJECTIVE, 0.0) + offset(own, at)
         basis = episode.basis_pnl_usd + legs + exposed * (near[mine[0]] - episode.marks[INJECTIVE])
         received = episode.received_usd + sum((flows[i] for i in far), np.zeros(marks.shape[1]))

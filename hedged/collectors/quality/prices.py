@@ -26,12 +26,15 @@ def doubt_mark(seen: Reading, memory: Memory, others: Others, config: QualityCon
     if others and seen.index > 0 and seen.index != seen.mark:  # where they are one, it is no second witness
         witnesses.append(seen.index)
     agreed = consensus(witnesses, limit)
-    if agreed is not None:
-        return None if near(seen.mark, agreed, limit) else _named(seen, memory, agreed, sorted(others), limit)
+    vouching = [venue for venue, one in sorted(others.items()) if near(seen.mark, one, limit)]
+    if agreed is not None and not near(seen.mark, agreed, limit):
+        return _named(seen, memory, agreed, sorted(others), limit)
+    if len(vouching) > 1 or (others and _steady(seen, memory, limit)):
+        return None
+    if vouching or agreed is not None:
+        return _shared_unit(seen, memory, vouching)
     if others:
-        # one word against another, and an index in the mark's own wrong unit is none: who moved steadily is believed
-        if any(near(seen.mark, one, limit) for one in others.values()) or _steady(seen, memory, limit):
-            return None
+        # one word against another, and an index in the mark's own wrong unit is none: who moved steadily was believed
         return _named(seen, memory, witnesses[0], sorted(others), limit)
     return _lone_jump(seen, memory, config)
 
@@ -43,6 +46,17 @@ def consensus(witnesses: Sequence[float], limit: float) -> float | None:
     middle = median(witnesses)
     agreeing = [one for one in witnesses if near(one, middle, limit)]
     return median(agreeing) if len(agreeing) >= 2 and 2 * len(agreeing) > len(witnesses) else None
+
+
+def _shared_unit(seen: Reading, memory: Memory, vouching: Sequence[str]) -> Finding | None:
+    """Doubt a power of ten of what was true a while ago, whoever alone says the same: units go wrong together."""
+    young = seen.mark_ms - memory.good_ms <= CONTINUOUS_MS
+    if not young or not tens_apart(seen.mark, memory.good_mark, TEN_TOLERANCE):
+        return None
+    return Finding(
+        Fault.PRICE_UNIT,
+        f"mark {seen.mark:g} after {memory.good_mark:g}; of others only {', '.join(vouching) or 'its index'} agrees",
+    )
 
 
 def _steady(seen: Reading, memory: Memory, limit: float) -> bool:

@@ -40,19 +40,27 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
     part.replace(target)
 
 
-def back_up_daily(path: Path, now_ms: int) -> bool:
-    """Copy a journal if this day has no copy yet, and drop the oldest daily ones. Returns whether it made one.
+def back_up_file(path: Path, target: Path) -> None:
+    """Copy a journal that another may be writing. Raises sqlite3.Error and OSError.
 
-    Reads by a connection of its own, so that nothing waits for it. Raises sqlite3.Error and OSError.
+    Reads by a connection of its own, so that nothing waits for it.
     """
-    target = daily(path, now_ms)
-    if target.exists():
-        return False
     source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         back_up(source, target)
     finally:
         source.close()
+
+
+def back_up_daily(path: Path, now_ms: int) -> bool:
+    """Copy a journal if this day has no copy yet, and drop the oldest daily ones. Returns whether it made one.
+
+    Raises sqlite3.Error and OSError.
+    """
+    target = daily(path, now_ms)
+    if target.exists():
+        return False
+    back_up_file(path, target)
     dated = sorted(target.parent.glob(f"{path.stem}-????-??-??.sqlite"))
     for old in dated[:-KEPT]:
         old.unlink()

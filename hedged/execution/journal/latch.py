@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hedged.risk.kill import KillLevel
 
 TURNS = "SELECT rowid, ts_ms, level, reason, account, source FROM kill_latch"
+BY_DAEMON = "daemon"
+"""Source of a turn that the daemon made by itself."""
 
 
 @dataclass(frozen=True, slots=True)

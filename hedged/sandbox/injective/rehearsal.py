@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyinjective import PrivateKey
 
+from hedged.config.whole import LIVE_ACKNOWLEDGEMENT
 from hedged.domain.clock import DAY_MS
 from hedged.sandbox.injective.server import InjectiveSandbox
 from hedged.sandbox.injective.wire import subaccount_of
@@ -43,6 +44,11 @@ def address_of(key: PrivateKey) -> str:
 TIDAL = "tail_h: 0 # the tides turn within hours, so that the usual rate tells nothing of what comes"
 """By the usual rate a hedge would be held through every ebb, rightly: it comes back before closing has paid."""
 
+TRADING = f"""\
+mode: live # as with real money; here there is none
+live_acknowledgement: {LIVE_ACKNOWLEDGEMENT}
+"""
+
 ALONE = """\
 quality:
   rate_evidence: 1000000 # the tides are this chain's alone, and would pass for a rate in the wrong unit
@@ -60,10 +66,13 @@ def prepare(
     out: Path,
     seed: int,
     hedge: str = "hedge:\n  venues: [] # own cuts on Injective are the only hedge\n",
+    *,
+    trading: bool = False,
 ) -> Rehearsal:
     """Fund the operator, open its positions (signed USD by symbol), grant, write key and configuration to `out`.
 
-    `hedge`: the part of the configuration that says where to hedge, as YAML.
+    `hedge`: the part of the configuration that says where to hedge, as YAML. `trading`: the daemon shall trade here,
+    not on paper.
     """
     chain = sandbox.chain
     operator = address_of(throwaway_key(seed, "operator"))
@@ -83,7 +92,8 @@ def prepare(
     write_secret(key_file, grantee_key.to_hex())
     if sandbox.config.tide_h is not None:
         hedge = hedge.replace("hedge:\n", f"hedge:\n  {TIDAL}\n", 1) + ALONE
-    config_file.write_text(daemon_settings(sandbox, operator, out, key_file) + hedge)
+    mode = TRADING if trading else "mode: paper\n"
+    config_file.write_text(mode + daemon_settings(sandbox, operator, out, key_file) + hedge)
     return Rehearsal(operator, grantee, key_file, config_file)
 
 
@@ -98,7 +108,6 @@ def daemon_settings(sandbox: InjectiveSandbox, operator: str, out: Path, key_fil
     """Return the daemon's configuration for this sandbox, as YAML."""
     at = sandbox.endpoints
     return f"""\
-mode: paper
 account: rehearsal
 state_dir: {out / "state"}
 book:

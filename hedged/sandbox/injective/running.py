@@ -24,8 +24,13 @@ async def run_sandbox(
     say: Callable[[str], None],
     stop_signals: Iterable[Signals],
     beside: Beside | None = None,
+    *,
+    trading: bool = False,
 ) -> None:
-    """Run until a signal, with whatever stands beside the chain. Raises ConfigError when a port is taken."""
+    """Run until a signal, with whatever stands beside the chain. Raises ConfigError when a port is taken.
+
+    `trading`: the configuration that is written lets the daemon trade here.
+    """
     stopped = asyncio.Event()
     for signal in stop_signals:
         asyncio.get_running_loop().add_signal_handler(signal, stopped.set)
@@ -37,7 +42,7 @@ async def run_sandbox(
     try:
         async with AsyncExitStack() as stack:
             more = await stack.enter_async_context(beside(sandbox, out)) if beside else ()
-            rehearsal = prepare(sandbox, positions, out, config.seed, *more)
+            rehearsal = prepare(sandbox, positions, out, config.seed, *more, trading=trading)
             for line in introduction(sandbox, rehearsal):
                 say(line)
             _tell_blocks(sandbox, say)

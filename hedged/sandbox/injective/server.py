@@ -67,7 +67,8 @@ class SandboxConfig:
     chain's time. `speed`: how many of the chain's seconds pass in one of the wall clock's; blocks come by the latter.
     `moving` False: prices stand still and nobody trades, until the test says so through `feed`. `history_hours`: how
     many settled rates the indexer knows from before. `data`: a recorded directory to play instead of the simulator.
-    `tide_h`: funding that turns every so many hours, instead of either.
+    `tide_h`: funding that turns every so many hours, instead of either. `http_host`: where faults are switched, all
+    else being on `host`.
     """
 
     symbols: Sequence[str] = SYMBOLS
@@ -82,6 +83,7 @@ class SandboxConfig:
     chain_id: str = "injective-1"
     ports: Ports = field(default_factory=Ports)
     host: str = "127.0.0.1"
+    http_host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class InjectiveSandbox:
             HttpSide(self.chain.state, self.streams, self.switchboards).app(), access_log=None
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.config.host, self.config.ports.http)
+        site = web.TCPSite(self._runner, self.config.http_host, self.config.ports.http)
         await site.start()
         port: int = self._runner.addresses[0][1]
         return port

@@ -150,17 +150,31 @@ def test_a_senseless_buffer_is_refused(keys, capacity, bar_ms):
         RingBuffer(keys, capacity, bar_ms)
 
 
+def test_a_view_stays_what_it_was():
+    """What writes a snapshot, or thinks beside the loop, would see bars change under its hands."""
+    ring = RingBuffer(KEYS, 16, BAR_MS)
+    held = []
+    for i in range(60):
+        ts_ms = START_MS + i * BAR_MS
+        ring.append(ts_ms, [seen(key, ts_ms, float(i)) for key in KEYS])
+        window = ring.window()
+        held.append((window, [np.array(part) for part in (window.times_ms, window.values, window.ages_s)]))
+    for window, then in held:
+        now = (window.times_ms, window.values, window.ages_s)
+        assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(now, then, strict=True))
+
+
 def test_memory_does_not_grow_with_uptime():
     """A daemon that runs for months would run out of memory."""
-    ring = RingBuffer(KEYS, 32, BAR_MS)
     bars = [
         (START_MS + i * BAR_MS, [seen(key, START_MS + i * BAR_MS, 1.0) for key in KEYS]) for i in range(400)
     ]
-    for ts_ms, bar in bars[:100]:
-        ring.append(ts_ms, bar)
-    size = ring._values.nbytes
     tracemalloc.start()
     try:
+        ring = RingBuffer(KEYS, 32, BAR_MS)
+        for ts_ms, bar in bars[:100]:
+            ring.append(ts_ms, bar)
+        size = ring._values.nbytes
         before, _ = tracemalloc.get_traced_memory()
         for ts_ms, bar in bars[100:]:
             ring.append(ts_ms, bar)

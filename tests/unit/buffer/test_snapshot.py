@@ -94,6 +94,7 @@ def headed(raw: bytes, **changes: object) -> bytes:
         (lambda raw: headed(raw, origin="elsewhere"), "origin is 'elsewhere'"),
         (lambda raw: headed(raw, bar_ms=60_000), "bar_ms is 60000"),
         (lambda raw: headed(raw, bars=7), "cannot be read"),
+        (lambda raw: headed(raw, bars=10**15), "cannot be read"),
         (lambda raw: headed(raw, keys=[["binance", "BTC"]] * 2), "cannot be read"),
         (lambda raw: headed(raw, keys=3), "cannot be read"),
         (lambda raw: headed(raw, first_ms=START_MS + 1), "cannot be read"),

@@ -68,7 +68,7 @@ def serving(api: Api, script: Callable[[Ask], Awaitable[Any]]) -> Any:
     """Serve the API beside the page, and run a script that asks it."""
 
     async def main() -> Any:
-        source = StatusSource(CollectorRegistry(), list, list, list, dict)
+        source = StatusSource(CollectorRegistry(), list, list)
         runner, port = await start_http(source, "127.0.0.1", 0, api.routes(), [api.middleware()])
         try:
             async with aiohttp.ClientSession() as session:
@@ -219,7 +219,7 @@ def test_a_name_that_leads_here_from_elsewhere_gets_nothing() -> None:
     api, _ = working(names=["hedged.example.org"])
 
     async def script(ask: Ask) -> None:
-        for path in ("/", "/metrics", "/status.json", "/healthz", "/api/openapi.json"):
+        for path in ("/", "/metrics", "/api/status", "/healthz", "/api/openapi.json"):
             status, said = await ask(path, "GET", headers={"Host": "evil.example:9464"})
             assert status == 421
             assert "telemetry.names" in said["error"]

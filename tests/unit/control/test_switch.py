@@ -199,3 +199,21 @@ def test_a_journal_that_cannot_be_written_keeps_no_kill_from_holding(tmp_path: P
         assert (await works(JournalStore.latch)).level == 1
 
     play(tmp_path, script)
+
+
+def test_a_latch_of_the_daemons_own_is_told_apart_from_yours(tmp_path: Path) -> None:
+    """If this fails, a daemon that has halted itself looks like a switch that somebody turned, and nobody gets up."""
+
+    async def script(switch: Switch) -> None:
+        def halted() -> float | None:
+            return switch.metrics.registry.get_sample_value("hedged_halted")
+
+        await switch.turn(KillLevel.REDUCE_ONLY, "by hand", "cli")
+        assert halted() == 0
+        await switch.turn(KillLevel.NONE, "resumed", "cli")
+        await switch.turn(KillLevel.REDUCE_ONLY, "a leg stands alone", "daemon")
+        assert halted() == 1
+        await switch.turn(KillLevel.NONE, "resumed", "cli")
+        assert halted() == 0
+
+    play(tmp_path, script)

@@ -1,44 +1,32 @@
-"""Metrics: dashboards and alerts ask only for what the daemon exposes."""
+"""Metrics: rules and dashboards ask only for what the daemon exposes, and it exposes little."""
 
-import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
+from promql import Asked, asked, dashboards, queries, rules
 
 from hedged.telemetry.metrics import Metrics
 
-DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
-NAME = re.compile(r"\bhedged_\w+")
-MATCHED = re.compile(r"\b(hedged_\w+)\s*\{([^}]*)\}")
-
-
-def strings_in(node: Any, *keys: str) -> Iterator[str]:
-    """Every string that stands under one of `keys`, at any depth."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in keys and isinstance(value, str):
-                yield value
-            yield from strings_in(value, *keys)
-    elif isinstance(node, list):
-        for item in node:
-            yield from strings_in(item, *keys)
+SCRAPED = frozenset({"job", "instance"})
+OF_PROMETHEUS = {
+    "up": SCRAPED,
+    "ALERTS": frozenset({"alertname", "alertstate", "severity", "venue", "symbol"}),
+}
+FEW = {
+    "venue", "symbol", "action", "address", "band", "config", "forecaster", "hours", "kind", "mode", "model", "outcome",
+    "part", "purpose", "reason", "severity", "since", "source", "stream", "target", "task", "verdict", "version",
+}  # fmt: skip
+"""Labels whose values are venues, coins, a small enum, or what was configured: never ids, prices or texts."""
 
 
 def expressions() -> dict[str, list[str]]:
     """PromQL by file."""
-    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text(encoding="utf-8"))
-    found = {"rules.yml": list(strings_in(rules, "expr"))}
-    for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json")):
-        dashboard = json.loads(path.read_text(encoding="utf-8"))
-        found[path.name] = list(strings_in(dashboard, "expr", "query", "definition"))
-    return found
+    found = {"rules.yml": [rule["expr"] for rule in rules()]}
+    shown = {name: [expr for _, expr in queries(body)] for name, body in dashboards().items()}
+    return found | {name: exprs for name, exprs in shown.items() if exprs}
 
 
 def touched() -> Metrics:
@@ -54,49 +42,82 @@ def touched() -> Metrics:
 
 
 @pytest.fixture(scope="module")
-def exposed() -> dict[str, set[str]]:
-    """Sample names as Prometheus scrapes them, with their labels."""
-    out: dict[str, set[str]] = {}
+def exposed() -> dict[str, frozenset[str]]:
+    """Sample names as Prometheus has them, with their labels; what it records and makes by itself too."""
+    out: dict[str, frozenset[str]] = dict(OF_PROMETHEUS)
     for family in text_string_to_metric_families(generate_latest(touched().registry).decode()):
         for sample in family.samples:
-            out.setdefault(sample.name, set()).update(sample.labels)
+            out[sample.name] = out.get(sample.name, SCRAPED) | set(sample.labels)
+    for rule in rules():
+        if "record" in rule:
+            out[rule["record"]] = frozenset().union(*(one.grouped for one in asked(rule["expr"])))
     return out
 
 
-@pytest.mark.parametrize("file", sorted(expressions()))
-def test_every_metric_that_is_asked_for_is_exposed(file, exposed):
-    """An alert on a renamed metric never fires, and a panel stays empty: both look like all is well."""
-    asked = {name for expression in expressions()[file] for name in NAME.findall(expression)}
-    assert asked
-    assert asked <= set(exposed)
+def ill(one: Asked, exposed: dict[str, frozenset[str]]) -> str:
+    """Say what is wrong with a selector; empty where nothing is."""
+    if one.metric not in exposed:
+        return f"nobody exposes {one.metric}"
+    if strange := one.matched - exposed[one.metric]:
+        return f"{one.metric} has no label {sorted(strange)}"
+    # one side of a join may lack what the other is grouped by, so of all together
+    return ""
 
 
 @pytest.mark.parametrize("file", sorted(expressions()))
-def test_every_label_that_is_matched_exists(file, exposed):
-    """A selector on a label that the metric lacks matches nothing, without an error."""
+def test_what_is_asked_for_is_exposed(file: str, exposed: dict[str, frozenset[str]]) -> None:
+    """If this fails, an alert never fires or a panel stays empty, and both look like all is well."""
+    faults = []
     for expression in expressions()[file]:
-        for name, matchers in MATCHED.findall(expression):
-            labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
-            assert labels <= exposed[name] | {"job", "instance"}, expression
+        found = asked(expression)
+        assert found or "vector(1)" in expression, expression
+        faults += [f"{why}: {expression}" for one in found if (why := ill(one, exposed))]
+        labels = frozenset().union(*(exposed.get(one.metric, frozenset()) for one in found))
+        if strange := frozenset().union(*(one.grouped for one in found)) - labels:
+            faults.append(f"grouped by {sorted(strange)}, which nothing there has: {expression}")
+    assert faults == []
 
 
-def test_names_follow_the_conventions(exposed):
-    """A dashboard written by the conventions (hedged_…, counters in _total) would not find the metric."""
-    assert all(name.startswith("hedged_") for name in exposed)
+def test_a_wrong_question_is_seen(exposed: dict[str, frozenset[str]]) -> None:
+    """If this fails, the test above passes whatever is asked."""
+    assert "nobody exposes" in ill(asked("rate(hedged_cycle_total[5m])")[0], exposed)
+    assert "no label" in ill(asked('sum(hedged_ready{venue="okx"})')[0], exposed)
+    assert [one.grouped for one in asked("sum by (venue) (hedged_ready)")] == [frozenset({"venue"})]
+
+
+def test_every_metric_is_shown_or_watched(exposed: dict[str, frozenset[str]]) -> None:
+    """If this fails, the daemon measures what nobody will ever look at."""
+    used = {one.metric for exprs in expressions().values() for expr in exprs for one in asked(expr)}
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed if name.startswith("hedged_")}
+    assert families - {re.sub(r"_(bucket|count|sum)$", "", name) for name in used} == set()
+
+
+def test_names_follow_the_conventions(exposed: dict[str, frozenset[str]]) -> None:
+    """If this fails, a dashboard written by the conventions (hedged_…, counters in _total) does not find the metric."""
+    ours = set(exposed) - set(OF_PROMETHEUS) - {rule.get("record") for rule in rules()}
+    assert all(name.startswith(("hedged_", "process_")) for name in ours)
     for metric in vars(Metrics()).values():
         if isinstance(metric, Counter):
             assert f"{metric._name}_total" in exposed
 
 
-def test_two_daemons_in_one_process_do_not_share_metrics():
-    """A backtest beside a test would fail on duplicate names, or count into the other's totals."""
+def test_labels_have_few_values() -> None:
+    """If this fails, a label that grows without end fills Prometheus' memory."""
+    used = {
+        name for m in vars(Metrics()).values() if isinstance(m, MetricWrapperBase) for name in m._labelnames
+    }
+    assert used == FEW
+
+
+def test_two_daemons_in_one_process_do_not_share_metrics() -> None:
+    """If this fails, a backtest beside a test fails on duplicate names, or counts into the other's totals."""
     first, second = Metrics(), Metrics()
     first.cycles.inc()
     assert b"hedged_cycles_total 1.0" in generate_latest(first.registry)
     assert b"hedged_cycles_total 0.0" in generate_latest(second.registry)
 
 
-def test_every_metric_says_what_it_means():
-    """An operator would meet a number without unit or meaning in Grafana's explorer."""
+def test_every_metric_says_what_it_means() -> None:
+    """If this fails, an operator meets a number without unit or meaning in Grafana's explorer."""
     for family in Metrics().registry.collect():
         assert len(family.documentation) > 8, family.name

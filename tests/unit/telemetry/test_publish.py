@@ -1,12 +1,19 @@
 """What a cycle's report becomes as metrics."""
 
+from decimal import Decimal
+
 import numpy as np
+import pytest
 from prometheus_client import generate_latest
 
-from hedged.domain.forecast import ForecastSet
+from hedged.cycle import CycleReport
+from hedged.domain.forecast import ForecastSet, Span
 from hedged.domain.market import SeriesKey
+from hedged.execution.accounts import AccountState
+from hedged.risk.gate import Review
+from hedged.risk.pnl import HedgePnl
 from hedged.telemetry.metrics import Metrics
-from hedged.telemetry.publish import publish_forecasters
+from hedged.telemetry.publish import publish_forecasters, publish_money
 
 KEYS = tuple(SeriesKey(venue, "INJ") for venue in ("injective", "binance", "bybit", "okx"))
 
@@ -25,3 +32,45 @@ def test_series_are_counted_by_who_forecast_them() -> None:
 
     assert counts({KEYS[0]: "ensemble", KEYS[1]: "ewma"}) == {"ensemble": 1, "ewma": 1, "none": 2}
     assert counts(dict.fromkeys(KEYS, "ensemble")) == {"ensemble": 4, "ewma": 0, "none": 0}
+
+
+def report(account: AccountState, pnl: HedgePnl) -> CycleReport:
+    """A cycle that saw a short of INJ, forecast to receive, hedged by a tenth."""
+    key = KEYS[0]
+    rates = np.full((4, 1), 1e-5)
+    forecasts = ForecastSet(0, 24, (key,), {}, rates, "m", "f", spans=(Span(8, rates, "a guess"),))
+    return CycleReport(
+        0, account, {key: Decimal(20)}, forecasts, {}, Review(), (), (), {}, {}, {}, (), pnl, loss_limit=""
+    )
+
+
+def test_money_is_told_with_its_sign_and_unknown_is_absent() -> None:
+    """If this fails, a dashboard shows a cost as a gain, or the collateral of a venue that no longer answers."""
+    metrics = Metrics()
+
+    def told(name: str, **labels: object) -> float | None:
+        return metrics.registry.get_sample_value(name, {key: str(value) for key, value in labels.items()})
+
+    account = AccountState(
+        own={"INJ": Decimal(-100)}, attributed={KEYS[0]: Decimal(10)},
+        collateral_usd={"binance": Decimal(50), "okx": Decimal(7)}, free_usd={"binance": Decimal(30)},
+    )  # fmt: skip
+    publish_money(report(account, HedgePnl(price_usd=-2.0, funding_usd=5.0, costs_usd=4.0)), metrics)
+    parts = {part: told("hedged_hedge_pnl_part_usd", part=part) for part in ("funding", "price", "costs")}
+    assert parts == {"funding": 5.0, "price": -2.0, "costs": -4.0}
+    assert told("hedged_hedge_pnl_usd") == sum(value for value in parts.values() if value is not None) == -1.0
+    ahead = {
+        kind: told("hedged_funding_ahead_usd", hours=8, kind=kind, band="mean")
+        for kind in ("unhedged", "hedged")
+    }
+    assert ahead["unhedged"] == pytest.approx(100 * 20 * 8 * 1e-5), (
+        "a short receives while the rate is positive"
+    )
+    assert ahead["hedged"] == pytest.approx(90 * 20 * 8 * 1e-5)
+    assert told("hedged_collateral_usd", venue="okx") == 7
+    assert told("hedged_collateral_free_usd", venue="binance") == 30
+
+    publish_money(report(AccountState(collateral_usd={"binance": Decimal(49)}), HedgePnl()), metrics)
+    assert told("hedged_collateral_usd", venue="binance") == 49
+    assert told("hedged_collateral_usd", venue="okx") is None
+    assert told("hedged_funding_ahead_usd", hours=8, kind="hedged", band="mean") is None

@@ -1,18 +1,16 @@
-"""What the operator is told where venues do not agree: as metrics, and on the status page."""
+"""What the operator is told where venues do not agree: as metrics, and in the status document."""
 
 from decimal import Decimal
 from pathlib import Path
 
-import aiohttp
 from fakes import THERE, approve, intent, settlement
-from prometheus_client import CollectorRegistry
 from reconcile_rig import Life, World
 
 from hedged.domain.errors import Retryable
 from hedged.execution.reconcile.ledger import Difference
-from hedged.telemetry.http import StatusSource, start_http
+from hedged.status.venues import disagreements
 from hedged.telemetry.metrics import Metrics
-from hedged.telemetry.reconcile import publish_reconciliation, reconcile_rows
+from hedged.telemetry.reconcile import publish_reconciliation
 
 
 def test_what_does_not_agree_is_a_metric_and_a_row_until_it_agrees(tmp_path: Path) -> None:
@@ -25,11 +23,11 @@ def test_what_does_not_agree_is_a_metric_and_a_row_until_it_agrees(tmp_path: Pat
     async def script(life: Life) -> None:
         await life.look()
         publish_reconciliation(life.accounts, metrics)
-        assert reconcile_rows(life.accounts) == []
+        assert disagreements(life.accounts) == ()
         world.there.move(-2)
         await life.look(1)
-        (row,) = reconcile_rows(life.accounts)
-        assert row["state"] == "watched"
+        (row,) = disagreements(life.accounts)
+        assert (row.what, row.since_ms) == ("watched", life.now_ms)
         due = settlement(THERE, life.now_ms)
         life.accounts.checks.ledger.open[THERE, due.ts_ms] = Difference(Decimal(3), Decimal(1))
         await life.look(2)
@@ -39,10 +37,10 @@ def test_what_does_not_agree_is_a_metric_and_a_row_until_it_agrees(tmp_path: Pat
             -2,
             2,
         ]
-        (row,) = reconcile_rows(life.accounts)
-        assert (row["venue"], row["symbol"], row["state"]) == ("binance", "BTC", "nothing is opened")
-        assert "differs by -2 coins" in row["why"]
-        assert "2.00 USD" in row["why"]
+        (row,) = disagreements(life.accounts)
+        assert (row.venue, row.symbol, row.what) == ("binance", "BTC", "nothing is opened")
+        assert "differs by -2 coins" in row.why
+        assert "2.00 USD" in row.why
         world.there.move(2)
         life.accounts.checks.ledger.open.clear()
         await life.look(1)
@@ -52,7 +50,7 @@ def test_what_does_not_agree_is_a_metric_and_a_row_until_it_agrees(tmp_path: Pat
             0,
             0,
         ]
-        assert reconcile_rows(life.accounts) == []
+        assert disagreements(life.accounts) == ()
 
     world.life(script)
 
@@ -72,20 +70,12 @@ def test_an_orphan_that_will_not_go_is_shown(tmp_path: Path) -> None:
         await life.look()
         publish_reconciliation(life.accounts, metrics)
         assert (value("orphan_orders"), value("orphan_orders_swept")) == (1, 0)
-        rows = reconcile_rows(life.accounts)
-        assert left.client_id in rows[0]["why"]
-        source = StatusSource(CollectorRegistry(), list, list, list, dict, disagreements=lambda: rows)
-        runner, port = await start_http(source, "127.0.0.1", 0)
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-                page = await (await session.get("/")).text()
-                assert (await (await session.get("/status.json")).json())["disagreements"] == rows
-        finally:
-            await runner.cleanup()
-        assert "<h2>Does not agree</h2>" in page
+        (row,) = disagreements(life.accounts)
+        assert (row.venue, row.what) == ("binance", "orphaned order")
+        assert left.client_id in row.why
         world.there.broken.clear()
         await life.look(1)
         publish_reconciliation(life.accounts, metrics)
         assert (value("orphan_orders"), value("orphan_orders_swept")) == (0, 1)
 
-    world.life(script, virtual=False)
+    world.life(script)

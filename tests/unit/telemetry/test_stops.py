@@ -1,22 +1,19 @@
-"""What the operator is told of the stops: as metrics, and on the status page."""
+"""What the operator is told of the stops: as metrics, and in the status document."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 from fakes import HERE, THERE
 from guarded import DIVERGENCE, RELOCATION, Life, Rig
-from prometheus_client import CollectorRegistry
 
 from hedged.domain.errors import Rejected
+from hedged.status.document import Stop
+from hedged.status.stops import stop_rows
 from hedged.strategy.divergence_episode import DivergenceEpisode
 from hedged.strategy.memory import StrategyMemory
 from hedged.telemetry.execution import publish_execution
-from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.metrics import Metrics
-from hedged.telemetry.stops import publish_guard, stop_rows
+from hedged.telemetry.stops import publish_guard
 
 
 class Told:
@@ -34,9 +31,14 @@ class Told:
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"hedged_{name}", labels)
 
-    def row(self) -> dict[str, str]:
-        rows = stop_rows(self.life.guard, self.life.clock.now_ms())
-        return rows[0] if rows else {}
+    def row(self) -> Stop | None:
+        rows = stop_rows(self.life.guard, self.life.guard.distances, self.life.clock.now_ms())
+        return rows[0] if rows else None
+
+    def held(self) -> Stop:
+        row = self.row()
+        assert row is not None
+        return row
 
 
 @pytest.fixture
@@ -50,31 +52,38 @@ def test_a_stop_is_told_from_its_loss_to_its_end(rig: Rig) -> None:
     async def script(life: Life) -> None:
         told = Told(life)
         await told.look()
-        assert told.row() == {}
+        assert told.row() is None
         await life.open(RELOCATION)
         rig.prices.marks[THERE] = 99.0
         await told.look()
         assert told.value("stop_loss_usd", symbol="BTC") == pytest.approx(4.1)
         assert told.value("stop_allowance_usd", symbol="BTC") == pytest.approx(5.0)
-        assert told.row() | {"liquidation": ""} == {
-            "symbol": "BTC", "lost": "+4.10 USD", "stop at": "5.00 USD", "liquidation": "", "state": "watched",
-        }  # fmt: skip
-        assert "away on binance" in told.row()["liquidation"]
+        assert (told.held().symbol, told.held().strategy, told.held().state) == (
+            "BTC",
+            "funding_hedge",
+            "watched",
+        )
+        assert told.held().loss_usd == pytest.approx(4.1)
+        assert told.held().allowance_usd == pytest.approx(5.0)
+        assert told.held().until_ms is None
         distance = told.value("liquidation_distance_ratio", venue="binance", symbol="BTC")
         assert distance is not None
         assert distance > 1
+        assert told.held().liquidation == {"binance": distance}
         rig.venues["binance"].place_errors = [Rejected("maintenance")]
         rig.prices.marks[THERE] = 98.0
         await told.look()
         assert told.value("stop_unwinding", symbol="BTC") == 1
-        assert told.row()["state"].startswith("being unwound\nstop: the hedge has lost 8.10 USD")
+        assert told.held().state == "unwinding"
+        assert (told.held().why or "").startswith("stop: the hedge has lost 8.10 USD")
         await told.look(2)
         assert told.value("stop_unwinding", symbol="BTC") == 0
         assert told.value("stop_loss_usd", symbol="BTC") == 0
         until_s = told.value("stop_no_new_hedge_before_timestamp_seconds", symbol="BTC")
         assert until_s is not None
         assert until_s > life.clock.now_ms() / 1_000 + 23 * 3_600
-        assert told.row()["state"].startswith("stopped, nothing is opened before 2025-06-1")
+        assert (told.held().state, told.held().loss_usd) == ("resting", None)
+        assert (told.held().until_ms or 0) / 1_000 == until_s
         await told.look()
         assert told.value("liquidation_distance_ratio", venue="binance", symbol="BTC") is None
 
@@ -93,9 +102,8 @@ def test_a_hedge_without_a_stop_is_told(rig: Rig) -> None:
         assert told.value("hedge_not_valued", symbol="BTC") == 0
         await told.look()
         assert told.value("hedge_not_valued", symbol="BTC") == 1
-        assert told.row()["state"].startswith(
-            "cannot be valued for 300 s\nthe price of binance:BTC is not believed"
-        )
+        assert (told.held().state, told.held().loss_usd) == ("blind", None), "unknown, not what it was"
+        assert (told.held().why or "").startswith("the price of binance:BTC is not believed")
         rig.prices.doubted.clear()
         await told.look()
         assert told.value("hedge_not_valued", symbol="BTC") == 0
@@ -112,8 +120,10 @@ def test_a_divergence_trade_without_a_stop_is_told(rig: Rig) -> None:
         marks = {"binance": 100.0, "bybit": 100.0}
         life.strategies.memory = StrategyMemory({"BTC": DivergenceEpisode(opened_ms=1, marks=marks)})
         await told.look()
+        assert (told.held().strategy, told.held().state) == ("divergence", "watched")
         rig.prices.doubted[THERE] = 100.0
         await told.look(60)
+        assert (told.held().state, told.held().loss_usd) == ("blind", None)
         assert told.value("hedge_not_valued", symbol="BTC") == 0
         await told.look()
         assert told.value("hedge_not_valued", symbol="BTC") == 1
@@ -131,7 +141,7 @@ def test_markets_whose_forecasts_miss_are_told(rig: Rig) -> None:
         told = Told(life)
         for missing in ({HERE}, set()):
             life.desk.gate_facts.missing = missing
-            publish_execution(life.desk, told.metrics)
+            publish_execution(life.desk, told.metrics, now_ms=0)
             assert told.value("forecast_misses", venue=HERE.venue, symbol="BTC") == bool(missing)
             assert told.value("forecast_misses", venue=THERE.venue, symbol="BTC") == 0
 
@@ -152,23 +162,3 @@ def test_how_late_the_fast_loop_is_can_be_seen(rig: Rig) -> None:
         assert told.value("guard_duration_seconds_count") == 3
 
     rig.life(script)
-
-
-def test_the_page_and_its_json_show_the_stops() -> None:
-    """If this fails, who looks at three in the morning does not find how far a hedge is from its stop."""
-    rows = [{"symbol": "BTC", "lost": "+4.10 USD", "stop at": "5.00 USD", "state": "watched"}]
-
-    async def main() -> dict[str, Any]:
-        source = StatusSource(CollectorRegistry(), list, list, list, dict, stops=lambda: rows)
-        runner, port = await start_http(source, "127.0.0.1", 0)
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-                page = await (await session.get("/")).text()
-                return {"page": page, **await (await session.get("/status.json")).json()}
-        finally:
-            await runner.cleanup()
-
-    told = asyncio.run(main())
-    assert told["stops"] == rows
-    assert "<h2>Stops</h2>" in told["page"]
-    assert "+4.10 USD" in told["page"]

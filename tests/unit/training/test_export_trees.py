@@ -4,6 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
+from hedged.forecast import boosted
 from hedged.forecast.trees import tree_inputs
 from hedged.training import export_trees as exporting
 from hedged.training.export_trees import NAMES, export_trees
@@ -50,6 +51,6 @@ def test_another_graph_is_refused(
     data: TensorData, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, an artefact is written whose trees say something else than those that were weighed."""
-    monkeypatch.setattr(exporting, "DEFAULT_LEFT", 0)
+    monkeypatch.setattr(boosted, "DEFAULT_LEFT", 0)
     with pytest.raises(ArithmeticError, match="differs from LightGBM"):
         export_trees(models, data)

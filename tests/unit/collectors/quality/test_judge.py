@@ -193,6 +193,26 @@ def test_of_two_the_one_that_jumped_is_doubted() -> None:
     }
 
 
+def test_two_that_go_wrong_by_the_same_unit_do_not_vouch_for_each_other() -> None:
+    """If this fails, a leg is sized by a thousandfold price because two venues tell it while Injective is silent."""
+    venues = ("binance", "bybit")
+    wrong = {Field.MARK: 60e6, Field.INDEX: 60.01e6}
+
+    def plant(bar: int) -> Planted:
+        return {BTC[venue]: wrong for venue, since in (("bybit", 20), ("binance", 21)) if bar >= since}
+
+    for bars in (22, 27):
+        held = judge_of(bars, plant, venues).quarantined
+        assert {key: one.fault for key, one in held.items()} == {BTC[v]: Fault.PRICE_UNIT for v in venues}
+
+
+def test_two_that_crash_together_are_believed() -> None:
+    """If this fails, the markets are shut out in the very hour in which protection is worth most."""
+    plant = lambda bar: {BTC[v]: {Field.MARK: 31e3, Field.INDEX: 31e3} for v in venues if bar >= 20}  # noqa: E731
+    venues = ("binance", "bybit")
+    assert not judge_of(22, plant, venues).quarantined
+
+
 def test_a_contradiction_without_a_jump_has_its_own_name() -> None:
     """If this fails, the operator is told of a jump that never was."""
     held = judge_of(1, on("bybit", MARK=80e3)).quarantined

@@ -1,0 +1,67 @@
+"""Forecast quality: is the model still worth having, and where does it err?"""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from pages import page
+from panels import BAD_ABOVE_ZERO, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
+
+MARKET = 'venue=~"$venue",symbol=~"$symbol"'
+YEAR = "8760 * "
+
+
+def forecasts() -> Dashboard:
+    """Build it."""
+    return page(
+        "hedged-forecasts", "hedged: Forecast quality", "Is the model still worth having, and where does it err?",
+        [("The model", model()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
+    )  # fmt: skip
+
+
+def model() -> list[AnyPanel]:
+    """Drift."""
+    drift = ((None, GREEN), (0.95, ORANGE), (1.05, RED))
+    about = (
+        "Pinball loss of the forecasts over the horizon, of three weeks, ÷ that of a plain weighted average of past rates. "
+        "0.9 is as trained; above 1 the average would have done better: train a new model (`hedged train`). Empty for the "
+        "first day after a start with a new model: a forecast is judged when its horizon is over."
+    )
+    return [
+        number("Loss ÷ average's", {"{{venue}}": "hedged_forecast_loss_ratio"}, "none", about, drift, names=True, decimals=2,
+               width=6, height=8, alerts=("HedgedModelDrift",), empty="not judged yet"),
+        lines("Loss ÷ average's, in time", {"{{venue}}": "hedged_forecast_loss_ratio"}, "none", about, drift, width=9,
+              alerts=("HedgedModelDrift",)),
+        lines("Judged forecasts", {"{{venue}}": "hedged_forecasts_scored"}, "none",
+              "How many outcomes that rests on. Below 30 the ratio says little.", width=5, least=0),
+        lines("Series by forecaster", {"{{forecaster}}": "hedged_forecast_series"}, "none",
+              "Who speaks for how many series. ewma stands in where a history is short; none: history too short for any, or a "
+              "settlement overdue. Many at none: look at Venues and data age.", width=4, least=0),
+    ]  # fmt: skip
+
+
+def settlements() -> list[AnyPanel]:
+    """What came."""
+    return [
+        bars("Settlements outside their 80 % band", f"hedged_forecast_missed_ratio{{{MARKET}}}", "percentunit",
+             "Of the last 24 of each market. A fifth is right. Far above it nothing is opened on that market.",
+             ((None, GREEN), (0.4, ORANGE), (0.6, RED)), legend="{{symbol}} {{venue}}", least=0, most=1,
+             alerts=("HedgedForecastMisses",)),
+        lines("Distance of the last settlement", {"{{symbol}} {{venue}}": f"hedged_forecast_deviation_bands{{{MARKET}}}"}, "none",
+              "From its median, in half-widths of the 80 % band. Above 3 and far enough in rate it is told.",
+              ((None, GREEN), (3, ORANGE)), least=0, alerts=("HedgedFundingDeviates",)),
+        listing("Alarmingly far, the last time", f"time() - hedged_forecast_deviated_timestamp_seconds{{{MARKET}}}",
+                "How long ago. Empty: never since the start. The log has both rates (funding_deviates).",
+                columns=("symbol", "venue"), value="ago", unit="s", alerts=("HedgedFundingDeviates",), empty="never since the start"),
+        number("Markets closed by misses", "sum(hedged_forecast_misses)", "none",
+               "Nothing is opened there until forecasts hit again.", BAD_ABOVE_ZERO, width=12, height=8,
+               alerts=("HedgedForecastMisses",)),
+    ]  # fmt: skip
+
+
+def told() -> list[AnyPanel]:
+    """The forecasts themselves."""
+    rate = "hedged_forecast_rate_per_hour"
+    return [
+        lines("Forecast funding, a year", {"{{symbol}} {{venue}}": f'{YEAR}{rate}{{{MARKET},band="mean"}}'}, "percentunit",
+              "Mean over the horizon. Plus: longs pay. Where a venue lies below Injective, a long is held there more cheaply."),
+        lines("Its 80 % band, a year", {"{{symbol}} {{venue}} {{band}}": f'{YEAR}{rate}{{{MARKET},band!="mean"}}'}, "percentunit",
+              "One in ten outcomes is below p10, one in ten above p90. Choose one symbol above to see it."),
+    ]  # fmt: skip

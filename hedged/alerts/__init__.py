@@ -1,0 +1,1 @@
+"""Alerts out: what stands, whom it is told, and the sign of life for others to watch."""

@@ -1,0 +1,75 @@
+"""Status documents of a daemon that lives through a few hours of a small world, hedges included."""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from worlds import START_MS, config, dear, tables, world_of
+
+from hedged.app import App, Parts
+from hedged.backtest.runner import own_quantities, paper_venues
+from hedged.backtest.virtual_time import run_virtually
+from hedged.domain.clock import HOUR_MS, MINUTE_MS, LoopClock
+from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.execution.journal.thread import Journal
+from hedged.forecast.registry import make_forecaster
+from hedged.process import Process
+from hedged.sandbox.markets import VENUES
+from hedged.status.board import Board
+from hedged.status.document import Status
+from hedged.status.records import Records
+
+LASTS_MS = 4 * HOUR_MS + 20 * MINUTE_MS
+"""Four settlements on Injective, one of INJ on Bybit, whose rate this forecaster tells beforehand, and some minutes."""
+
+
+@dataclass
+class Life:
+    """What the board told: before there was an app, once it was prepared, after the first cycle, and at the end."""
+
+    before: Status
+    prepared: Status
+    first: Status
+    last: Status
+    board: Board
+    app: App
+    journal: Path
+
+
+def live(journal: Path, lasts_ms: int = LASTS_MS, start_ms: int = START_MS) -> Life:
+    """Let a daemon live on a world in which hedging pays at once."""
+    settings = config(hedge={"forecaster": "nowcast"})
+    world = world_of(dear(tables(1)))
+    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
+    sources: dict[str, Any] = world.venues(VENUES)
+
+    async def main() -> Life:
+        clock, kept = LoopClock(start_ms), Journal.open(journal, durable=False)
+        process = Process(settings, CollectorRegistry())
+        board = Board(process, clock, records=Records(kept))
+        told = [await board.status()]
+        trading = paper_venues(settings, sources, clock, book, Decimal(100_000), start_ms)
+        parts = Parts(
+            settings, clock, sources, trading, kept, make_forecaster("nowcast", None), tuple(book), Decimal(100_000),
+            on_cycle=board.on_cycle,
+        )  # fmt: skip
+        app = App(parts)
+        process.runs(app)
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(board.run())
+            await app.prepare()
+            await asyncio.sleep(2)
+            told.append(await board.status())
+            await app.attempt(clock.now_ms())
+            await asyncio.sleep(2)
+            told.append(await board.status())
+            await app.run(start_ms + lasts_ms)
+            told.append(await board.status())
+            keeping.cancel()
+        kept.close()
+        return Life(*told, board, app, journal)
+
+    return run_virtually(main)
