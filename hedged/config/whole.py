@@ -193,8 +193,13 @@ class Config(Section):
         tree = self.model_dump(exclude={**whole, **parts})
         tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
         tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
-        text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
+        text = json.dumps(tree, sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Decimal | Path) -> str:
+    """Write what JSON has no word for: a number however it was spelt, a path."""
+    return str(value.normalize()) if isinstance(value, Decimal) else str(value)
 
 
 def load_config(path: Path) -> Config:

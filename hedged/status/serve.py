@@ -43,8 +43,8 @@ class Pages:
 
     def __post_init__(self) -> None:
         self._paths = {name: _path(name, package) for name, package in ASSETS.items()}
-        whole_of = b"".join(path.read_bytes() for path in self._paths.values())
-        self.build = hashlib.blake2b(whole_of, digest_size=6).hexdigest()
+        files_of = [whole.frame().template.encode(), *(path.read_bytes() for path in self._paths.values())]
+        self.build = hashlib.blake2b(b"".join(files_of), digest_size=6).hexdigest()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what to serve."""

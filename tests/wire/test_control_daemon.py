@@ -243,6 +243,9 @@ def test_what_a_file_would_change_is_told_before_it_does(
     assert status == 409
     assert "line 3: hedge.cap: Input should be less than or equal to 1" in said["why"]
     assert "line 4: hedge.capp: unknown key; did you mean 'cap'?" in said["why"]
+    paper.write(cap="0.2", more="alerts: {targets: {me: {url_env: NOT_SET}}}\n")
+    status, said = paper.post("/api/reload")
+    assert (status, "alerts.targets.me.url_env" in said["why"]) == (409, True), "half of it would be in force"
     paper.write(cap="0.3")
     assert paper.post("/api/reload")[1]["changes"] == ["hedge.cap: 0.25 → 0.3"]
 

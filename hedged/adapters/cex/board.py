@@ -78,15 +78,21 @@ class Board:
 
     def latest(self, symbol: str, field: Field, now_ms: int) -> tuple[int, float] | None:
         """Return (since when known, value) as of an instant; None where it is unknown."""
+        kept = self._values.get((symbol, field))
+        if not kept or kept[0][0] > now_ms:  # as of all bars before the start
+            return None
         oldest_ms = now_ms - LIFE_MS.get(field, USUAL_LIFE_MS)
-        for known_at_ms, value in reversed(self._values.get((symbol, field), ())):
+        for known_at_ms, value in reversed(kept):
             if known_at_ms <= now_ms:
                 return (known_at_ms, value) if known_at_ms >= oldest_ms else None
         return None
 
     def schedule(self, symbol: str, now_ms: int) -> Schedule | None:
         """Return the coming settlement as known at an instant; None where it is unknown."""
-        for one in reversed(self._schedules.get(symbol, ())):
+        kept = self._schedules.get(symbol)
+        if not kept or kept[0].known_at_ms > now_ms:
+            return None
+        for one in reversed(kept):
             if one.known_at_ms <= now_ms:
                 return one if one.known_at_ms >= now_ms - SCHEDULE_LIFE_MS else None
         return None

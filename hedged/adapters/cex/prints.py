@@ -63,7 +63,8 @@ class Prints:
     def last(self, now_ms: int) -> Print | None:
         """Return the latest print known at an instant."""
         at = bisect_right(self._prints, now_ms, key=lambda p: p.ts_ms)
-        return next((one for one in reversed(self._prints[:at]) if one.known_ms <= now_ms), None)
+        known = (self._prints[i] for i in reversed(range(at)) if self._prints[i].known_ms <= now_ms)
+        return next(known, None)
 
     def between(self, since_ms: int, until_ms: int) -> list[Print]:
         """Return the prints with since < ts ≤ until."""

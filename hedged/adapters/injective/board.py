@@ -109,6 +109,8 @@ class Ticker:
 
     def at(self, ts_ms: int) -> Seen | None:
         """Return the last state that had been received at an instant."""
+        if not self.seen or self.seen[0].state.received_ms > ts_ms:  # as of all bars before the start
+            return None
         return next((s for s in reversed(self.seen) if s.state.received_ms <= ts_ms), None)
 
     def price_at(self, ts_ms: int) -> tuple[Decimal, int] | None:

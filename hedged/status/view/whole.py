@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from string import Template
 
 from hedged.page import wording
@@ -75,13 +76,19 @@ DRAWN = {
 }  # fmt: skip
 
 
+@cache
+def frame() -> Template:
+    """Return what the parts are put into: read once, so that a file changed on the disk changes nothing half."""
+    return Template(asset("status.html", PACKAGE))
+
+
 def page(status: Status, edition: str, slow: Mapping[str, str], build: str) -> str:
     """Return the whole page. `build`: names the files it is made of, so that a browser never mixes two programs."""
     first = update(status, edition, slow)
     parts = {**slow, **now_parts(status)}
     first["parts"] = {}
     horizon = hours(status.book[0].horizon_h) if status.book else "the horizon"
-    return Template(asset("status.html", PACKAGE)).substitute(
+    return frame().substitute(
         parts,
         build=esc(build),
         title=esc(title(status)),
