@@ -17,6 +17,7 @@ BASE_IMAGE ?= python:3.11.14-slim-bookworm
 BUILD_ARGS ?=
 SERVICES ?= hedged prometheus alertmanager grafana
 ARGS ?=
+FUZZ ?= 2000
 # Much of the suite's time is waiting for real processes: three workers overlap it on two cores. WORKERS=0: one process (for -s, --pdb).
 WORKERS ?= 3
 
@@ -39,8 +40,8 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash clean image image-train \
-	image-test
+.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash fuzz audit sbom clean image \
+	image-train image-test
 
 help: ## Say what each target does
 	@echo 'hedged: make <target>'
@@ -75,6 +76,10 @@ typecheck: $(SERVE) $(PACKAGE) $(DEV) ## mypy --strict
 	@echo '==> mypy --strict'
 	@$(BIN)/mypy --strict hedged
 
+docs: $(SERVE) $(DEV) ## Make the documentation as a site: out/docs/index.html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs out/docs
+	@echo '==> out/docs/index.html'
+
 lock: ## Resolve the dependencies anew into requirements*.lock
 	@PYTHON='$(PYTHON)' scripts/lock.sh
 
@@ -90,6 +95,16 @@ bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 	@for b in benchmarks/bench_*.py; do \
 		[ -e "$$b" ] || { echo 'no benchmarks/bench_*.py yet'; break; }; \
 		echo "==> $$b"; $(BIN)/python "$$b" $(ARGS); done
+
+fuzz: $(SERVE) $(PACKAGE) $(DEV) ## Hostile input of every kind, 2,000 examples each (FUZZ=... for another number, ARGS='...' for pytest)
+	@HEDGED_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -o timeout=0 $(ARGS)
+
+audit: $(SERVE) $(PACKAGE) $(DEV) ## Licences of all that is served with, and known vulnerabilities (needs pypi.org)
+	@$(BIN)/python scripts/sbom.py --licences
+	@$(BIN)/python -m pip_audit --strict --no-deps --disable-pip -r requirements.lock
+
+sbom: $(SERVE) $(PACKAGE) $(DEV) ## Write the bill of materials, out/sbom.json (CycloneDX 1.6)
+	@$(BIN)/python scripts/sbom.py out/sbom.json
 
 crash: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 200 times while it trades, and compare it with the venues (ARGS='ROUNDS SEED')
 	@$(BIN)/python scripts/crash.py $(ARGS)

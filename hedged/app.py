@@ -210,14 +210,16 @@ class App:
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
-        last_ms = self.progress.last.now_ms if self.progress.last else 0
-        due_ms = next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), self._interval_ms)
+        due_ms = self._next_ms()
         while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
             if until_ms is not None:
                 await self._guard_till(due_ms)
-            if not await self._wait_until(due_ms):
-                break
             interval_ms = self._interval_ms
+            if not await self._wait_until(due_ms, interval_ms):
+                break
+            if self._interval_ms != interval_ms:  # a reload meanwhile
+                due_ms = self._next_ms()
+                continue
             latest_ms = self.parts.clock.now_ms() // interval_ms * interval_ms
             if latest_ms > due_ms:  # the machine was suspended, or its clock set: what was due then is past
                 due_ms = self._missed(due_ms, latest_ms, 0)
@@ -230,6 +232,11 @@ class App:
         if until_ms is not None and await self._wait_until(until_ms - 1):
             # what was paid after the last cycle belongs to the run too
             await self.cycle.desk.accounts.refresh(until_ms - 1)
+
+    def _next_ms(self) -> int:
+        """Return the coming boundary of the interval, or this instant where it is one at which nothing ran yet."""
+        last_ms = self.progress.last.now_ms if self.progress.last else 0
+        return next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), self._interval_ms)
 
     @property
     def _interval_ms(self) -> int:
@@ -345,10 +352,12 @@ class App:
         late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
         return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
 
-    async def _wait_until(self, due_ms: int) -> bool:
-        """Wait until due; False when asked to stop meanwhile."""
+    async def _wait_until(self, due_ms: int, interval_ms: int | None = None) -> bool:
+        """Wait until due, or until the interval is another one than this; False when asked to stop meanwhile."""
         clock = self.parts.clock
         while not self._stop.is_set() and (left_ms := due_ms - clock.now_ms()) > 0:
+            if interval_ms is not None and interval_ms != self._interval_ms:
+                break
             try:
                 async with asyncio.timeout(min(left_ms / SECOND_MS, clock.slice_s)):
                     await self._stop.wait()

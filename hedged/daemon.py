@@ -29,7 +29,7 @@ from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
 from hedged.directories import open_to_others
 from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
-from hedged.domain.errors import ConfigError
+from hedged.domain.errors import ConfigError, reason
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -111,7 +111,7 @@ async def run_daemon(
         log.info("stopped")
         raise
     except Exception as error:
-        log.error("stopped", why=_why(error))
+        log.error("stopped", why=reason(error))
         raise
     log.info("stopped")
 
@@ -239,13 +239,6 @@ async def _run(
     await serve(process, app, held.switch, until_ms, beside, path)
 
 
-def _why(error: BaseException) -> str:
-    """Write the reason for an end, of a group that of its first."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
-
-
 async def _connect(
     config: Config, clock: Clock, process: Process, metrics: Metrics, cleanup: AsyncExitStack
 ) -> "tuple[RealVenues, BarWindow | None]":
@@ -301,9 +294,8 @@ def _beside(
     if real:
         beside.append(add_keeper(parts, give_back))
     if not rehearsal:
-        beside += [
-            JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep(), Scoring(lambda: process.app, metrics),
-        ]  # fmt: skip
+        scoring = Scoring(lambda: process.app, metrics)
+        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep(), scoring]
     if process.teller is not None:
         beside.append(process.teller)
     return beside

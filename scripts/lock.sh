@@ -6,8 +6,8 @@
 # so pip refuses the pair. bip32 calls coincurve only to derive keys, and derives the very same keys on
 # 20 and on 21; its upper bound guards against the unknown, not against a known break (docs/adr/0001).
 #
-# uv resolves without looking at what is pinned already: to move one package only, take that line alone
-# out of the diff.
+# What is pinned stays as it is, and what is new is added. To move one package or all:
+#   UPGRADE='--upgrade-package ccxt' make lock      UPGRADE=--upgrade make lock
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,9 +33,11 @@ compile() { # what it is for, file, further arguments
     local purpose=$1 file=$2
     shift 2
     echo "==> $file"
+    cp "$file" "$work/pins.txt" # uv keeps to what the file holds that it is to write
+    # shellcheck disable=SC2086 # several arguments on purpose
     "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --universal --python-version 3.11 \
-        --override "$work/override.txt" "$@" pyproject.toml |
-        sed "s|--override [^ ]*override.txt|scripts/lock.sh (override)|" >"$work/body.txt"
+        --override "$work/override.txt" ${UPGRADE:-} -o "$work/pins.txt" "$@" pyproject.toml >"$work/out.txt"
+    sed "s|--override [^ ]*override.txt|scripts/lock.sh (override)|" "$work/pins.txt" >"$work/body.txt"
     { header "$purpose" "$file"; cat "$work/body.txt"; } >"$work/new.lock"
     cp "$work/new.lock" "$file"
 }

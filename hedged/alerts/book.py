@@ -13,7 +13,7 @@ from typing import Any
 from hedged.alerts.budget import Budget
 from hedged.alerts.wording import lasted
 from hedged.domain.alert import Alert, Kind, Severity
-from hedged.domain.clock import HOUR_MS
+from hedged.domain.clock import HOUR_MS, MINUTE_MS
 
 MOST = 256
 """Conditions that are kept; of more the least severe are dropped."""
@@ -51,13 +51,14 @@ class Rules:
 
     per_hour: int = 20
     remind_after_ms: int = 4 * HOUR_MS
-    over_after_ms: int = 5 * 60_000
+    over_after_ms: int = 5 * MINUTE_MS
 
 
 @dataclass(slots=True)
 class Standing:
-    """A condition. `told_ms`: when it was last told, 0: not yet; `told`, `edition`: how bad and which it was then;
-    `gone_ms`: since when it is not seen any more, 0 while it stands; `ripe`: it stood long enough to be worth telling.
+    """A condition. `told_ms`: when it was last told, 0: not yet; `told`: the worst that was told of it; `edition`: the
+    one that was told; `gone_ms`: since when it is not seen any more, 0 while it stands; `ripe`: it stood long enough to
+    be worth telling.
     """
 
     alert: Alert
@@ -197,7 +198,9 @@ class AlertBook:
             del self.standing[alert.key]
         elif message.phase is not Phase.EVENT:
             kept = self.standing[alert.key]
-            kept.told_ms, kept.told, kept.edition = now_ms, int(alert.severity), alert.edition
+            # whoever was told of the worst of it hears of its end
+            kept.told = max(kept.told, int(alert.severity))
+            kept.told_ms, kept.edition = now_ms, alert.edition
         return wanted
 
     def to_json(self) -> dict[str, Any]:
@@ -213,6 +216,7 @@ class AlertBook:
                 "told": one.told,
                 "edition": one.edition,
                 "gone_ms": one.gone_ms,
+                "reminds": one.alert.reminds,
             }
             for one in self.standing.values()
             if one.told_ms
@@ -227,7 +231,7 @@ class AlertBook:
         for row in state["standing"][:MOST]:
             alert = Alert(
                 Kind(row["kind"]), Severity(row["severity"]), str(row["subject"]), str(row["text"]),
-                int(row["since_ms"]), str(row["edition"]),
+                int(row["since_ms"]), str(row["edition"]), reminds=bool(row["reminds"]),
             )  # fmt: skip
             standing[alert.key] = Standing(
                 alert, int(row["told_ms"]), int(row["told"]), alert.edition, int(row["gone_ms"]), ripe=True

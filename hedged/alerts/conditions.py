@@ -145,17 +145,14 @@ def _deviations(facts: Facts) -> Iterator[Alert]:
 def _stale(facts: Facts) -> Iterator[Alert]:
     """Tell of data by venue, and of venues that do not tell the account: while that lasts no order is let through."""
     for venue, stale in sorted(facts.stale.items()):
-        age = (
-            "never seen"
-            if stale.oldest_s is None
-            else f"up to {lasted(round(stale.oldest_s * SECOND_MS))} old"
-        )
+        oldest = stale.oldest_s
+        age = "were never seen" if oldest is None else f"are up to {lasted(round(oldest * SECOND_MS))} old"
         here = (
             "Nothing is decided on them."
             if venue != INJECTIVE
             else "Your position cannot be hedged meanwhile."
         )
-        text = f"Data of {stale.old} of {stale.of} markets on {venue} are {age}. {here}"
+        text = f"Data of {stale.old} of {stale.of} markets on {venue} {age}. {here}"
         yield Alert(Kind.STALE, _worse(facts, venue), f"{venue} data", text, facts.now_ms)
     for venue, age_s in sorted(facts.seen.price_ages_s.items()):
         if age_s > OLD_PRICE_S and venue not in facts.stale:

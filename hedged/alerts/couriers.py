@@ -20,6 +20,8 @@ OLDEST_MS = 6 * HOUR_MS
 """A message that could not be delivered for so long is given up: what still stands is told again as a reminder."""
 LATE_MS = 5 * MINUTE_MS
 """A message that comes later than this says when it was written."""
+OUTCOMES = ("delivered", "failed", "dropped")
+"""What becomes of a message; one that failed is tried again."""
 
 log = structlog.get_logger(__name__)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from hedged.secret import redact
+
 FILE = "alerts.json"
 LARGEST_BYTES = 2_000_000
 
@@ -38,5 +40,5 @@ def write(state_dir: Path, state: dict[str, Any]) -> None:
     path = state_dir / FILE
     beside = path.with_suffix(".new")
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        json.dump(state, stream, separators=(",", ":"))
+        stream.write(redact(json.dumps(state, separators=(",", ":"))))
     beside.replace(path)

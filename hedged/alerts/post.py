@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hedged.alerts.book import Message, Phase
-from hedged.alerts.couriers import Courier, deliver_within
+from hedged.alerts.couriers import OUTCOMES, Courier, deliver_within
 from hedged.alerts.heartbeat import Heartbeat
 from hedged.alerts.targets import Letter, Target, read_heartbeat, read_targets
 from hedged.config import AlertsConfig, Config
@@ -40,15 +40,15 @@ class Post:
     heartbeat: Heartbeat | None = None
 
     def open(self, config: AlertsConfig, addresses: Addresses) -> None:
-        """Go by these addresses from now on; what waits for a target that stays still waits."""
-        waiting = {courier.target.name: courier.waiting for courier in self.couriers}
-        self.couriers = [
-            Courier(
-                target, self.clock, config.deadline_s, self._counter(target.name),
-                waiting=waiting.get(target.name, []),
+        """Go by these addresses from now on; what is under way to a target that stays goes on."""
+        before = {courier.target.name: courier for courier in self.couriers}
+        self.couriers = []
+        for target in addresses.targets:
+            courier = before.get(target.name) or Courier(
+                target, self.clock, config.deadline_s, self._counter(target.name)
             )
-            for target in addresses.targets
-        ]  # fmt: skip
+            courier.target, courier.deadline_s = target, config.deadline_s
+            self.couriers.append(courier)
         self.heartbeat = None
         if config.heartbeat is not None and addresses.heartbeat is not None:
             self.heartbeat = Heartbeat(config.heartbeat, addresses.heartbeat, self.well, self._beaten)
@@ -95,6 +95,8 @@ class Post:
         self.metrics.heartbeat_heard.set(self.clock.now_ms() / SECOND_MS)
 
     def _counter(self, name: str) -> Callable[[str], None]:
+        for outcome in OUTCOMES:  # at 0, from where Prometheus can count the first one
+            self.metrics.alert_messages.labels(name, outcome)
         return lambda outcome: self.metrics.alert_messages.labels(name, outcome).inc()
 
 

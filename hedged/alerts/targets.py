@@ -101,7 +101,8 @@ def read_heartbeat(config: AlertsConfig, environ: Mapping[str, str]) -> Secret |
 def _service(name: str, url: Secret) -> "Apprise":
     from apprise import Apprise, AppriseAsset, PersistentStoreMode
 
-    # it would print the address of a service that it does not understand
+    # it prints an address that it does not understand, and what it sends through prints paths
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     logger = logging.getLogger("apprise")
     logger.propagate = False
     logger.setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ Nothing in the app calls it, so nothing in the app can be held up or broken by i
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from hedged.config import AlertsConfig, Config
 from hedged.cycle import CycleReport
 from hedged.domain.alert import Alert, Severity
 from hedged.domain.clock import SECOND_MS, Clock
-from hedged.domain.errors import ConfigError
+from hedged.domain.errors import ConfigError, reason
 from hedged.domain.market import INJECTIVE
 from hedged.telemetry.metrics import Metrics
 
@@ -147,7 +147,7 @@ class Teller:
         try:
             self.look()  # what came since the last one is told too
             now_ms, report = self._clock.now_ms(), self._source.report()
-            why = "it was asked to" if error is None else line(_reason(error))
+            why = "it was asked to" if error is None else line(reason(error))
             held = _held(report) if report else None
             told = self.lives.end(now_ms, why, held, failed=error is not None)
             for message in self.book.look(now_ms, (), lambda _: False, [told] if told else []):
@@ -211,11 +211,3 @@ def _held(report: CycleReport) -> str:
         + ("of your own position" if key.venue == INJECTIVE else f"on {key.venue}")
         for key, quantity in held
     )
-
-
-def _reason(error: BaseException) -> str:
-    """Write why something ended, of a group its first."""
-    errors: Sequence[BaseException] = [error]
-    while isinstance(errors[0], BaseExceptionGroup):
-        errors = errors[0].exceptions
-    return str(errors[0]) or type(errors[0]).__name__

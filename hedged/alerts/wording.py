@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from hedged.domain.market import SeriesKey
+from hedged.secret import redact
 
 LONGEST = 400
 """Characters of a text; what venues say may be longer."""
@@ -24,8 +25,8 @@ def lasted(ms: int) -> str:
 
 
 def line(text: str) -> str:
-    """Make one line of a text, printable and no longer than a phone shows."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Make one line of a text, printable, without secrets and no longer than a phone shows."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in redact(text)).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 2].rstrip() + " …"
 
 

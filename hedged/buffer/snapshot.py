@@ -29,6 +29,11 @@ from hedged.domain.market import SeriesKey
 FORMAT = 2
 FIELDS_HASH = hashlib.sha256("|".join(f"{f.value}:{f.name}" for f in Field).encode()).hexdigest()[:16]
 MOST_HEADER_BYTES = 2**20
+MOST_BARS = 1_000_000
+UNREADABLE = (
+    ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError, pl.exceptions.PolarsError
+)  # fmt: skip
+"""What a damaged file, or one that somebody made up, may end in."""
 COLUMNS = [f"{kind}{field}" for kind in ("value", "age") for field in range(N_FIELDS)]
 
 
@@ -83,7 +88,7 @@ def read_snapshot(path: Path, bar_ms: int, origin: str, from_ms: int, now_ms: in
         return None
     except OSError as error:
         raise DataError(f"it cannot be read: {error}") from None
-    except (KeyError, TypeError, ValueError, OverflowError, MemoryError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise DataError(f"its numbers cannot be read: {type(error).__name__} {error}") from None
     return _still_wanted(window, from_ms, now_ms)
 
@@ -91,7 +96,7 @@ def read_snapshot(path: Path, bar_ms: int, origin: str, from_ms: int, now_ms: in
 def _header(line: bytes) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or not line.endswith(b"\n"):
         raise DataError("it does not begin like a snapshot")
@@ -108,8 +113,8 @@ def _must_fit(header: dict[str, Any], bar_ms: int, origin: str) -> None:
 def _window(header: dict[str, Any], file: BinaryIO) -> BarWindow:
     keys = tuple(SeriesKey(str(venue), str(symbol)) for venue, symbol in header["keys"])
     bars, bar_ms, first_ms = int(header["bars"]), int(header["bar_ms"]), int(header["first_ms"])
-    if first_ms % bar_ms or len(set(keys)) != len(keys):
-        raise ValueError("bars off the grid, or a series told twice")
+    if first_ms % bar_ms or len(set(keys)) != len(keys) or not 0 <= bars <= MOST_BARS:
+        raise ValueError("bars off the grid, more than anybody keeps, or a series told twice")
     values = np.empty((len(keys), bars, N_FIELDS), np.float32)
     ages_s = np.empty_like(values)
     for row in range(len(keys)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hedged.collectors.updates import Update
 from hedged.domain.bars import Field
-from hedged.domain.clock import SECOND_MS
+from hedged.domain.clock import DAY_MS, SECOND_MS
 
 GROUPS: Mapping[Field, str] = {
     Field.MARK: "price",
@@ -31,12 +31,15 @@ class Lags:
     _count: dict[Field, int] = field(default_factory=dict)
 
     def saw(self, update: Update, received_ms: int) -> None:
-        """Take an update into account."""
+        """Take an update into account. A stamp that is further than a day from its receipt tells no lag."""
+        lag_ms = received_ms - update.venue_ms
+        if abs(lag_ms) > DAY_MS:
+            return
         for one in GROUPS:
             value = update.values.get(one)
             if value is None:
                 continue
-            self._sum_ms[one] = self._sum_ms.get(one, 0) + received_ms - update.venue_ms
+            self._sum_ms[one] = self._sum_ms.get(one, 0) + lag_ms
             self._count[one] = self._count.get(one, 0) + 1
             key = (update.symbol, one)
             before = self._changed.get(key)

@@ -51,8 +51,8 @@ class AlertTargetConfig(UrlSection):
 class HeartbeatConfig(UrlSection):
     """A dead man's switch that somebody else runs: it alarms when no request comes any more."""
 
-    every_s: float = Field(60.0, ge=5, le=3_600)
-    method: Literal["GET", "POST", "HEAD"] = "GET"
+    every_s: float = Field(60.0, ge=5, le=3_600, description="asked this often, while all is well")
+    method: Literal["GET", "POST", "HEAD"] = Field("GET", description="of the request")
 
 
 class AlertsConfig(Section):

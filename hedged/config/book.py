@@ -58,7 +58,5 @@ class BookConfig(Section):
 class DataConfig(Section):
     """Where market data come from."""
 
-    source: Literal["simulator", "venues"] = Field(
-        "simulator", description="venues: the real ones, live (so far Injective)"
-    )
-    seed: int = 7
+    source: Literal["simulator", "venues"] = Field("simulator", description="venues: the real ones, live")
+    seed: int = Field(7, description="of the simulated markets")

@@ -64,6 +64,6 @@ class CexVenueConfig(Section):
 class CexLoopbackConfig(Section):
     """A local set of exchanges to rehearse on (`hedged sandbox --exchange`): every exchange's host is found there."""
 
-    port: int = Field(gt=0, le=65_535)
+    port: int = Field(gt=0, le=65_535, description="of their requests")
     push_port: int | None = Field(None, gt=0, le=65_535, description="of their streams; none: REST alone")
     ca_file: Path = Field(description="certificate of its throw-away authority, the only one that is trusted")

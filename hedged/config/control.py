@@ -31,7 +31,7 @@ class ControlConfig(Section):
         60.0, ge=2, le=3_600, description="... and then the process ends; null: never"
     )
     restarts: int = Field(5, ge=0, le=100, description="of one task within restart_window_s; more: stop")
-    restart_window_s: float = Field(600.0, ge=1, le=86_400)
+    restart_window_s: float = Field(600.0, ge=1, le=86_400, description="see restarts")
 
     @model_validator(mode="after")
     def _told_before_it_ends(self) -> Self:

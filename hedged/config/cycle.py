@@ -28,8 +28,8 @@ class CycleConfig(Section):
     """When the daemon looks, and how much of the past it keeps."""
 
     interval_s: int = Field(900, ge=30, le=3_600, description="a decision every 15 minutes, aligned to UTC")
-    bar_s: int = Field(900, ge=60, le=3_600)
-    history_days: int = Field(90, ge=7, le=400)
+    bar_s: int = Field(900, ge=60, le=3_600, description="length of a bar in the window; divides an hour")
+    history_days: int = Field(90, ge=7, le=400, description="kept in memory")
     guard_interval_s: float = Field(
         5.0,
         ge=0.5,

@@ -48,8 +48,11 @@ def effective(config: Config) -> dict[str, Any]:
 
 
 def shown(config: Config, key: str | None = None) -> dict[str, Any]:
-    """Return the whole tree with what may be secret masked; masks made with a `key` tell whether two are the same."""
-    tree: dict[str, Any] = _masked(_plain(config.model_dump()), "", key)
+    """Return the whole tree with what may be secret masked; masks made with a `key` tell whether two are the same.
+
+    What is as in every configuration, such as the address of a public service, is shown.
+    """
+    tree: dict[str, Any] = _masked(_plain(config.model_dump()), _plain(Config().model_dump()), "", key)
     return tree
 
 
@@ -74,11 +77,15 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, PurePath) else value
 
 
-def _masked(value: Any, path: str, key: str | None) -> Any:
-    if hidden(path) and value not in (None, {}, []):
+def _masked(value: Any, usual: Any, path: str, key: str | None) -> Any:
+    if hidden(path) and value != usual and value not in (None, {}, []):
         return MASK if key is None else f"<hidden {_mark(value, key)}>"
     if isinstance(value, dict):
-        return {name: _masked(one, f"{path}.{name}" if path else name, key) for name, one in value.items()}
+        beside = usual if isinstance(usual, dict) else {}
+        return {
+            name: _masked(one, beside.get(name), f"{path}.{name}" if path else name, key)
+            for name, one in value.items()
+        }
     return value
 
 

@@ -13,9 +13,9 @@ from hedged.domain.market import Costs
 class CostConfig(Section):
     """What trading costs at a venue, in basis points of notional. A negative fee is a rebate."""
 
-    maker_bp: Decimal
-    taker_bp: Decimal
-    half_spread_bp: Decimal = Decimal(1)
+    maker_bp: Decimal = Field(description="fee of an order that rested; negative: a rebate")
+    taker_bp: Decimal = Field(description="fee of an order that took")
+    half_spread_bp: Decimal = Field(Decimal(1), description="between the mid price and the best one")
     depth_usd: Decimal = Field(Decimal(2_000_000), gt=0, description="resting within 50 bp, one side")
 
     def to_costs(self) -> Costs:
@@ -27,21 +27,22 @@ class CostConfig(Section):
 class HedgeConfig(Section):
     """How much hedging is wanted, and of which kind."""
 
-    venues: list[str] = Field(default_factory=lambda: ["binance", "bybit"])
-    cap: Decimal = Field(
-        Decimal("0.40"), ge=0, le=1, description="share of the own position (requirement A9)"
+    venues: list[str] = Field(
+        default_factory=lambda: ["binance", "bybit"],
+        description="exchanges to hedge on; []: cut on Injective alone",
     )
+    cap: Decimal = Field(Decimal("0.40"), ge=0, le=1, description="share of the own position")
     allow_own_cut: bool = Field(
         True, description="may the own position be made smaller (layer 1, relocation)?"
     )
-    horizon_h: int = Field(24, ge=1, le=240)
+    horizon_h: int = Field(24, ge=1, le=240, description="hours that a plan looks ahead; ensemble: 24 or 120")
     forecaster: str = Field("ensemble", description="ensemble, nowcast, ewma or persistence")
     model: Path | None = Field(
         None, description="directory of a trained model; none: the one that is shipped"
     )
     confidence_knots: list[tuple[float, float]] = Field(
         default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
-        description="(hedge confidence, share of the full-Kelly size); linear between, flat above (requirement C5)",
+        description="(hedge confidence, share of the full-Kelly size); linear between, flat above",
     )
     delta_band: Decimal = Field(
         Decimal("0.10"),
@@ -94,13 +95,18 @@ class RiskConfig(Section):
     """Limits of the gate, and the distance from liquidation that bounds the plan's leverage."""
 
     min_leverage: Decimal = Field(
-        Decimal(2), gt=0, le=10, description="of a hedge leg whose saving is uncertain (C8: 2 to 5)"
+        Decimal(2), gt=0, le=10, description="of a hedge leg whose saving is uncertain (2 to 5)"
     )
     max_leverage: Decimal = Field(
         Decimal(5), gt=0, le=10, description="of a hedge leg whose saving is sure; the ceiling of all"
     )
-    min_liquidation_distance: Decimal = Field(Decimal("0.15"), gt=0, lt=1)
-    liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 % (E10)")
+    min_liquidation_distance: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        lt=1,
+        description="nothing is opened that brings a leg nearer to its liquidation",
+    )
+    liquidation_cushion: Decimal = Field(Decimal("0.03"), ge=0, description="true prices differ 2–3 %")
     margin_stop: Decimal = Field(
         Decimal("0.05"),
         ge=0,
@@ -122,7 +128,7 @@ class RiskConfig(Section):
         ge=10,
         description="alert when a hedge could not be valued for so long, as a price of it is not believed",
     )
-    max_orders_per_hour: int = Field(60, ge=1)
+    max_orders_per_hour: int = Field(60, ge=1, description="openings; reductions are never held back")
     max_notional_per_hour_usd: Decimal | None = Field(
         None, gt=0, description="default: the book's gross notional, and what divergence may hold"
     )

@@ -16,9 +16,9 @@ KEY_SETTINGS = ("key_file", "key_env", "gas", "gas_multiplier", "max_gas_price",
 class NodeConfig(Section):
     """One Injective node: HOST:PORT of its three services."""
 
-    chain_grpc: str
-    indexer_grpc: str
-    chain_stream: str
+    chain_grpc: str = Field(description="host:port of the node")
+    indexer_grpc: str = Field(description="host:port of the indexer")
+    chain_stream: str = Field(description="host:port of the node's stream of events")
     tls: bool | None = Field(
         None, description="default: plain text on loopback, TLS elsewhere; false: in one's own network alone"
     )

@@ -55,7 +55,7 @@ class _Keyed(_Polled):
 class CoinGlassConfig(_Keyed):
     """CoinGlass, API v4: open interest, liquidations, long/short ratio."""
 
-    url: Encrypted = "https://open-api-v4.coinglass.com"
+    url: Encrypted = Field("https://open-api-v4.coinglass.com", description="where it is asked")
     interval: Literal["15m", "30m", "1h", "4h"] = Field(
         "4h", description="of liquidations and ratio: Hobbyist 4h, Startup 30m, from Standard on 15m"
     )
@@ -68,7 +68,7 @@ class CoinGlassConfig(_Keyed):
 class CoinGeckoConfig(_Keyed):
     """CoinGecko: volume of the venues' perpetuals."""
 
-    plan: Literal["demo", "pro"] = "demo"
+    plan: Literal["demo", "pro"] = Field("demo", description="of your key")
     url: Encrypted | None = Field(None, description="default: by plan")
     exchanges: dict[str, str] = Field(
         default_factory=lambda: {"binance": "binance_futures", "bybit": "bybit", "okx": "okex_swap"},
@@ -80,7 +80,7 @@ class StatusConfig(_Polled):
     """Maintenance, halts and delistings as the venues announce them; no key is needed."""
 
     venues: list[StatusVenue] = Field(default_factory=list, description="asked of these; none: off")
-    period_s: int = Field(300, ge=30, le=86_400)
+    period_s: int = Field(300, ge=30, le=86_400, description="asked this often")
     maintenance_lead_s: int = Field(
         1_800, ge=0, le=86_400, description="nothing is opened this long before a maintenance"
     )
@@ -129,8 +129,8 @@ OUTSIDE_WIRING = {
 class WebhookConfig(Section):
     """Signals in: POST /webhook/tradingview on an address of its own, so that the status page stays where it is."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(9465, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="address that signals come to")
+    port: int = Field(9465, ge=0, le=65_535, description="0: any that is free")
     secret_file: Path | None = Field(
         None, description="file (mode 0600) with the secret; off without a secret"
     )

@@ -11,8 +11,8 @@ from hedged.config.section import Section
 class LatencyConfig(Section):
     """Signal to fill (or cancel), a lognormal law; p95_ms = median_ms makes it a constant."""
 
-    median_ms: int = Field(ge=0)
-    p95_ms: int = Field(ge=0)
+    median_ms: int = Field(ge=0, description="half of all orders take no longer")
+    p95_ms: int = Field(ge=0, description="95 % of them take no longer")
     floor_ms: int = Field(0, ge=0, description="nothing is quicker")
 
     @model_validator(mode="after")

@@ -14,19 +14,23 @@ from hedged.config.section import Section
 class FundingHedgeConfig(Section):
     """Protects the trader's own positions from funding; its settings are those of hedge."""
 
-    enabled: bool = True
+    enabled: bool = Field(
+        True, description="the hedge of your positions' funding; its settings are those of `hedge`"
+    )
 
 
 class CascadeHedgeConfig(Section):
     """Protects the trader's own positions from liquidation cascades (requirements C3, C5, C6, C8)."""
 
-    enabled: bool = False
+    enabled: bool = Field(
+        False, description="an opposite perp while a liquidation cascade threatens your position"
+    )
     symbols: list[str] | None = Field(
         default_factory=lambda: ["ETH"], description="positions that are protected; null: all that are held"
     )
     knots: list[tuple[float, float]] = Field(
         default_factory=lambda: [(0.50, 0.25), (0.80, 0.60)],
-        description="(probability of a cascade against the position, share of the largest hedge) (C5)",
+        description="(probability of a cascade against the position, share of the largest hedge)",
     )
     close_below: float = Field(
         0.40, ge=0, le=1, description="a hedge is held until the probability falls below this"
@@ -35,11 +39,11 @@ class CascadeHedgeConfig(Section):
         6.0, ge=0, le=240, description="and for so long after it was last called for: each turn costs"
     )
     crowded_share: float = Field(
-        0.95, gt=0.5, lt=1, description="one-sided: beyond this share of the last 30 days (C6)"
+        0.95, gt=0.5, lt=1, description="one-sided: beyond this share of the last 30 days"
     )
     spike_rate: Decimal = Field(Decimal("0.0015"), gt=0, description="a funding spike: a rate beyond this")
     spike_deviation: Decimal = Field(Decimal("0.0010"), gt=0, description="or this far from its mean of 24 h")
-    max_leverage: Decimal = Field(Decimal(3), ge=1, le=5, description="2–5 (C8)")
+    max_leverage: Decimal = Field(Decimal(3), ge=1, le=5, description="of a leg, 2 to 5")
 
     @model_validator(mode="after")
     def _knots_ascend(self) -> Self:
@@ -55,20 +59,22 @@ class CascadeHedgeConfig(Section):
 class DivergenceConfig(Section):
     """Collects funding where venues disagree (requirements E1–E8, B6)."""
 
-    enabled: bool = False
-    symbols: list[str] = Field(default_factory=lambda: ["IMX"], min_length=1)
+    enabled: bool = Field(False, description="long where funding is lower, short where it is higher")
+    symbols: list[str] = Field(
+        default_factory=lambda: ["IMX"], min_length=1, description="coins; Injective need not list them"
+    )
     single_leg: bool = Field(
         False, description="one leg alone, on the side that is paid: it carries the whole price risk"
     )
-    threshold: Decimal = Field(Decimal("0.0005"), gt=0, description="divergence of two venues (E1)")
+    threshold: Decimal = Field(Decimal("0.0005"), gt=0, description="divergence of two venues")
     deviation: Decimal = Field(
-        Decimal("0.0010"), gt=0, description="distance of a rate from its mean of 24 h worth watching (E2)"
+        Decimal("0.0010"), gt=0, description="distance of a rate from its mean of 24 h worth watching"
     )
     extreme: Decimal = Field(Decimal("0.0010"), gt=0, description="a rate that counts as extreme (E3, E5)")
     spike: Decimal = Field(
-        Decimal("0.0015"), gt=0, description="range of a rate within 8 h: volatility ahead (E4)"
+        Decimal("0.0015"), gt=0, description="range of a rate within 8 h: volatility ahead"
     )
-    spike_size: Decimal = Field(Decimal("0.5"), gt=0, le=1, description="size after such a spike (E4)")
+    spike_size: Decimal = Field(Decimal("0.5"), gt=0, le=1, description="size after such a spike")
     reversal_share: Decimal = Field(
         Decimal("0.5"),
         ge=0,
@@ -76,20 +82,18 @@ class DivergenceConfig(Section):
         description="share of the forecast counted on when a reversal is near (E3, E5)",
     )
     exit_below: Decimal = Field(
-        Decimal("0.0001"), ge=0, description="normalised: divergence now and forecast below this (E8)"
+        Decimal("0.0001"), ge=0, description="normalised: divergence now and forecast below this"
     )
-    max_hold_h: int = Field(72, ge=1, le=720)
+    max_hold_h: int = Field(72, ge=1, le=720, description="closed after so long, whatever it earned")
     cooldown_h: int = Field(
         8, ge=0, le=240, description="after a stop or max_hold_h nothing is opened for so long"
     )
-    risk_per_trade: Decimal = Field(Decimal("0.02"), gt=0, le=Decimal("0.02"), description="of equity (E6)")
-    stop_cushion: Decimal = Field(Decimal("0.20"), ge=0, le=1, description="beyond break-even (E7)")
+    risk_per_trade: Decimal = Field(Decimal("0.02"), gt=0, le=Decimal("0.02"), description="of equity")
+    stop_cushion: Decimal = Field(Decimal("0.20"), ge=0, le=1, description="beyond break-even")
     stop_sigmas: Decimal = Field(
         Decimal(1), ge=0, description="the stop is no nearer than so many σ of the basis over the horizon"
     )
-    max_leverage: Decimal = Field(
-        Decimal(5), ge=1, le=10, description="5–10 (E6); risk.max_leverage binds too"
-    )
+    max_leverage: Decimal = Field(Decimal(5), ge=1, le=10, description="5 to 10; risk.max_leverage binds too")
     max_notional_usd: Decimal = Field(Decimal(50_000), gt=0, description="of each leg")
     collateral_share: Decimal = Field(
         Decimal("0.5"),

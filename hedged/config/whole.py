@@ -43,10 +43,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 class TelemetryConfig(Section):
     """Logs and the HTTP page."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(9464, ge=0, le=65_535)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    host: str = Field("127.0.0.1", description="address that the page listens at")
+    port: int = Field(9464, ge=0, le=65_535, description="0: any that is free")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least that is logged"
+    )
+    log_format: Literal["json", "console"] = Field("json", description="console: for people who look on")
     token_file: Path | None = Field(
         None, description="file (mode 0600) with the token that /api asks for; without one /api refuses"
     )
@@ -65,10 +67,12 @@ class TelemetryConfig(Section):
 class Config(Section):
     """The whole configuration."""
 
-    mode: Literal["paper", "live"] = "paper"
-    live_acknowledgement: str = ""
-    account: str = "paper"
-    state_dir: Path = Path("state")
+    mode: Literal["paper", "live"] = Field("paper", description="live trades your accounts")
+    live_acknowledgement: str = Field(
+        "", description=f"`mode: live` needs it, word for word: {LIVE_ACKNOWLEDGEMENT}"
+    )
+    account: str = Field("paper", description="a name for this account: part of every client order id")
+    state_dir: Path = Field(Path("state"), description="the journal lies here; relative to where it runs")
     book: BookConfig = BookConfig()
     data: DataConfig = DataConfig()
     injective: InjectiveConfig = InjectiveConfig()
@@ -189,8 +193,13 @@ class Config(Section):
         tree = self.model_dump(exclude={**whole, **parts})
         tree["webhook"] = self.webhook.model_dump(include=WEBHOOK_EFFECT) if self.webhook.on else None
         tree["outside"]["on"] = [self.outside.coinglass.on, self.outside.coingecko.on]
-        text = json.dumps(tree, sort_keys=True, default=lambda number: str(number.normalize()))
+        text = json.dumps(tree, sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Decimal | Path) -> str:
+    """Write what JSON has no word for: a number however it was spelt, a path."""
+    return str(value.normalize()) if isinstance(value, Decimal) else str(value)
 
 
 def load_config(path: Path) -> Config:

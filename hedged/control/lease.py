@@ -14,9 +14,11 @@ import stat
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, TextIO
+
+from pydantic import Field, FiniteFloat, NonNegativeInt, TypeAdapter
 
 from hedged.config import Config
 from hedged.directories import make_private_directory, private
@@ -24,6 +26,7 @@ from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.orders import tag
 
 LOCK_FILE, SIGN_FILE = "lock", "lease.json"
+LARGEST_SIGN = 1 << 20
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -33,16 +36,16 @@ class Sign:
     `followed`: the turn of the kill switch that is in force there; `doing`: in words; `url`: of its page.
     """
 
-    pid: int
-    started: int
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
+    started: Annotated[int, Field(ge=0, lt=2**63)]
     boot: str
     host: str
     account: str
     role: str
     config: str
     wall_ms: int
-    beat_s: float
-    followed: int = 0
+    beat_s: FiniteFloat
+    followed: NonNegativeInt = 0
     doing: str = ""
     left: tuple[str, ...] = ()
     settled: bool = False
@@ -59,14 +62,15 @@ class Sign:
         return max(0.0, uptime_s() - self.beat_s) if self.boot == boot_id() else float("inf")
 
 
+SIGNS: TypeAdapter[Sign] = TypeAdapter(Sign)
+
+
 def read_sign(directory: Path) -> Sign | None:
     """Return the last sign of life on a state directory; None where there is none that can be read."""
     try:
-        told: dict[str, Any] = json.loads((directory / SIGN_FILE).read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Sign)}
-        found: dict[str, Any] = {k: v for k, v in told.items() if k in known}
-        return Sign(**found | {"left": tuple(found.get("left", ()))})
-    except (OSError, ValueError, TypeError, AttributeError):
+        with open(directory / SIGN_FILE, "rb") as file:
+            return SIGNS.validate_json(file.read(LARGEST_SIGN))
+    except (OSError, ValueError):
         return None
 
 

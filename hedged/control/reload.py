@@ -5,12 +5,14 @@ half a new configuration is one that nobody has written.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from hedged.alerts.post import read_addresses
 from hedged.app import App
 from hedged.config import Config, load_config
 from hedged.config.difference import Changes, changes, said
@@ -61,6 +63,7 @@ class Reloader:
                 after = await self._read()
                 found = changes(self.app.parts.config, after)
                 _must_fit(found)
+                await self._reaches(after)
                 if dry_run:
                     return self._told("would apply" if found else "unchanged", found)
                 if found:
@@ -71,11 +74,17 @@ class Reloader:
                 return told if dry_run else await self._tell(told)
             return await self._tell(self._told("applied" if found else "unchanged", found))
 
+    async def _reaches(self, after: Config) -> None:
+        """Raise ConfigError for addresses of alerts that cannot be read: the teller takes them over later."""
+        if after.alerts != self.app.parts.config.alerts:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, read_addresses, after.alerts, os.environ)
+
     async def _read(self) -> Config:
         """Return what the file says now. Raises ConfigError."""
         if self.path is None:
             raise ConfigError("there is no file that this daemon was started with")
-        return await asyncio.get_running_loop().run_in_executor(None, load_config, self.path)
+        return await asyncio.get_running_loop().run_in_executor(None, _loaded, self.path)
 
     def _told(self, outcome: Outcome, found: Changes, why: str = "") -> Reloaded:
         return Reloaded(
@@ -95,6 +104,14 @@ class Reloader:
         except NoJournal as error:
             log.error("reload_not_journalled", why=str(error))
         return told
+
+
+def _loaded(path: Path) -> Config:
+    """Read a configuration, and what it names and is read again with it. Raises ConfigError."""
+    config = load_config(path)
+    if config.alerts.targets or config.alerts.heartbeat:
+        read_addresses(config.alerts, os.environ)
+    return config
 
 
 def _must_fit(found: Changes) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from hedged.config.control import ControlConfig
 from hedged.domain.errors import Fatal
+from hedged.secret import redact
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
@@ -46,7 +47,7 @@ class Supervisor:
             except Exception as error:  # the one place that lets a task fail: here stands its supervisor
                 if isinstance(error, ExceptionGroup) and (fatal := error.subgroup(Fatal)) is not None:
                     raise fatal from None
-                why = f"{type(error).__name__}: {error}"
+                why = redact(f"{type(error).__name__}: {error}")  # it is told on, beside the log
                 log.error("task_failed", task=name, why=why, exc_info=True)
             else:
                 log.error("task_failed", task=name, why=why)

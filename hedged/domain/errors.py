@@ -51,3 +51,10 @@ class ConfigError(Fatal):
 
 class DataError(Fatal):
     """The recorded data cannot serve this request; the message names the table and what is missing."""
+
+
+def reason(error: BaseException) -> str:
+    """Write why something ended, of a group its first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

@@ -12,12 +12,15 @@ cascade.json           LightGBM text model and calibration of the cascade head (
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import LEVELS
@@ -27,6 +30,8 @@ from hedged.forecast.vocabulary import Vocabulary
 
 CARD = "card.json"
 FORMAT = 2
+LARGEST_GRAPH = 256 << 20
+"""Bytes of an unpacked graph; the one that ships has some megabytes."""
 SHIPPED = Path(__file__).parent / "shipped"
 """The model that comes with the program."""
 
@@ -49,7 +54,7 @@ class Card:
     history_days: float
     samples: int
     data_hash: str
-    width: float = 1.0
+    width: FiniteFloat = 1.0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     horizons: tuple[str, ...] = HORIZONS
@@ -62,6 +67,9 @@ class Card:
         return Vocabulary(self.venues, self.coins)
 
 
+CARDS: TypeAdapter[Card] = TypeAdapter(Card)
+
+
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """A checked artefact. `hash` names it by its whole content."""
@@ -71,30 +79,44 @@ class Artefact:
     hash: str
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes. Raises ConfigError for one that the card does not vouch for."""
+        if name not in self.card.files:
+            raise ConfigError(f"{self.path} lacks {name}: its card does not name it")
         return (self.path / name).read_bytes()
 
     def trees(self) -> bytes:
-        """Return the trees' graph."""
-        return gzip.decompress(self.read("trees.onnx.gz"))
+        """Return the trees' graph. Raises ConfigError for one that cannot be unpacked."""
+        try:
+            with gzip.open(BytesIO(self.read("trees.onnx.gz"))) as packed:
+                graph = packed.read(LARGEST_GRAPH + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigError(f"{self.path / 'trees.onnx.gz'} cannot be unpacked: {error}") from None
+        if len(graph) > LARGEST_GRAPH:
+            raise ConfigError(f"{self.path / 'trees.onnx.gz'} unpacks to more than {LARGEST_GRAPH:,} bytes")
+        return graph
 
     def cascade(self) -> dict[str, Any] | None:
         """Return the cascade head's model and card; None where it was not trained."""
         if "cascade.json" not in self.card.files:
             return None
-        head: dict[str, Any] = json.loads(self.read("cascade.json"))
-        return head
+        try:
+            head: dict[str, Any] = json.loads(self.read("cascade.json"))
+            return {"model": str(head["model"]), "card": dict(head["card"])}
+        except (LookupError, RecursionError, TypeError, ValueError):
+            raise ConfigError(f"{self.path / 'cascade.json'} is no cascade head") from None
 
 
 def load(path: Path) -> Artefact:
     """Check and open an artefact. Raises ConfigError saying what is wrong with it and what to do."""
     try:
-        text = (path / CARD).read_text()
+        text = (path / CARD).read_text(encoding="utf-8")
         raw = json.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"{path} is not a model: it has no {CARD}; train one with `hedged train`") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path / CARD} cannot be read: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path / CARD} is no card of a model")
     if raw.get("format") != FORMAT:
         raise ConfigError(
             f"{path} has format {raw.get('format')}, this program reads {FORMAT}; train it anew with `hedged train`"
@@ -104,14 +126,14 @@ def load(path: Path) -> Artefact:
             f"{path} was trained for feature schema {raw.get('feature_hash')}, this program has {FEATURE_HASH}; "
             "train it anew with `hedged train`"
         )
-    if tuple(raw["horizons"]) != HORIZONS or not np.allclose(raw["levels"], LEVELS):
+    card = _card(path, raw)
+    if card.horizons != HORIZONS or len(card.levels) != len(LEVELS) or not np.allclose(card.levels, LEVELS):
         raise ConfigError(f"{path} forecasts other horizons or levels than this program")
-    for name, digest in raw["files"].items():
-        if not (path / name).is_file():
+    for name, digest in card.files.items():
+        if Path(name).name != name or not (path / name).is_file():
             raise ConfigError(f"{path} lacks {name}, which its card names")
         if sha256((path / name).read_bytes()) != digest:
             raise ConfigError(f"{path / name} is not the file that its card names: damaged or exchanged")
-    card = Card(**{key: _tuples(value) for key, value in raw.items()})
     return Artefact(path, card, sha256(text.encode())[:16])
 
 
@@ -130,10 +152,10 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _tuples(value: Any) -> Any:
-    """Turn lists, which JSON knows alone, back into tuples."""
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return value
+def _card(path: Path, raw: Mapping[str, Any]) -> Card:
+    """Make a card of what JSON holds. Raises ConfigError for what is missing or of another kind."""
+    try:
+        return CARDS.validate_python(raw)
+    except ValidationError as error:
+        wrong = ", ".join(sorted({".".join(map(str, fault["loc"]))[:80] for fault in error.errors()})[:5])
+        raise ConfigError(f"{path / CARD} is no card of a model: {wrong}") from None

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import LEVELS
 from hedged.features.targets import HORIZONS
 from hedged.forecast.artefact import Artefact
@@ -49,7 +50,14 @@ class Members:
     threads; `threads` batches at once, by default one on each core."""
 
     def __init__(self, artefact: Artefact, threads: int | None = None) -> None:
-        self._open(artefact.read("networks.onnx"), artefact.trees(), artefact.card.members, threads)
+        networks, trees = artefact.read("networks.onnx"), artefact.trees()
+        try:
+            self._open(networks, trees, artefact.card.members, threads)
+        except Exception as error:  # of ONNX Runtime's own kinds, which have no common root
+            raise ConfigError(
+                f"{artefact.path} holds no model that can be opened: {str(error).splitlines()[0][:200]}; train it anew "
+                "with `hedged train`"
+            ) from None
 
     @classmethod
     def of(cls, networks: bytes, trees: bytes, names: tuple[str, ...], threads: int | None = None) -> Self:

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from hedged.app import App
 from hedged.cycle import CycleReport
 from hedged.domain.clock import Clock
@@ -29,6 +31,8 @@ from hedged.status.document import (
 from hedged.status.outcomes import Outcomes
 from hedged.status.records import Records
 from hedged.telemetry.ahead import outlooks
+
+log = structlog.get_logger(__name__)
 
 FRESH_S = 1.0
 """A document so young is given to whoever asks next, unless the kill switch was turned: asking again costs nothing."""
@@ -66,6 +70,8 @@ class Board:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _made: tuple[float, str, Status] | None = None
+    _failing: bool = False
+    _kept: CycleReport | None = None  # the latest that was scored
     _cycle: _OfCycle | None = None
     _account: _OfAccount | None = None
 
@@ -79,25 +85,36 @@ class Board:
 
     async def run(self) -> None:
         """Keep what outlives a cycle, until cancelled."""
-        if self.records:
-            try:
-                await self.records.load()
-            except NoJournal:
-                pass  # told by the journal; a later cycle reads all of it
         while True:
+            await self._keep_safely()
             await self._woken.wait()
             self._woken.clear()
-            app = self.process.app
-            if app is None or app.progress.last is None:
-                continue
-            report = app.progress.last
+
+    async def _keep_safely(self) -> None:
+        """Keep it. A fault here must not end a daemon that trades: it is logged once, and what is shown is older."""
+        try:
+            await self._keep()
+        except NoJournal:
+            return  # told by the journal; the next cycle makes up for it
+        except Exception:
+            if not self._failing:
+                log.error("status_broken", exc_info=True)
+            self._failing = True
+        else:
+            self._failing = False
+        self._made = None
+
+    async def _keep(self) -> None:
+        """Read what the journal knows, and score what has settled. Raises NoJournal."""
+        app = self.process.app
+        report = app.progress.last if app else None
+        if app is not None and report is not None and report is not self._kept:
+            self._kept = report
             self._outcomes.look(report, app.cycle.poller.latest.values())
-            try:
-                if self.records:
-                    await self.records.cycle(report.now_ms)
-            except NoJournal:
-                pass
-            self._made = None
+        if self.records and report is None:
+            await self.records.load()
+        elif self.records and report is not None:
+            await self.records.cycle(report.now_ms)
 
     async def status(self) -> Status:
         """Return the document as of now."""

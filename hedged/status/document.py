@@ -293,11 +293,13 @@ class VenueRow(Told):
     """How a venue's data stand. Ages and lags by kind of value, of the oldest market, in seconds."""
 
     venue: str
-    streams: dict[str, bool] = Field(description="which are up; empty: the venue is polled")
+    streams: dict[str, bool] = Field(description="which are up; empty: none is told of")
     ages_s: dict[str, float]
     lags_s: dict[str, float]
     messages: int | None
-    oldest_s: float | None = Field(description="age of the oldest price; null: one was never seen")
+    oldest_s: float | None = Field(
+        description="age of the oldest price, as streams or the last cycle confirmed it; null: one was never seen"
+    )
     stale: bool
     notes: tuple[str, ...] = Field(description="what is wrong there, or closed")
 

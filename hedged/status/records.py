@@ -44,6 +44,7 @@ class Records:
     began_ms: int | None = None
     received_usd: float | None = None
     earlier: deque[Decision] = field(default_factory=lambda: deque(maxlen=SHOWN))
+    _loaded: bool = False
     _last_day: int = -1
     _read_ms: int = 0
     _paid_row: int = 0
@@ -54,10 +55,13 @@ class Records:
         kept: dict[str, Any] = await self.journal(JournalStore.load_state, STATE)
         if kept:
             self.days, self._last_day = int(kept["days"]), int(kept["last_day"])
+        self._loaded = True
         await self._read()
 
     async def cycle(self, now_ms: int) -> None:
         """Count the day of a cycle that ran, and read what is new. Raises NoJournal: the next cycle makes up for it."""
+        if not self._loaded:
+            await self.load()
         day = now_ms // DAY_MS
         if self.days is None:  # a journal that was never counted
             before = await self.journal(JournalStore.rows, DAYS, (DAY_MS, day * DAY_MS))

@@ -24,6 +24,7 @@ def venue_rows(
         seen = [ages_s[key] for key in mine if key in ages_s]
         oldest_s = max(seen) if mine and len(seen) == len(mine) else None
         feed = feeds.get(venue)
+        told_s = feed.ages_s.get("price") if feed else None  # between two cycles streams know more
         rows.append(
             VenueRow(
                 venue=venue,
@@ -31,7 +32,7 @@ def venue_rows(
                 ages_s=dict(sorted(feed.ages_s.items())) if feed else {},
                 lags_s=dict(sorted(feed.lags_s.items())) if feed else {},
                 messages=feed.messages if feed else None,
-                oldest_s=oldest_s,
+                oldest_s=oldest_s if oldest_s is None or told_s is None else min(oldest_s, told_s),
                 stale=bool(mine) and (oldest_s is None or oldest_s > limit_s),
                 notes=tuple(notes.get(venue, ())),
             )

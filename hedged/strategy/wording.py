@@ -22,7 +22,8 @@ def explained(
     if not solved:
         return "the optimiser found no solution: every leg stays where it is"
     if moving:
-        main = max(moving, key=lambda p: abs(p.target_usd - p.now_usd))
+        # legs often change by the same but for last digits, which are no reason to tell of one rather than the other
+        main = max(moving, key=lambda p: (round(abs(p.target_usd - p.now_usd), 2), p.kind != CUT))
         verb, saves = (
             ("grow", "saves") if main.target_usd > main.now_usd else ("shrink", "what is left saves")
         )

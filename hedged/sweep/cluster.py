@@ -1,9 +1,14 @@
-"""A Dask cluster as workers: its scheduler hands a task to another worker when one dies."""
+"""A Dask cluster as workers: its scheduler hands a task to another worker when one dies.
+
+What goes over a cluster's wire is pickled: whoever reaches scheduler or worker runs code there and, by an answer, here.
+So a cluster is of one's own network, or encrypted with certificates of one's own (tls://).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hedged.config.address import is_near
 from hedged.domain.errors import ConfigError
 from hedged.sweep.identity import Grounds, Unfit, prove
 from hedged.sweep.workers import Workers
@@ -20,6 +25,7 @@ def cluster(address: str, grounds: Grounds) -> Iterator[Workers]:
     Raises ConfigError when it cannot be reached, has no worker, or has one with other code, data or models. Workers
     that join later prove themselves with their first task.
     """
+    _refuse_open(address)
     try:
         from distributed import Client
     except ModuleNotFoundError as missing:
@@ -42,6 +48,17 @@ def cluster(address: str, grounds: Grounds) -> Iterator[Workers]:
             yield Workers(lambda: executor, lambda: _slots(client))
         finally:
             executor.shutdown(wait=False)
+
+
+def _refuse_open(address: str) -> None:
+    """Raise ConfigError for a cluster that is asked for in plain text beyond one's own network."""
+    scheme, _, rest = address.rpartition("://")
+    host = rest.rpartition(":")[0]
+    if scheme != "tls" and not is_near(host):
+        raise ConfigError(
+            f"--cluster {address}: what goes there is pickled: in plain text anybody on the way could run code here; "
+            "name an address of your own network, or tls://..."
+        )
 
 
 def _refuse_unfit(client: Any, grounds: Grounds) -> None:

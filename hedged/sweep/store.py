@@ -70,6 +70,9 @@ def _read(file: BinaryIO) -> list[Row]:
     whole = text.rfind(b"\n") + 1
     file.truncate(whole)
     try:
-        return [json.loads(line) for line in text[:whole].splitlines()]
-    except ValueError:
-        raise ConfigError(f"{file.name} is damaged: move it away, and the sweep begins anew") from None
+        rows = [json.loads(line) for line in text[:whole].splitlines()]
+    except (ValueError, RecursionError):
+        rows = [None]
+    if not all(isinstance(row, dict) and {"key", "status", "seconds"} <= row.keys() for row in rows):
+        raise ConfigError(f"{file.name} is damaged: move it away, and the sweep begins anew")
+    return [row for row in rows if isinstance(row["key"], str)]

@@ -43,8 +43,11 @@ class Noting(Post):
         self.told.append((self.clock.now_ms(), message))
 
 
-def live(settings: Config, from_ms: int = START_MS, until_ms: int = END_MS) -> Told:
-    """Run a daemon with its switch on virtual time, its prices hit at SHOCK_MS; return what it told, and when."""
+def live(settings: Config, from_ms: int = START_MS, until_ms: int = END_MS, *, killed: bool = False) -> Told:
+    """Run a daemon with its switch on virtual time, its prices hit at SHOCK_MS; return what it told, and when.
+
+    `killed`: right before its end.
+    """
     path = settings.state_dir / "journal.sqlite"
     world = world_of(dear(tables(1)))
     book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
@@ -70,17 +73,19 @@ def live(settings: Config, from_ms: int = START_MS, until_ms: int = END_MS) -> T
         await app.prepare()
         switch.prepared(Hand(lambda: app.cycle.desk, app.cycle.poller, trading))
 
+        async def until(at_ms: int) -> None:
+            await asyncio.sleep((min(at_ms, until_ms) - clock.now_ms()) / SECOND_MS)
+
         async def operate() -> None:
-            for at_ms in (KILL_MS, RESUME_MS, until_ms):
-                await asyncio.sleep((min(at_ms, until_ms) - clock.now_ms()) / SECOND_MS)
-                if at_ms == until_ms:
-                    app.stop()
-                elif at_ms < until_ms:
-                    await (
-                        switch.turn(KillLevel.PAUSE, "a drill", "http")
-                        if at_ms == KILL_MS
-                        else switch.resume("cli")
-                    )
+            await until(KILL_MS)
+            if until_ms > KILL_MS:
+                await switch.turn(KillLevel.PAUSE, "a drill", "http")
+                await until(RESUME_MS)
+                await switch.resume("cli")
+                await until(END_MS)
+            if killed:
+                await switch.turn(KillLevel.PAUSE, "the end", "signal")
+            app.stop()
 
         async with asyncio.TaskGroup() as group:
             beside = [
@@ -135,7 +140,8 @@ def test_a_day_of_trouble_is_told_in_order_once_each_and_in_words(tmp_path: Path
 def test_the_next_life_does_not_tell_again_what_still_stands(tmp_path: Path) -> None:
     """If this fails, every restart of a daemon in trouble tells all of it again."""
     settings, end_ms = config(state_dir=str(tmp_path)), SHOCK_MS + MINUTE_MS
-    first = [m.alert.key for _, m in live(settings, until_ms=end_ms) if m.phase is Phase.RAISED]
+    first = [m.alert.key for _, m in live(settings, until_ms=end_ms, killed=True) if m.phase is Phase.RAISED]
     assert (Kind.STOP, "INJ") in first
+    assert first[-1] == (Kind.KILL, "latch"), "what came right before the end is told too"
     again = [m.alert.key for _, m in live(settings, end_ms + MINUTE_MS, end_ms + 8 * MINUTE_MS)]
     assert set(again) == {(Kind.DAEMON, "start"), (Kind.DAEMON, "stop")}

@@ -82,6 +82,7 @@ def test_a_recorded_week_is_played_alike(shared_data: Path) -> None:
         ("strategies", {"cascade_hedge": {"enabled": True, "symbols": ["BTC"]}}, "cascade_hedge"),
         ("strategies", {"funding_hedge": {"enabled": False}}, "funding_hedge"),
         ("cycle", {"interval_s": 1_800, "bar_s": 900}, "interval_s"),
+        ("paper", {"latency_ms": 20_000}, "paper.latency"),
     ],
 )
 def test_what_it_does_not_play_is_refused(section: str, change: dict[str, object], says: str) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from paper_world import check_money
 from parity import assert_alike, both
-from worlds import START_MS, config, dear, run, tables, world_of
+from worlds import START_MS, config, crashed, dear, run, tables, world_of
 
 from hedged.adapters.paper.record import Why
 from hedged.backtest.gaps import find_gaps
@@ -19,20 +19,6 @@ from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
 
 CRASH_MS = START_MS + 10 * HOUR_MS
-AFTER = pl.col("ts").dt.epoch("ms") >= CRASH_MS
-PRICES = ("open", "high", "low", "close")
-
-
-def crashed(frames: dict[str, pl.DataFrame], factor: float) -> dict[str, pl.DataFrame]:
-    """All prices everywhere are another from CRASH_MS on; the bar of the crash reaches from the old to the new."""
-    at = pl.col("ts").dt.epoch("ms") == CRASH_MS
-    there = {c: pl.when(AFTER).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in PRICES}
-    there["high"] = pl.when(at).then(pl.col("high")).otherwise(there["high"])
-    mark = pl.when(AFTER).then(pl.col("mark_price") * factor).otherwise(pl.col("mark_price"))
-    return frames | {
-        "ohlcv": frames["ohlcv"].with_columns(**there),
-        "funding": frames["funding"].with_columns(mark_price=mark),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +26,9 @@ def crash() -> tuple[RunResult, list[CycleReport]]:
     """Everything falls by two thirds within a quarter of an hour, while long legs are held at exchanges."""
     reports: list[CycleReport] = []
     settings = config(paper={"margin_calls": "unmet"}, cycle={"history_days": 12, "interval_s": 3_600})
-    return run(world_of(crashed(dear(tables(2)), 0.33)), settings, 0.75, on_cycle=reports.append), reports
+    return run(
+        world_of(crashed(dear(tables(2)), 0.33, CRASH_MS)), settings, 0.75, on_cycle=reports.append
+    ), reports
 
 
 def test_a_liquidated_leg_is_seen_by_the_next_cycle(crash: tuple[RunResult, list[CycleReport]]) -> None:
@@ -68,7 +56,7 @@ def test_every_figure_counts_what_was_forced(crash: tuple[RunResult, list[CycleR
     for record in result.accounts.values():
         check_money(record)
         assert {one.why for one in record.forced} <= {Why.LIQUIDATION}
-    world = world_of(crashed(dear(tables(2)), 0.33))
+    world = world_of(crashed(dear(tables(2)), 0.33, CRASH_MS))
     summary = summarise(result, world, window_settlements(world, result.window), "backtest")
     json.dumps(summary, allow_nan=False)
     exchanges = [a for v, a in summary["accounts"].items() if v != INJECTIVE]

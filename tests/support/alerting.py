@@ -107,6 +107,20 @@ class Stack:
         words = urllib.parse.urlencode({"query": query})
         return list(fetch(f"{self.prometheus}/api/v1/query?{words}")["data"]["result"])
 
+    def raise_alert(self, **labels: str) -> None:
+        """Raise an alert at Alertmanager as Prometheus would."""
+        body = json.dumps([{"labels": labels}]).encode()
+        asked = urllib.request.Request(
+            f"{self.alertmanager}/api/v2/alerts", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=20):
+            pass
+
+    def held_back(self) -> dict[str, bool]:
+        """Return of each alert that stands whether Alertmanager holds it back, as another explains it."""
+        told = fetch(f"{self.alertmanager}/api/v2/alerts")
+        return {alert["labels"]["alertname"]: bool(alert["status"]["inhibitedBy"]) for alert in told}
+
 
 def fetch(url: str) -> Any:
     """Get JSON."""

@@ -38,6 +38,8 @@ def listening() -> Iterator[Listener]:
             found.taken.append((self.path, body))
             found.gate.wait(60)
             self.send_response(found.status)
+            if found.status == 307:
+                self.send_header("Location", found.url("elsewhere", "http"))
             self.end_headers()
             self.wfile.write(b"ok" if self.path.startswith("/slack") else b'{"ok": true}')
 

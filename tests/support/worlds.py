@@ -50,6 +50,18 @@ def dear(frames: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return frames | {"funding": frames["funding"].with_columns(here.alias("funding_rate"))}
 
 
+def crashed(frames: dict[str, pl.DataFrame], factor: float, at_ms: int) -> dict[str, pl.DataFrame]:
+    """All prices everywhere are another from an instant on; the bar of the crash reaches from the old to the new."""
+    ts, prices = pl.col("ts").dt.epoch("ms"), ("open", "high", "low", "close")
+    there = {c: pl.when(ts >= at_ms).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in prices}
+    there["high"] = pl.when(ts == at_ms).then(pl.col("high")).otherwise(there["high"])
+    mark = pl.when(ts >= at_ms).then(pl.col("mark_price") * factor).otherwise(pl.col("mark_price"))
+    return frames | {
+        "ohlcv": frames["ohlcv"].with_columns(**there),
+        "funding": frames["funding"].with_columns(mark_price=mark),
+    }
+
+
 def world_of(frames: dict[str, pl.DataFrame]) -> World:
     return World(series_of(frames), simulated_markets(), None)
 

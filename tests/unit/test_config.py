@@ -139,6 +139,7 @@ def test_a_bar_must_divide_the_hour(bar_s):
         ({"telemetry": {"port": 1, "log_level": "debug"}}, True),
         ({"state_dir": "/elsewhere"}, True),
         ({"hedge": {"cap": "0.39"}}, False),
+        ({"hedge": {"model": "/models/another"}}, False),
         ({"risk": {"max_leverage": 2}}, False),
         ({"book": {"positions": {"INJ": {"usd": 1}}}}, False),
         ({"account": "other"}, False),

@@ -5,6 +5,7 @@ import contextlib
 import email
 import email.policy
 import json
+import logging
 import os
 import socket
 from collections import Counter
@@ -19,12 +20,15 @@ from listening import Listener, listening
 
 from hedged.alerts.couriers import MOST_WAITING, Courier, deliver_within
 from hedged.alerts.heartbeat import Heartbeat
+from hedged.alerts.post import read_addresses
 from hedged.alerts.targets import Letter, Target, read_heartbeat, read_targets
+from hedged.alerts.teller import Teller
 from hedged.config import AlertsConfig, AlertTargetConfig, parse_config
 from hedged.domain.alert import Alert, Kind, Severity
 from hedged.domain.clock import SystemClock
 from hedged.domain.errors import ConfigError
 from hedged.secret import Secret
+from hedged.telemetry.metrics import Metrics
 
 TOKEN = "s3cr3tpl4nt3d"
 TEXT = "Hedge of ETH opened: sold 4.2 ETH (12,000 USD) on binance & <none> of *your* own_position"
@@ -115,6 +119,16 @@ def test_an_address_that_is_no_good_is_refused_and_not_shown(
     assert TOKEN not in str(refused.value) + "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["mailtos://me:pass%20word@mail.example.org?from=hedged@example.org&to=me@example.org", "jsons://example.org/a/b",
+     "ntfys://ntfy.sh/topic", "mailto://me%40example.org:pass@smtp.example.org?to=you@example.org"],
+)  # fmt: skip
+def test_the_addresses_of_the_manual_are_understood(url: str) -> None:
+    """If this fails, docs/alerts.md tells an operator to write what is refused."""
+    assert target(url).name == "phone"
+
+
 def test_who_is_told_is_chosen_by_level_and_kind() -> None:
     """If this fails, a phone rings for news, or stays silent for what it was set up for."""
     url, news = "json://127.0.0.1/", Alert(Kind.OPENED, Severity.INFO, "ETH", "", 0)
@@ -124,12 +138,15 @@ def test_who_is_told_is_chosen_by_level_and_kind() -> None:
 
 
 @pytest.mark.parametrize(("status", "says"), [(500, "error=500"), (401, "error=401")])
-def test_a_refusal_says_why_and_nothing_of_the_address(service: Listener, status: int, says: str) -> None:
+def test_a_refusal_says_why_and_nothing_of_the_address(
+    service: Listener, status: int, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """If this fails, an operator cannot find out why nothing arrives, or reads a token in the log."""
+    caplog.set_level(logging.DEBUG)
     service.status = status
     why = target(service.url(TOKEN)).send(letter())
     assert says in why
-    assert TOKEN not in why
+    assert TOKEN not in why + caplog.text
 
 
 def test_a_redirect_is_not_followed(service: Listener) -> None:
@@ -226,6 +243,43 @@ def test_the_queue_is_bounded_and_drops_the_least_severe_first() -> None:
     assert counts["phone dropped"] == MOST_WAITING + 2
 
 
+def test_a_changed_address_is_taken_over_and_what_is_under_way_goes_on(
+    service: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a reload loses what waits, sends it twice, or goes on to the address of before."""
+
+    class Nothing:
+        facts = report = staticmethod(lambda: None)
+        well = staticmethod(lambda: False)
+
+    monkeypatch.setenv("A", service.url("old"))
+    monkeypatch.setenv("B", service.url("new"))
+    tree: dict[str, Any] = {"state_dir": str(tmp_path), "alerts": {"targets": {"phone": {"url_env": "A"}}}}
+    tree["cycle"] = {"guard_interval_s": 1}
+    configs = [parse_config(tree)]
+    clock = SystemClock()
+
+    async def main() -> None:
+        addresses = read_addresses(configs[0].alerts, os.environ)
+        teller = Teller(lambda: configs[-1], addresses, clock, Metrics(), Nothing())
+        service.gate.clear()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(teller.run())
+            teller.post.couriers[0].put(letter("first"))
+            await until(lambda: len(service.taken) == 1)
+            configs.append(parse_config(tree | {"alerts": {"targets": {"phone": {"url_env": "B"}}}}))
+            teller.post.couriers[0].put(letter("second"))
+            await until(lambda: teller.post.couriers[0].target is not addresses.targets[0])
+            service.gate.set()
+            await until(lambda: not teller.post.couriers[0].waiting)
+            task.cancel()
+
+    asyncio.run(main())
+    assert [(path, json.loads(body)["message"]) for path, body in service.taken] == [
+        ("/old", "first"), ("/new", "second"),
+    ]  # fmt: skip
+
+
 def test_the_end_waits_for_no_service_longer_than_it_may(service: Listener) -> None:
     """If this fails, a service that hangs keeps the daemon from ending."""
 
@@ -300,7 +354,9 @@ def test_the_command_says_what_came_back_from_each(
     done = hedged("alert-test", "--config", str(config))
     assert done.returncode == 1
     assert "good: taken in" in done.stdout
-    assert "bad: not taken: A Connection error" in done.stdout
+    assert "bad: not taken: A Connection error occurred sending JSON notification to …." in done.stdout, (
+        "no host"
+    )
     assert "heartbeat: heard" in done.stdout
     assert TOKEN not in done.stdout + done.stderr
     assert [m["title"] for m in service.messages()] == ["TEST: hedged"]

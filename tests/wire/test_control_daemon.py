@@ -194,6 +194,72 @@ def test_a_changed_configuration_is_taken_over_whole_or_not_at_all(paper: Paper)
     paper.write(cap="0.3")
 
 
+def test_status_says_how_it_does_in_words_and_as_a_code(paper: Paper) -> None:
+    """If this fails, a script that watches the daemon is told that all is well while it is halted, or not at all."""
+    asked = ("status", "--config", paper.config)
+    wait_until(lambda: hedged(*asked).returncode == 0)
+    done = hedged(*asked)
+    assert done.stdout.startswith("healthy (paper, drill; ")
+    assert "INJ: " in done.stdout
+    paper.post("/api/kill", {"level": "pause", "reason": "for a look"})
+    wait_until(lambda: hedged(*asked).returncode == 3)
+    done = hedged(*asked, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["code"], told["state"]) == (3, 3, "halted")
+    assert told["reasons"][0].startswith("latched: pause since")
+    assert {row["symbol"] for row in told["document"]["book"]} == {"INJ", "ETH"}
+    paper.resumed()
+    other = paper.folder / "other.yaml"
+    other.write_text((paper.folder / "config.yaml").read_text().replace("account: drill", "account: other"))
+    done = hedged("status", "--config", str(other))
+    assert "is another one, paper, account drill" in done.stdout
+
+
+def test_what_a_file_would_change_is_told_before_it_does(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, an operator finds out by a restart what an edit does, or a dry run is none."""
+    monkeypatch.setenv("HEDGED_LISTEN", "127.0.0.1:0")  # as the daemon has it
+    paper.write(cap="0.25", more="data: {seed: 9}\n")
+    done = hedged("config", "diff", paper.config, "--config", paper.config)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "- data.seed: 7 → 9 (needs a restart)", "- hedge.cap: 0.3 → 0.25",
+        "`hedged reload` refuses this whole: restart for it",
+    ]  # fmt: skip
+    status, said = paper.post("/api/reload")
+    assert (status, said["outcome"], said["restart"]) == (409, "refused", ["data.seed"])
+    paper.write(cap="0.25")
+    before = paper.get("/metrics")
+    status, said = paper.post("/api/reload", {"dry_run": True})
+    assert (status, said["outcome"], said["changes"]) == (200, "would apply", ["hedge.cap: 0.3 → 0.25"])
+    assert f'config="{said["config"]}"' in paper.get("/metrics")
+    assert "hedged_reloads_total" in before
+    assert paper.post("/api/reload")[1]["outcome"] == "applied"
+    done = hedged("config", "diff", paper.config, "--config", paper.config)
+    assert (done.returncode, done.stdout) == (0, f"running and {paper.config}: no difference\n")
+    (paper.folder / "config.yaml").write_text("account: drill\nhedge:\n  cap: 7\n  capp: 1\n")
+    status, said = paper.post("/api/reload")
+    assert status == 409
+    assert "line 3: hedge.cap: Input should be less than or equal to 1" in said["why"]
+    assert "line 4: hedge.capp: unknown key; did you mean 'cap'?" in said["why"]
+    paper.write(cap="0.2", more="alerts: {targets: {me: {url_env: NOT_SET}}}\n")
+    status, said = paper.post("/api/reload")
+    assert (status, "alerts.targets.me.url_env" in said["why"]) == (409, True), "half of it would be in force"
+    paper.write(cap="0.3")
+    assert paper.post("/api/reload")[1]["changes"] == ["hedge.cap: 0.25 → 0.3"]
+
+
+def test_the_log_says_who_asked_for_what(paper: Paper) -> None:
+    """If this fails, nobody can tell afterwards by whom, and from where, the daemon was stopped or changed."""
+    assert paper.command is not None
+    asked = [one for one in paper.command.events() if one["event"] == "control_asked"]
+    assert {one["command"] for one in asked} == {"/api/kill", "/api/resume", "/api/reload"}
+    assert {one["peer"] for one in asked} == {"127.0.0.1"}
+    (turned,) = [one for one in asked if one.get("reason") == "from afar"]
+    assert (turned["latch"], turned["outcome"], turned["level"]) == ("pause", "done", "warning")
+
+
 def hedged_before(folder: Path) -> Paper:
     """A paper account whose earlier life cut INJ and went short of it at an exchange."""
     made = Paper(folder)

@@ -65,8 +65,8 @@ def test_the_daemon_asks_shows_and_counts_them(tmp_path: Path, monkeypatch: pyte
                 }
             )
             task = asyncio.create_task(run_daemon(config))
-            about, metrics = {}, ""
-            while "hedged_cycles_total 1" not in metrics:
+            about, metrics = {"announced": None}, ""
+            while "hedged_cycles_total 1" not in metrics or about["announced"] is None:
                 assert not task.done(), task.exception()
                 await asyncio.sleep(0.1)
                 try:

@@ -68,7 +68,7 @@ def state_row() -> list[AnyPanel]:
             },
             "none", "What keeps hedges from being opened or closed now, with how many. Empty: nothing does, and a decision "
             "for no hedge is one of economics (`hedged explain`).",
-            ((None, ORANGE),), names=True, width=8, empty="nothing",
+            ((None, GREEN), (1e-9, ORANGE)), names=True, width=8, empty="nothing",
         ),
     ]  # fmt: skip
 

@@ -29,13 +29,17 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
+    DashboardSpecialValueMapOptions,
     DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
     ValueMap,
+    ValueMapping,
     ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -67,12 +71,9 @@ def number(
     panel.color_mode(BigValueColorMode.BACKGROUND if coloured else BigValueColorMode.VALUE)
     panel.text_mode(BigValueTextMode.VALUE_AND_NAME if names else BigValueTextMode.AUTO)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    if texts:
-        results = {f"{value:g}": ValueMappingResult(text, colour) for value, (text, colour) in texts.items()}
-        panel.mappings([ValueMap(results)])
     if decimals is not None:
         panel.decimals(decimals)
-    panel.no_value(empty)
+    panel.no_value(empty).mappings(_mappings(texts or {}, empty))
     _dress(panel, title, unit, about, steps, width, height, alerts)
     _ask(panel, expr, instant=True)
     return panel
@@ -101,11 +102,12 @@ def lines(
 
 def bars(
     title: str, expr: str, unit: str, about: str, steps: Steps = PLAIN, *, legend: str, width: int = 12, height: int = 8,
-    alerts: Iterable[str] = (), least: float | None = None, most: float | None = None,
+    alerts: Iterable[str] = (), least: float | None = None, most: float | None = None, empty: str = "none",
 ) -> bargauge.Panel:  # fmt: skip
     """Make a bar for each series, of now."""
     panel = bargauge.Panel().display_mode(BarGaugeDisplayMode.BASIC).orientation(VizOrientation.HORIZONTAL)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+    panel.no_value(empty).mappings(_mappings({}, empty))
     if least is not None:
         panel.min(least)
     if most is not None:
@@ -121,8 +123,7 @@ def states(
 ) -> statetimeline.Panel:  # fmt: skip
     """Make a band for each series that shows which state it was in when."""
     panel = statetimeline.Panel().show_value(VisibilityMode.NEVER).row_height(0.8).fill_opacity(80)
-    results = {f"{value:g}": ValueMappingResult(text, colour) for value, (text, colour) in texts.items()}
-    panel.mappings([ValueMap(results)])
+    panel.mappings(_mappings(texts))
     panel.legend(common.VizLegendOptions().show_legend(True).placement(LegendPlacement.BOTTOM))
     _dress(panel, title, "none", about, PLAIN, width, height, alerts)
     _ask(panel, expr, legend=legend)
@@ -181,6 +182,18 @@ def _dress(
     panel.thresholds(_thresholds(steps))
     panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
     panel.links([_link(f"Runbook: {alert}", link_to(alert)) for alert in alerts])
+
+
+def _mappings(texts: Texts, empty: str = "") -> list[ValueMapping]:
+    """Map values to texts and, where `empty` is given, no value to that: else it shows in the least threshold's colour."""
+    results = {f"{value:g}": ValueMappingResult(text, colour) for value, (text, colour) in texts.items()}
+    found: list[ValueMapping] = [ValueMap(results)] if results else []
+    if empty:
+        nothing = DashboardSpecialValueMapOptions(
+            SpecialValueMatch.NULL_AND_NAN, ValueMappingResult(empty, BLUE)
+        )
+        found.append(SpecialValueMap(nothing))
+    return found
 
 
 def _thresholds(steps: Steps) -> ThresholdsConfig:

@@ -11,7 +11,7 @@ def process() -> Dashboard:
     """Build it."""
     return page(
         "hedged-process", "hedged: Process", "Does the program itself run well, and is the machine large enough?",
-        [("What runs", runs()), ("Cycles and the event loop", loops()), ("Memory, CPU, files", machine()), ("Disk", disk())],
+        [("What runs", runs()), ("Cycles and the event loop", loops()), ("Memory, CPU, files", machine()), ("Disk", disk()), ("What it tells", telling())],
     )  # fmt: skip
 
 
@@ -83,13 +83,29 @@ def disk() -> list[AnyPanel]:
     """What it writes."""
     return [
         number("Journal", "hedged_journal_failing", "none", "Fails: nothing is sent, stops neither. Make room.",
-               texts={0: ("works", GREEN), 1: ("FAILS", RED)}, alerts=("HedgedJournalFailing",), coloured=True),
+               texts={0: ("works", GREEN), 1: ("FAILS", RED)}, alerts=("HedgedJournalFailing",), coloured=True, height=6),
         number("Recorder", "hedged_recorder_failing", "none", "Fails: what is collected waits in memory. Make room.",
-               texts={0: ("works", GREEN), 1: ("fails", ORANGE)}, alerts=("HedgedRecorderFailing",), coloured=True),
+               texts={0: ("works", GREEN), 1: ("fails", ORANGE)}, alerts=("HedgedRecorderFailing",), coloured=True, height=6),
         lines("Rows recorded an hour", {"rows": "increase(hedged_recorded_rows_total[1h])"}, "none",
               "None with simulated data: they are not recorded.", width=8, height=6, least=0),
         lines("Bars given up an hour", {"bars": "increase(hedged_recorder_bars_given_up_total[1h])"}, "none",
               "They waited too long for the disk.", width=4, height=6, least=0, alerts=("HedgedRecorderFailing",)),
         number("Nodes set aside", "hedged_nodes_set_aside", "none", "Injective's nodes that turned out to be of another chain.",
-               ((None, GREEN), (1, ORANGE))),
+               ((None, GREEN), (1, ORANGE)), height=6),
+    ]  # fmt: skip
+
+
+def telling() -> list[AnyPanel]:
+    """What it tells by itself, beside Prometheus."""
+    return [
+        lines("Conditions that stand", {"{{severity}}": "hedged_alerts_active"}, "none",
+              "As the daemon's own messages count them, told or not; the status page lists them.", width=8, least=0),
+        lines("Messages an hour", {"{{target}} {{outcome}}": "increase(hedged_alert_messages_total[1h])"}, "none",
+              "failed: tried again. dropped: too much waited. Empty: nobody is to be told (alerts.targets).", width=8, least=0,
+              alerts=("HedgedMessagesLost",)),
+        number("Heartbeat heard", "time() - (hedged_heartbeat_last_heard_timestamp_seconds > 0)", "s",
+               "How long ago the service outside answered. Empty: none is configured.", ((None, GREEN), (900, RED)), height=8,
+               alerts=("HedgedHeartbeatUnheard",), empty="none is to hear it"),
+        number("Faults in telling, a day", "increase(hedged_alerts_broken_total[1d])", "none", "A bug to report; the log has it.",
+               BAD_ABOVE_ZERO, height=8, alerts=("HedgedAlertsBroken",), decimals=0),
     ]  # fmt: skip

@@ -7,7 +7,6 @@ in the past can still be told; a value that nobody has confirmed for longer than
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from hedged.domain.bars import Field, Observation, blank_observation
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
@@ -24,6 +23,10 @@ LIFE_MS: Mapping[Field, int] = {
 USUAL_LIFE_MS = 30 * MINUTE_MS
 SCHEDULE_LIFE_MS = DAY_MS
 HOUR_S = HOUR_MS // SECOND_MS
+ABSURD = 1e18
+"""No rate, price or quantity is as large."""
+LONGEST_MS = 14 * DAY_MS
+"""No settlement is further away, and none covers more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Board:
         self._schedules: dict[str, deque[Schedule]] = {}
 
     def put(self, symbol: str, known_at_ms: int, values: Mapping[Field, float]) -> None:
-        """Take over values received at `known_at_ms`. What is not finite or older than what is there is dropped.
+        """Take over values received at `known_at_ms`. What is absurd or older than what is there is dropped.
 
         SETTLES_IN_S changes by the second and is derived: raises ValueError for it, tell `put_settlement`.
         """
@@ -59,7 +62,7 @@ class Board:
         for field, value in values.items():
             if field is Field.SETTLES_IN_S:
                 raise ValueError("seconds to a settlement are derived: tell put_settlement its instant")
-            if not isfinite(value):
+            if not abs(value) < ABSURD:  # NaN compares false
                 continue
             kept = self._values.setdefault((symbol, field), deque(maxlen=KEPT))
             if not kept or kept[-1][0] <= known_at_ms:
@@ -67,7 +70,7 @@ class Board:
 
     def put_settlement(self, symbol: str, known_at_ms: int, next_ms: int, interval_h: float) -> None:
         """Take over when the coming settlement is and how many hours it covers."""
-        if not isfinite(interval_h) or interval_h <= 0 or next_ms <= 0:
+        if not 0 < interval_h * HOUR_MS <= LONGEST_MS or not abs(next_ms - known_at_ms) <= LONGEST_MS:
             return
         kept = self._schedules.setdefault(symbol, deque(maxlen=KEPT))
         if not kept or kept[-1].known_at_ms <= known_at_ms:

@@ -33,6 +33,8 @@ LISTING_MS = HOUR_MS
 """Markets and intervals are read anew so often."""
 LISTING_AGAIN_MS = 5 * MINUTE_MS
 DEPTH_SHARE = Decimal("0.005")
+MOST = Decimal("1e18")
+"""No price and no quantity is as large."""
 
 
 class CexData:
@@ -249,7 +251,7 @@ class CexData:
         with reading(f"{self.venue}, book of {symbol}"):
             book = await self.exchange.fetch_order_book(perpetual.name, limit)
             bids, asks = (
-                [(decimal_of(float(level[0])), perpetual.coins(level[1])) for level in book[side]]
+                [_level(decimal_of(float(level[0])), perpetual.coins(level[1])) for level in book[side]]
                 for side in ("bids", "asks")
             )
         now_ms = self._clock.now_ms()
@@ -292,3 +294,10 @@ class CexData:
                 await self.exchange.close()
         except (TimeoutError, ccxt.BaseError) as error:
             log.warning("exchange_not_closed", venue=self.venue, why=type(error).__name__)
+
+
+def _level(price: Decimal, coins: Decimal) -> tuple[Decimal, Decimal]:
+    """Return a level of a book. Raises ValueError for one that cannot be."""
+    if not 0 < price < MOST or not 0 <= coins < MOST:
+        raise ValueError("a level of the book that is none")
+    return price, coins

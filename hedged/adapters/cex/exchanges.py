@@ -5,6 +5,7 @@ assume as little as can be; `abilities.py` finds out whether that is enough.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from hedged.domain.errors import ConfigError
 
 RECEIVE_WINDOW_MS = 5_000
 """An exchange that gets a signed request later than this after it was made refuses it."""
+ID_DIGITS = 32
+_ENDLESS = re.compile(r"(?<![0-9A-Za-z.])[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]{4,}(?![0-9A-Za-z])")
 _SILENT = logging.getLogger("hedged.ccxt")
 _SILENT.disabled = True  # ccxt logs whole requests, headers with the key and all
 
@@ -219,6 +222,14 @@ def make_exchange(
     return exchange
 
 
+def endless(body: str) -> bool:
+    """Tell whether a body has a number like 1e999999999, on whose billion digits ccxt would work for hours.
+
+    A client id of 32 hex digits that reads like one is none.
+    """
+    return any(len(told[0]) != ID_DIGITS or not told[0].isalnum() for told in _ENDLESS.finditer(body))
+
+
 class Caught(Exception):
     """A request that would have changed something, stopped on its way out. `text`: its address and body."""
 
@@ -296,4 +307,6 @@ class _Guarded:
             raise ccxt.BadResponse(
                 f"{self.id} answered {method} {last} with {code} and no {wanted}: {body[:40]!r}"
             )
+        if endless(body):
+            raise ccxt.BadResponse(f"{self.id} answered {method} {last} with a number without end")
         return body

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import InvalidOperation
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from hedged.domain.errors import Retryable
 
@@ -18,7 +18,7 @@ def asking(what: str) -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         raise Retryable(f"Injective, {what}: {explain(error)}") from None
-    except (ValueError, InvalidOperation, KeyError) as error:
+    except (ArithmeticError, AttributeError, DecodeError, LookupError, TypeError, ValueError) as error:
         raise Retryable(
             f"Injective, {what}: the answer cannot be read: {type(error).__name__} {error}"
         ) from None

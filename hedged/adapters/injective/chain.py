@@ -29,10 +29,12 @@ from pyinjective.proto.injective.types.v1beta1 import account_pb2
 
 from hedged.adapters.injective.asking import asking, explain
 from hedged.adapters.injective.codes import TX_IN_CACHE
+from hedged.adapters.injective.units import coins, from_chain
 from hedged.domain.errors import OutcomeUnknown, Retryable, WouldTake
 
 INJ = "inj"
-INJ_UNIT = Decimal(10) ** 18
+INJ_DECIMALS = 18
+INJ_UNIT = Decimal(10) ** INJ_DECIMALS
 MOST_GRANTS = 1_000  # asked for in one page
 CROSSES = "exceeds top of book"
 """What the chain says of a post-only order that would take; simulation gives texts only, no codes."""
@@ -100,22 +102,22 @@ class Chain:
         answer = await _unless_absent("account", self._auth.Account(request))
         if answer is None:
             return None
-        base = _base_account(answer.account)
-        return AccountPoint(base.account_number, base.sequence)
+        with asking("account"):
+            base = _base_account(answer.account)
+            return AccountPoint(base.account_number, base.sequence)
 
     async def inj(self, address: str) -> Decimal:
         """Return the INJ in the account's bank balance, from which gas is paid."""
         request = bank_query.QueryBalanceRequest(address=address, denom=INJ)
         with asking("balance"):
             answer = await self._bank.Balance(request)
-        return Decimal(answer.balance.amount or 0) / INJ_UNIT
+            return coins(answer.balance.amount or "0", INJ_DECIMALS)
 
     async def gas_price(self) -> int:
         """Return the base fee, in 1e-18 INJ per unit of gas."""
         with asking("gas price"):
             answer = await self._fees.GetEipBaseFee(fees_query.QueryEipBaseFeeRequest())
-        # a LegacyDec on the wire: an integer string × 1e18
-        price = int(Decimal(answer.base_fee.base_fee or 0) / INJ_UNIT)
+            price = int(from_chain(answer.base_fee.base_fee or "0"))
         if price <= 0:
             raise Retryable("gas price: the node gives none")
         return price

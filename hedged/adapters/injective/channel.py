@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from hedged.adapters.injective.health import Health
-from hedged.adapters.injective.nodes import Nodes, Target, WrongChain, open_channel
+from hedged.adapters.injective.nodes import UNREADABLE, Nodes, Target, WrongChain, open_channel, unreadable
 from hedged.domain.pace import TokenBucket
 
 UNHEALTHY = frozenset(
@@ -48,6 +48,9 @@ class _Guard(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc, type-a
             raise
         if code in UNHEALTHY:
             self._health.failed(self._index, f"{code.name}: {await call.details()}")
+        elif code is grpc.StatusCode.OK and await call is None:
+            self._health.failed(self._index, UNREADABLE)
+            raise unreadable()
         else:
             self._health.answered(self._index)
             self._cookie = dict(await call.initial_metadata() or ()).get("set-cookie", self._cookie)

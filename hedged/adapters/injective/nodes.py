@@ -49,6 +49,16 @@ def open_channel(target: Target, interceptors: Sequence[Any] = ()) -> grpc.aio.C
     return grpc.aio.secure_channel(target.address, target.credentials, OPTIONS, interceptors=guards)
 
 
+UNREADABLE = "an answer that is no message"
+"""gRPC logs one and hands on None for it, with status OK."""
+
+
+def unreadable() -> grpc.aio.AioRpcError:
+    """Return the error for an answer that could not be read."""
+    empty = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, empty, empty, UNREADABLE)
+
+
 class WrongChain(Exception):
     """A node that was put aside was about to be asked."""
 
@@ -108,5 +118,7 @@ class Nodes:
         async with open_channel(target) as channel:
             stub = query_pb2_grpc.ServiceStub(channel)
             answer = await stub.GetLatestBlock(request, timeout=self._deadline_s)
+        if answer is None:
+            raise unreadable()
         header = answer.sdk_block.header if answer.HasField("sdk_block") else answer.block.header
         return str(header.chain_id)

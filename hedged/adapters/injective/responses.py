@@ -9,6 +9,7 @@ from pyinjective.proto.cosmos.authz.v1beta1 import tx_pb2 as authz_tx
 from pyinjective.proto.cosmos.base.abci.v1beta1 import abci_pb2
 from pyinjective.proto.injective.exchange.v2 import tx_pb2 as exchange_tx
 
+from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.chain import TxResult
 from hedged.adapters.injective.codes import explain
 
@@ -17,13 +18,17 @@ BATCH_RESPONSE = exchange_tx.MsgBatchUpdateOrdersResponse.DESCRIPTOR.full_name
 
 
 def failed_orders(result: TxResult) -> dict[str, str]:
-    """Return client id → reason of every order that a batch in this transaction did not create."""
-    reasons = _reasons(result.events)
-    cids = [
-        cid
-        for response in _batches(result.data)
-        for cid in (*response.failed_derivative_orders_cids, *response.failed_derivative_market_orders_cids)
-    ]
+    """Return client id → reason of every order that a batch in this transaction did not create. Raises Retryable."""
+    with asking("what a transaction answered"):
+        reasons = _reasons(result.events)
+        cids = [
+            cid
+            for response in _batches(result.data)
+            for cid in (
+                *response.failed_derivative_orders_cids,
+                *response.failed_derivative_market_orders_cids,
+            )
+        ]
     return {cid: reasons.get(cid, "the batch did not create it and the chain gave no reason") for cid in cids}
 
 
@@ -62,6 +67,6 @@ def _reasons(events: tuple[Any, ...]) -> dict[str, str]:
 def _json_list(text: str) -> list[Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return value if isinstance(value, list) else []

@@ -19,6 +19,7 @@ from hedged.adapters.injective.asking import asking
 from hedged.adapters.injective.board import Ticker
 from hedged.adapters.injective.data import InjectiveData
 from hedged.adapters.injective.markets import read_funding
+from hedged.adapters.injective.nodes import UNREADABLE
 from hedged.adapters.injective.prints import begun_ms, charged
 from hedged.adapters.injective.units import from_chain
 from hedged.domain.clock import SECOND_MS, Clock
@@ -137,6 +138,8 @@ class Feed:
                         response = await call.read()
                 if response is grpc.aio.EOF:
                     return
+                if response is None:
+                    raise Retryable(f"stream: {UNREADABLE}")
                 yield response
         except TimeoutError:
             raise Retryable(f"no block for {self._pace.silent_s:g} s") from None
@@ -184,7 +187,8 @@ class Feed:
         if gap:
             await self._ask("state", self._data.snapshot)
         for listener in self._listeners:
-            listener(block)
+            with asking("block"):
+                listener(block)
 
 
 def _fund(

@@ -8,6 +8,8 @@ payments are × 10^quote_decimals while quantities and rates are plain. An empty
 from decimal import Context, Decimal
 
 CHAIN_DECIMALS = 18
+MOST_DIGITS = 60
+"""An integer of the chain has 256 bits at most, 78 digits; nothing that is counted here comes near."""
 _EXACT = Context(prec=60)  # a deposit has up to 40 digits; the usual context would round it
 
 
@@ -40,6 +42,6 @@ def _scaled(text: str, decimals: int) -> Decimal:
     if not text:
         raise ValueError("a number is missing")
     value = Decimal(text)
-    if not value.is_finite():
-        raise ValueError(f"{text!r} is no number")
+    if not value.is_finite() or value.adjusted() > MOST_DIGITS:
+        raise ValueError(f"{text[:40]!r} is no number")
     return value.scaleb(-decimals, _EXACT)

@@ -67,7 +67,13 @@ class BatchCourse(Course):
         elif self._quiet(bar):
             await self._step(now_ms)
         else:
-            await self._bar_by_bar(bar)
+            told = dict(self._doubted)
+            await self._halves(bar)
+            self._doubt(told)
+        self._told()
+
+    def _told(self) -> None:
+        """Keep what was paid in the order in which it was."""
         self.paid.extend(self._ledger.payments)
         self._ledger.payments.clear()
 
@@ -102,12 +108,24 @@ class BatchCourse(Course):
             add(market, ts_ms, quantity, rate, due.hours[i], price)
         ledger.cash_usd, ledger.funding_usd = cash_usd, funding_usd
 
-    async def _bar_by_bar(self, last: int) -> None:
-        source, told = self._source, dict(self._doubted)
-        for bar in range(bisect_right(source.times_ms, self.looked_ms), last + 1):
-            self._doubt(source.doubts(bar))
-            await super().look(source.times_ms[bar])
-        self._doubt(told)
+    async def _halves(self, last: int) -> None:
+        """Play the bars up to `last`, in one of which something may happen: what is quiet of them in one step."""
+        source = self._source
+        first = bisect_right(source.times_ms, self.looked_ms)
+        if first < last:
+            await self._upto((first + last) // 2)
+            await self._upto(last)
+        elif first == last:
+            self._doubt(source.doubts(last))
+            await super().look(source.times_ms[last])
+            self._told()
+
+    async def _upto(self, last: int) -> None:
+        if self._quiet(last):
+            self._doubt(self._source.doubts(last))
+            await self._step(self._source.times_ms[last])
+        else:
+            await self._halves(last)
 
     def _doubt(self, doubted: Mapping[SeriesKey, Decimal | None]) -> None:
         self._doubted.clear()

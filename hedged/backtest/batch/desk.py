@@ -51,7 +51,6 @@ class BatchDesk:
             self.orders.collars.of(now_ms),
         )  # fmt: skip
         self._settle_dust(desired, {i.key.symbol for i in intents}, facts.marks)
-        self.orders.failed = {} if intents else self.orders.failed
         reviewed = review(intents, facts, self.gate_facts.limits, self.config.account)
         self.gate_facts.traded(account.fills, ())
         if not reviewed.approved:
@@ -80,9 +79,7 @@ class BatchDesk:
         clock, naked_ms = self.orders.clock, round(self.config.execution.naked_s * SECOND_MS)
         while alone := [pair for pair in self.orders.alone() if not (pair.stops or pair.given_up)]:
             now_ms = max(clock.ms, now_ms + 1)
-            for pair in alone:
-                pair.since_ms = clock.ms if pair.since_ms is None else pair.since_ms
-            late = [pair for pair in alone if clock.ms - (pair.since_ms or 0) >= naked_ms]
+            late = [p for p in alone if p.since_ms is not None and clock.ms - p.since_ms >= naked_ms]
             if late:
                 self._give_up(late)
                 continue

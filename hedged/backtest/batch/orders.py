@@ -91,10 +91,20 @@ class Orders:
 
     def _work(self, one: Work) -> None:
         self._take(one)
+        self._watch_pairs()
         if one.why:
             self.failed[one.intent.key.symbol] = one.why
         if self._decision.reduces(one.intent):
             self.collars.worked(one, self.clock.ms)
+
+    def _watch_pairs(self) -> None:
+        """Note since when legs stand alone."""
+        alone = self.alone()
+        for pair in self.pairs:
+            if not any(pair is one for one in alone):
+                pair.since_ms = None
+            elif pair.since_ms is None:
+                pair.since_ms = self.clock.ms
 
     def _take(self, one: Work) -> None:
         for number in range(one.takes):

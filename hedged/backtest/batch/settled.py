@@ -5,169 +5,50 @@ many bars at once, without the limits that markets share (margin, equity at risk
 that keeps to them is the answer with them. What is nearly a change, nearly at a limit, or not proven, is not sure.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from hedged.backtest.batch.bars import Floats
 from hedged.backtest.batch.kinked import Kinks, Minimiser
 from hedged.backtest.batch.legs import CUT, OPPOSITE, RELOCATE, Flags, Ints, LegTable
-from hedged.backtest.batch.quick import LAST_DIGITS, Bar, alone
-from hedged.domain.clock import HOURS_A_YEAR
+from hedged.backtest.batch.quick import LAST_DIGITS
+from hedged.backtest.batch.room import EXACT, filled, over, within
+from hedged.backtest.batch.stated import CLOSE, BarsAhead, Task, met, stated
 from hedged.strategy.economics import kelly_shares
 from hedged.strategy.kelly import NEGLIGIBLE
-from hedged.strategy.programme import HEADROOM, IN_BP, Z_95
+from hedged.strategy.programme import IN_BP
 
 NEARLY = 0.95
 """Share of the least change that is worth an order below which a change surely is none."""
-CLOSE = 5e-5
-"""Sizes, in units of scale, that are not told apart: half of what `strategy.kelly` takes for no change."""
-
-EXACT = 2e-6
-"""The same where a limit or a kink says what a size is: a solver keeps to those far better than to what is flat."""
-
-TIE = 1e-13
-"""Of a leg's worth per USD: what two ways of adding up may tell apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class BarsAhead(Bar):
-    """Many bars: (bars, …) by coin, series or leg of the table. `draws` (bars, rows, scenarios), `rows` (series,): of
-    which it has one; `in_` (bars, legs): the leg's coin is looked at, and its rates are known.
-    """
-
-    in_: Flags
-    draws: Floats
-    rows: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Both steps' programmes in basis points and units of `scale` (bars,); legs are those that are looked at."""
-
-    legs: Ints
-    scale: Floats
-    own: Floats
-    now: Floats
-    cut: Floats
-    unsure: Flags
-    chosen: Flags
-    rates: Floats
-    charge: Floats
-    mean_value: Floats
-    after: Floats
-    leverage: Floats
-    variance: Floats
-    impact: Floats
-    linear: Floats
-
-
-def settled(table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimiser, Minimiser]) -> Flags:
-    """Tell at which bars the plan surely changes nothing: (bars,). `legs`: all that may have part in any of them;
+def settled(
+    table: LegTable, ahead: BarsAhead, legs: Ints, steps: tuple[Minimiser, Minimiser]
+) -> tuple[Flags, Flags]:
+    """Tell at which bars the plan surely changes nothing, and at which it is proven to change something but for last
+    digits: (bars,) each; where neither is told the plan has to be asked. `legs`: all that may have part in any of them;
     `steps`: what remembers the answers of both steps.
     """
-    task = _stated(table, ahead, legs)
+    task = stated(table, ahead, legs)
     full, sure = _step_one(table, ahead, task, steps[0])
-    sure &= _within(table, ahead, task, full) & ~task.unsure
+    sure &= within(table, ahead, task, full) & ~task.unsure
     now, dust = task.now, NEGLIGIBLE * task.own
     least = table.settings.min_change * task.own * NEARLY - CLOSE
     awake = ~ahead.paused[:, table.coin[legs]]
+    kept = _kept(table, task, full) | ~awake
     # a held leg that goes to nothing is closed; a decrease within the band stays unless a limit is exceeded
     stays = (full > 2 * dust) | (now <= LAST_DIGITS * task.own)
+    moves = sure & ~(stays | kept).all(axis=1)
     down = now - full
-    stays &= (down < least) & ((down < dust / 2) | ~_over(table, ahead, task))
-    sure &= (stays | _kept(table, task, full) | ~awake).all(axis=1)
-    grows, may = full > now + dust, awake & ~_filled(table, task)
+    stays &= (down < least) & ((down < dust / 2) | ~over(table, ahead, task))
+    sure &= (stays | kept).all(axis=1)
+    grows, may = full > now + dust, awake & ~filled(table, task)
     asked = np.flatnonzero(sure & (grows & (full - now >= least) & may).any(axis=1))
     if len(asked):
-        sure[asked] = _step_two(table, task, asked, full, grows, least, may, steps[1])
-    return sure
+        sure[asked], moves[asked] = _step_two(table, task, asked, full, grows, least, may, steps[1])
+    return sure, moves
 
 
-def _stated(table: LegTable, ahead: BarsAhead, legs: Ints) -> _Task:
-    settings, coin, kind = table.settings, table.coin[legs], table.kind[legs]
-    near, there, far = kind != OPPOSITE, kind != CUT, table.far[legs]
-    in_, side, mark = ahead.in_[:, legs], table.side[coin], ahead.mark[:, coin]
-    lying = side * ahead.held[far] * mark
-    cut = np.maximum(0.0, -table.side * ahead.held[table.here] * ahead.mark)
-    same = np.zeros_like(cut)
-    for leg in np.flatnonzero(kind == RELOCATE):
-        same[:, coin[leg]] += np.maximum(0.0, lying[:, leg])
-    now = np.where(kind == OPPOSITE, -lying, lying)
-    now = np.maximum(0.0, np.where(kind == CUT, (cut - same)[:, coin], now))
-    rates, charge, mean_value, after, leverage, tied = _worth(table, ahead, legs, in_)
-    own_usd = table.own[coin] * mark
-    scale = np.where(in_, own_usd, 0.0).max(axis=1, initial=1e-9)
-    # what is cut is what relocations and cuts add up to, but for a lot's rounding
-    book = _met(cut, np.maximum(cut, same), table.own * ahead.mark)
-    held, on_cut, unit = now > 0, (cut > 0)[:, coin], scale[:, None]
-    beyond = np.where(there, table.per_usd[far], 0.0)
-    worst = np.full(cut.shape, np.inf)
-    for leg in np.flatnonzero(near):
-        value = np.where(held[:, leg], mean_value[:, leg] + beyond[leg], np.inf)
-        worst[:, coin[leg]] = np.minimum(worst[:, coin[leg]], value)
-    pays = (mean_value > table.trade[legs]) | (near & (mean_value - beyond > worst[:, coin]))
-    chosen = in_ & (held | (pays & ahead.open_[:, legs]))
-    # where last digits decide which legs have part, they are the planner's
-    edge = (np.abs(mean_value - table.trade[legs]) < TIE) | (
-        near & (np.abs(mean_value - beyond - worst[:, coin]) < TIE)
-    )
-    unsure = (in_ & (tied | (edge & ~held))).any(axis=1) | alone(table, cut, same).any(axis=1)
-    here, out = table.here[coin], table.per_usd2
-    linear = -mean_value + np.where(near, table.per_usd[here] * ~on_cut - 2 * out[here] * cut[:, coin], 0.0)
-    linear += np.where(there, table.per_usd[far] * ~held - 2 * out[far] * now, 0.0)
-    together = np.where(near[:, None] & near & (coin[:, None] == coin), 2 * out[here], 0.0)
-    impact = unit[:, :, None] * (together + np.diag(np.where(there, 2 * out[far], 0.0))) * IN_BP
-    variance = _variance(table, ahead, legs, rates) * (unit[:, :, None] / settings.equity_usd * IN_BP)
-    return _Task(
-        legs, scale, own_usd / unit, now / unit, book / unit,
-        unsure, chosen, rates, charge, mean_value, after, leverage,
-        variance, impact, linear * IN_BP,
-    )  # fmt: skip
-
-
-def _worth(
-    table: LegTable, ahead: BarsAhead, legs: Ints, in_: Flags
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Flags]:
-    """Return the rates that legs save, before the charge: (bars, legs, scenarios); by bar and leg the charge per hour,
-    the mean value, what of it comes after the horizon, the leverage, and whether that hangs on last digits.
-    """
-    settings, side, kind = table.settings, table.side[table.coin[legs]], table.kind[legs]
-    rates = ahead.draws[:, ahead.rows[table.earn[legs]]]
-    both = np.flatnonzero(kind == RELOCATE)
-    rates[:, both] -= ahead.draws[:, ahead.rows[table.pay[legs[both]]]]
-    rates *= side[:, None]
-    rates[~in_] = 0.0
-    most = table.most_leverage(ahead.sigma.T)[legs].T
-    saves = np.count_nonzero(rates > 0, axis=2)
-    tied: Flags = np.count_nonzero(rates > -TIE / settings.horizon_h, axis=2) != saves
-    tied |= np.count_nonzero(rates > TIE / settings.horizon_h, axis=2) != saves
-    sure = np.clip(2.0 * (saves / rates.shape[2]) - 1.0, 0.0, 1.0)
-    low = np.minimum(settings.min_leverage, most)
-    leverage = low + sure * (most - low)
-    charge = np.where(kind == CUT, 0.0, settings.capital_rate_per_year / HOURS_A_YEAR / leverage)
-    level = np.where(np.isnan(ahead.usual), ahead.means, ahead.usual)
-    trade = table.trade[legs]
-    usual = side * (level[:, table.earn[legs]] - level[:, table.pay[legs]])
-    after = np.clip(settings.tail_h * (np.where(in_, usual, 0.0) - charge), -trade, trade)
-    mean_value = settings.horizon_h * (rates.mean(axis=2) - charge) + after
-    return rates, charge, mean_value, after, leverage, tied
-
-
-def _variance(table: LegTable, ahead: BarsAhead, legs: Ints, rates: Floats) -> Floats:
-    coin, kind = table.coin[legs], table.kind[legs]
-    delta = np.where(kind == RELOCATE, 0.0, table.side[coin] * ahead.sigma[:, coin])
-    out: Floats = delta[:, :, None] * delta[:, None, :] * ahead.correlation[:, coin[:, None], coin]
-    basis = np.where(kind == CUT, 0.0, ahead.basis[:, table.far[legs]])
-    diagonal = np.arange(len(legs))
-    out[:, diagonal, diagonal] += basis**2
-    moved = rates - rates.mean(axis=2, keepdims=True)
-    share = table.settings.horizon_h**2 / max(1, rates.shape[2] - 1)
-    out += share * (moved @ np.swapaxes(moved, 1, 2))
-    return out
-
-
-def _step_one(table: LegTable, ahead: BarsAhead, task: _Task, step: Minimiser) -> tuple[Floats, Flags]:
+def _step_one(table: LegTable, ahead: BarsAhead, task: Task, step: Minimiser) -> tuple[Floats, Flags]:
     """Full Kelly without the limits that markets share; which answers are proven."""
     settings, legs, now = table.settings, task.legs, task.now
     coin, kind, far = table.coin[legs], table.kind[legs], table.far[legs]
@@ -185,8 +66,8 @@ def _step_one(table: LegTable, ahead: BarsAhead, task: _Task, step: Minimiser) -
     cap, band = settings.cap * own, settings.delta_band * own
     # limits that are filled but for a lot's rounding: kinks that all but meet are taken for one
     held_here, moved_here = now @ (of_coin * (kind != RELOCATE)).T, now @ (of_coin * (kind == RELOCATE)).T
-    band = _met(band, held_here, own)
-    cap = _met(_met(cap, band + moved_here, own), held_here + moved_here, own)
+    band = met(band, held_here, own)
+    cap = met(met(cap, band + moved_here, own), held_here + moved_here, own)
     kinks = (
         (unit, zero, np.full(shape, -np.inf), np.where(allowed, 0.0, np.inf)),
         (unit[still], np.where(shut, now, np.inf)[:, still], zero[:, still], np.full(shape, np.inf)[:, still]),
@@ -207,56 +88,7 @@ def _step_one(table: LegTable, ahead: BarsAhead, task: _Task, step: Minimiser) -
     return np.maximum(full, 0.0), sure
 
 
-def _met(limit: Floats, size: Floats, own: Floats) -> Floats:
-    """Return the limit, or the size where that is the limit but for a lot's rounding."""
-    return np.where(np.abs(limit - size) < CLOSE * own, size, limit)
-
-
-def _within(table: LegTable, ahead: BarsAhead, task: _Task, full: Floats) -> Flags:
-    """Tell where sizes keep to the limits that markets share, with room to spare: margin and equity at risk."""
-    settings, legs = table.settings, task.legs
-    coin, kind, far, now = table.coin[legs], table.kind[legs], table.far[legs], task.now
-    there = kind != CUT
-    venue, out = np.where(there, ahead.venue_of[far], -1), np.ones(len(now), dtype=bool)
-    for number in range(ahead.collateral.shape[1]):
-        room = ahead.collateral[:, number] / task.scale
-        row = np.where(venue == number, 1.0 / task.leverage, 0.0)
-        out &= _stands(room, row, now, full)
-        out &= now[:, venue == number].sum(axis=1) < settings.max_leverage * room * (1 - 1e-9)
-    basis = np.where(there, ahead.basis[:, far], 0.0)
-    risk = Z_95 * (np.where(kind == RELOCATE, 0.0, ahead.sigma[:, coin]) + basis)
-    return out & _stands(settings.equity_at_risk * settings.equity_usd / task.scale, risk, now, full)
-
-
-def _stands(limit: Floats, row: Floats, now: Floats, full: Floats) -> Flags:
-    """Tell where `programme.standing` leaves room for the sizes."""
-    below = (1 - HEADROOM) * np.maximum(0.0, limit)
-    out: Flags = (row * full).sum(axis=1) < below * (1 - 1e-6) - CLOSE
-    return out
-
-
-def _filled(table: LegTable, task: _Task) -> Flags:
-    """Tell by bar and leg whether the cap and the delta band leave less than what is worth an order."""
-    settings, own = table.settings, task.own
-    share = np.where(table.kind[task.legs] == RELOCATE, settings.cap, min(settings.cap, settings.delta_band))
-    out: Flags = share * own - task.now < settings.min_change * own - EXACT
-    return out
-
-
-def _over(table: LegTable, ahead: BarsAhead, task: _Task) -> Flags:
-    """Tell by bar and leg whether its market exceeds, or is about to exceed, the cap or the delta band."""
-    settings, coin, kind = table.settings, table.coin[task.legs], table.kind[task.legs]
-    out = np.zeros(task.now.shape, dtype=bool)
-    for number in np.unique(coin):
-        mine = coin == number
-        now, own = task.now[:, mine], task.own[:, np.flatnonzero(mine)[0]] * (1 - 1e-9)
-        over = now.sum(axis=1) > settings.cap * own
-        over |= now[:, kind[mine] != RELOCATE].sum(axis=1) > settings.delta_band * own
-        out[:, mine] = over[:, None]
-    return out
-
-
-def _kept(table: LegTable, task: _Task, full: Floats) -> Flags:
+def _kept(table: LegTable, task: Task, full: Floats) -> Flags:
     """Tell which cuts stay because full Kelly turns all of them into relocations (`planner._without_round_trip`).
 
     What a solver's last digits leave of the difference must be less than any order.
@@ -271,15 +103,15 @@ def _kept(table: LegTable, task: _Task, full: Floats) -> Flags:
 
 def _step_two(
     table: LegTable,
-    task: _Task,
+    task: Task,
     bars: Ints,
     full: Floats,
     grows: Flags,
     least: Floats,
     may: Flags,
     step: Minimiser,
-) -> Flags:
-    """Tell at which of the bars no leg that `may` grows by what is worth an order."""
+) -> tuple[Flags, Flags]:
+    """Tell at which of the bars no leg that `may` grows by what is worth an order, and at which one does."""
     full, grows, now = full[bars], grows[bars], task.now[bars]
     count, clear = _confidences(table, task, bars, full, grows)
     shares = kelly_shares(count, table.settings.knots)
@@ -304,12 +136,13 @@ def _step_two(
     )
     sizes, sure = step.minimise(p, task.linear[bars] + moved, kinks)
     ahead_of_now = (np.clip(sizes, now, full) - now) * grows
-    return sure & clear.all(axis=1) & ((ahead_of_now < least[bars]) | ~may[bars]).all(axis=1)
+    sure &= clear.all(axis=1)
+    much = table.settings.min_change * task.own[bars] + CLOSE
+    still = ((ahead_of_now < least[bars]) | ~may[bars]).all(axis=1)
+    return sure & still, sure & ((ahead_of_now > much) & may[bars]).any(axis=1)
 
 
-def _confidences(
-    table: LegTable, task: _Task, bars: Ints, full: Floats, grows: Flags
-) -> tuple[Floats, Flags]:
+def _confidences(table: LegTable, task: Task, bars: Ints, full: Floats, grows: Flags) -> tuple[Floats, Flags]:
     """Return `quick`'s confidences of the legs that grow, and which of them no last digit of the sizes would change."""
     out, clear = np.zeros(full.shape), np.ones(full.shape, dtype=bool)
     at, leg = np.nonzero(grows)
@@ -328,7 +161,7 @@ def _confidences(
     return out, clear
 
 
-def _on_injective(table: LegTable, task: _Task) -> Ints:
+def _on_injective(table: LegTable, task: Task) -> Ints:
     """Return the coins of which something is cut on Injective and that have a leg there."""
     coin = table.coin[task.legs]
     held = np.asarray((task.cut > 0).any(axis=0), dtype=bool)

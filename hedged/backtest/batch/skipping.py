@@ -19,8 +19,9 @@ from hedged.backtest.batch.movements import Movements
 from hedged.backtest.batch.quick import Bar, changes
 from hedged.backtest.batch.record import Record
 from hedged.backtest.batch.seen import Seen
-from hedged.backtest.batch.settled import BarsAhead, settled
+from hedged.backtest.batch.settled import settled
 from hedged.backtest.batch.source import Prints
+from hedged.backtest.batch.stated import BarsAhead
 from hedged.backtest.batch.stretch import NEARLY, Stretch, ahead, passed
 from hedged.domain.clock import SECOND_MS
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -128,7 +129,7 @@ class Skipping:
         held[stretch.held] = stretch.coins
         busy = np.zeros(len(self._table.coins), dtype=bool)
         busy[self._coin_of[stretch.held]] = True
-        sure, until, together = np.zeros(len(chunk.seen.times_ms), dtype=bool), bar, FEW
+        sure, until, together = np.zeros((2, len(chunk.seen.times_ms)), dtype=bool), bar, FEW
         while bar - first < len(stretch.alert) and bar not in due:
             if stretch.alert[bar - first] or chunk.gone[bar]:
                 break
@@ -139,17 +140,17 @@ class Skipping:
                     min((d for d in due if d > bar), default=bar + together),
                 )
                 together = min(2 * together, MANY)
-                sure[bar:until] = self._settled(chunk, np.arange(bar, until), stretch, held, busy)
-            if sure[bar]:
+                sure[:, bar:until] = self._settled(chunk, np.arange(bar, until), stretch, held, busy)
+            if sure[0, bar]:
                 self._told["sure"] += 1
-            elif self._changes(chunk, bar, stretch, held, busy):
+            elif sure[1, bar] or self._changes(chunk, bar, stretch, held, busy):
                 break
             bar += 1
         passed(desk, chunk.seen, self._cycle.row, stretch, bar - first)
         return bar
 
     def _settled(self, chunk: _Chunk, bars: Instants, stretch: Stretch, held: Floats, busy: Flags) -> Flags:
-        """Tell at which bars ahead the plan surely leaves what is held as it is (`settled`)."""
+        """Tell at which bars ahead the plan surely leaves what is held as it is, and at which surely not: (2, bars)."""
         table, movements = self._table, chunk.movements
         times_ms, hours = chunk.seen.times_ms[bars], movements.hour_of[bars]
         paused = np.stack([self._paused(ms) for ms in times_ms.tolist()])
@@ -158,9 +159,9 @@ class Skipping:
         coins = busy | (coins & ~paused)
         lying = held[table.far] != 0
         sure: Flags = np.asarray(movements.sound[hours] & ~(lying & ~usable).any(axis=1), dtype=bool)
-        bars, sure_at = bars[sure], np.flatnonzero(sure)
+        bars, sure_at, out = bars[sure], np.flatnonzero(sure), np.zeros((2, len(bars)), dtype=bool)
         if not len(bars):
-            return sure
+            return out
         in_ = (coins[:, table.coin] & usable)[sure]
         near = (table.kind != OPPOSITE) & np.isin(table.coin, np.flatnonzero(held[table.here] != 0))
         legs = np.flatnonzero(in_.any(axis=0) & (lying | near | (pays[sure] & in_).any(axis=0)))
@@ -178,8 +179,8 @@ class Skipping:
             chunk.open_[:, bars].T, in_, self._drawn.draws_of(chunk.hours[bars], np.flatnonzero(series)),
             np.cumsum(series) - 1,
         )  # fmt: skip
-        sure[sure_at] = settled(table, ahead, legs, self._steps)
-        return sure
+        out[:, sure_at] = settled(table, ahead, legs, self._steps)
+        return out
 
     def _changes(self, chunk: _Chunk, bar: int, stretch: Stretch, held: Floats, busy: Flags) -> bool:
         """Tell whether a bar must be a cycle for what its plan may change."""

@@ -3,6 +3,8 @@
 from hedged.config import Config
 from hedged.domain.clock import DAY_MS, SECOND_MS
 from hedged.domain.errors import ConfigError
+from hedged.domain.market import INJECTIVE
+from hedged.execution.working.attempts import DEADLINE_S
 
 USE_DAEMON = "use --engine daemon for it"
 
@@ -23,3 +25,9 @@ def check_supported(config: Config) -> None:
         raise ConfigError(
             f"the batch engine's bars divide a day, and its clock runs as time does: {USE_DAEMON}"
         )
+    for venue in (INJECTIVE, *config.hedge.venues):
+        if config.paper.latency_of(venue).p95_ms >= DEADLINE_S * SECOND_MS:
+            raise ConfigError(
+                f"the batch engine knows the outcome of every order, and one that takes {DEADLINE_S:g} s has none: "
+                f"make paper.latency of {venue} shorter, or {USE_DAEMON}"
+            )

@@ -142,7 +142,9 @@ def remake_report(out: Path) -> Path:
         ) from None
     except PermissionError as error:
         raise DataError(f"{error.filename} cannot be read or written: {error.strerror}") from None
-    except (KeyError, ValueError, TypeError, PolarsError) as error:
+    except (
+        ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, PolarsError
+    ) as error:  # fmt: skip
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"the files in {out} are damaged or of another program ({detail}); run it again"

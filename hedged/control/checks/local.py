@@ -52,6 +52,7 @@ def secrets(config: Config, environ: Mapping[str, str] = os.environ) -> list[Fou
 
 def _outside(config: Config, environ: Mapping[str, str]) -> dict[str, Callable[[], object]]:
     """Return what reads the secrets of outside sources and the webhook, by name."""
+    from hedged.alerts.targets import read_heartbeat, read_targets
     from hedged.wiring.outside_parts import webhook_secret
 
     sources = {"coinglass": config.outside.coinglass, "coingecko": config.outside.coingecko}
@@ -62,6 +63,11 @@ def _outside(config: Config, environ: Mapping[str, str]) -> dict[str, Callable[[
     }
     if config.webhook.on:
         reads["webhook"] = partial(webhook_secret, config, environ)
+    for name, one in config.alerts.targets.items():
+        alone = config.alerts.model_copy(update={"targets": {name: one}})
+        reads[f"alerts.{name}"] = partial(read_targets, alone, environ)
+    if config.alerts.heartbeat is not None:
+        reads["alerts.heartbeat"] = partial(read_heartbeat, config.alerts, environ)
     return reads
 
 

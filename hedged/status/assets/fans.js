@@ -1,7 +1,7 @@
 // The forecasts as fans: what settled, then the law of the mean rate over the coming hours. One chart for each venue.
 const { axisLook, color, keys, line, num, ruler, short, tip, valueAxis, when } = page;
 const HOUR_MS = 3600000, YEAR = 100 * 24 * 365, PAST_H = 96;
-const TICKS = [-96, -24, -8, -1, 0, 1, 8, 24, 168];
+const TICKS = [-96, -24, -8, 0, 8, 24, 168];
 let told = page.data.forecasts ?? [], symbol = page.asked("symbol");
 
 /** The place of an instant h hours from the forecast: near hours wide, far ones narrow. */

@@ -1,9 +1,9 @@
 // Keeps the page current: asks for what has changed, says when it last heard, counts the times on.
-const EVERY_MS = 2000, PATIENCE_MS = 8000, LATE_MS = 7000;
+const EVERY_MS = 2000, PATIENCE_MS = 8000, LATE_MS = 7000, RELOAD_MS = 10000;
 const first = JSON.parse(document.getElementById("data").textContent);
 const heardBox = document.getElementById("heard"), lostBox = document.getElementById("lost"), saidBox = document.getElementById("said");
 const known = new Map();
-let edition = first.edition, heardAt = performance.now(), nowMs = first.now_ms, trouble = "", lost = false;
+let edition = first.edition, heardAt = performance.now(), nowMs = first.now_ms, trouble = "", lost = false, awakeAt = 0;
 
 /** What is told of the latest answer: `hedged:told`, with the answer, on the window. */
 const tell = (told) => window.dispatchEvent(new CustomEvent("hedged:told", { detail: told }));
@@ -55,8 +55,10 @@ function tick() {
     for (const one of document.querySelectorAll("time[data-since]")) one.textContent = lasting(at - Number(one.dataset.since));
     for (const one of document.querySelectorAll("time[data-due]")) one.textContent = lasting(Number(one.dataset.due) - at);
   }
-  if (silent > LATE_MS !== lost) {
-    lost = !lost;
+  // a page that slept in the background asks first
+  const late = silent > LATE_MS && performance.now() - awakeAt > LATE_MS / 2;
+  if (!document.hidden && late !== lost) {
+    lost = late;
     document.documentElement.classList.toggle("lost", lost);
     lostBox.hidden = !lost;
     if (lost) document.title = "✕ connection lost – hedged";
@@ -73,7 +75,7 @@ async function ask() {
     const answer = await fetch(`page.json?edition=${edition}`, { signal: stop.signal, cache: "no-store" });
     if (!answer.ok) throw new Error(`The daemon answers with an error (${answer.status}).`);
     const told = await answer.json();
-    if (told.build !== first.build && !document.querySelector("dialog[open]")) { location.reload(); return; }
+    if (told.build !== first.build && performance.now() > RELOAD_MS && !document.querySelector("dialog[open]")) { location.reload(); return; }
     heardAt = performance.now();
     nowMs = told.now_ms;
     edition = told.edition;
@@ -97,7 +99,7 @@ async function round() {
   if (waiting === null) waiting = setTimeout(round, EVERY_MS);
 }
 window.addEventListener("hedged:again", round);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) round(); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) { awakeAt = performance.now(); round(); } });
 for (const box of document.querySelectorAll("[data-part]")) known.set(box.dataset.part, null);
 setInterval(tick, 1000);
 round();

@@ -38,7 +38,7 @@ def _explained(one: Decision, status: Status) -> str:
     )
     if told is None:
         return f"{beside}<p>No details are kept of this decision.</p>"
-    own = row.own_quantity if row else None
+    own, of = (row.own_quantity if row else None), one.symbol
     terms = {
         "Decided": f"{words.clock(one.ts_ms, status.about.now_ms)} UTC",
         "Rule": f"{esc(told.rule_text or 'none')} <code>{esc(told.rule or '')}</code>",
@@ -47,10 +47,10 @@ def _explained(one: Decision, status: Status) -> str:
     }
     closed = {f"Closed: {esc(wording.venue(venue))}": esc(why) for venue, why in sorted(told.closed.items())}
     listed = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in (terms | closed).items())
-    return f"<dl>{listed}</dl>{beside}{_spans(told, row)}{_rates(told)}{_legs(told)}{_drivers(told)}"
+    return f"<dl>{listed}</dl>{beside}{_spans(told, row, of)}{_rates(told, of)}{_legs(told, of)}{_drivers(told, of)}"
 
 
-def _spans(told: Explanation, row: BookRow | None) -> str:
+def _spans(told: Explanation, row: BookRow | None, of: str) -> str:
     if not told.spans:
         return ""
     hedged = any(span.hedged for span in told.spans)
@@ -62,18 +62,18 @@ def _spans(told: Explanation, row: BookRow | None) -> str:
         (words.hours(span.hours), *_amount(span.own), *(_amount(one) if hedged else ()))
         for span, one in zip(told.spans, held, strict=True)
     ]
-    return words.table("Funding of this position", heads, rows)
+    return words.table(f"Funding of the position in {of}", heads, rows)
 
 
 def _amount(amount: Amount | None) -> tuple[str, str]:
     return ("–", "–") if amount is None else (words.usd(amount.mean_usd), words.band(amount))
 
 
-def _rates(told: Explanation) -> str:
+def _rates(told: Explanation, of: str) -> str:
     if not told.rates:
         return ""
     heads = (
-        ("Rate forecast, % a year", False), ("Mean", True), ("80 % between", True), ("It rises", True), ("", False)
+        ("Rate forecast, % a year", False), ("Mean", True), ("80 % between", True), ("It rises", True), ("Note", False)
     )  # fmt: skip
     rows = [
         (
@@ -85,17 +85,17 @@ def _rates(told: Explanation) -> str:
         )
         for one in told.rates
     ]
-    return words.table("Rates as forecast, in percent a year; plus: longs pay", heads, rows)
+    return words.table(f"Rates of {of} as forecast, in percent a year; plus: longs pay", heads, rows)
 
 
-def _legs(told: Explanation) -> str:
+def _legs(told: Explanation, of: str) -> str:
     if not told.legs:
         return ""
     heads = (
         ("Every hedge there was, and why it is no larger", False), ("Now, USD", True), ("Wanted", True),
         ("Saves, bp", True), ("Later, bp", True), ("Costs, bp", True), ("Pays after", True), ("Sure", True),
     )  # fmt: skip
-    return words.table("Every hedge there was", heads, [_leg(leg) for leg in told.legs], "legs")
+    return words.table(f"Every hedge of {of} there was", heads, [_leg(leg) for leg in told.legs], "legs")
 
 
 def _leg(leg: LegTold) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def _leg(leg: LegTold) -> tuple[str, ...]:
     )
 
 
-def _drivers(told: Explanation) -> str:
+def _drivers(told: Explanation, of: str) -> str:
     if told.drivers_text:
         return f"<p>The forecast on Injective is {esc(told.drivers_text)}.</p>"
     if told.last_rate is None or not told.drivers:
@@ -124,8 +124,8 @@ def _drivers(told: Explanation) -> str:
         rows.append((name, words.yearly(one.moved), _part(one.moved, longest)))
     forecast = told.last_rate + sum(one.moved for one in told.drivers)
     rows.append(("The forecast", f"<b>{words.yearly(forecast)}</b>", ""))
-    heads = (("What drives the forecast on Injective, % a year", False), ("Part", True), ("", False))
-    return words.table("What drives the forecast", heads, rows, "drivers")
+    heads = (("What drives the forecast on Injective, % a year", False), ("Part", True), ("Drawn", False))
+    return words.table(f"What drives the forecast of {of}", heads, rows, "drivers")
 
 
 def _part(moved: float, longest: float) -> str:

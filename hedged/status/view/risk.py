@@ -29,7 +29,7 @@ def bar(share: float, tone: str) -> str:
 
 
 def stops(status: Status) -> str:
-    """Return the hedges, what each has lost of what it may, and how far liquidation is."""
+    """Return the hedges, how near the loss of each is to its stop, and how far liquidation is."""
     if not status.stops:
         return words.nothing(
             "No hedge is held, and none rests after a stop."
@@ -37,7 +37,7 @@ def stops(status: Status) -> str:
             else "Known after the first decision."
         )
     heads = (
-        ("Hedge", False), ("Legs", False), ("Lost, USD", True), ("Stop at, USD", True), ("Of it used", False),
+        ("Hedge", False), ("Legs", False), ("Result, USD", True), ("Stop at, USD", True), ("Of it used", False),
         ("Liquidation", False), ("State", False),
     )  # fmt: skip
     by_symbol = {row.symbol: row for row in status.book}
@@ -51,14 +51,14 @@ def stops(status: Status) -> str:
             (
                 name,
                 held,
-                "–" if resting else words.usd(one.loss_usd),
-                "–" if resting else words.usd(one.allowance_usd, plus=False),
+                "–" if resting else words.usd(words.minus(one.loss_usd)),
+                "–" if resting else words.usd(words.minus(one.allowance_usd)),
                 "–" if resting else _used(one),
                 "–" if resting else _liquidation(one),
                 _state(one, status.about.now_ms),
             )
         )
-    return words.table("Hedges and their stops", heads, rows, "stops")
+    return words.table("Hedges, each with its stop", heads, rows, "stops")
 
 
 def _used(one: Stop) -> str:
@@ -108,7 +108,7 @@ def collateral(status: Status) -> str:
             )
         figures = (words.usd(usd, plus=False) for usd in (row.equity_usd, row.used_usd, row.free_usd))
         rows.append((esc(wording.venue(row.venue)), *figures, call))
-    return words.table("Collateral", heads, rows, "collateral")
+    return words.table("Collateral by venue", heads, rows, "collateral")
 
 
 def held(status: Status) -> str:

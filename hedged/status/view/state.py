@@ -19,6 +19,8 @@ LEVELS = {
 """What each level of the kill switch does, in one line."""
 MARKS = {"good": "●", "wait": "◌", "warn": "▲", "bad": "■"}
 SAID = {"good": "", "wait": "", "warn": "Attention: ", "bad": "Alarm: "}
+SAID_ABOVE = ("kill", "latch")
+"""The alert that says what the headline says already."""
 WORST = {"critical": "bad", "warning": "warn"}
 
 
@@ -33,15 +35,12 @@ class Headline(NamedTuple):
 def headline(status: Status) -> Headline:
     """Say in a few words how the daemon is; what stops it from working comes before what it complains of."""
     health = status.health
-    reasons = tuple(esc(reason) for reason in (*health.not_alive, *health.reasons, *health.halted))
+    told = [one for one in health.reasons if not (health.backfilled and one.startswith("backfilling"))]
+    reasons = tuple(esc(reason) for reason in (*health.not_alive, *told, *health.halted))
     if health.latch:
         by = "by itself" if health.latch.by == "daemon" else f"by {health.latch.by}"
-        told = f"{esc(health.latch.text)}."
-        return Headline(
-            "bad",
-            f"Halted {by}: {health.latch.level}",
-            (told, LEVELS.get(health.latch.level, ""), *reasons),
-        )
+        lines = (f"{esc(health.latch.text)}.", LEVELS.get(health.latch.level, ""), *reasons)
+        return Headline("bad", f"Halted {by}: {health.latch.level}", lines)
     if health.state == "stopping":
         return Headline("warn", "Stopping", reasons)
     if not health.alive:
@@ -99,10 +98,13 @@ def _when(status: Status) -> str:
 def alerts(status: Status) -> str:
     """Return the alerts that stand, the worst first, then what is not believed and what does not agree."""
     now_ms = status.about.now_ms
-    rows = [_alert(one, now_ms) for one in status.alerts]
-    for doubt in (*status.disagreements, *status.quarantined):
+    shown = [one for one in status.alerts if (one.kind, one.subject) != SAID_ABOVE]
+    rows = [_alert(one, now_ms) for one in shown]
+    told = {one.subject.removesuffix(" order") for one in shown if one.kind == "mismatch"}
+    unsaid = [one for one in status.disagreements if f"{one.symbol} on {one.venue}" not in told]
+    for doubt in (*unsaid, *status.quarantined):
         ago = f", for {words.since(doubt.since_ms, now_ms)}" if doubt.since_ms is not None else ""
-        kind = "Does not agree" if doubt in status.disagreements else "Not believed"
+        kind = "Does not agree" if doubt in unsaid else "Not believed"
         where = f"{esc(doubt.symbol)} on {esc(wording.venue(doubt.venue))}"
         rows.append(
             f'<li class="warn"><b><span aria-hidden="true">▲</span> {kind}: {where}</b> {esc(doubt.what)}: '
@@ -132,6 +134,9 @@ def tiles(status: Status) -> str:
 Tile = tuple[str, str, str]
 
 
+FIRST = "known after the first decision"
+
+
 def _ahead(status: Status) -> Tile:
     row = next((row for row in status.ahead if row.decides), None)
     if row is None:
@@ -146,13 +151,15 @@ def _ahead(status: Status) -> Tile:
 def _saved(status: Status) -> Tile:
     saved, now_ms = status.saved, status.about.now_ms
     if saved is None:
-        return "Saved so far", words.UNKNOWN, "known after the first decision"
+        return "Saved so far", words.UNKNOWN, FIRST
     began = f"since {words.clock(saved.since_ms, now_ms)} UTC" if saved.since_ms is not None else "so far"
     note = f"funding {words.usd(saved.funding_usd)}, costs {words.usd(-saved.costs_usd)}, {began}"
     return "Saved so far", f"{words.usd(saved.net_usd)} <abbr>USD</abbr>", note
 
 
 def _hedged(status: Status) -> Tile:
+    if status.cycle.last_ms is None:
+        return "Held as hedge", words.UNKNOWN, FIRST
     own = [row.own_usd for row in status.book]
     legs = [leg.usd for row in status.book for leg in row.hedge]
     known = [abs(usd) for usd in own if usd is not None]
@@ -161,17 +168,15 @@ def _hedged(status: Status) -> Tile:
         return "Held as hedge", words.UNKNOWN, f"beside positions of {total} USD"
     size = sum(abs(usd) for usd in legs if usd is not None)
     note = f"{len(legs)} leg{'s' * (len(legs) != 1)}, beside positions of {total} USD"
-    return (
-        "Held as hedge",
-        f"{words.whole_usd(size)} <abbr>USD</abbr>" if status.cycle.last_ms else words.UNKNOWN,
-        note,
-    )
+    return "Held as hedge", f"{words.whole_usd(size)} <abbr>USD</abbr>", note
 
 
 def _stop(status: Status) -> Tile:
     held = [one for one in status.stops if one.state != "resting"]
+    if status.cycle.last_ms is None:
+        return "Nearest stop", words.UNKNOWN, FIRST
     if not held:
-        return "Nearest stop", "none", "no hedge is held" if status.cycle.last_ms else "nothing is known yet"
+        return "Nearest stop", "none", "no hedge is held"
     nearest = max(held, key=used)
     if nearest.state != "watched":
         return (
@@ -179,12 +184,9 @@ def _stop(status: Status) -> Tile:
             "blind" if nearest.state == "blind" else "unwinding",
             esc(f"{nearest.symbol}: {nearest.why or ''}"),
         )
-    lost, most = words.usd(nearest.loss_usd), words.usd(nearest.allowance_usd, plus=False)
-    return (
-        "Nearest stop",
-        f"{words.share(used(nearest))} used",
-        f"{esc(nearest.symbol)}: lost {lost} of {most} USD",
-    )
+    now, stop = (words.usd(words.minus(usd)) for usd in (nearest.loss_usd, nearest.allowance_usd))
+    note = f"{esc(nearest.symbol)}: {now} USD, stop at {stop}"
+    return "Nearest stop", f"{words.share(used(nearest))} used", note
 
 
 def used(stop: Stop) -> float:
@@ -198,6 +200,8 @@ def used(stop: Stop) -> float:
 
 def _call(status: Status) -> Tile:
     title = "Nearest margin call"
+    if status.cycle.last_ms is None:
+        return title, words.UNKNOWN, FIRST
     silent = [row.venue for row in status.collateral if row.unknown]
     if silent:
         return title, words.UNKNOWN, esc(f"{', '.join(silent)}: not told")
@@ -205,11 +209,7 @@ def _call(status: Status) -> Tile:
     blank = [row for row in status.collateral if row.held and row.margin_call_move is None]
     untold = f"not told by {', '.join(wording.venue(row.venue) for row in blank)}" if blank else ""
     if not moves:
-        return (
-            title,
-            words.UNKNOWN if blank or not status.collateral else "none",
-            esc(untold) or "nothing is held",
-        )
+        return title, words.UNKNOWN if blank else "none", esc(untold) or "nothing is held"
     row = min(moves, key=lambda one: one.margin_call_move or 0.0)
     note = f"{row.nearest} on {wording.venue(row.venue)}" + (f"; {untold}" if untold else "")
     return title, f"{words.away(row.margin_call_move or 0.0)} away", esc(note)

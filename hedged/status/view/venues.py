@@ -68,7 +68,7 @@ def venues(status: Status) -> str:
         notes = "".join(f'<span class="leg">{esc(note)}</span>' for note in row.notes)
         oldest = words.UNKNOWN if row.oldest_s is None else f"{words.lasting(row.oldest_s)}"
         rows.append(
-            (esc(wording.venue(row.venue)), fresh, oldest, streams or "polled", values or "–", notes or "–")
+            (esc(wording.venue(row.venue)), fresh, oldest, streams or "–", values or "–", notes or "–")
         )
     return words.table("Venues and the age of their data", heads, rows, "venues")
 

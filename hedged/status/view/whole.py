@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from string import Template
 
 from hedged.page import wording
@@ -19,7 +20,6 @@ NOW: Mapping[str, Callable[[Status], str]] = {
     "stops": risk.stops,
     "collateral": risk.collateral,
     "held": risk.held,
-    "errors": venues.errors,
     "venues": venues.venues,
 }
 """Parts that change from second to second."""
@@ -29,6 +29,7 @@ SLOW: Mapping[str, Callable[[Status], str]] = {
     "saved": book.saved,
     "decisions": decisions.decisions,
     "earlier": decisions.earlier,
+    "errors": venues.errors,
     "about": venues.about,
 }
 """Parts that change with a decision, or a trade."""
@@ -75,13 +76,19 @@ DRAWN = {
 }  # fmt: skip
 
 
+@cache
+def frame() -> Template:
+    """Return what the parts are put into: read once, so that a file changed on the disk changes nothing half."""
+    return Template(asset("status.html", PACKAGE))
+
+
 def page(status: Status, edition: str, slow: Mapping[str, str], build: str) -> str:
     """Return the whole page. `build`: names the files it is made of, so that a browser never mixes two programs."""
     first = update(status, edition, slow)
     parts = {**slow, **now_parts(status)}
     first["parts"] = {}
     horizon = hours(status.book[0].horizon_h) if status.book else "the horizon"
-    return Template(asset("status.html", PACKAGE)).substitute(
+    return frame().substitute(
         parts,
         build=esc(build),
         title=esc(title(status)),

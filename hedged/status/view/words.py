@@ -18,6 +18,11 @@ def usd(value: float | None, plus: bool = True) -> str:
     return number(value, 0 if abs(value) >= LARGE_USD else 2, plus)
 
 
+def minus(loss: float | None) -> float | None:
+    """Turn a loss into a result."""
+    return None if loss is None else -loss
+
+
 def whole_usd(value: float | None, plus: bool = False) -> str:
     """Write a size without cents."""
     return UNKNOWN if value is None else number(value, 0, plus)

@@ -95,7 +95,7 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
     ),
     "old data of a venue with a hedge": (
         {"stale": {"binance": Stale(4, 4, None)}, "holding": frozenset({"binance"})}, Kind.STALE, Severity.CRITICAL,
-        "Data of 4 of 4 markets on binance are never seen. Nothing is decided on them.",
+        "Data of 4 of 4 markets on binance were never seen. Nothing is decided on them.",
     ),
     "old prices": (
         {"seen": Seen(price_ages_s={"bybit": 200.0})}, Kind.STALE, Severity.WARNING,

@@ -27,7 +27,7 @@ from hedged.secret import Secret
 
 def told(folder: Path, **changes: Any) -> tuple[Config, Path]:
     state = folder / "state"
-    state.mkdir()
+    state.mkdir(mode=0o700)
     config = parse_config(
         {"state_dir": str(state), "control": {"lease_dir": str(folder / "leases")}, **changes}
     )

@@ -1,7 +1,9 @@
 """What of a changed configuration a running daemon takes over, and how it says so."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from guarded import OPPOSITE, Life, Rig
 
 from hedged.config import Config, parse_config
 from hedged.config.difference import changes, said
-from hedged.control.reload import LIVE, NOT_LIVE, need_restart
+from hedged.control.reload import LIVE, NOT_LIVE, Reloader, need_restart
+from hedged.domain.clock import SystemClock
+from hedged.telemetry.metrics import Metrics
 
 BASE: dict[str, Any] = {"book": {"positions": {"INJ": {"usd": 80_000}}}}
 
@@ -70,6 +74,23 @@ def test_every_name_of_the_lists_is_a_setting() -> None:
 
     walk(Config().model_dump(mode="json"), "")
     assert set(LIVE) | set(NOT_LIVE) <= names
+
+
+def test_addresses_of_alerts_that_cannot_be_read_refuse_the_reload(tmp_path: Path) -> None:
+    """If this fails, a slip in an address silences all alerts with the next restart, and nobody is told now."""
+    path = tmp_path / "config.yaml"
+    path.write_text("alerts: {targets: {phone: {url_env: HEDGED_NOWHERE}}}\n")
+    kept: list[Any] = []
+
+    async def journal(_: Any, name: str, body: Any) -> None:
+        kept.append((name, body["outcome"]))
+
+    parts = SimpleNamespace(config=Config(), clock=SystemClock(), journal=journal)
+    app = SimpleNamespace(parts=parts, metrics=Metrics())
+    told = asyncio.run(Reloader(path, app).reload())  # type: ignore[arg-type]
+    assert told.outcome == "refused"
+    assert "alerts.targets.phone.url_env: the environment variable HEDGED_NOWHERE is not set" in told.why
+    assert kept == [("reload", "refused")]
 
 
 def test_desk_stops_and_gate_go_by_the_new_one(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ TEXTS, GRAPHICS, GROUNDS = ("ink", "soft"), ("blue", "orange", "teal", "purple",
 
 
 def colours(selector: str) -> dict[str, str]:
-    block = asset("page.css").split(selector, 1)[1].split("}", 1)[0]
-    return dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", block))
+    sheets = asset("page.css"), asset("status.css", "hedged.status")
+    blocks = [sheet.split(selector, 1)[1].split("}", 1)[0] for sheet in sheets]
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", "".join(blocks)))
 
 
 def luminance(colour: str) -> float:
@@ -31,6 +32,9 @@ def test_texts_and_lines_stand_out(selector: str) -> None:
         light, dark = sorted((luminance(found[one]), luminance(found[other])), reverse=True)
         return (light + 0.05) / (dark + 0.05)
 
+    told = (("bad", "bad-ground"), ("good", "good-ground"), ("warn-ink", "warn"), ("ink", "wait-ground"))
+    for name, ground in (*told, ("soft", "wait-ground"), ("paper", "bad")):  # of the status page
+        assert contrast(name, ground) >= 4.5, (name, ground)
     for ground in GROUNDS:
         assert all(contrast(name, ground) >= 4.5 for name in TEXTS)
         assert all(contrast(name, ground) >= 3.0 for name in GRAPHICS), ground

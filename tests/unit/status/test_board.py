@@ -1,12 +1,17 @@
 """The status document as a living daemon fills it: what is known stands in it, what is not is unknown."""
 
+import asyncio
 import json
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 from status_world import LASTS_MS, Life, live
 from worlds import START_MS
 
+from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import HOUR_MS
+from hedged.status.board import Board
 from hedged.status.document import Status
 
 
@@ -147,3 +152,29 @@ def test_a_restart_goes_on_with_what_the_journal_knows(life: Life) -> None:
     assert again.last.saved.since_ms == START_MS + 2_000
     assert life.last.saved is not None
     assert again.last.saved.unhedged_usd == pytest.approx(life.last.saved.unhedged_usd)
+
+
+def test_a_fault_of_the_board_ends_nothing(life: Life, logs: list[MutableMapping[str, Any]]) -> None:
+    """If this fails, a slip in what is only shown stops a daemon that trades."""
+
+    class Broken:
+        asked = 0
+
+        async def cycle(self, _: int) -> None:
+            self.asked += 1
+            if self.asked < 3:
+                raise ValueError("a slip")
+
+    async def main() -> None:
+        broken = Broken()
+        board = Board(life.board.process, life.board.clock, records=broken)  # type: ignore[arg-type]
+        running = asyncio.get_running_loop().create_task(board.run())
+        for _ in range(4):
+            await asyncio.sleep(0.01)
+            board.on_cycle(life.app.progress.last)  # type: ignore[arg-type]
+        assert broken.asked >= 3
+        assert not running.done()
+        running.cancel()
+
+    run_virtually(main)
+    assert [one["event"] for one in logs] == ["status_broken"], "told once"

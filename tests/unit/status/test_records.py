@@ -66,6 +66,23 @@ def test_days_are_counted_once_each_over_restarts(tmp_path: Path) -> None:
     life(path, second)
 
 
+def test_days_that_were_counted_are_not_counted_anew_after_an_outage(tmp_path: Path) -> None:
+    """If this fails, a disk that is full at the start takes the days away whose decisions are dropped by now."""
+    path = tmp_path / "journal.sqlite"
+
+    async def first(records: Records, cycle: Cycle) -> None:
+        for day in range(3):
+            await cycle(NOW_MS + day * DAY_MS, BTC="none")
+        await records.journal(JournalStore.prune, NOW_MS + 9 * DAY_MS)
+
+    async def second(records: Records, cycle: Cycle) -> None:
+        await cycle(NOW_MS + 3 * DAY_MS, BTC="none")  # nothing could be read before
+        assert records.days == 4
+
+    life(path, first)
+    life(path, second)
+
+
 def test_a_journal_that_was_never_counted_is(tmp_path: Path) -> None:
     """If this fails, an upgrade takes the days away that were traded before it."""
     path = tmp_path / "journal.sqlite"

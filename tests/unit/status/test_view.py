@@ -83,6 +83,11 @@ def test_alerts_set_the_tone_and_stand_before_everything_else(told: tuple[Status
     assert "Not believed: BTC on Bybit" in text(state.alerts(shown))
     html = whole(shown)
     assert html.index("Not believed") < html.index('id="book"')
+    doubt = doubt.model_copy(update={"what": "nothing is opened", "why": "differs by -2 coins"})
+    one = one.model_copy(update={"kind": "mismatch", "subject": "BTC on bybit", "text": "BTC differs"})
+    for alerts_, times in (((), 1), ((one,), 0)):
+        shown = status.model_copy(update={"disagreements": (doubt,), "alerts": alerts_})
+        assert state.alerts(shown).count("differs by -2 coins") == times, "told once, in one way or the other"
 
 
 def test_what_is_not_known_is_called_unknown(told: tuple[Status, Status]) -> None:

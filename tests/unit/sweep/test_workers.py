@@ -7,6 +7,7 @@ import pytest
 import sweeping
 
 from hedged.domain.errors import ConfigError
+from hedged.sweep.cluster import cluster
 from hedged.sweep.identity import Grounds
 from hedged.sweep.workers import local
 
@@ -42,3 +43,12 @@ def test_a_worker_on_other_data_or_code_is_refused(tmp_path):
         ):
             with pytest.raises(ConfigError, match=message):
                 list(workers.run([dataclasses.replace(task, grounds=grounds)]))
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://198.41.0.4:8786", "tcp://cluster.example.com:8786", "198.41.0.4:8786", "ws://a.b:1"]
+)
+def test_a_cluster_beyond_ones_own_network_is_asked_for_over_tls_alone(address: str) -> None:
+    """If this fails, tasks and answers are pickled over an open line, and anybody on it runs code here."""
+    with pytest.raises(ConfigError, match="tls://"), cluster(address, None):  # type: ignore[arg-type]
+        raise AssertionError

@@ -17,7 +17,7 @@ OF_PROMETHEUS = {
 }
 FEW = {
     "venue", "symbol", "action", "address", "band", "config", "forecaster", "hours", "kind", "mode", "model", "outcome",
-    "part", "purpose", "reason", "since", "source", "stream", "task", "verdict", "version",
+    "part", "purpose", "reason", "severity", "since", "source", "stream", "target", "task", "verdict", "version",
 }  # fmt: skip
 """Labels whose values are venues, coins, a small enum, or what was configured: never ids, prices or texts."""
 

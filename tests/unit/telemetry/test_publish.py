@@ -13,7 +13,7 @@ from hedged.execution.accounts import AccountState
 from hedged.risk.gate import Review
 from hedged.risk.pnl import HedgePnl
 from hedged.telemetry.metrics import Metrics
-from hedged.telemetry.publish import publish_forecasters, publish_money
+from hedged.telemetry.publish import announce, publish_forecasters, publish_money
 
 KEYS = tuple(SeriesKey(venue, "INJ") for venue in ("injective", "binance", "bybit", "okx"))
 
@@ -74,3 +74,13 @@ def test_money_is_told_with_its_sign_and_unknown_is_absent() -> None:
     assert told("hedged_collateral_usd", venue="binance") == 49
     assert told("hedged_collateral_usd", venue="okx") is None
     assert told("hedged_funding_ahead_usd", hours=8, kind="hedged", band="mean") is None
+
+
+def test_rare_counters_begin_at_zero() -> None:
+    """If this fails, the first order, refusal or shrink of a kind is on no dashboard: Prometheus saw no increase."""
+    metrics = Metrics()
+    announce(metrics, ["okx"])
+    told = metrics.registry.get_sample_value
+    assert told("hedged_orders_total", {"venue": "okx", "purpose": "relocate"}) == 0
+    assert told("hedged_refusals_total", {"reason": "over_cap"}) == 0
+    assert told("hedged_shrinks_total", {"reason": "too_deep"}) == 0
