@@ -41,7 +41,7 @@ def backtest(data: Path, out: Path, *args: str, run: Callable[..., Done] = hedge
         ([*DAY, *POSITION, "--proxy", "injective=binance"], "binance"),
         ([*DAY, *POSITION, "--config", "nowhere.yaml"], "cannot read nowhere.yaml"),
         ([*DAY, "--position", "INJ=1e-9"], "less than a billionth of a coin"),
-        ([*DAY, "--position", "INJ=1e30"], "beyond all measure"),
+        ([*DAY, "--position", "INJ=1e30"], "no such number makes sense here"),
         ([*DAY, *POSITION, "--position", "INJ=1"], "names a symbol twice"),
         ([*DAY, *POSITION, "--out", "/proc/none"], "/proc/none cannot be written"),
     ],

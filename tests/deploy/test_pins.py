@@ -11,8 +11,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def pins(lock: str) -> set[str]:
-    """The lines `name==version ; marker` of a lock."""
-    return {line for line in (ROOT / lock).read_text().splitlines() if re.match(r"[a-zA-Z0-9]", line)}
+    """The `name==version` of a lock, where they are wanted or not."""
+    lines = (ROOT / lock).read_text().splitlines()
+    return {line.partition(" ;")[0] for line in lines if re.match(r"[a-zA-Z0-9]", line)}
 
 
 def test_version_is_one() -> None:
