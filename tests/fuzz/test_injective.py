@@ -101,7 +101,10 @@ def stage() -> Iterator[Stage]:
             if dice and dice[0].random() < 0.7:
                 if dice[0].random() < 0.1:
                     return deserializer(raw[: len(raw) // 2])
+                keep = _chain_of(message)
                 spoil(message, dice[0])
+                if keep:  # of another chain: put aside for good, which is another test's
+                    message.sdk_block.header.chain_id = keep
             return message
 
         return plain(self, method, serializer, read, *rest, **more)
@@ -168,6 +171,11 @@ def test_an_answer_that_is_no_message_is_no_absence(stage: Stage) -> None:
             stage.ask(lambda _: chain.broadcast(b"x"))
     finally:
         stage.torn.clear()
+
+
+def _chain_of(message: Any) -> str:
+    told = getattr(message, "sdk_block", None)
+    return str(told.header.chain_id) if told is not None else ""
 
 
 def block(market_id: str) -> stream_pb2.StreamResponse:
