@@ -305,7 +305,7 @@ def test_a_row_that_cannot_be_read_is_damage(tmp_path: Path, value: str) -> None
         db.commit()
     journal = Journal.open(path)
     try:
-        with pytest.raises(Fatal, match="damaged|cannot be used"):
+        with pytest.raises(Fatal, match=r"damaged|cannot be used"):
             asyncio.run(journal(JournalStore.load_state, "x"))
     finally:
         journal.close()
