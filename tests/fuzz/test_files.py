@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import bodies, damaged, few, fuzz, spoilt, written
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small_tables import recording
 
@@ -213,6 +213,7 @@ def test_trees_that_unpack_to_gigabytes_are_refused(place: Path, monkeypatch: py
 
 
 @fuzz
+@example(b'{"model": "tree", "card": {"data": {}}}')
 @given(bodies(json.loads((SHIPPED / "cascade.json").read_text()) | {"model": "tree\nversion=v4\n"}))
 def test_a_wrong_cascade_head_is_refused(place: Path, raw: bytes) -> None:
     """If this fails, a cascade head that is none ends the start in a traceback."""

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from hostile import fuzz
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from injective_reading import SUBACCOUNT, TRADER, Reader, reading
 from pyinjective.proto.injective.stream.v2 import query_pb2 as stream_pb2
@@ -198,6 +198,7 @@ def test_a_wrong_block_costs_the_stream_and_no_more(stage: Stage) -> None:
 
     @fuzz
     @given(st.lists(st.integers(0, 2**32), min_size=1, max_size=3))
+    @example([230])  # a settlement in another age
     def told(seeds: list[int]) -> None:
         feed, fills = stage.reader.feed, Fills(SUBACCOUNT)
         feed._listeners = [fills.see]
