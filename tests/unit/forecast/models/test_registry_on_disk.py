@@ -123,7 +123,7 @@ def test_a_damaged_or_foreign_artefact_is_refused(registry: ModelRegistry, tmp_p
             "is damaged",
         ),
         (
-            b'{"format": 1, "events": [{"ts": "t", "act": "promoted", "model": "0123456789abcdef", "by": "", "why": ""}]}',
+            b'{"format": 1, "events": [{"ts": "", "act": "retired", "model": "0123456789abcdef", "by": "", "why": ""}]}',
             "tells what cannot have happened",
         ),
     ],
@@ -181,7 +181,7 @@ def _die_at(step: int) -> None:
 
 @pytest.mark.parametrize("what", ["add", "promote", "rollback"])
 def test_a_kill_at_any_moment_leaves_it_before_or_after(what: str, tmp_path: Path) -> None:
-    """If this fails, a power cut while a model is exchanged leaves a daemon without a model, or a history with a hole."""
+    """If this fails, a crash while a model is exchanged leaves a daemon without one, or a history with a hole."""
     registry = ModelRegistry.of(tmp_path / "state")
     for seed in range(NEWEST + 2):  # enough for the change to let one go
         registry.promote(added(registry, tmp_path, seed), ME)
