@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-SHOWN = ("slow s1", "slow m24h", "hourly s1", "hourly m24h")
+SHOWN = ("slow m24h", "hourly m24h")
 """Hold-outs that a list has room for."""
 CAPTION = (
     "hold-out: mean absolute error of the last days before it was trained to, as a share of persistence's; less is "
@@ -17,7 +17,7 @@ CAPTION = (
 
 def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, Any] | None) -> None:
     """Print one line a model, and what runs."""
-    table = _table("model", "state", "trained to", *SHOWN, "added", "why", caption=CAPTION)
+    table = _table("model", "state", "trained to", *SHOWN, "why", caption=CAPTION)
     for row in rows:
         lineage = row["lineage"] or {}
         held = lineage.get("hold_out", {})
@@ -26,7 +26,7 @@ def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping
         marks += ["damaged"] if row["sound"] is False else []
         table.add_row(
             row["model"], ", ".join(marks), lineage.get("trained_to", "?")[:10],
-            *(_figure(held.get(cell, {}).get("mae")) for cell in SHOWN), (row["added"] or "")[:10], row["why"],
+            *(_figure(held.get(cell, {}).get("mae")) for cell in SHOWN), row["why"],
             style="bold" if row["state"] == "champion" else "dim" if row["state"] == "retired" else "",
         )  # fmt: skip
     console.print(table)
@@ -100,7 +100,7 @@ def _figure(number: float | None) -> str:
 def _table(*columns: str, caption: str | None = None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption, show_header=any(columns))
     for name in columns:
-        table.add_column(name)
+        table.add_column(name, no_wrap=name == "model")
     return table
 
 

@@ -127,7 +127,10 @@ def test_the_configuration_wins_and_that_is_said(ask: Asks, made: Path, state: P
 
 @pytest.mark.parametrize(
     ("refused", "says", "code"),
-    [("", "the daemon forecasts by it: model h", 0), ("it is deaf", "refuses it and goes on with shipped: it is deaf", 1)],
+    [
+        ("", "the daemon forecasts by it: model h", 0),
+        ("it is deaf", "refuses it and goes on with shipped: it is deaf", 1),
+    ],
 )
 def test_a_running_daemon_is_heard(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, says: str, code: int
