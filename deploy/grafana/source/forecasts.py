@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from pages import page
-from panels import BLUE, BAD_ABOVE_ZERO, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
+from panels import BAD_ABOVE_ZERO, BLUE, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
 
 MARKET = 'venue=~"$venue",symbol=~"$symbol"'
 YEAR = "8760 * "

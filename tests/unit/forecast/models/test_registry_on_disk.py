@@ -123,7 +123,7 @@ def test_a_damaged_or_foreign_artefact_is_refused(registry: ModelRegistry, tmp_p
             "is damaged",
         ),
         (
-            b'{"format": 1, "events": [{"ts": "", "act": "retired", "model": "0123456789abcdef", "by": "", "why": ""}]}',
+            b'{"format": 1, "events": [{"ts":"","act":"retired", "model": "0123456789abcdef", "by":"","why":""}]}',
             "tells what cannot have happened",
         ),
     ],
