@@ -1,4 +1,4 @@
-"""The documentation as a static site: `make docs`. Pages are the Markdown of this folder, README included."""
+"""The documentation as a static site: `make docs`. Pages are the Markdown of this folder."""
 
 project = "hedged"
 author = "the hedged authors"

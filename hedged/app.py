@@ -140,12 +140,18 @@ class App:
     async def reconfigure(self, config: Config) -> None:
         """Go by another configuration, as a whole and between two cycles. The caller has checked what may change."""
         async with self.cycle.desk.busy:
-            before, self.parts.config = self.parts.config, config
+            self.parts.config = config
             self.cycle.reconfigure(config)
             if self._guard is not None:
                 self._guard.trades.reconfigure(config)
             self.narrator.reconfigure(config.alerts)
-            self.metrics.info.remove(__version__, before.mode, self.parts.forecaster.model_hash, before.hash)
+            self._introduce()
+
+    async def exchange(self, forecaster: Forecaster) -> None:
+        """Forecast by another model from the next cycle on; decisions carry its hashes from then on."""
+        async with self.cycle.desk.busy:
+            self.parts.forecaster = forecaster
+            self.cycle.exchange(forecaster)
             self._introduce()
 
     async def prepare(self) -> None:
@@ -205,6 +211,7 @@ class App:
     def _introduce(self) -> None:
         """Say in the metrics what runs."""
         config, model = self.parts.config, self.parts.forecaster.model_hash
+        self.metrics.info.clear()
         self.metrics.info.labels(__version__, config.mode, model, config.hash).set(1)
         self.metrics.cycle_interval.set(config.cycle.interval_s)
 

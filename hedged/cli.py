@@ -19,6 +19,7 @@ from hedged.commands import (
     explain,
     kill,
     model,
+    model_registry,
     report,
     resume,
     run,
@@ -51,6 +52,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(config.app, name="config")
+app.add_typer(model_registry.app, name="model")
 
 
 @app.command()

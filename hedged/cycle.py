@@ -92,6 +92,16 @@ class Cycle:
         self.desk.reconfigure(config)
         self.config, self._thought = config, None
 
+    def exchange(self, forecaster: Forecaster) -> None:
+        """Forecast by another model from the next cycle on. Only for the holder of the desk's `busy`."""
+        self.desk.exchange(forecaster.model_hash, forecaster.feature_hash)
+        self.forecaster, self._thought = forecaster, None
+
+    async def thought(self) -> None:
+        """Wait until the forecaster is not at work: it goes on where a cycle has yielded."""
+        if self._thinking is not None:
+            await asyncio.wait([self._thinking])
+
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised.
 
@@ -323,8 +333,7 @@ class Cycle:
             self._kept = self.memory
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
-        if self._thinking is not None:
-            await asyncio.wait([self._thinking])
+        await self.thought()
         self._thinking = asyncio.get_running_loop().run_in_executor(None, function, *args)
         return await asyncio.shield(self._thinking)
 

@@ -34,7 +34,6 @@ from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.memory import MemoryUpkeep, give_back
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
@@ -49,9 +48,11 @@ from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.journal import JournalUpkeep, open_journal
+from hedged.wiring.model_follower import ModelFollower
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
 from hedged.wiring.scoring import Scoring
+from hedged.wiring.serving import open_served
 from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
@@ -219,12 +220,9 @@ async def _run(
             account = await _open_paper(config, real, sources, journal, clock, doubted)
     if process.stopping:
         return
-    forecaster = make_forecaster(
-        config.hedge.forecaster, config.hedge.model, real.coming if real else None,
-        config.strategies.crowded_share,
-    )  # fmt: skip
+    served = open_served(config, real.coming if real else None)
     parts = Parts(
-        config, clock, sources, account.venues, journal, forecaster, account.symbols, account.equity_usd,
+        config, clock, sources, account.venues, journal, served.forecaster, account.symbols, account.equity_usd,
         held=window, doubted=doubted, on_cycle=held.board.on_cycle,
     )  # fmt: skip
     window = None  # whoever fills the buffer takes it over
@@ -233,6 +231,8 @@ async def _run(
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
     if not rehearsal:
         beside.append(held.board)
+    process.models = ModelFollower(config, clock, metrics, lambda: process.app, served, until_ms is None)
+    beside.append(process.models)
     app = App(parts, metrics)
     app.progress.backfilled = process.backfilled()
     process.runs(app)

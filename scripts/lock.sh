@@ -36,7 +36,7 @@ compile() { # what it is for, file, further arguments
     cp "$file" "$work/pins.txt" # uv keeps to what the file holds that it is to write
     # shellcheck disable=SC2086 # several arguments on purpose
     "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --universal --python-version 3.11 \
-        --override "$work/override.txt" ${UPGRADE:-} -o "$work/pins.txt" "$@" pyproject.toml >"$work/out.txt"
+        --no-emit-package pip --override "$work/override.txt" ${UPGRADE:-} -o "$work/pins.txt" "$@" pyproject.toml >"$work/out.txt"
     sed "s|--override [^ ]*override.txt|scripts/lock.sh (override)|" "$work/pins.txt" >"$work/body.txt"
     { header "$purpose" "$file"; cat "$work/body.txt"; } >"$work/new.lock"
     cp "$work/new.lock" "$file"

@@ -122,6 +122,12 @@ def _drift(facts: Facts) -> Iterator[Alert]:
     if facts.model_failed:
         text = f"The forecaster fails: {facts.model_failed}. Nothing is opened or changed; stops hold."
         yield Alert(Kind.DRIFT, Severity.WARNING, "forecaster", line(text), facts.now_ms)
+    if facts.seen.model_refused:
+        text = (
+            f"A model does not serve though it should ({facts.seen.model_refused}). Another one forecasts, hedging "
+            "goes on. `hedged model list` says which; `hedged model rollback` settles it."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "model", line(text), facts.now_ms)
     for key, misses in sorted(facts.missing.items()):
         seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
         text = (

@@ -41,7 +41,8 @@ class Margin:
 class Seen:
     """What others than cycle and guard know. `left`: what a kill has not done yet; `price_ages_s`: by venue, of the
     oldest price that streams or polls confirmed; `compared`: the latest settlement of a series beside its
-    forecast; `gas_inj`: None where there is no key.
+    forecast; `gas_inj`: None where there is no key; `model_refused`: which model does not serve though it should, and
+    why.
     """
 
     latch: Latch = field(default_factory=Latch)
@@ -51,6 +52,7 @@ class Seen:
     price_ages_s: Mapping[str, float] = field(default_factory=dict)
     gas_inj: float | None = None
     grants_end_ms: int | None = None
+    model_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

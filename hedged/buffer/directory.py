@@ -145,7 +145,7 @@ def _read(path: Path, table: Table, where: pl.Expr) -> pl.DataFrame:
         empty = [pl.lit(None, kind).alias(name) for name, kind in table.columns.items() if name in missing]
         cast = [pl.col(name).cast(kind) for name, kind in table.columns.items() if name not in missing]
         return rows.select(*cast, *empty).select(list(table.columns))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(
             f"{path} cannot be read: {str(error).splitlines()[0]}; move it away and start again"
         ) from None

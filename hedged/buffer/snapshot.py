@@ -31,7 +31,8 @@ FIELDS_HASH = hashlib.sha256("|".join(f"{f.value}:{f.name}" for f in Field).enco
 MOST_HEADER_BYTES = 2**20
 MOST_BARS = 1_000_000
 UNREADABLE = (
-    ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError, pl.exceptions.PolarsError
+    ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError, pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
 )  # fmt: skip
 """What a damaged file, or one that somebody made up, may end in."""
 COLUMNS = [f"{kind}{field}" for kind in ("value", "age") for field in range(N_FIELDS)]
@@ -131,7 +132,7 @@ def _numbers(file: BinaryIO) -> NDArray[np.float32]:
     try:
         mark = json.loads(file.readline(MOST_HEADER_BYTES))
         block, digest = file.read(mark["bytes"]), mark["sha256"]
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         block, digest = b"", None
     if hashlib.sha256(block).hexdigest() != digest:
         raise DataError("it is torn: its checksum does not agree")

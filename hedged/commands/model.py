@@ -121,7 +121,7 @@ def train(
                 else ""
             )
         )
-    console.print(f"model {artefact.hash} in {out}")
+    console.print(f"model {artefact.hash} in {out}; `hedged model add {out}` takes it into the registry")
 
 
 def evaluate(

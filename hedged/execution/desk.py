@@ -152,6 +152,11 @@ class Desk:
         self.stops.reconfigure(config)
         self.executor.reconfigure(config)
 
+    def exchange(self, model: str, features: str) -> None:
+        """Let orders through that another model decides, and no others. Only for the holder of `busy`."""
+        self.hashes = replace(self.hashes, model=model, features=features)
+        self.gate_facts.loaded = self.hashes
+
     async def halt(self, reason: str) -> None:
         """Let only reductions through until the operator resumes: what happened is not what may happen.
 

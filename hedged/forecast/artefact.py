@@ -101,7 +101,8 @@ class Artefact:
             return None
         try:
             head: dict[str, Any] = json.loads(self.read("cascade.json"))
-            return {"model": str(head["model"]), "card": dict(head["card"])}
+            card = dict(head["card"])
+            return {"model": str(head["model"]), "card": card | {"calibration": dict(card["calibration"])}}
         except (LookupError, RecursionError, TypeError, ValueError):
             raise ConfigError(f"{self.path / 'cascade.json'} is no cascade head") from None
 

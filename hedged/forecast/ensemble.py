@@ -105,7 +105,7 @@ class EnsembleForecaster:
         if before._card.members != self._card.members:
             return False
         self._forget(before._keys)
-        self._questions, self._said = before._questions, list(before._said)
+        self._questions, self._said = before._questions.twin(), [_twin(said) for said in before._said]
         return True
 
     def _ask(self, grid: HourlyGrid) -> Told:
@@ -218,6 +218,14 @@ def _with_targets(samples: Samples, series: list[SeriesData]) -> Samples:
         samples.target[mine], samples.target_ms[mine] = found.rate, found.ts_ms
         samples.target_interval_h[mine] = found.interval_h
     return samples
+
+
+def _twin(said: Said) -> Said:
+    """Return the same with outcomes of its own, which are filled in as they settle."""
+    known = {
+        name: getattr(said.samples, name).copy() for name in ("target", "target_ms", "target_interval_h")
+    }
+    return Said(replace(said.samples, **known), said.opinions)
 
 
 def _since(said: Said, oldest_ms: int) -> Said:

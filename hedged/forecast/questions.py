@@ -4,6 +4,7 @@ Asking is apart from learning and saying (`ensemble.py`), so that a backtest can
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,6 +91,12 @@ class Questions:
         self._keys = keys
         self._nowcasts = NowcastMemory()
         self._heard_ms = 0  # hours up to here were asked about
+
+    def twin(self) -> "Questions":
+        """Return one that has asked as much and goes on by itself."""
+        made = copy(self)
+        made._nowcasts = copy(self._nowcasts)  # what it has taken in is replaced, never changed
+        return made
 
     def of(self, grid: HourlyGrid) -> Asked:
         """Return what is to be asked of a grid with at least one hour."""

@@ -75,4 +75,4 @@ def _read(file: BinaryIO) -> list[Row]:
         rows = [None]
     if not all(isinstance(row, dict) and {"key", "status", "seconds"} <= row.keys() for row in rows):
         raise ConfigError(f"{file.name} is damaged: move it away, and the sweep begins anew")
-    return [row for row in rows if isinstance(row["key"], str)]
+    return [row for row in rows if isinstance(row["key"], str) and isinstance(row["status"], str)]

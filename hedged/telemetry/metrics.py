@@ -362,6 +362,12 @@ class Metrics:
             ["outcome"],
             registry=r,
         )
+        self.model_swaps = Counter(
+            "hedged_model_swaps",
+            "models that were to take over: swapped, or refused while another goes on",
+            ["outcome"],
+            registry=r,
+        )
 
     def _of_alerts(self, r: CollectorRegistry) -> None:
         """What is told, to whom, and what became of it."""

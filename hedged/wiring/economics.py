@@ -29,6 +29,7 @@ from hedged.strategy.outlook import MONTH_H, SpanOutlook, outlook
 from hedged.strategy.state import LegCosts
 from hedged.wiring.last_month import Kept, read_kept, trained_until_ms
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.serving import model_path
 
 if TYPE_CHECKING:
     from hedged.wiring.real_venues import RealVenues
@@ -109,7 +110,7 @@ async def read_economics(
         if real is not None:
             await real.watch(account.symbols)
         forecaster = make_forecaster(
-            config.hedge.forecaster, config.hedge.model, real.coming if real else None
+            config.hedge.forecaster, model_path(config), real.coming if real else None
         )
         app = App(
             Parts(

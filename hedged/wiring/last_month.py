@@ -24,6 +24,7 @@ from hedged.forecast.registry import make_forecaster
 from hedged.strategy.funding_hedge import decide, planner_settings
 from hedged.strategy.outlook import MONTH_H
 from hedged.strategy.snapshot import Snapshot
+from hedged.wiring.serving import model_path
 
 EVERY_H = 8
 TAUGHT_H = 14 * 24
@@ -64,7 +65,7 @@ def read_kept(
     need_h, hours = TAUGHT_H + LEAST_H + 1, len(grid.times_ms)
     if hours < need_h:
         return f"it takes {need_h / 24:.0f} days of market data, and there are {hours / 24:.0f}"
-    forecaster = make_forecaster(config.hedge.forecaster, config.hedge.model)
+    forecaster = make_forecaster(config.hedge.forecaster, model_path(config))
     hashes = Hashes(forecaster.model_hash, forecaster.feature_hash, config.hash)
     now = Snapshot(
         now_ms=report.now_ms,
@@ -87,7 +88,7 @@ def trained_until_ms(config: Config) -> int:
         return 0
     from hedged.forecast.artefact import SHIPPED, load
 
-    return int(datetime.fromisoformat(load(config.hedge.model or SHIPPED).card.trained_to).timestamp() * 1000)
+    return int(datetime.fromisoformat(load(model_path(config) or SHIPPED).card.trained_to).timestamp() * 1000)
 
 
 def kept_lately(

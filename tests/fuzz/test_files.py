@@ -1,5 +1,6 @@
 """Files that the program reads again, damaged in every way: ignored and said, or an error that says what to do."""
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import bodies, damaged, few, fuzz, spoilt, written
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small_tables import recording
 
@@ -27,6 +28,7 @@ from hedged.domain.bars import N_FIELDS
 from hedged.domain.errors import ConfigError, DataError, Fatal, HedgedError, NoJournal
 from hedged.domain.market import SeriesKey
 from hedged.execution.journal.store import JournalStore
+from hedged.execution.journal.thread import Journal
 from hedged.forecast.artefact import CARD, SHIPPED, load, sha256
 from hedged.forecast.members import Members
 from hedged.forecast.registry import make_forecaster
@@ -211,6 +213,7 @@ def test_trees_that_unpack_to_gigabytes_are_refused(place: Path, monkeypatch: py
 
 
 @fuzz
+@example(b'{"model": "tree", "card": {"data": {}}}')
 @given(bodies(json.loads((SHIPPED / "cascade.json").read_text()) | {"model": "tree\nversion=v4\n"}))
 def test_a_wrong_cascade_head_is_refused(place: Path, raw: bytes) -> None:
     """If this fails, a cascade head that is none ends the start in a traceback."""
@@ -290,3 +293,29 @@ def test_a_damaged_sweep_says_so(place: Path, lines: list[bytes]) -> None:
     (out / ROWS).write_bytes(b"\n".join(lines) + b"\n")
     with contextlib.suppress(ConfigError), opened(out) as rows:
         assert isinstance("k" in rows, bool)
+
+
+@pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "'{'", "x'00'"])
+def test_a_row_that_cannot_be_read_is_damage(tmp_path: Path, value: str) -> None:
+    """If this fails, a flipped bit that SQLite does not see ends the daemon in a traceback, and says of no way on."""
+    path = tmp_path / "journal.sqlite"
+    JournalStore(str(path), durable=False).close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(f"INSERT INTO states VALUES ('x', {value})")
+        db.commit()
+    journal = Journal.open(path)
+    try:
+        with pytest.raises(Fatal, match=r"damaged|cannot be used"):
+            asyncio.run(journal(JournalStore.load_state, "x"))
+    finally:
+        journal.close()
+
+
+@pytest.mark.parametrize(
+    "line", ["null", '{"key": []}', '{"key": "k", "status": [], "seconds": 1}', "[" * 5_000]
+)
+def test_a_row_of_another_shape_is_no_row(tmp_path: Path, line: str) -> None:
+    """If this fails, a sweep that was cut off cannot be gone on with, and does not say why."""
+    (tmp_path / ROWS).write_text(f"{line}\n")
+    with contextlib.suppress(ConfigError), opened(tmp_path) as rows:
+        assert "k" not in rows

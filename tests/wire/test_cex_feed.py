@@ -172,9 +172,9 @@ def test_how_a_feed_stands_is_told() -> None:
             reports = FeedReports([one.feed], metrics)
             await asyncio.sleep(0.1)
             reports.ask()
-            (row,) = reports.rows()
-            assert row["streams"] == "okx up"
-            assert "open interest" in row["values"]
+            (told,) = reports.told.values()
+            assert told.live == {"okx": True}
+            assert "open_interest" in told.ages_s
             value = metrics.registry.get_sample_value
             assert value("hedged_feed_up", {"venue": "okx", "stream": "okx"}) == 1
             assert value("hedged_feed_age_seconds", {"venue": "okx", "kind": "price"}) < 5
@@ -217,12 +217,12 @@ def test_three_exchanges_are_followed_together(with_streams: bool) -> None:
             if with_streams:
                 await until(lambda: all(all(feed.status().live.values()) for feed in venues.feeds))
             reports.ask()
-            streams = {row["venue"]: row["streams"] for row in reports.rows()}
+            streams = {venue: told.live for venue, told in reports.told.items()}
             for venue, data in venues.sources.items():
                 (seen,) = await data.observe(clock.now_ms())
                 assert seen.values[Field.MARK] > 0
                 assert not np.isnan(seen.values[Field.FUNDING_ESTIMATE])
-                assert ("up" in streams[venue]) == with_streams
+                assert (bool(streams[venue]) and all(streams[venue].values())) == with_streams
             assert bool(push.accepted) == with_streams
             task.cancel()
             async with asyncio.timeout(3):

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from pages import page
-from panels import BAD_ABOVE_ZERO, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
+from panels import BAD_ABOVE_ZERO, BLUE, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
 
 MARKET = 'venue=~"$venue",symbol=~"$symbol"'
 YEAR = "8760 * "
@@ -34,6 +34,9 @@ def model() -> list[AnyPanel]:
         lines("Series by forecaster", {"{{forecaster}}": "hedged_forecast_series"}, "none",
               "Who speaks for how many series. ewma stands in where a history is short; none: history too short for any, or a "
               "settlement overdue. Many at none: look at Venues and data age.", width=4, least=0),
+        number("Models exchanged, a day", {"{{outcome}}": "increase(hedged_model_swaps_total[1d])"}, "none",
+               "refused: another one goes on; the log says why (model_refused).", ((None, BLUE),), width=24, height=4, names=True,
+               empty="none", decimals=0),
     ]  # fmt: skip
 
 

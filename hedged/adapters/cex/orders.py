@@ -77,6 +77,8 @@ class Orders:
             raise of_send(error, where, self._key.redact, self._profile.refusals) from None
         if state is None or state.status is OrderStatus.OPEN:
             state = await self._settled(client_id, perpetual, state, rests=tif == POST_ONLY)
+        if not 0 <= state.filled <= intent.quantity:
+            raise OutcomeUnknown(f"{where}: said to have filled {state.filled} of {intent.quantity}")
         if tif == POST_ONLY and state.status in ENDED and not state.filled:
             raise WouldTake(f"{where}: it was cancelled at once ({state.detail or 'no reason told'})")
         return state, str(order_id)
@@ -252,6 +254,8 @@ class Orders:
         if status is None or filled is None or amount is None:
             return None
         done, wanted = perpetual.coins(filled), perpetual.coins(amount)
+        if not 0 <= done <= wanted:
+            raise ValueError(f"an order that filled {filled} of {amount}")
         if status is OrderStatus.FILLED and done < wanted:
             status = OrderStatus.CANCELLED  # Bybit calls closed what was cancelled after a part had filled
         if status is not OrderStatus.FILLED and done >= wanted:

@@ -159,7 +159,9 @@ class Ticker:
         put(Field.INDEX, state.mark, state.mark_received_ms)  # Injective marks at the oracle's price
         put(Field.INTERVAL_H, hours, known_ms)
         left_s = state.funding.next_settlement_s - ts_ms / SECOND_MS
-        if left_s > 0:
+        if (
+            0 < left_s <= 2 * rule.interval_s
+        ):  # none is further away: that would be no settlement of this market
             put(Field.SETTLES_IN_S, left_s, known_ms)
             if seen.premiums and np.isfinite(seen.trades_per_s):
                 law = nowcast(

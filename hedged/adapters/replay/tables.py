@@ -93,7 +93,7 @@ def _read(path: Path, columns: tuple[str, ...], symbols: list[str] | None) -> pl
             of_nobody = pl.col("symbol").is_null()  # a signal about the whole market
             lazy = lazy.filter(pl.col("symbol").is_in(symbols) | of_nobody)
         return lazy.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from hedged.backtest.report import sections, tables, text
 from hedged.backtest.report.baselines import baseline_table
@@ -143,7 +143,8 @@ def remake_report(out: Path) -> Path:
     except PermissionError as error:
         raise DataError(f"{error.filename} cannot be read or written: {error.strerror}") from None
     except (
-        ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, PolarsError
+        ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, PolarsError,
+        PanicException,
     ) as error:  # fmt: skip
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(

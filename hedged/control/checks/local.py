@@ -148,17 +148,20 @@ def _place(name: str, place: Path) -> list[Finding]:
 
 
 def model(config: Config) -> Found:
-    """Tell whether the model loads, and is of this program."""
+    """Tell whether the model loads that the daemon would serve, and is of this program."""
     from hedged.features.resample import FEATURE_HASH
-    from hedged.forecast.registry import make_forecaster
+    from hedged.wiring.serving import open_served
 
-    hedge = config.hedge
-    made = make_forecaster(hedge.forecaster, hedge.model, crowded_share=config.strategies.crowded_share)
-    text = f"{hedge.forecaster} loads: model {made.model_hash}, schema {made.feature_hash}"
+    served = open_served(config)
+    made = served.forecaster
+    text = f"{config.hedge.forecaster} loads: model {made.model_hash}, schema {made.feature_hash}"
     if made.feature_hash != FEATURE_HASH:
         return [
             fail("model", f"{text}, this program has {FEATURE_HASH}", "train it anew with `hedged train`")
         ]
+    if served.refused:
+        todo = "`hedged model rollback`, or add and promote a sound one"
+        return [warn("model", f"{text}; it stands in for one that cannot serve ({served.why})", todo)]
     return [ok("model", f"{text}{_trained(config)}")]
 
 
@@ -166,6 +169,10 @@ def _trained(config: Config) -> str:
     if config.hedge.forecaster != "ensemble":
         return ""
     from hedged.forecast.artefact import SHIPPED, load
+    from hedged.wiring.serving import from_registry, model_path
 
-    card = load(config.hedge.model or SHIPPED).card
-    return f", trained on {card.trained_from} to {card.trained_to}"
+    path = model_path(config)
+    card = load(path or SHIPPED).card
+    whose = "the registry's champion" if path else "as shipped"
+    text = whose if from_registry(config) else "by hedge.model, whoever is the registry's champion"
+    return f" ({text}), trained on {card.trained_from} to {card.trained_to}"

@@ -50,6 +50,9 @@ class JournalFile:
         except sqlite3.Error as error:
             self._db.close()
             raise fault(error, where) from error
+        except UnicodeDecodeError as error:
+            self._db.close()
+            raise damaged(where, "a text in it is none") from error
         except OSError as error:
             self._db.close()
             raise NoJournal(

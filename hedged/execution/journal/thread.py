@@ -6,9 +6,11 @@ to it: whoever works with the journal then reads it again, as after a restart, f
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -17,8 +19,11 @@ import structlog
 from hedged.directories import make_private_directory
 from hedged.domain.errors import HedgedError, NoJournal
 from hedged.execution.journal.backups import back_up_daily
-from hedged.execution.journal.faults import fault
+from hedged.execution.journal.faults import damaged, fault
 from hedged.execution.journal.store import JournalStore
+
+UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError, InvalidOperation)
+"""What a row ends in whose text was damaged in a way that SQLite does not see."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,6 +73,9 @@ class Journal:
                 return method(self._store, *args, **kwargs)
             except sqlite3.Error as error:
                 raise self._failed(error) from error
+            except UNREADABLE as error:
+                where = self._store.path or Path("in memory")
+                raise damaged(where, f"a row cannot be read: {type(error).__name__}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 

@@ -16,6 +16,8 @@ from hedged.simulate.invariants.rules import NOTHING, Book, Legs, Rules, Sent, a
 ACCOUNT_QUERIES = ("executions", "positions", "balance", "funding")
 PAIRED = (Purpose.DIVERGENCE_OPEN,)
 KILL_WITHIN_MS = 5 * SECOND_MS
+PAID_APART_MS = 4 * SECOND_MS
+NEVER_MS = -PAID_APART_MS
 
 
 def journalled_first(events: Sequence[Event], rules: Rules) -> str:
@@ -90,14 +92,17 @@ def second_leg_waits(events: Sequence[Event], rules: Rules) -> str:
 
 def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
     """6: nothing is sent in a life before every venue has told what is held there, nor after one failed to. What stops
-    a hedge, flattens, or mends a pair between two cycles, needs its own venue alone; a flatten not what that paid.
+    a hedge, flattens, or mends a pair between two cycles, needs its own venue alone; a flatten not what that paid. What
+    was paid is asked for once in PAID_APART_MS: told within it, a second question that fails takes nothing back.
     """
     del rules
     known: dict[str, dict[str, bool]] = defaultdict(dict)
+    paid_ms: dict[str, int] = {}
     due_ms, flat = 0, False
     for event in events:
         if event.kind == "begin":
             known.clear()
+            paid_ms.clear()
         elif event.kind == "set_kill":
             flat = event.what["args"][1] == KillLevel.FLATTEN
         elif event.kind in ("operator", "signalled"):  # a signal never loosens
@@ -105,7 +110,11 @@ def reconciled_first(events: Sequence[Event], rules: Rules) -> str:
         elif event.kind == "cycle":
             due_ms = event.what["due_ms"]
         elif event.kind == "asked":
-            known[event.what["venue"]][event.what["what"]] = event.what["ok"]
+            venue, what, told = event.what["venue"], event.what["what"], event.what["ok"]
+            if what == "funding":
+                paid_ms[venue] = event.at_ms if told else paid_ms.get(venue, NEVER_MS)
+                told = event.at_ms - paid_ms[venue] < PAID_APART_MS
+            known[venue][what] = told
         elif event.kind == "send":
             intent = event.what["intent"]
             urgent = flat or intent.purpose is Purpose.STOP or intent.cycle_ts_ms != due_ms

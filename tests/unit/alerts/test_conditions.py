@@ -46,6 +46,11 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         "what is held may be "
         "closed. `hedged resume` clears it.",
     ),
+    "a model that cannot serve": (
+        {"seen": Seen(model_refused="0123456789abcdef: it lacks networks.onnx")}, Kind.DRIFT, Severity.WARNING,
+        "A model does not serve though it should (0123456789abcdef: it lacks networks.onnx). Another one forecasts, "
+        "hedging goes on. `hedged model list` says which; `hedged model rollback` settles it.",
+    ),
     "a journal that fails": (
         {"journal": "the disk is full: make room"}, Kind.JOURNAL, Severity.CRITICAL,
         "The journal cannot be written, so nothing is sent, stops neither: the disk is full: make room",
