@@ -102,6 +102,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._under_way = UnderWay()
+        self._begun_ms = 0  # the latest cycle, which may have sent orders even where it broke off
         self.narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
         self._mending = asyncio.Lock()
         self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
@@ -241,9 +242,8 @@ class App:
             await self.cycle.desk.accounts.refresh(until_ms - 1)
 
     def _next_ms(self) -> int:
-        """Return the coming boundary of the interval, or this instant where it is one at which nothing ran yet."""
-        last_ms = self.progress.last.now_ms if self.progress.last else 0
-        return next_boundary_ms(max(self.parts.clock.now_ms() - 1, last_ms), self._interval_ms)
+        """Return the coming boundary, or this instant where it is one, after all that began: even what broke off."""
+        return next_boundary_ms(max(self.parts.clock.now_ms() - 1, self._begun_ms), self._interval_ms)
 
     @property
     def _interval_ms(self) -> int:
@@ -286,6 +286,7 @@ class App:
 
         While the journal cannot be written nothing is decided: data are collected alone.
         """
+        self._begun_ms = now_ms
         if not await self._journal_works():
             await self.cycle.poller.poll(now_ms)
             return
