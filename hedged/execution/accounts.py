@@ -315,18 +315,24 @@ class Accounts:
     def _own(self, positions: Mapping[str, Position]) -> dict[str, Decimal]:
         """Return N by symbol: without the daemon's part, and without what is a daemon's and of no known journal.
 
-        It stays what it was while an order's outcome is unknown there: what that filled would pass for the trader's.
+        While an order's outcome is unknown there, what it filled would pass for the trader's: then the position counts
+        that executions explain, not the one that is shown. Where they explain it only in part N stays what it was.
         """
-        stays = {key.symbol for key in self.unsettled() if key.venue == INJECTIVE}
-        kept = {symbol: own for symbol, own in self._last_own.items() if symbol in stays}
+        unsettled = {key.symbol for key in self.unsettled() if key.venue == INJECTIVE}
         others = self._intake.strangers.on_injective()
         held = self._intake.attribution.held
-        symbols = {*positions, *others, *(key.symbol for key in held)}
-        self._last_own = {
-            symbol: own_quantity(
-                positions[symbol].quantity if symbol in positions else Decimal(0),
-                held.get(SeriesKey(INJECTIVE, symbol), Decimal(0)) + others.get(symbol, Decimal(0)),
-            )
-            for symbol in sorted(symbols)
-        } | kept
-        return self._last_own
+        own = {}
+        for symbol in sorted({*positions, *others, *unsettled, *(key.symbol for key in held)}):
+            key = SeriesKey(INJECTIVE, symbol)
+            shown = positions[symbol].quantity if symbol in positions else Decimal(0)
+            daemons = held.get(key, Decimal(0)) + others.get(symbol, Decimal(0))
+            own[symbol] = own_quantity(shown, daemons)
+            if symbol in unsettled:
+                explained = self.agreement.expected(key)
+                own[symbol] = (
+                    self._last_own.get(symbol, own[symbol])
+                    if explained is None
+                    else own_quantity(explained, daemons)
+                )
+        self._last_own = own
+        return own

@@ -78,9 +78,13 @@ class Agreement:
         self._lags_since_ms = now_ms if self._lags_since_ms is None else min(now_ms, self._lags_since_ms)
         return now_ms - self._lags_since_ms < LAG_MS * self._speed
 
+    def expected(self, key: SeriesKey) -> Decimal | None:
+        """Return the position that executions explain, signed coins; None where they do in part, or at no look yet."""
+        return self.evidence.expected(key, self._intake.attribution.totals.get(key, NOTHING))
+
     def _older(self, key: SeriesKey, positions: Mapping[str, Position]) -> bool:
         told = positions[key.symbol].quantity if key.symbol in positions else NOTHING
-        expected = self.evidence.expected(key, self._intake.attribution.totals[key])
+        expected = self.expected(key)
         if expected is None or told == expected:
             return False
         for signed in self._intake.attribution.latest(key, LAG_MS):

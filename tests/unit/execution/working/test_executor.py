@@ -16,6 +16,7 @@ from hedged.domain.clock import HOUR_MS, LoopClock
 from hedged.domain.errors import NoJournal, OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Intent, OrderState, OrderStatus, Purpose
+from hedged.domain.ports import Explains
 from hedged.execution.accounts import OVERLAP_MS, Accounts, AccountState
 from hedged.execution.journal.thread import Journal
 from hedged.execution.reconcile.agreement import LAG_MS
@@ -547,8 +548,12 @@ def test_what_an_exchange_takes_away_is_not_the_daemons_any_more(rig: Rig, by_ot
     rig.life(later)
 
 
-def test_what_an_order_of_unknown_outcome_filled_is_not_taken_for_the_traders(rig: Rig) -> None:
+@pytest.mark.parametrize("explains", [Explains.WHOLLY, Explains.IN_PART])
+def test_what_an_order_of_unknown_outcome_filled_is_not_taken_for_the_traders(
+    rig: Rig, explains: Explains, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, N, by which all caps are measured, follows a cut that nobody has answered for yet."""
+    monkeypatch.setattr(rig.here, "explains", explains, raising=False)
 
     async def script(desk: Desk) -> None:
         assert (await desk.look()).own == {"BTC": Decimal(10)}
@@ -565,6 +570,29 @@ def test_what_an_order_of_unknown_outcome_filled_is_not_taken_for_the_traders(ri
         assert (state.own, state.attributed) == ({"BTC": Decimal(10)}, {HERE: Decimal(-4)})
 
     rig.life(script)
+
+
+def test_what_an_order_of_unknown_outcome_filled_is_not_the_traders_after_a_restart(rig: Rig) -> None:
+    """If this fails, a crash while an order is not answered for makes N what that order left, though fills are told."""
+
+    async def dies_unanswered(desk: Desk) -> None:
+        await desk.look()
+        rig.here.place_errors, rig.here.accepts_then_fails = [OutcomeUnknown("504")], True
+        rig.here.broken["lookup"] = Retryable("503")
+        await desk.send(intent(HERE, -4))
+
+    async def goes_on(desk: Desk) -> None:
+        told, rig.here.trades = rig.here.trades, []  # its executions are late
+        assert (await desk.look()).own == {"BTC": Decimal(10)}
+        rig.here.trades = told
+        state = await desk.look()
+        assert (state.own, state.attributed) == ({"BTC": Decimal(10)}, {HERE: Decimal(-4)})
+        rig.here.trade("BTC", -6)
+        assert (await desk.look()).own == {"BTC": Decimal(4)}  # his own trade counts at once
+        assert desk.executor.unresolved
+
+    rig.life(dies_unanswered)
+    rig.life(goes_on)
 
 
 def test_the_traders_own_trades_on_injective_leave_the_cut_alone(rig: Rig) -> None:
