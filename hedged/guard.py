@@ -9,7 +9,7 @@ it: while a cycle runs the guard stands back, for the cycle looks at the stops i
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from hedged.execution.accounts import AccountState
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.divergence_stops import DivergenceStops, closed
 from hedged.execution.journal.store import JournalStore
+from hedged.execution.lone_legs import WHY, LoneLegs
 from hedged.execution.stops import Unvalued
 from hedged.execution.turn import Yielded
 from hedged.risk.exposure import gross
@@ -55,6 +56,10 @@ class Guard:
     _again_ms: int = 0
     _tries: int = 0
     _blind: set[str] = field(default_factory=set)
+    _lone: LoneLegs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lone = LoneLegs(self.desk)
 
     async def look(self, now_ms: int) -> bool:
         """Look once; False where somebody else trades or a cycle is due at this instant: it looks itself.
@@ -79,6 +84,7 @@ class Guard:
             else:
                 self.distances, self._tries = {}, 0
                 self.trades.unvalued.clear()
+                self._lone.since_ms.clear()
 
     async def _look(
         self, now_ms: int, held: Mapping[SeriesKey, Decimal], trades: Mapping[SeriesKey, Decimal]
@@ -88,7 +94,9 @@ class Guard:
         stops.mark(held, believed)
         self._tell_blind(now_ms)
         self._measure(believed)
-        lost = self.trades.lost(trades, believed, self._unbooked(), self._near(trades))
+        alone = self._lone.find(trades, believed)
+        await self._lone.watch(alone)
+        lost = self.trades.lost(trades, believed, self._unbooked(), self._to_close(trades, alone))
         triggered = stops.triggered(now_ms, held, self._near(held)) or self.trades.begun(lost, now_ms)
         going_on = (stops.unwinding(held) or lost) and now_ms >= self._again_ms
         asked_s = (now_ms - self.desk.accounts.asked_ms) / SECOND_MS / config.clock.speed
@@ -131,6 +139,12 @@ class Guard:
         """Return the hedges, or trades, of which a leg was too near to its liquidation when that was measured."""
         return near_liquidation(held, self.distances, self.desk.config.risk.margin_stop)
 
+    def _to_close(
+        self, held: Mapping[SeriesKey, Decimal], alone: Mapping[SeriesKey, Decimal]
+    ) -> dict[str, str]:
+        """Return the trades that are closed whatever they have lost, with the reason."""
+        return {key.symbol: WHY for key in alone} | self._near(held)
+
     def _measure(self, believed: BelievedMarks) -> None:
         """Measure how far liquidation is."""
         account = self.desk.accounts.latest
@@ -160,7 +174,8 @@ class Guard:
         stopped, begun = stops.decide(now_ms, held, self._near(held))
         going = {symbol: stopped[symbol] for symbol in stops.unwinding(held)}
         trades = self.trades.part(account)
-        lost = self.trades.lost(trades, believed, [*self._unbooked(), account], self._near(trades))
+        alone = self._lone.find(trades, believed)
+        lost = self.trades.lost(trades, believed, [*self._unbooked(), account], self._to_close(trades, alone))
         if not begun and not going and not lost:
             await self._news(account)
             return
@@ -176,6 +191,7 @@ class Guard:
             await self._record(now_ms, account, rows)
         desired = unwind(closed(lost, trades), going, held, desk.tradable(account, marks))
         facts = desk.gate_facts.reductions(now_ms, account, marks, desk.markets, desk.executor, desk.kill)
+        facts = replace(facts, alone=frozenset(alone))
         traded = await desk.trade(now_ms, desired, account, facts, desk.hashes)
         desk.between.append(traded)
         await self._record(now_ms, traded.account, rows)

@@ -136,7 +136,7 @@ class Desk:
         if not waits:
             self.executor.take_over()
             return await self._mend(now_ms, Traded(Review(), account, ()), marks, self.hashes)
-        if elapsed_ms - self.left_since_ms >= self._naked_s * SECOND_MS:
+        if elapsed_ms - self.left_since_ms >= self.naked_s * SECOND_MS:
             if not all(pair.gives_back for pair in pairs):
                 await self.halt(
                     f"a pair was half-done when the daemon ended, and {', '.join(waits)} cannot be traded: "
@@ -192,7 +192,7 @@ class Desk:
             self.stops.settle(symbol)
 
     @property
-    def _naked_s(self) -> float:
+    def naked_s(self) -> float:
         """How long a leg may stand alone, seconds of the clock: a fast one leaves its orders as long as they take."""
         return max(self.config.execution.naked_s, LEAST_NAKED_S * self.config.clock.speed)
 
@@ -204,7 +204,7 @@ class Desk:
         Whoever unwinds a stopped hedge goes on with it at his own pace. What cannot be mended in time halts, but for a
         cut that is not given back yet: that is as safe as any cut, and a halt would keep it from being given back.
         """
-        naked_ms = round(self._naked_s * SECOND_MS)
+        naked_ms = round(self.naked_s * SECOND_MS)
         while alone := [pair for pair in self.executor.alone() if not (pair.stops or pair.given_up)]:
             level = (await self.journal(JournalStore.latch)).level
             if level not in (KillLevel.NONE, KillLevel.REDUCE_ONLY):
@@ -268,7 +268,7 @@ class Desk:
             if pair.gives_back:
                 log.error("cut_not_given_back", symbol=pair.symbol, coins=coins, reason=why)
             else:
-                naked_s = self._naked_s
+                naked_s = self.naked_s
                 await self.halt(
                     f"a leg of {coins} stands alone, neither completed nor taken back within {naked_s:g} s: {why}"
                 )

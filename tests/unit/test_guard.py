@@ -19,6 +19,7 @@ from hedged.execution.journal.store import JournalStore
 from hedged.risk.gate import KillLevel
 from hedged.strategy.divergence_episode import DivergenceEpisode
 from hedged.strategy.memory import STATE, StrategyMemory
+from hedged.strategy.snapshot import DesiredPosition
 
 FEES = 0.05  # of every fill
 
@@ -624,5 +625,108 @@ def test_a_divergence_leg_near_its_liquidation_takes_its_trade_along(rig: Rig) -
         (decision,) = await life.desk.journal(JournalStore.decisions)
         assert decision["strategy"] == "divergence"
         assert "bybit would liquidate the leg after a move of 4." in decision["reason"]
+
+    rig.life(script)
+
+
+async def flatten_one_side(life: Life) -> None:
+    """Close one leg of a divergence trade as `flatten` does where the other exchange cannot be traded on."""
+    async with life.desk.busy:
+        now_ms = life.clock.now_ms()
+        account = await life.desk.accounts.refresh(now_ms)
+        desired = [DesiredPosition(THERE, Decimal(0), Purpose.DIVERGENCE_CLOSE, "flatten")]
+        facts = life.desk.gate_facts.reductions(
+            now_ms, account, life.prices.fresh_marks(now_ms, 0), life.desk.markets, life.desk.executor,
+            KillLevel.FLATTEN,
+        )  # fmt: skip
+        await life.desk.trade(now_ms, desired, account, facts, life.desk.hashes)
+    life.desk.kill = KillLevel.FLATTEN
+
+
+def test_a_leg_that_a_flatten_left_alone_halts_once_the_latch_is_cleared(rig: Rig) -> None:
+    """If this fails, an exchange without prices leaves a naked leg for hours after `resume`, and trading goes on."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        await flatten_one_side(life)
+        del rig.prices.marks[OTHER]
+        await life.look(30)
+        assert await life.desk.journal(JournalStore.decisions) == [], "the latch's own hand closes it"
+        life.desk.kill = KillLevel.NONE
+        await life.look(11)
+        assert life.desk.kill is KillLevel.NONE, "its minute begins with the resumption"
+        await life.look(3)
+        assert life.held() == {OTHER: -4}
+        assert life.desk.kill is KillLevel.REDUCE_ONLY
+        latch = await life.desk.journal(JournalStore.latch)
+        assert latch.reason == "a leg of 4 BTC on bybit stands alone, and was not closed within 60 s"
+        life.desk.kill = await cleared(life)
+        await life.look(14)
+        assert life.desk.kill is KillLevel.REDUCE_ONLY, "what it found is still so"
+        rig.prices.marks[OTHER] = 100.0
+        await life.look(14)
+        assert life.held() == {}
+
+    rig.life(script)
+
+
+async def cleared(life: Life) -> KillLevel:
+    """Clear the latch as `resume` does."""
+    await life.desk.journal(JournalStore.set_kill, life.clock.now_ms(), 0, "resumed", "test", "test")
+    return KillLevel.NONE
+
+
+@pytest.mark.parametrize("other_venue", ["known", "unknown"])
+def test_a_leg_that_stands_alone_is_closed_at_the_next_look(rig: Rig, other_venue: str) -> None:
+    """If this fails, a leg that could be closed carries its price risk until the next cycle, or for nothing halts."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        await flatten_one_side(life)
+        life.desk.kill = KillLevel.NONE
+        if other_venue == "unknown":
+            rig.venues["binance"].broken["positions"] = Retryable("down")
+        await life.look()
+        assert life.held() == {}
+        assert life.desk.kill is KillLevel.NONE
+        (decision,) = await life.desk.journal(JournalStore.decisions)
+        assert decision["reason"] == "one leg stands alone: it is closed"
+        assert life.strategies.memory.divergence["BTC"].waits_until_ms > life.guard.last_ms
+
+    rig.life(script)
+
+
+@pytest.mark.parametrize("why", ["unresolved", "awaited"])
+def test_a_leg_whose_other_one_is_not_known_is_not_alone(rig: Rig, why: str) -> None:
+    """If this fails, a pair is torn apart while an exchange has only not said yet what the second leg filled."""
+
+    async def script(life: Life) -> None:
+        binance = rig.venues["binance"]
+        await diverging(life)
+        if why == "unresolved":
+            binance.place_errors, binance.accepts_then_fails = [OutcomeUnknown("down")], True
+            binance.broken["lookup"] = Retryable("down")
+        await flatten_one_side(life)
+        life.desk.kill = KillLevel.NONE
+        if why == "awaited":
+            life.desk.accounts.expect("late", "binance", Decimal(4))
+        await life.look(20)
+        assert life.held() == {OTHER: -4}
+        assert life.desk.kill is KillLevel.NONE
+
+    rig.life(script)
+
+
+def test_dust_of_a_trade_halts_nothing(rig: Rig) -> None:
+    """If this fails, a remainder that no order can close latches the daemon, again after every resumption."""
+
+    async def script(life: Life) -> None:
+        await diverging(life)
+        await flatten_one_side(life)
+        life.desk.markets[OTHER] = replace(life.desk.markets[OTHER], min_notional_usd=Decimal(500))  # type: ignore[index]
+        life.desk.kill = KillLevel.NONE
+        del rig.prices.marks[OTHER]
+        await life.look(20)
+        assert life.desk.kill is KillLevel.NONE
 
     rig.life(script)
