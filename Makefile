@@ -99,7 +99,7 @@ bench: $(SERVE) $(PACKAGE) $(DEV) $(TORCH) ## Run every benchmarks/bench_*.py
 fuzz: $(SERVE) $(PACKAGE) $(DEV) ## Hostile input of every kind, 2,000 examples each (FUZZ=... for another number, ARGS='...' for pytest)
 	@HEDGED_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -o timeout=0 $(ARGS)
 
-audit: $(SERVE) $(PACKAGE) $(DEV) ## Licences of all that is served with, and known vulnerabilities (needs pypi.org)
+audit: $(SERVE) $(PACKAGE) $(DEV) ## Licences of all that is served with, and known vulnerabilities (needs a network)
 	@$(BIN)/python scripts/sbom.py --licences
 	@$(BIN)/python -m pip_audit --strict --no-deps --disable-pip -r requirements.lock
 
