@@ -17,7 +17,6 @@ import structlog
 from hedged.alerts.post import Addresses, read_addresses
 from hedged.alerts.teller import Teller
 from hedged.app import App, Parts
-from hedged.buffer.recorder import Recorder, Reported
 from hedged.config import Config
 from hedged.control.api import Api, read_token
 from hedged.control.heart import Heart
@@ -28,7 +27,7 @@ from hedged.control.switch import EVERY_S as SWITCH_S
 from hedged.control.switch import Switch
 from hedged.control.watchdog import Watchdog
 from hedged.directories import open_to_others
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock
+from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import ConfigError, reason
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
@@ -51,6 +50,7 @@ from hedged.wiring.journal import JournalUpkeep, open_journal
 from hedged.wiring.model_follower import ModelFollower
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
+from hedged.wiring.recording import make_recorder
 from hedged.wiring.scoring import Scoring
 from hedged.wiring.serving import open_served
 from hedged.wiring.warm_start import add_keeper, held_window
@@ -288,7 +288,7 @@ def _beside(
         outside = add_outside(parts, np.random.default_rng(), metrics, cleanup)
         process.venue_events = outside.events
         beside.append(outside)
-    if recorder := _recorder(parts, metrics, rehearsal=rehearsal):
+    if recorder := make_recorder(parts, metrics, rehearsal=rehearsal):
         parts.on_bar = recorder.take
         beside.append(recorder)
     if real:
@@ -325,24 +325,6 @@ async def _open_live(
     if live.clearance.expires_ms is not None:
         metrics.grants_end.labels(key.address).set(live.clearance.expires_ms / SECOND_MS)
     return live
-
-
-def _recorder(parts: Parts, metrics: Metrics, *, rehearsal: bool) -> Recorder | None:
-    """Make what records the collected data; None where nothing is recorded, as what was recorded before never is."""
-    config = parts.config
-    directory = None if rehearsal else config.recorder.directory(config.data.source, config.state_dir)
-    if directory is None:
-        return None
-    report = Reported(
-        rows=metrics.recorded_rows.inc,
-        given_up=metrics.recorder_given_up.inc,
-        failing=metrics.recorder_failing.set,
-    )
-    bar_ms, history_ms = config.cycle.bar_s * SECOND_MS, config.cycle.history_days * DAY_MS
-    if parts.held is not None and (directory / "funding").exists():
-        # what came before was recorded by whoever kept the bars
-        history_ms = parts.clock.now_ms() - int(parts.held.times_ms[-1])
-    return Recorder(directory, parts.sources, parts.symbols, bar_ms, history_ms, report)
 
 
 def _live_keys(config: Config, *, rehearsal: bool) -> "tuple[TradingKey | None, Mapping[str, ApiKey]]":

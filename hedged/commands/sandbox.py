@@ -2,14 +2,18 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from hedged.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hedged.sandbox.injective.running import Beside
 
 CHAIN_PORT, INDEXER_PORT, STREAM_PORT, HTTP_PORT = 19_900, 19_910, 19_999, 19_980
 EXCHANGE_PORT = 19_443
@@ -80,13 +84,18 @@ def sandbox(
         symbols, seed, block_time, speed=speed, history_hours=history, data=data, tide_h=tides, ports=ports,
         http_host=http_host,
     )  # fmt: skip
-    beside = None
-    if exchange:
-        from hedged.sandbox.cex.rehearsal import exchanges_beside
-
-        beside = exchanges_beside(tuple(dict.fromkeys(exchange)), exchange_port, seed)
+    beside = _beside(exchange or [], exchange_port, seed)
     stops = (signal.SIGINT, signal.SIGTERM)
     asyncio.run(run_sandbox(config, held, out, console.print, stops, beside, trading=trade))
+
+
+def _beside(exchanges: Sequence[str], port: int, seed: int) -> "Beside | None":
+    """Return what runs the exchanges beside the chain, each once; None where there is none."""
+    if not exchanges:
+        return None
+    from hedged.sandbox.cex.rehearsal import exchanges_beside
+
+    return exchanges_beside(tuple(dict.fromkeys(exchanges)), port, seed)
 
 
 def _symbols(named: list[str] | None, markets: int | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hedged.control.checks.finding import Finding, fail, ok, warn
 from hedged.domain.clock import SECOND_MS
 
-TODO = "set the clock: turn on NTP (`timedatectl set-ntp true`)"
+REMEDY = "set the clock: turn on NTP (`timedatectl set-ntp true`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def judge_clock(venue: str, tick: Tick, most_s: float) -> Finding:
     text = f"this clock is {tick.offset_ms:+d} ms from {venue}'s (± {tick.way_ms // 2} ms)"
     sure_s = max(0.0, abs(tick.offset_ms) - tick.way_ms / 2) / SECOND_MS
     if sure_s > most_s:
-        return fail(venue, f"{text}: nothing is opened there beyond {most_s:g} s", TODO)
+        return fail(venue, f"{text}: nothing is opened there beyond {most_s:g} s", REMEDY)
     if sure_s > min(1.0, most_s / 2):
-        return warn(venue, text, TODO)
+        return warn(venue, text, REMEDY)
     return ok(venue, text)
