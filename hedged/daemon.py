@@ -29,6 +29,7 @@ from hedged.control.watchdog import Watchdog
 from hedged.directories import open_to_others
 from hedged.domain.clock import SECOND_MS, Clock
 from hedged.domain.errors import ConfigError, reason
+from hedged.domain.lasting import Lasting
 from hedged.domain.ports import MarketData, Trading
 from hedged.domain.quarantine import Doubted
 from hedged.execution.journal.file import JOURNAL_FILE
@@ -37,7 +38,7 @@ from hedged.memory import MemoryUpkeep, give_back
 from hedged.process import Process
 from hedged.risk.gate import KillLevel
 from hedged.secret import Secret
-from hedged.serve import Lasting, serve
+from hedged.serve import serve
 from hedged.status.board import Board
 from hedged.status.health import alert_rows
 from hedged.status.records import Records
@@ -47,12 +48,11 @@ from hedged.telemetry.http import StatusSource, start_http
 from hedged.telemetry.logs import configure_logs
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.journal import JournalUpkeep, open_journal
-from hedged.wiring.model_follower import ModelFollower
+from hedged.wiring.models.life import ModelLife
+from hedged.wiring.models.serving import open_served
 from hedged.wiring.outside_parts import add_outside, add_webhook, read_secrets
 from hedged.wiring.paper_account import open_paper_account
 from hedged.wiring.recording import make_recorder
-from hedged.wiring.scoring import Scoring
-from hedged.wiring.serving import open_served
 from hedged.wiring.warm_start import add_keeper, held_window
 
 if TYPE_CHECKING:
@@ -231,8 +231,10 @@ async def _run(
     beside = _beside(parts, real, process, metrics, cleanup, rehearsal=rehearsal)
     if not rehearsal:
         beside.append(held.board)
-    process.models = ModelFollower(config, clock, metrics, lambda: process.app, served, until_ms is None)
-    beside.append(process.models)
+    process.models = ModelLife(
+        config, clock, metrics, lambda: process.app, served, in_real_time=until_ms is None
+    )
+    beside += process.models.beside
     app = App(parts, metrics)
     app.progress.backfilled = process.backfilled()
     process.runs(app)
@@ -294,8 +296,7 @@ def _beside(
     if real:
         beside.append(add_keeper(parts, give_back))
     if not rehearsal:
-        scoring = Scoring(lambda: process.app, metrics)
-        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep(), scoring]
+        beside += [JournalUpkeep(parts.journal, parts.clock), MemoryUpkeep()]
     if process.teller is not None:
         beside.append(process.teller)
     return beside

@@ -25,7 +25,7 @@ from hedged.execution.journal.latch import Latch
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.logs import configure_logs
-from hedged.wiring.model_follower import ModelFollower
+from hedged.wiring.models.life import ModelLife
 
 Doing = Literal["starting", "running", "stopping"]
 
@@ -49,7 +49,7 @@ class Process:
     failure: Fatal | None = None
     reloader: Reloader | None = None
     teller: Teller | None = None
-    models: ModelFollower | None = None
+    models: ModelLife | None = None
     gas_inj: float | None = None
     grants_end_ms: int | None = None
     reload_asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -191,7 +191,7 @@ class Process:
             price_ages_s=self.reports.price_ages_s() if self.reports else {},
             gas_inj=self.gas_inj,
             grants_end_ms=self.grants_end_ms,
-            model_refused=self.models.refused if self.models else "",
+            model_refused=self.models.follower.refused if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import structlog
@@ -14,20 +13,13 @@ from hedged.control.hand import Hand
 from hedged.control.reload import Reloader
 from hedged.control.supervise import Supervisor
 from hedged.control.switch import Switch
+from hedged.domain.lasting import Lasting
 from hedged.process import Process
 
 LEAST_WATCH_S = 0.5
 """However fast the clock runs, the fast loop comes round no more often, wall time."""
 
 log = structlog.get_logger(__name__)
-
-
-class Lasting(Protocol):
-    """What runs beside the cycles for as long as they do: live data, the reports on them."""
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-        ...
 
 
 async def serve(

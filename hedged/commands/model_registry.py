@@ -72,7 +72,7 @@ def add(
 ) -> None:
     """Take a model in as a challenger, after checking that it is whole and can be opened. It does not serve yet."""
     from hedged.forecast.artefact import load
-    from hedged.wiring.serving import opened
+    from hedged.wiring.models.serving import opened
 
     loaded, registry = _registry(config)
     opened(load(directory))
@@ -94,7 +94,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a model the champion; a running daemon takes it over between two cycles, another at its start."""
-    from hedged.wiring.serving import opened
+    from hedged.wiring.models.serving import opened
 
     loaded, registry = _registry(config)
     wanted = registry.find(registry.read(), model)
@@ -170,7 +170,7 @@ def _author(config: "Config", why: str) -> "Author":
 
 def _configured(config: "Config") -> str:
     """Name what the configuration has forecast in the champion's place; empty where it names nothing."""
-    from hedged.wiring.serving import from_registry
+    from hedged.wiring.models.serving import from_registry
 
     if from_registry(config):
         return ""

@@ -23,6 +23,7 @@ from hedged.config.faults import Invalid, explain
 from hedged.config.hedge import CostConfig, HedgeConfig, RiskConfig
 from hedged.config.injective import KEY_SETTINGS, InjectiveConfig
 from hedged.config.lines import lines_of
+from hedged.config.models import ModelsConfig
 from hedged.config.outside import OUTSIDE_WIRING, WEBHOOK_EFFECT, OutsideConfig, WebhookConfig
 from hedged.config.paper import PaperConfig
 from hedged.config.quality import QualityConfig
@@ -102,6 +103,7 @@ class Config(Section):
     webhook: WebhookConfig = WebhookConfig()
     alerts: AlertsConfig = AlertsConfig()
     recorder: RecorderConfig = RecorderConfig()
+    models: ModelsConfig = ModelsConfig()
     control: ControlConfig = ControlConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
@@ -181,6 +183,7 @@ class Config(Section):
                 "webhook",
                 "alerts",
                 "recorder",
+                "models",
                 "control",
             ),
             True,

@@ -28,8 +28,8 @@ from hedged.strategy.funding_hedge import planner_settings
 from hedged.strategy.outlook import MONTH_H, SpanOutlook, outlook
 from hedged.strategy.state import LegCosts
 from hedged.wiring.last_month import Kept, read_kept, trained_until_ms
+from hedged.wiring.models.serving import model_path
 from hedged.wiring.paper_account import open_paper_account
-from hedged.wiring.serving import model_path
 
 if TYPE_CHECKING:
     from hedged.wiring.real_venues import RealVenues

@@ -24,7 +24,7 @@ from hedged.forecast.registry import make_forecaster
 from hedged.strategy.funding_hedge import decide, planner_settings
 from hedged.strategy.outlook import MONTH_H
 from hedged.strategy.snapshot import Snapshot
-from hedged.wiring.serving import model_path
+from hedged.wiring.models.serving import model_path
 
 EVERY_H = 8
 TAUGHT_H = 14 * 24

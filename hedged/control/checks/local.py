@@ -150,7 +150,7 @@ def _place(name: str, place: Path) -> list[Finding]:
 def model(config: Config) -> Found:
     """Tell whether the model loads that the daemon would serve, and is of this program."""
     from hedged.features.resample import FEATURE_HASH
-    from hedged.wiring.serving import open_served
+    from hedged.wiring.models.serving import open_served
 
     served = open_served(config)
     made = served.forecaster
@@ -169,7 +169,7 @@ def _trained(config: Config) -> str:
     if config.hedge.forecaster != "ensemble":
         return ""
     from hedged.forecast.artefact import SHIPPED, load
-    from hedged.wiring.serving import from_registry, model_path
+    from hedged.wiring.models.serving import from_registry, model_path
 
     path = model_path(config)
     card = load(path or SHIPPED).card

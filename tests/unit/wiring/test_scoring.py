@@ -15,7 +15,7 @@ from hedged.domain.clock import HOUR_MS
 from hedged.domain.forecast import LEVELS, ForecastSet, RateForecast
 from hedged.domain.market import SeriesKey
 from hedged.telemetry.metrics import Metrics
-from hedged.wiring.scoring import STATE, Scoring
+from hedged.wiring.models.scoring import STATE, Scoring
 
 KEY = SeriesKey("injective", "INJ")
 FROM_H, TO_H = 144, 208  # the EWMA needs four days

@@ -24,17 +24,23 @@ WINDOW_MS = 30 * DAY_MS
 
 @dataclass(slots=True)
 class Scoring:
-    """`app`: returns what is scored, None before there is any. `run` is one task with one owner."""
+    """`app`: returns what is scored, None before there is any; `in_real_time`: else looked at with every cycle.
+
+    `run` is one task with one owner.
+    """
 
     app: Callable[[], App | None]
     metrics: Metrics
+    in_real_time: bool = True
     _scores: Scores | None = None
     _ewma: EwmaForecaster = field(default_factory=EwmaForecaster)
 
     async def run(self) -> None:
         """Look every minute until cancelled; mostly there is nothing to do."""
         while True:
-            await asyncio.sleep(EVERY_S)
+            app = self.app()
+            every_s = EVERY_S if self.in_real_time or app is None else app.parts.config.cycle.interval_s
+            await asyncio.sleep(every_s)
             with suppress(
                 NoJournal
             ):  # told by the journal; what was not kept is judged again after a restart

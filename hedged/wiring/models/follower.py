@@ -21,7 +21,7 @@ from hedged.features.resample import hourly
 from hedged.forecast.models.registry import ModelRegistry, Running
 from hedged.forecast.port import Forecaster
 from hedged.telemetry.metrics import Metrics
-from hedged.wiring.serving import Served, from_registry, speaking
+from hedged.wiring.models.serving import Served, from_registry, speaking
 
 EVERY_S = 2.0
 OUTCOMES = ("swapped", "refused")

@@ -1,0 +1,1 @@
+"""The model's life in the running daemon: which serves, how it does, what takes its place."""
