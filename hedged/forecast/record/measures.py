@@ -65,6 +65,21 @@ class Measured:
     whole: Measures
 
 
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """How all that forecast of late did. `serving`: whose forecasts count now."""
+
+    serving: str
+    measured: Mapping[str, Measured]
+
+
+def reckoned(sheets: Iterable[Sheet], serving: str, now_ms: int) -> Reckoning:
+    """Measure every forecaster on the hours of the last three weeks."""
+    late = [one for one in sheets if one.origin_ms > now_ms - WINDOW_MS]
+    names = dict.fromkeys(name for one in late for name in (*one.laws, *one.settled))
+    return Reckoning(serving, {name: measured(late, name) for name in names})
+
+
 class _Rows(NamedTuple):
     """One row per judged forecast. All (n,); `at`: number of its series; the EWMA's are NaN where it said nothing."""
 

@@ -59,7 +59,8 @@ class Settlements:
             if one.key in self._last and np.isfinite(one.law).all()
         ]
         for seen in latest:
-            self._last[seen.key] = float(seen.values[Field.FUNDING_SETTLED])
+            if not np.isnan(rate := float(seen.values[Field.FUNDING_SETTLED])):
+                self._last[seen.key] = rate
         return found
 
 
