@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hedged.domain.clock import DAY_MS
-from hedged.domain.forecast import STAND_IN
+from hedged.domain.forecast import LEVELS, STAND_IN
 from hedged.domain.market import SeriesKey
 from hedged.forecast.record.losses import Floats, called, distance, inside, moved, pinball
 from hedged.forecast.record.settled import Tally
@@ -109,20 +109,23 @@ def measured(sheets: Iterable[Sheet], name: str) -> Measured:
 
 
 def _rows(sheets: Sequence[Sheet], name: str, number: Mapping[SeriesKey, int]) -> _Rows:
-    parts = [_judged(one, name, number) for one in sheets if name in one.laws]
-    empty = _Rows(*(np.empty(0) for _ in _Rows._fields))
-    return _Rows(*(np.concatenate(column) for column in zip(empty, *parts, strict=True)))
+    """Score what sheets say of a forecaster, where the outcome and s are known."""
+    held = [one for one in sheets if name in one.laws]
+    if not held:
+        return _Rows(*(np.empty(0) for _ in _Rows._fields))
+    nothing = {len(one.keys): np.full((len(one.keys), len(LEVELS)), np.nan) for one in held}
 
+    def laws_of(other: str) -> Floats:
+        found = [one.laws[other].quantiles if other in one.laws else nothing[len(one.keys)] for one in held]
+        return np.concatenate(found)
 
-def _judged(sheet: Sheet, name: str, number: Mapping[SeriesKey, int]) -> _Rows:
-    """Score what one sheet says of a forecaster."""
-    law, base = sheet.laws[name], sheet.laws.get(STAND_IN)
-    here = law.told & ~np.isnan(sheet.outcome) & ~np.isnan(sheet.s)
-    y, s, last = sheet.outcome[here], sheet.s[here], sheet.last[here]
-    laws, p_up = law.quantiles[here], law.p_up[here]
-    theirs = np.full(laws.shape, np.nan) if base is None or name == STAND_IN else base.quantiles[here]
+    y, s, last = (np.concatenate([getattr(one, what) for one in held]) for what in ("outcome", "s", "last"))
+    p_up = np.concatenate([one.laws[name].p_up for one in held])
+    at = np.array([number[key] for one in held for key in one.keys], np.float64)
+    here = ~np.isnan(p_up) & ~np.isnan(y) & ~np.isnan(s)
+    laws, theirs = laws_of(name)[here], laws_of(STAND_IN if name != STAND_IN else "")[here]
+    at, y, s, last, p_up = (column[here] for column in (at, y, s, last, p_up))
     direction = moved(last, y)
-    at = np.array([number[key] for key in sheet.keys], np.float64)[here]
     return _Rows(
         at, distance(laws, y) / s, pinball(laws, y) / s, distance(theirs, y) / s, pinball(theirs, y) / s,
         called(p_up) * direction, inside(laws, y), p_up, (direction + 1) / 2,
