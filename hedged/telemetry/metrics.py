@@ -93,8 +93,42 @@ class Metrics:
             "pinball loss of the last weeks' forecasts over the horizon ÷ the EWMA's of the same hours, < 1 better",
             ["venue"], registry=r,
         )  # fmt: skip
+        self.model_loss_ratio = Gauge(
+            "hedged_model_loss_ratio",
+            "the same over all markets, of every model that forecast in the last weeks, also in shadow",
+            ["model"], registry=r,
+        )  # fmt: skip
         self.scored = Gauge(
-            "hedged_forecasts_scored", "forecasts of a market whose outcome is in that ratio", ["venue"], registry=r
+            "hedged_forecasts_scored", "forecasts of a market whose outcome is in the loss ratio", ["venue"], registry=r
+        )  # fmt: skip
+        self.error_ratio = Gauge(
+            "hedged_forecast_error_ratio",
+            "mean |median − outcome| in units of s ÷ the EWMA's of the same hours, < 1 better; symbol all: the venue",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.direction_right = Gauge(
+            "hedged_forecast_direction_right_ratio",
+            "share of calls of direction over the horizon that were right, where the rate moved; symbol all: the venue",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.band_coverage = Gauge(
+            "hedged_forecast_band_coverage_ratio",
+            "share of outcomes over the horizon inside the 80 % band; symbol all: the venue",
+            ["venue", "symbol"], registry=r,
+        )  # fmt: skip
+        self.calibration_error = Gauge(
+            "hedged_forecast_calibration_error_ratio", "expected calibration error of the chance that the rate rises",
+            ["venue"], registry=r,
+        )  # fmt: skip
+        self.settled_direction = Gauge(
+            "hedged_settlement_direction_right_ratio",
+            "share of calls of the coming settlement's direction that were right, where the rate moved",
+            ["venue"], registry=r,
+        )  # fmt: skip
+        self.settled_error_ratio = Gauge(
+            "hedged_settlement_error_ratio",
+            "mean |median − rate| of coming settlements ÷ that of the last settled rate, < 1 better",
+            ["venue"], registry=r,
         )  # fmt: skip
         self.missed_share = Gauge(
             "hedged_forecast_missed_ratio",

@@ -18,8 +18,8 @@ from hedged.execution.journal.faults import damaged, fault, ways_on
 
 JOURNAL_FILE = "journal.sqlite"
 """In the state directory."""
-VERSION = 4
-MIGRATIONS = {1: "migrate_1_to_2.sql", 2: "migrate_2_to_3.sql", 3: "migrate_3_to_4.sql"}
+VERSION = 5
+MIGRATIONS = {version: f"migrate_{version}_to_{version + 1}.sql" for version in range(1, VERSION)}
 """The script that lifts a journal from each earlier version to the next; it sets the version itself."""
 CHECK_S = 1.0
 """So long a start looks for damage; a journal that is larger than can be read in that time is checked in part."""

@@ -1,6 +1,6 @@
 -- The journal. Times are ms since the epoch, UTC; money and quantities are decimal text, exact.
 CREATE TABLE meta (version INTEGER NOT NULL);
-INSERT INTO meta VALUES (4);
+INSERT INTO meta VALUES (5);
 
 -- One row per order, written before it is sent. An intent that the gate approved is sent as one order or several
 -- (resting first, then taking): parent is the id of its first, attempt counts them from 0.
@@ -134,3 +134,11 @@ CREATE TABLE shown (
     PRIMARY KEY (venue, symbol, ts_ms)
 );
 CREATE INDEX executions_by_time ON executions (ts_ms);
+
+-- What forecasters said, one row every 8 hours, and what came of it: `hedged.forecast.record.stored`. body is a matrix of
+-- float64, one row per series. Dropped after 60 days.
+CREATE TABLE forecast_sheets (
+    origin_ms INTEGER PRIMARY KEY,
+    head TEXT NOT NULL,
+    body BLOB NOT NULL
+);

@@ -26,7 +26,7 @@ class ModelLife:
         in_real_time: bool,
     ) -> None:
         self.follower = ModelFollower(config, clock, metrics, app, served, in_real_time)
-        self.scoring = Scoring(app, metrics, in_real_time)
+        self.scoring = Scoring(app, metrics, lambda: self.follower.served, in_real_time)
 
     @property
     def beside(self) -> list[Lasting]:

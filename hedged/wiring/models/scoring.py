@@ -1,39 +1,67 @@
-"""Scores of the running daemon's forecasts: taken a few times a day, kept in the journal, told as metrics."""
+"""Scores of the running daemon's forecasts: taken a few times a day, kept in the journal, told as metrics.
+
+The model that serves, the EWMA and whoever runs in shadow forecast from the same grid. One that fails costs its own
+scores alone.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import structlog
 
 from hedged.app import App
 from hedged.buffer.ring import BarWindow
-from hedged.domain.clock import DAY_MS
+from hedged.cycle import CycleReport
+from hedged.domain.clock import DAY_MS, HOUR_MS, iso
 from hedged.domain.errors import NoJournal
-from hedged.domain.forecast import ForecastSet
-from hedged.execution.journal.store import JournalStore
-from hedged.features.resample import HourlyGrid, hourly
+from hedged.domain.forecast import STAND_IN, ForecastSet
+from hedged.execution.journal.score_table import Row, drop_state, load_sheets, save_sheets
+from hedged.features.resample import hourly
 from hedged.forecast.ewma import EwmaForecaster
-from hedged.forecast.scores import Scores
+from hedged.forecast.port import Forecaster
+from hedged.forecast.record.book import ScoreBook
+from hedged.forecast.record.measures import Reckoning, reckoned
+from hedged.forecast.record.settled import Settlements, tallied
+from hedged.forecast.record.sheet import Sheet
+from hedged.forecast.record.stored import StoredSheet, restored, stored
 from hedged.telemetry.metrics import Metrics
+from hedged.telemetry.scores import publish_scores
+from hedged.wiring.models.asking import ask, off_loop
+from hedged.wiring.models.serving import Served
 
-STATE = "forecast_scores"
+EARLIER_STATE = "forecast_scores"
+"""Where journals of version 4 kept sums of losses."""
 EVERY_S = 60.0
 WINDOW_MS = 30 * DAY_MS
-"""Of the past, so much is laid out: the EWMA learns its bands from it."""
+"""Of the past, so much is laid out: the EWMA learns its bands from it. Shadows read all."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Scoring:
-    """`app`: returns what is scored, None before there is any; `in_real_time`: else looked at with every cycle.
+    """`app`: returns what is scored, None before there is any; `served`: who forecasts; `in_real_time`: else looked at
+    with every cycle; `shadows`: whom else to ask, by name.
 
-    `run` is one task with one owner.
+    `book`, `told`: None until they have been read; `failed`: who of those that were asked last said nothing of use, and
+    why. `run` is one task with one owner.
     """
 
     app: Callable[[], App | None]
     metrics: Metrics
+    served: Callable[[], Served]
     in_real_time: bool = True
-    _scores: Scores | None = None
+    shadows: Callable[[], Mapping[str, Forecaster]] = dict
+    book: ScoreBook | None = None
+    told: Reckoning | None = None
+    failed: dict[str, str] = field(default_factory=dict)
     _ewma: EwmaForecaster = field(default_factory=EwmaForecaster)
+    _settlements: Settlements = field(default_factory=Settlements)
+    _seen: CycleReport | None = None
+    _judged_bar_ms: int = 0
+    _unsaved: dict[int, Sheet] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Look every minute until cancelled; mostly there is nothing to do."""
@@ -41,45 +69,114 @@ class Scoring:
             app = self.app()
             every_s = EVERY_S if self.in_real_time or app is None else app.parts.config.cycle.interval_s
             await asyncio.sleep(every_s)
-            with suppress(
-                NoJournal
-            ):  # told by the journal; what was not kept is judged again after a restart
+            with suppress(NoJournal):  # told by the journal; what was not kept is kept at the next look
                 await self.look()
 
     async def look(self) -> None:
-        """Take the latest forecasts where they are due, and tell how earlier ones have done. Raises NoJournal."""
+        """Judge what has come, take the latest forecasts where they are due, and tell how all did. Raises NoJournal."""
         app = self.app()
         last = app.progress.last if app else None
-        if app is None or last is None or not last.forecasts.keys:
+        if app is None or last is None:
             return
-        if self._scores is None:
-            self._scores = Scores.from_json(await app.parts.journal(JournalStore.load_state, STATE))
-            self._tell()
-        if not self._scores.due(last.now_ms):
+        book, last_ms = self.book or await self._read(app, last.now_ms), app.cycle.buffer.last_ms
+        if last is self._seen or last_ms is None or last_ms > last.now_ms:
+            return  # or a cycle is running: the others would know more than the forecasts did
+        self._seen = last
+        name = self._name(last.forecasts)
+        if name is not None:
+            self._settle(app, last, name)
+        await self._judge(app, book, last.now_ms, last_ms)
+        if name is not None and book.due(last.now_ms):
+            await self._take(app, book, last, name)
+        name = name or (self.told.serving if self.told else STAND_IN)
+        if self._unsaved or self.told is None or self.told.serving != name:
+            await self._tell(book, last.now_ms, name)
+        if self._unsaved:
+            await self._keep(app, book)
+
+    async def _read(self, app: App, now_ms: int) -> ScoreBook:
+        """Read what an earlier run has kept."""
+        if await app.parts.journal(drop_state, EARLIER_STATE):
+            log.info("forecast_scores_begin_anew", why="an earlier version kept sums, which name no model")
+        rows = await app.parts.journal(load_sheets)
+        self.book = ScoreBook(await off_loop(lambda: list(_restored(rows, now_ms))))
+        return self.book
+
+    def _name(self, told: ForecastSet) -> str | None:
+        """Return who made forecasts, as the registry calls it; None where it serves no more."""
+        made_by = told.model_hash.split("+")[0]
+        if made_by == self._ewma.model_hash:
+            return STAND_IN
+        served = self.served()
+        return (served.model or made_by) if served.forecaster.model_hash == told.model_hash else None
+
+    def _settle(self, app: App, last: CycleReport, name: str) -> None:
+        """Score the settlements that have come since the last cycle."""
+        assert self.book is not None
+        latest = list(app.cycle.poller.latest.values())
+        found = self._settlements.look(last.now_ms, latest, name, last.forecasts.coming)
+        if found and self.book.sheets:
+            sheet = tallied(self.book.sheets[-1], name, found)
+            self.book.put(sheet)
+            self._unsaved[sheet.origin_ms] = sheet
+
+    async def _judge(self, app: App, book: ScoreBook, now_ms: int, bar_ms: int) -> None:
+        """Judge what is over; a bar has nothing new to say a second time."""
+        since_ms = book.awaited_ms(now_ms)
+        if since_ms is None or bar_ms == self._judged_bar_ms:
             return
-        buffer = app.cycle.buffer
-        if buffer.last_ms is not None and buffer.last_ms > last.now_ms:
-            return  # a cycle is running: the EWMA would know more than the forecasts did
-        seen = buffer.window(WINDOW_MS // buffer.bar_ms)
-        # a copy: the buffer goes on while it is read
-        copied = replace(seen, times_ms=seen.times_ms.copy(), values=seen.values.copy())
-        grid, ewma = await asyncio.get_running_loop().run_in_executor(
-            None, _ewma_of, self._ewma, copied, last.forecasts
-        )
-        self._scores.take(grid, last.forecasts, ewma)
-        self._tell()
-        await app.parts.journal(JournalStore.save_state, STATE, self._scores.to_json())
+        self._judged_bar_ms = bar_ms
+        window = _window(app, now_ms - since_ms + DAY_MS)
+        changed = await off_loop(lambda: book.judge(hourly(window), now_ms))
+        self._unsaved |= {one.origin_ms: one for one in changed}
 
-    def _tell(self) -> None:
-        assert self._scores is not None
-        self.metrics.loss_ratio.clear()
-        self.metrics.scored.clear()
-        for venue, score in self._scores.of_venues().items():
-            self.metrics.scored.labels(venue).set(score.of)
-            if score.ratio is not None:
-                self.metrics.loss_ratio.labels(venue).set(score.ratio)
+    async def _take(self, app: App, book: ScoreBook, last: CycleReport, name: str) -> None:
+        """Ask everybody about the hour of the latest forecasts, and write down what they say."""
+        shadows = self.shadows()
+        window = _window(app, None if shadows else WINDOW_MS)
+        grid = await off_loop(lambda: hourly(window))
+        short = grid.last(WINDOW_MS // HOUR_MS)
+        told = {name: last.forecasts}
+        asked = {STAND_IN: (self._ewma, short)} | {other: (one, grid) for other, one in shadows.items()}
+        said, failed = await ask(asked, told)
+        self._tell_failures(failed)
+        if any(forecasts.keys for forecasts in said.values()):
+            sheet = await off_loop(book.take, short, round(last.forecasts.horizon_h), said)
+            self._unsaved |= {sheet.origin_ms: sheet} if sheet else {}
+
+    def _tell_failures(self, failed: dict[str, str]) -> None:
+        """Say once who begins to fail, and who works again."""
+        for name in failed.keys() - self.failed.keys():
+            log.error("forecaster_not_scored", model=name, why=failed[name], does="the others are scored")
+        for name in self.failed.keys() - failed.keys():
+            log.warning("forecaster_scored_again", model=name)
+        self.failed = failed
+
+    async def _tell(self, book: ScoreBook, now_ms: int, name: str) -> None:
+        self.told = await off_loop(reckoned, book.sheets, name, now_ms)
+        publish_scores(self.told, self.metrics)
+
+    async def _keep(self, app: App, book: ScoreBook) -> None:
+        """Write down what has changed. Raises NoJournal; it is tried again then."""
+        kept = dict(self._unsaved)
+        rows = await off_loop(lambda: [stored(one) for one in kept.values()])
+        await app.parts.journal(save_sheets, rows, book.since_ms)
+        self._unsaved = {ms: one for ms, one in self._unsaved.items() if kept.get(ms) is not one}
 
 
-def _ewma_of(ewma: EwmaForecaster, window: BarWindow, told: ForecastSet) -> tuple[HourlyGrid, ForecastSet]:
-    grid = hourly(window)
-    return grid, ewma.forecast(grid, told.made_at_ms, round(told.horizon_h))
+def _restored(rows: Iterable[Row], now_ms: int) -> Iterator[Sheet]:
+    """Read sheets; one that cannot be read, or is from after now, is left out: scores are not worth a halt."""
+    for row in rows:
+        try:
+            sheet = restored(StoredSheet(*row))
+        except ValueError as error:
+            log.warning("forecast_scores_unreadable", of=iso(row[0]), why=str(error))
+            continue
+        if sheet.origin_ms <= now_ms:
+            yield sheet
+
+
+def _window(app: App, span_ms: int | None) -> BarWindow:
+    """Return the end of the buffer, all of it for None. Views: what is appended meanwhile does not change them."""
+    buffer = app.cycle.buffer
+    return buffer.window(None if span_ms is None else span_ms // buffer.bar_ms)

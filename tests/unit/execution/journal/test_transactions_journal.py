@@ -100,7 +100,7 @@ def test_the_same_transaction_is_not_recorded_twice(tmp_path: Path) -> None:
     through(file(tmp_path), script)
 
 
-LATER = "DROP TABLE orphans; DROP TABLE shown; DROP INDEX executions_by_time;"
+LATER = "DROP TABLE orphans; DROP TABLE shown; DROP TABLE forecast_sheets; DROP INDEX executions_by_time;"
 
 
 def as_version_1(path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_journal_of_version_1_is_lifted_with_all_it_holds(tmp_path: Path) -> N
     db = sqlite3.connect(file(tmp_path))
     tables = (
         "SELECT name, sql FROM sqlite_master WHERE name LIKE 'transaction%' OR name IN"
-        " ('orphans', 'shown', 'executions_by_time') ORDER BY name"
+        " ('orphans', 'shown', 'executions_by_time', 'forecast_sheets') ORDER BY name"
     )
     made = db.execute(tables).fetchall()
     db.close()
