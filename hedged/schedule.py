@@ -12,9 +12,8 @@ Act = Callable[[int], Awaitable[None]]
 
 @dataclass(slots=True)
 class Schedule:
-    """`config`: returns the one in force; `stop`: set when the daemon is asked to end; `on_missed`: told how many cycles
-    fell out, and when the next is due (ms). `begun_ms`: the latest cycle, which may have sent orders even where it broke
-    off.
+    """`config`: returns the one in force; `stop`: set when the daemon is asked to end; `on_missed`: told how many fell
+    out, and when the next is due (ms). `begun_ms`: the latest cycle, which may have sent orders even if it broke off.
     """
 
     clock: Clock
