@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 import hedged.cycle as cycle_module
+import hedged.thinking as thinking_module
 from hedged.adapters.replay.series import series_of
 from hedged.app import App
 from hedged.backtest.runner import Window, run_window
@@ -65,8 +66,10 @@ def measure(symbols: int, venues: tuple[str, ...]) -> dict[str, float]:
     """Run a day of cycles; return median milliseconds by part."""
     world, names = build(symbols, venues)
     spent: dict[str, list[float]] = defaultdict(list)
-    think, decide = cycle_module._think, cycle_module.decide
-    cycle_module._think = timed(spent, "resample + forecast", think)
+    think, decide = thinking_module.think, cycle_module.decide
+    lay_out = thinking_module._laid_out
+    thinking_module._laid_out = timed(spent, "resample", lay_out)
+    thinking_module.think = timed(spent, "forecast", think)
     cycle_module.decide = timed(spent, "plan", decide)
     config = parse_config({"hedge": {"venues": [v for v in venues if v != INJECTIVE]}})
     book = {}
@@ -81,7 +84,8 @@ def measure(symbols: int, venues: tuple[str, ...]) -> dict[str, float]:
         Window(START_MS, START_MS + HOURS * HOUR_MS),
         on_prepare=apps.append,
     )
-    cycle_module._think, cycle_module.decide = think, decide
+    thinking_module.think, cycle_module.decide = think, decide
+    thinking_module._laid_out = lay_out
     durations = apps[0].metrics.cycle_duration
     total = sum(s.value for m in durations.collect() for s in m.samples if s.name.endswith("_sum"))
     count = sum(s.value for m in durations.collect() for s in m.samples if s.name.endswith("_count"))

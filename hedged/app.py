@@ -19,7 +19,7 @@ from hedged.collectors.quality.judge import Judge
 from hedged.config import Config
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.bars import Observation
-from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, next_boundary_ms, perf_s
+from hedged.domain.clock import DAY_MS, SECOND_MS, Clock, iso, perf_s
 from hedged.domain.errors import Fatal, NoJournal
 from hedged.domain.market import Market, SeriesKey
 from hedged.domain.orders import Hashes
@@ -36,6 +36,8 @@ from hedged.execution.under_way import UnderWay
 from hedged.features.resample import FEATURE_HASH
 from hedged.forecast.port import Forecaster
 from hedged.guard import Guard
+from hedged.progress import Progress
+from hedged.schedule import Schedule
 from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.telemetry.execution import publish_execution
 from hedged.telemetry.metrics import Metrics
@@ -72,20 +74,6 @@ class Parts:
     doubted: Doubted = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far the daemon is on its way to being ready, and what came of its cycles: the last one, how long it took, how
-    many were missed.
-    """
-
-    backfilled: float = 0.0
-    prepared: bool = False
-    prepared_ms: int = 0
-    last: CycleReport | None = None
-    took_s: float | None = None
-    missed: int = 0
-
-
 async def _nothing() -> None:
     pass
 
@@ -102,7 +90,7 @@ class App:
         self._cycle: Cycle | None = None
         self._guard: Guard | None = None
         self._under_way = UnderWay()
-        self._begun_ms = 0  # the latest cycle, which may have sent orders even where it broke off
+        self._schedule = Schedule(parts.clock, lambda: self.parts.config, self._stop, self._missed)
         self.narrator = Narrator(parts.config.alerts, self.metrics, parts.clock)
         self._mending = asyncio.Lock()
         self.metrics.journal_failing.set_function(lambda: float(bool(parts.journal.trouble)))
@@ -175,7 +163,7 @@ class App:
                 await self._go_on(markets, poller, now_ms)
             except NoJournal:
                 wait_ms = round(config.cycle.guard_interval_s * config.clock.speed * SECOND_MS)
-                await self._wait_until(parts.clock.now_ms() + wait_ms)
+                await self._schedule.wait_until(parts.clock.now_ms() + wait_ms)
                 await parts.journal.mend()
 
     async def _go_on(self, markets: Mapping[SeriesKey, Market], poller: Poller, since_ms: int) -> None:
@@ -218,53 +206,17 @@ class App:
 
     async def run(self, until_ms: int | None = None) -> None:
         """Run cycles at every boundary of the interval, from now (if now is one) until `until_ms` or `stop()`."""
-        due_ms = self._next_ms()
-        while not self._stop.is_set() and (until_ms is None or due_ms < until_ms):
-            if until_ms is not None:
-                await self._guard_till(due_ms)
-            interval_ms = self._interval_ms
-            if not await self._wait_until(due_ms, interval_ms):
-                break
-            if self._interval_ms != interval_ms:  # a reload meanwhile
-                due_ms = self._next_ms()
-                continue
-            latest_ms = self.parts.clock.now_ms() // interval_ms * interval_ms
-            if latest_ms > due_ms:  # the machine was suspended, or its clock set: what was due then is past
-                due_ms = self._missed(due_ms, latest_ms, 0)
-                continue
-            await self.attempt(due_ms)
-            now_ms, interval_ms = self.parts.clock.now_ms(), self._interval_ms
-            due_ms = self._missed(due_ms, next_boundary_ms(max(now_ms - 1, due_ms), interval_ms), 1)
+        await self._schedule.run(self.attempt, self.guard, until_ms)
         if until_ms is not None:
-            await self._guard_till(until_ms)
-        if until_ms is not None and await self._wait_until(until_ms - 1):
+            await self._schedule.guard_till(until_ms, self.guard)
+        if until_ms is not None and await self._schedule.wait_until(until_ms - 1):
             # what was paid after the last cycle belongs to the run too
             await self.cycle.desk.accounts.refresh(until_ms - 1)
 
-    def _next_ms(self) -> int:
-        """Return the coming boundary, or this instant where it is one, after all that began: even what broke off."""
-        return next_boundary_ms(max(self.parts.clock.now_ms() - 1, self._begun_ms), self._interval_ms)
-
-    @property
-    def _interval_ms(self) -> int:
-        return self.parts.config.cycle.interval_s * SECOND_MS
-
-    def _missed(self, due_ms: int, following_ms: int, done: int) -> int:
-        """Say how many cycles fell out between two instants, of which `done` ran; return when the next is due."""
-        missed = (following_ms - due_ms) // self._interval_ms - done
-        if missed:
-            self.progress.missed += missed
-            self.metrics.cycles_missed.inc(missed)
-            log.warning("cycles_missed", count=missed, next=iso(following_ms))
-        return following_ms
-
-    async def _guard_till(self, due_ms: int) -> None:
-        """Look at the stops at every bar until the next cycle: recorded data have no more to tell between them."""
-        bar_ms = self.parts.config.cycle.bar_s * SECOND_MS
-        at_ms = next_boundary_ms(self.parts.clock.now_ms(), bar_ms)
-        while at_ms < due_ms and await self._wait_until(at_ms):
-            await self.guard(at_ms)
-            at_ms = next_boundary_ms(max(at_ms, self.parts.clock.now_ms() - 1), bar_ms)
+    def _missed(self, count: int, following_ms: int) -> None:
+        self.progress.missed += count
+        self.metrics.cycles_missed.inc(count)
+        log.warning("cycles_missed", count=count, next=iso(following_ms))
 
     async def guard(self, now_ms: int) -> None:
         """Look at the stops, unless a cycle is running, and publish what was seen."""
@@ -286,7 +238,7 @@ class App:
 
         While the journal cannot be written nothing is decided: data are collected alone.
         """
-        self._begun_ms = now_ms
+        self._schedule.begun_ms = now_ms
         if not await self._journal_works():
             await self.cycle.poller.poll(now_ms)
             return
@@ -333,45 +285,16 @@ class App:
 
     def not_ready(self) -> list[str]:
         """Say why the daemon is not ready: empty when data are fresh and every venue is reconciled."""
-        if trouble := self.parts.journal.trouble:
-            return [trouble]
-        if not self.progress.prepared:
-            return [f"backfilling {self.progress.backfilled:.0%}"]
-        report = self.progress.last
-        if report is None:
-            return ["waiting for the first cycle"]
-        failed = self.cycle.model_failed
-        faults = [f"the forecaster fails: {failed}"] if failed else []
-        faults += [f"not reconciled: {venue}: {why}" for venue, why in sorted(report.account.unknown.items())]
-        now_ms = self.parts.clock.now_ms()
-        limit_s = self.parts.config.cycle.stale_after_s + self.parts.config.cycle.interval_s
-        ages = self.cycle.poller.ages_s(now_ms)
-        for key in self.cycle.buffer.keys:
-            age_s = ages.get(key)
-            if age_s is None or age_s > limit_s:
-                faults.append(f"stale: {key} " + ("never seen" if age_s is None else f"{age_s:.0f} s old"))
-        return faults
+        parts = self.parts
+        if parts.journal.trouble:
+            return [parts.journal.trouble]
+        return self.progress.not_ready(self._cycle, parts.config, parts.clock.now_ms())
 
     def not_alive(self) -> list[str]:
         """Say why the daemon should be restarted: empty while cycles complete, and where no restart would help."""
-        if not self.progress.prepared or self.parts.journal.trouble:
+        if self.parts.journal.trouble:
             return []
-        since_ms = max(self.progress.prepared_ms, self.progress.last.now_ms if self.progress.last else 0)
-        late_s = (self.parts.clock.now_ms() - since_ms) / SECOND_MS
-        return [f"no cycle for {late_s:.0f} s"] if late_s > 3 * self.parts.config.cycle.interval_s else []
-
-    async def _wait_until(self, due_ms: int, interval_ms: int | None = None) -> bool:
-        """Wait until due, or until the interval is another one than this; False when asked to stop meanwhile."""
-        clock = self.parts.clock
-        while not self._stop.is_set() and (left_ms := due_ms - clock.now_ms()) > 0:
-            if interval_ms is not None and interval_ms != self._interval_ms:
-                break
-            try:
-                async with asyncio.timeout(min(left_ms / SECOND_MS, clock.slice_s)):
-                    await self._stop.wait()
-            except TimeoutError:
-                continue
-        return not self._stop.is_set()
+        return self.progress.not_alive(self.parts.config, self.parts.clock.now_ms())
 
     def _held(self) -> BarWindow | None:
         """Hand over the bars that an earlier run kept: nobody needs them twice."""

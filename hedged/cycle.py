@@ -30,8 +30,7 @@ from hedged.execution.desk import Desk, Traded
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.turn import Yielded
 from hedged.features.market_now import MarketsNow, completed, markets_now
-from hedged.features.moments import Moments, moments
-from hedged.features.resample import hourly
+from hedged.features.moments import Moments
 from hedged.forecast.port import Forecaster
 from hedged.risk.gate import Review
 from hedged.risk.margin import liquidation_distances, near_liquidation
@@ -40,6 +39,7 @@ from hedged.strategy.memory import STATE, StrategyMemory
 from hedged.strategy.portfolio import Decided, Settings, decide
 from hedged.strategy.snapshot import Snapshot
 from hedged.strategy.stopped import protected_usd, unwind
+from hedged.thinking import Thinking
 
 log = structlog.get_logger(__name__)
 
@@ -82,25 +82,28 @@ class Cycle:
     signals: Callable[[], Sequence[Signal]] = tuple
     memory: StrategyMemory = field(default_factory=StrategyMemory)
     model_failed: str = ""
+    thinking: Thinking = field(init=False)
     # off the loop; it goes on where the cycle that asked has yielded
-    _thinking: "asyncio.Future[Any] | None" = None
+    _planning: "asyncio.Future[Any] | None" = None
     _thought: tuple[bytes, ForecastSet, Moments] | None = None
     _kept: StrategyMemory | None = None  # the strategies' memory as the journal has it
+
+    def __post_init__(self) -> None:
+        self.thinking = Thinking(self.config.models.slow_s)
 
     def reconfigure(self, config: Config) -> None:
         """Decide by another configuration from the next cycle on. Only for the holder of the desk's `busy`."""
         self.desk.reconfigure(config)
-        self.config, self._thought = config, None
+        self.config, self._thought, self.thinking.slow_s = config, None, config.models.slow_s
 
     def exchange(self, forecaster: Forecaster) -> None:
         """Forecast by another model from the next cycle on. Only for the holder of the desk's `busy`."""
         self.desk.exchange(forecaster.model_hash, forecaster.feature_hash)
         self.forecaster, self._thought = forecaster, None
 
-    async def thought(self) -> None:
-        """Wait until the forecaster is not at work: it goes on where a cycle has yielded."""
-        if self._thinking is not None:
-            await asyncio.wait([self._thinking])
+    async def thought(self) -> bool:
+        """Wait until the forecaster is not at work, as it may be where a cycle has yielded; False where it hangs."""
+        return await self.thinking.free(self.forecaster)
 
     async def run(self, now_ms: int) -> CycleReport:
         """Run one cycle. Venue failures make things unknown, never an exception; a journal failure is raised.
@@ -215,9 +218,10 @@ class Cycle:
             mark += int(window.times_ms[-1]).to_bytes(8, "big")
         if self._thought is None or self._thought[0] != mark:
             horizon_h = self.config.hedge.horizon_h
-            thought, moved, failed = await self._off_loop(_think, self.forecaster, window, now_ms, horizon_h)
-            self._tell_failure(failed)
-            if failed:
+            thought, moved = await self.thinking.of(self.forecaster, window, now_ms, horizon_h)
+            last = self.thinking.last
+            self._tell_failure(last.failed if last else "")
+            if self.model_failed:
                 return thought, moved  # and tried again in the next cycle
             self._thought = (mark, thought, moved)
         return self._thought[1], self._thought[2]
@@ -333,27 +337,10 @@ class Cycle:
             self._kept = self.memory
 
     async def _off_loop(self, function: Any, *args: Any) -> Any:
-        await self.thought()
-        self._thinking = asyncio.get_running_loop().run_in_executor(None, function, *args)
-        return await asyncio.shield(self._thinking)
-
-
-def _think(
-    forecaster: Forecaster, window: BarWindow, now_ms: int, horizon_h: int
-) -> tuple[ForecastSet, Moments, str]:
-    """Return forecasts, moments, and how the forecaster failed: then nothing is forecast."""
-    grid, failed = hourly(window), ""
-    try:
-        told = forecaster.forecast(grid, now_ms, horizon_h)
-    except (
-        Exception
-    ) as error:  # a model may be wrong, missing or late: stops, kill switch and reductions must go on
-        failed = f"{type(error).__name__}: {error}"
-        told = ForecastSet(
-            made_at_ms=now_ms, horizon_h=horizon_h, keys=(), marginals={}, scenarios=np.empty((1, 0)),
-            model_hash=forecaster.model_hash, feature_hash=forecaster.feature_hash,
-        )  # fmt: skip
-    return told, moments(grid, horizon_h), failed
+        if self._planning is not None:
+            await asyncio.wait([self._planning])
+        self._planning = asyncio.get_running_loop().run_in_executor(None, function, *args)
+        return await asyncio.shield(self._planning)
 
 
 def grid_mark(window: BarWindow) -> bytes:

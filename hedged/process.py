@@ -192,6 +192,7 @@ class Process:
             gas_inj=self.gas_inj,
             grants_end_ms=self.grants_end_ms,
             model_refused=self.models.follower.refused if self.models else "",
+            model_demoted=self.models.follower.demotion.told if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(

@@ -128,6 +128,12 @@ def _drift(facts: Facts) -> Iterator[Alert]:
             "goes on. `hedged model list` says which; `hedged model rollback` settles it."
         )
         yield Alert(Kind.DRIFT, Severity.WARNING, "model", line(text), facts.now_ms)
+    if facts.seen.model_demoted:
+        text = (
+            f"The EWMA forecasts in a model's place: {facts.seen.model_demoted}. Stops and reductions go on; "
+            "`hedged model list` says who serves."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "stand-in", line(text), facts.now_ms)
     for key, misses in sorted(facts.missing.items()):
         seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
         text = (

@@ -22,6 +22,7 @@ def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping
         lineage = row["lineage"] or {}
         held = lineage.get("hold_out", {})
         marks = [row["state"], *(["the one before"] if row["before"] else [])]
+        marks += ["demoted"] if row["demoted"] else []
         marks += [] if row["kept"] else ["not kept"]
         marks += ["damaged"] if row["sound"] is False else []
         table.add_row(
@@ -35,7 +36,7 @@ def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping
     else:
         _say(console, f"the daemon serves {runs['model']} since {runs['since']}: model {runs['hash']}")
         if runs["refused"]:
-            _say(console, f"refused: {runs['refused']}")
+            _say(console, f"not the champion, because: {runs['refused']}")
 
 
 def show_one(console: Console, row: Mapping[str, Any]) -> None:

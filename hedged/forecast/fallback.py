@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hedged.domain.forecast import ForecastSet, Span
+from hedged.domain.forecast import STAND_IN, ForecastSet, Span
 from hedged.features.resample import HourlyGrid
+from hedged.forecast.ewma import EwmaForecaster
 from hedged.forecast.port import Forecaster
 
 
@@ -50,6 +51,22 @@ class WithFallback:
             spans=_joined(told.spans, other.spans),
             drivers={**told.drivers, **other.drivers},
         )
+
+
+class StandIn:
+    """The EWMA in a model's place: it says so of every series, for the gate and for whoever reads."""
+
+    def __init__(self) -> None:
+        self._inner = EwmaForecaster()
+        self.model_hash, self.feature_hash = self._inner.model_hash, self._inner.feature_hash
+
+    def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
+        """Forecast the mean rate per hour over (now, now + horizon_h]; see `Forecaster`.
+
+        Neither coming settlements nor cascades: both are unknown meanwhile.
+        """
+        told = self._inner.forecast(grid, now_ms, horizon_h)
+        return replace(told, made_by=dict.fromkeys(told.keys, STAND_IN))
 
 
 def _joined(first: Sequence[Span], second: Sequence[Span]) -> tuple[Span, ...]:

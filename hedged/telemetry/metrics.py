@@ -398,9 +398,15 @@ class Metrics:
         )
         self.model_swaps = Counter(
             "hedged_model_swaps",
-            "models that were to take over: swapped, or refused while another goes on",
+            "models that were to take over: swapped, refused while another goes on, or restored after the EWMA",
             ["outcome"],
             registry=r,
+        )
+        self.model_demotions = Counter(
+            "hedged_model_demotions", "models in whose place the EWMA was put", ["cause"], registry=r
+        )
+        self.model_stood_in = Gauge(
+            "hedged_model_stood_in", "whether the EWMA forecasts in a model's place", registry=r
         )
 
     def _of_alerts(self, r: CollectorRegistry) -> None:

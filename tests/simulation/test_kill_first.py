@@ -11,7 +11,7 @@ from hedged.app import App, Parts
 from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
 from hedged.control.hand import Hand
-from hedged.cycle import Cycle, CycleReport
+from hedged.cycle import CycleReport
 from hedged.domain.clock import HOUR_MS, SECOND_MS, LoopClock
 from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.journal.store import JournalStore
@@ -19,6 +19,7 @@ from hedged.execution.journal.thread import Journal
 from hedged.forecast.registry import make_forecaster
 from hedged.risk.gate import KillLevel
 from hedged.sandbox.markets import VENUES
+from hedged.thinking import Thinking
 
 THINKS_S = 30.0
 
@@ -28,12 +29,12 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
 ) -> None:
     """If this fails, a kill waits for a forecast of half a minute, or what was filled and paid meanwhile is lost."""
     settings, world, thinks = config(), world_of(dear(tables(1))), asyncio.Event()
-    off_loop = Cycle._off_loop
+    of = Thinking.of
 
-    async def slowly(self: Cycle, *work: Any) -> Any:
+    async def slowly(self: Thinking, *work: Any) -> Any:
         thinks.set()
         await asyncio.sleep(THINKS_S)
-        return await off_loop(self, *work)
+        return await of(self, *work)
 
     book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = dict(world.venues(VENUES))
@@ -61,7 +62,7 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
         assert any(key.venue != INJECTIVE for key, q in desk.accounts.attributed.items() if q)
 
         await asyncio.sleep((START_MS + HOUR_MS - clock.now_ms()) / SECOND_MS)
-        monkeypatch.setattr(Cycle, "_off_loop", slowly)
+        monkeypatch.setattr(Thinking, "of", slowly)
         async with asyncio.TaskGroup() as group:
             cycle = group.create_task(app.attempt(clock.now_ms()))
             await thinks.wait()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hedged import cycle
+from hedged import thinking
 from hedged.app import App
 from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import Poller
@@ -239,11 +239,10 @@ def clock_believed(m: pytest.MonkeyPatch) -> None:
 def model_ends_the_daemon(m: pytest.MonkeyPatch) -> None:
     """What a forecaster raises ends the process."""
 
-    def think(forecaster: Any, window: Any, now_ms: int, horizon_h: int) -> Any:
-        grid = cycle.hourly(window)
-        return forecaster.forecast(grid, now_ms, horizon_h), cycle.moments(grid, horizon_h), ""
+    def think(forecaster: Any, grid: Any, now_ms: int, horizon_h: int) -> Any:
+        return forecaster.forecast(grid, now_ms, horizon_h), ""
 
-    m.setattr(cycle, "_think", think)
+    m.setattr(thinking, "think", think)
 
 
 def flat_on_failure(m: pytest.MonkeyPatch) -> None:
@@ -358,7 +357,7 @@ def cycles_overlap(m: pytest.MonkeyPatch) -> None:
         del until_ms
         interval_ms = self.parts.config.cycle.interval_s * 1_000
         running: list[Any] = []
-        while await self._wait_until((self.parts.clock.now_ms() // interval_ms + 1) * interval_ms):
+        while await self._schedule.wait_until((self.parts.clock.now_ms() // interval_ms + 1) * interval_ms):
             due_ms = self.parts.clock.now_ms() // interval_ms * interval_ms
             for _ in range(2):
                 self.cycle.desk.busy = asyncio.Lock()
@@ -374,7 +373,7 @@ def missed_cycles_made_up(m: pytest.MonkeyPatch) -> None:
         del until_ms
         interval_ms = self.parts.config.cycle.interval_s * 1_000
         due_ms = (self.parts.clock.now_ms() // interval_ms + 1) * interval_ms
-        while await self._wait_until(due_ms):
+        while await self._schedule.wait_until(due_ms):
             await self.step(due_ms)
             due_ms += interval_ms
 

@@ -4,11 +4,15 @@ from typing import Any
 
 from fakes import HERE, THERE
 
+from hedged.backtest.virtual_time import run_virtually
 from hedged.buffer.ring import RingBuffer
-from hedged.cycle import _think
 from hedged.domain.bars import Field, blank_observation
 from hedged.domain.clock import HOUR_MS, MINUTE_MS
+from hedged.domain.forecast import ForecastSet
+from hedged.features.moments import Moments
 from hedged.features.resample import FEATURE_HASH, HourlyGrid
+from hedged.forecast.models.fitness import Heard
+from hedged.thinking import Thinking
 
 
 class Broken:
@@ -29,7 +33,13 @@ def test_a_forecaster_that_raises_forecasts_nothing_and_ends_nothing() -> None:
             one.values[Field.MARK] = 100.0
             one.known_at_ms[Field.MARK] = bar * 15 * MINUTE_MS
         buffer.append(bar * 15 * MINUTE_MS, seen)
-    told, moved, failed = _think(Broken(), buffer.window(), 2 * HOUR_MS, 24)
-    assert failed == "ValueError: expected 48 rows, got 24"
+
+    async def main() -> tuple[ForecastSet, Moments, Heard | None]:
+        thinking = Thinking(slow_s=20)
+        return *await thinking.of(Broken(), buffer.window(), 2 * HOUR_MS, 24), thinking.last
+
+    told, moved, last = run_virtually(main)
+    assert last is not None
+    assert last.failed == "ValueError: expected 48 rows, got 24"
     assert (told.keys, told.scenarios.shape, told.model_hash) == ((), (1, 0), "broken")
     assert moved is not None

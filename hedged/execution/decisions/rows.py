@@ -161,7 +161,10 @@ def forecasters(symbol: str, forecasts: ForecastSet, markets: Iterable[SeriesKey
     keys = sorted(key for key in markets if key.symbol == symbol)
     unknown = [key.venue for key in keys if key not in forecasts.keys]
     short = [key.venue for key in keys if forecasts.made_by.get(key) == STAND_IN]
-    text = f"; forecast by {STAND_IN}, as history is short: {', '.join(short)}" if short else ""
+    # beside a model it has the model's hash, in its place its own
+    beside = "+" in forecasts.model_hash or set(forecasts.made_by.values()) - {STAND_IN}
+    why = "as history is short" if beside else "which stands in for the model"
+    text = f"; forecast by {STAND_IN}, {why}: {', '.join(short)}" if short else ""
     return text + (f"; no forecast yet: {', '.join(unknown)}" if unknown else "")
 
 

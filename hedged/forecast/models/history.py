@@ -22,13 +22,17 @@ NEWEST = 3
 
 
 class Act(StrEnum):
-    """What may happen to a model. `removed`: its artefact is no longer kept."""
+    """What may happen to a model. `removed`: its artefact is no longer kept; `demoted`: the EWMA serves in the
+    champion's place until it is `restored`, or any model is promoted.
+    """
 
     ADDED = "added"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled back to"
     RETIRED = "retired"
     REMOVED = "removed"
+    DEMOTED = "demoted"
+    RESTORED = "restored"
 
 
 class State(StrEnum):
@@ -55,7 +59,8 @@ class Event:
 class History:
     """Made by `after`, event by event. `reigns`: who served, one after the other; a rollback takes back its last ones.
 
-    `kept`: whose artefacts are there, in the order in which they were added; `retired`: challengers that gave up.
+    `kept`: whose artefacts are there, in the order in which they were added; `retired`: challengers that gave up;
+    `demoted`: how the champion gave way to the EWMA, None where it serves.
     """
 
     events: tuple[Event, ...] = ()
@@ -64,6 +69,7 @@ class History:
     reigned: frozenset[str] = frozenset({SHIPPED})
     retired: frozenset[str] = frozenset()
     lineages: dict[str, Lineage] = field(default_factory=dict)
+    demoted: Event | None = None
 
     @property
     def champion(self) -> str:
@@ -127,6 +133,10 @@ class History:
                 return _rolled_back(grown, model)
             case Act.RETIRED if self.state(model) is State.CHALLENGER:
                 return replace(grown, retired=self.retired | {model})
+            case Act.DEMOTED if model == self.champion and self.demoted is None:
+                return replace(grown, demoted=event)
+            case Act.RESTORED if model == self.champion and self.demoted is not None:
+                return replace(grown, demoted=None)
             case Act.REMOVED if model in self.kept and model not in (self.champion, self.before):
                 return replace(grown, kept=tuple(one for one in self.kept if one != model))
         raise Rejected(f"{model} is {self.state(model)}: it cannot be {event.act}")
@@ -146,6 +156,8 @@ def _added(history: History, model: str, lineage: Lineage | None) -> History:
 
 
 def _promoted(history: History, model: str) -> History:
+    if model == history.champion and history.demoted is not None:
+        return replace(history, demoted=None)
     if model == history.champion:
         raise Rejected(f"{model} is the champion already")
     if not history.has(model):
@@ -154,7 +166,7 @@ def _promoted(history: History, model: str) -> History:
         raise Rejected(
             f"{model} cannot be promoted: {why}; add it with `hedged model add DIR`, see `hedged model list`"
         )
-    return replace(history, reigns=(*history.reigns, model), reigned=history.reigned | {model})
+    return replace(history, reigns=(*history.reigns, model), reigned=history.reigned | {model}, demoted=None)
 
 
 def _rolled_back(history: History, model: str) -> History:
@@ -162,4 +174,4 @@ def _rolled_back(history: History, model: str) -> History:
         able = f"only to {history.before}" if history.before else "to none: nothing served before"
         raise Rejected(f"a rollback from {history.champion} leads {able}; `hedged model promote` takes any")
     end = max(i for i, one in enumerate(history.reigns[:-1]) if one == model)
-    return replace(history, reigns=history.reigns[: end + 1])
+    return replace(history, reigns=history.reigns[: end + 1], demoted=None)

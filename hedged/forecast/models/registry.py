@@ -171,6 +171,16 @@ class ModelRegistry:
             self.open(history.champion)
             return self._write(history, author)
 
+    def demote(self, model: str, author: Author) -> History:
+        """Say that the EWMA serves in the champion's place."""
+        with self._changing() as history:
+            return self._write(history.after(author.did(Act.DEMOTED, model)), author)
+
+    def restore(self, model: str, author: Author) -> History:
+        """Say that the champion serves again."""
+        with self._changing() as history:
+            return self._write(history.after(author.did(Act.RESTORED, model)), author)
+
     def retire(self, model: str, author: Author) -> History:
         """Take a challenger out of the running."""
         with self._changing() as history:

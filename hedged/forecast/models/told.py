@@ -11,7 +11,8 @@ from hedged.forecast.models.registry import ModelRegistry
 
 def told(registry: ModelRegistry, history: History, model: str) -> dict[str, Any]:
     """Tell what is known of a model. `sound`: whether its artefact can be opened, None where it is not kept; `fault`:
-    why not; `hash`: of its card.
+    why not; `hash`: of its card; `demoted`: why the EWMA serves in its place, empty
+    where it does not.
     """
     lineage: Lineage | None = history.lineages.get(model)
     sound, fault, its_hash = None, "", model
@@ -32,6 +33,7 @@ def told(registry: ModelRegistry, history: History, model: str) -> dict[str, Any
         "sound": sound,
         "fault": fault,
         "before": model == history.before,
+        "demoted": history.demoted.why if history.demoted and model == history.champion else "",
         "why": "comes with the program" if model == SHIPPED else history.of(model)[0].why,
         "added": None if model == SHIPPED else history.of(model)[0].ts,
         "served_since": served[-1].ts if served and model == history.champion else None,

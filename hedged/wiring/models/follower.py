@@ -6,26 +6,25 @@ and where it cannot, the old one goes on. Nothing here stops a cycle or a look a
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from hedged.app import App
-from hedged.buffer.ring import BarWindow
 from hedged.config import Config
 from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import ConfigError, Fatal
 from hedged.domain.forecast import ForecastSet
-from hedged.features.resample import hourly
+from hedged.forecast.models.fitness import SILENT_SHARE
 from hedged.forecast.models.registry import ModelRegistry, Running
-from hedged.forecast.port import Forecaster
 from hedged.telemetry.metrics import Metrics
+from hedged.thinking import Thinking
+from hedged.wiring.models.demotion import Demotion
 from hedged.wiring.models.serving import Served, from_registry, speaking
+from hedged.wiring.models.threads import copy_of, off_loop
 
 EVERY_S = 2.0
-OUTCOMES = ("swapped", "refused")
-T = TypeVar("T")
+OUTCOMES = ("swapped", "refused", "restored")
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +41,11 @@ class ModelFollower:
     app: Callable[[], App | None]
     served: Served
     in_real_time: bool = True
+    demotion: Demotion = field(init=False)
     _mark: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
+        self.demotion = Demotion(self.clock, self.metrics, self)
         for outcome in OUTCOMES:
             self.metrics.model_swaps.labels(outcome)
         if self.served.refused:
@@ -60,6 +61,9 @@ class ModelFollower:
         every_s = EVERY_S if self.in_real_time else float(self.config.cycle.interval_s)
         while True:
             await self.look()
+            app = self.app()
+            if app is not None and app.progress.last is not None:
+                await self.demotion.look(app)
             await asyncio.sleep(every_s)
 
     async def look(self) -> None:
@@ -74,12 +78,15 @@ class ModelFollower:
         # what was refused at the start, a moment ago, is not tried once more
         tried, self._mark = dict(self.served.refused) if self._mark is None else {}, mark
         try:
-            champion = await _off_loop(lambda: registry.read().champion)
+            history = await off_loop(registry.read)
         except ConfigError as error:
             if "registry" not in tried:
                 self._refuse("registry", str(error))
         else:
-            if champion == self.served.model:
+            champion, benched = history.champion, self.served.benched
+            if benched is not None and champion == benched.model:
+                await self.demotion.heed(app, history)
+            elif champion == self.served.model:
                 self.served = replace(self.served, refused=())
             elif champion not in tried:
                 await self._follow(app, registry, champion)
@@ -95,31 +102,32 @@ class ModelFollower:
             )
             return
         before, self.served = self.served, heir
+        self.demotion.end()
         await app.exchange(heir.forecaster)
         self.metrics.model_swaps.labels("swapped").inc()
         log.warning(
-            "model_swapped", model=heir.model, before=before.model, hash=heir.forecaster.model_hash,
+            "model_swapped", model=heir.model, before=before.name, hash=heir.forecaster.model_hash,
             hash_before=before.forecaster.model_hash,
         )  # fmt: skip
 
     async def _heir(self, app: App, registry: ModelRegistry, champion: str) -> Served:
         """Load the champion, hand it the memory of the one that serves, and hear it once. Raises what it raises."""
         share = self.config.strategies.crowded_share
-        ensemble, forecaster = await _off_loop(lambda: speaking(registry.open(champion), share))
-        cycle = app.cycle
+        ensemble, forecaster = await off_loop(lambda: speaking(registry.open(champion), share))
+        cycle, before = app.cycle, (self.served.benched or self.served).ensemble
         async with cycle.desk.busy:
-            await cycle.thought()
-            if self.served.ensemble is not None and not ensemble.succeed(self.served.ensemble):
-                log.warning(
-                    "model_begins_anew", model=champion, why="it has other members than the one before"
-                )
-            window, last = _copy(cycle.buffer.window()), app.progress.last
-        now_ms, horizon_h = self.clock.now_ms(), app.parts.config.hedge.horizon_h
-        told = await _off_loop(lambda: _heard(forecaster, window, now_ms, horizon_h))
-        if last is not None and _spoken(last.forecasts) and not _spoken(told):
-            raise ConfigError(
-                f"it forecasts none of {_spoken(last.forecasts)} series that the other one forecasts"
-            )
+            knows = await cycle.thought() and self.demotion.remembers
+            if before is not None and not (knows and ensemble.succeed(before)):
+                why = "it has other members than the one before" if knows else "the one before it failed"
+                log.warning("model_begins_anew", model=champion, why=why)
+            window, last = copy_of(cycle.buffer.window()), app.progress.last
+        thinking = Thinking(app.parts.config.models.slow_s)
+        told, _ = await thinking.of(forecaster, window, self.clock.now_ms(), app.parts.config.hedge.horizon_h)
+        if thinking.last is not None and thinking.last.failed:
+            raise ConfigError(f"it fails: {thinking.last.failed}")
+        known = len(last.forecasts.keys) if last is not None else 0
+        if known and _spoken(told) < SILENT_SHARE * known:
+            raise ConfigError(f"it forecasts {_spoken(told)} of {known} series that are forecast now")
         return Served(champion, forecaster, ensemble)
 
     def _refuse(self, model: str, why: str) -> None:
@@ -128,28 +136,21 @@ class ModelFollower:
         self.metrics.model_swaps.labels("refused").inc()
         log.error("model_refused", model=model, why=why, does=f"{self.served.model} goes on")
 
+    async def tell(self) -> None:
+        """Let the command line know who serves, where it is the registry that says who should."""
+        if from_registry(self.config):
+            await self._tell(ModelRegistry.of(self.config.state_dir))
+
     async def _tell(self, registry: ModelRegistry) -> None:
-        """Let the command line know who serves."""
         served, model_hash = self.served, self.served.forecaster.model_hash
-        champion = served.refused[0][0] if served.refused else served.model
-        told = Running(served.model, model_hash, champion, served.why, iso(self.clock.now_ms()))
+        asked = served.benched or served
+        champion = served.refused[0][0] if served.refused else asked.model
+        why = "; ".join(filter(None, (served.why, self.demotion.told)))
+        told = Running(served.model, model_hash, champion, why, iso(self.clock.now_ms()))
         try:
-            await _off_loop(registry.tell, told)
+            await off_loop(registry.tell, told)
         except (ConfigError, OSError) as error:
             log.warning("model_not_told", why=str(error))
-
-
-async def _off_loop(function: Callable[..., T], *args: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
-
-
-def _copy(window: BarWindow) -> BarWindow:
-    """Return it apart from the buffer, which goes on."""
-    return replace(window, times_ms=window.times_ms.copy(), values=window.values.copy())
-
-
-def _heard(forecaster: Forecaster, window: BarWindow, now_ms: int, horizon_h: int) -> ForecastSet:
-    return forecaster.forecast(hourly(window), now_ms, horizon_h)
 
 
 def _spoken(told: ForecastSet) -> int:

@@ -1,23 +1,28 @@
 """Which model serves: the one that the configuration names, else the registry's champion.
 
-A champion that cannot be opened is not served: the one before it is, else the model that ships. Protection goes on, and
-every decision carries the hash of what really speaks.
+A champion that cannot be opened is not served: the one before it is, else the model that ships, else the EWMA.
+Protection goes on, and every decision carries the hash of what really speaks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from hedged.config import Config
+from hedged.domain.clock import SECOND_MS
 from hedged.domain.errors import ConfigError
+from hedged.domain.forecast import STAND_IN
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.coming import Reader
+from hedged.forecast.fallback import StandIn
 from hedged.forecast.models.history import SHIPPED, History
 from hedged.forecast.models.registry import ModelRegistry
 from hedged.forecast.port import Forecaster
-from hedged.forecast.registry import make_forecaster
+from hedged.forecast.registry import NAMES, make_forecaster
 
 if TYPE_CHECKING:
     from hedged.forecast.ensemble import EnsembleForecaster
@@ -28,13 +33,22 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Served:
     """Who forecasts. `model`: as the registry calls it, empty where the configuration decides; `ensemble`: what others
-    may succeed, then; `refused`: by model why it does not serve though it should.
+    may succeed, then; `refused`: by model why it does not serve though it should; `benched`: who gave way to the EWMA
+    that serves here, why and when.
     """
 
     model: str
     forecaster: Forecaster
     ensemble: "EnsembleForecaster | None" = None
     refused: tuple[tuple[str, str], ...] = ()
+    benched: "Served | None" = None
+    benched_why: str = ""
+    benched_ms: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called, also where the configuration names it."""
+        return self.model or "the configured model"
 
     @property
     def why(self) -> str:
@@ -48,26 +62,75 @@ def from_registry(config: Config) -> bool:
 
 
 def open_served(config: Config, reader: Reader | None = None) -> Served:
-    """Open who forecasts. Raises ConfigError where that is for the configuration to say, or nothing can be opened."""
+    """Open who forecasts: the EWMA where nothing else can be opened. Raises ConfigError for an unknown name."""
     hedge, share = config.hedge, config.strategies.crowded_share
     if not from_registry(config):
         if hedge.forecaster == "ensemble":
             log.info(
                 "model_by_configuration", path=str(hedge.model), note="the registry's champion is not asked"
             )
-        return Served("", make_forecaster(hedge.forecaster, hedge.model, reader, share))
+        return _configured(config, reader)
     registry, refused = ModelRegistry.of(config.state_dir), list[tuple[str, str]]()
     for model in _to_serve(registry, refused):
         try:
             ensemble, forecaster = speaking(registry.open(model), share)
         except Exception as error:  # whatever a file may hold and the graph's library may say of it
-            if model == SHIPPED:
-                raise
             refused.append((model, _reason(error)))
             log.error("model_refused", model=model, why=_reason(error), does="the one before it is tried")
         else:
-            return Served(model, forecaster, ensemble, tuple(refused))
-    raise AssertionError("the shipped model is always among them")
+            served = Served(model, forecaster, ensemble, tuple(refused))
+            return _unless_demoted(served, registry)
+    return _stood_in(refused)
+
+
+def open_again(config: Config, served: Served) -> Served:
+    """Open one that gave way once more, without what it remembers. Raises what its opening raises."""
+    if from_registry(config):
+        ensemble, forecaster = speaking(
+            ModelRegistry.of(config.state_dir).open(served.model), config.strategies.crowded_share
+        )
+        return Served(served.model, forecaster, ensemble)
+    if config.hedge.forecaster != "ensemble":
+        return served  # made of nothing but its name
+    return Served("", make_forecaster("ensemble", config.hedge.model, None, config.strategies.crowded_share))
+
+
+def _configured(config: Config, reader: Reader | None) -> Served:
+    """Open whom the configuration names. Raises ConfigError for an unknown name."""
+    hedge, share = config.hedge, config.strategies.crowded_share
+    try:
+        return Served("", make_forecaster(hedge.forecaster, hedge.model, reader, share))
+    except Exception as error:
+        if hedge.forecaster not in NAMES:
+            raise
+        log.error("model_refused", model=str(hedge.model or hedge.forecaster), why=_reason(error))
+        return _stood_in([(str(hedge.model or hedge.forecaster), _reason(error))])
+
+
+def _stood_in(refused: Sequence[tuple[str, str]]) -> Served:
+    """Have the EWMA serve where no model can be opened: hedges are not left without stops."""
+    stand_in = StandIn()
+    log.error(
+        "model_missing", by=STAND_IN, hash=stand_in.model_hash,
+        does="the EWMA forecasts; stops and reductions go on", then="restore the model and restart",
+    )  # fmt: skip
+    return Served(STAND_IN, stand_in, refused=tuple(refused))
+
+
+def _unless_demoted(served: Served, registry: ModelRegistry) -> Served:
+    """Keep a champion on the bench that drifted in an earlier life."""
+    try:
+        history = registry.read()
+    except ConfigError:
+        return served
+    event = history.demoted
+    if event is None or event.model != served.model:
+        return served
+    at_ms = round(datetime.fromisoformat(event.ts).timestamp() * SECOND_MS)
+    log.error("model_still_demoted", model=served.model, since=event.ts, why=event.why, by=STAND_IN)
+    return Served(
+        STAND_IN, StandIn(), refused=served.refused, benched=served, benched_why=event.why, benched_ms=at_ms
+    )
 
 
 def speaking(artefact: Artefact, crowded_share: float | None) -> "tuple[EnsembleForecaster, Forecaster]":

@@ -53,6 +53,9 @@ def test_a_decision_says_whose_forecast_it_rests_on() -> None:
     assert text((here, there, away), {here: "ewma", there: "ensemble", away: "ewma"}) == (
         "; forecast by ewma, as history is short: bybit, injective"
     )
+    assert text((here, there, away), dict.fromkeys((here, there, away), "ewma")) == (
+        "; forecast by ewma, which stands in for the model: binance, bybit, injective"
+    )
     assert text((here,), {here: "ensemble"}) == "; no forecast yet: binance, bybit"
 
 
