@@ -165,9 +165,10 @@ class Demotion:
         if model is None or bench is None:
             return
         config, why = app.parts.config, ""
-        anew = not self.remembers
+        anew, heir = not self.remembers, model
         try:
-            heir = await off_loop(open_again, config, model) if anew else model
+            if anew:
+                heir = await off_loop(open_again, config, model)
             window = await copied(app)
             thinking = Thinking(config.models.slow_s, who=None if anew else model.forecaster)
             await thinking.of(heir.forecaster, window, self.clock.now_ms(), config.hedge.horizon_h)

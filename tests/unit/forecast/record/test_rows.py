@@ -26,7 +26,7 @@ def law(rate: float) -> dict[object, np.ndarray]:
 
 
 def test_a_settlement_is_held_against_the_rate_before_it() -> None:
-    """If this fails, calls of direction are judged against a rate that was not the last one, or settlements count twice."""
+    """If this fails, direction is judged against a rate that was not the last one, or settlements count twice."""
     (sheet,) = drawn(1, np.random.default_rng(0), ("m",), (INJ,))
     settlements, rates = Settlements(), [RATE, RATE + 3e-6, RATE + 3e-6, RATE + 1e-6]
     calls = [RATE + 2e-6, RATE + 9e-6, RATE + 4e-6, RATE]
@@ -72,7 +72,7 @@ def test_settlements_are_measured_against_persistence() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3), st.booleans())
-def test_a_row_gives_the_sheet_back(seed: int, names: int, settled: bool) -> None:  # noqa: FBT001  # drawn
+def test_a_row_gives_the_sheet_back(seed: int, names: int, settled: bool) -> None:
     """If this fails, scores change with a restart."""
     (sheet,) = drawn(1, np.random.default_rng(seed), tuple("abc"[:names]))
     sheet.outcome[0] = np.nan
@@ -90,5 +90,5 @@ def test_a_row_gives_the_sheet_back(seed: int, names: int, settled: bool) -> Non
 )
 def test_a_row_that_is_none_is_refused(head: str) -> None:
     """If this fails, a damaged row ends the task that scores, and with it the daemon."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         restored(StoredSheet(0, head, b"12345678"))
