@@ -50,7 +50,7 @@ def lived(state: Path, monkeypatch: pytest.MonkeyPatch, from_h: int, to_h: int) 
 def test_scores_of_the_model_and_of_a_shadow_appear_and_outlive_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this fails, a daemon does not know how its own model does, a challenger is never judged, or a restart forgets."""
+    """If this fails, nobody knows how the model does, a challenger is never judged, or a restart forgets."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     scoring, app = lived(state, monkeypatch, 0, 18)

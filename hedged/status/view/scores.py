@@ -8,9 +8,14 @@ from hedged.status.view import words
 
 EVEN = 0.05
 """Losses that differ by less are called even: three weeks cannot tell them apart."""
+NOTE = (
+    "The last three weeks, over the horizon, beside an exponentially weighted average of past rates: loss and error "
+    "below 1 are better. <i>Called</i>: how often the next settlement went where it was said to, and the error beside "
+    "carrying the last rate on."
+)
 HEADS = (
     ("Market", False), ("Beside the weighted average", False), ("Error ÷ average's", True), ("Direction right", True),
-    ("Inside the 80 % band", True), ("Chance off by", True), ("Next settlement", True),
+    ("Inside the 80 % band", True), ("Chance off by", True), ("Next settlement called", True),
 )  # fmt: skip
 
 
@@ -19,8 +24,11 @@ def scores(status: Status) -> str:
     told = status.scores
     if told is None or not (told.rows or told.loss_ratio.of):
         return words.nothing("None is judged yet: a forecast is when its horizon is over.")
+    venues, markets = ([one for one in told.rows if (one.symbol is None) is whole] for whole in (True, False))
     label = f"How the forecasts did, last {told.days} days"
-    return _summary(told) + words.table(label, HEADS, [_row(one) for one in told.rows], "scores")
+    table = words.table(f"{label}, by venue", HEADS, [_row(one) for one in venues], "scores")
+    more = words.table(f"{label}, by market", HEADS, [_row(one) for one in markets], "scores")
+    return f'{_summary(told)}{table}<details id="scores-markets"><summary>By market</summary>{more}</details>'
 
 
 def _summary(told: Scores) -> str:
@@ -28,15 +36,15 @@ def _summary(told: Scores) -> str:
     if told.model == STAND_IN:
         text = "The <b>weighted average</b> itself forecasts: it stands in for the model."
     else:
-        text = f"<b>{name(told.model)}</b> forecasts: {versus(told.loss_ratio)}."
+        text = f"The <b>{name(told.model)}</b> forecasts: {versus(told.loss_ratio)}."
     for rival in told.rivals:
-        text += f" {name(rival.model)}, which does not decide: {versus(rival.loss_ratio)}."
-    return f'<p class="say">{text}</p>'
+        text += f" The {name(rival.model)}, which does not decide: {versus(rival.loss_ratio)}."
+    return f'<p class="say">{text} {NOTE}</p>'
 
 
 def name(model: str) -> str:
     """Write the name of a model; safe HTML."""
-    return "the shipped model" if model == "shipped" else f"model {esc(model[:8])}"
+    return "shipped model" if model == "shipped" else f"model {esc(model[:8])}"
 
 
 def versus(ratio: Figure) -> str:
@@ -58,10 +66,10 @@ def _row(one: Score) -> tuple[str, ...]:
     market = f"<b>{venue}</b>, all" if one.symbol is None else f"{esc(one.symbol)} on {venue}"
     settled = "–"
     if one.settled_direction.of or one.settled_error_ratio.of:
-        right = _share(one.settled_direction)
-        ratio = one.settled_error_ratio
-        beside = "" if ratio.value is None else f"error {number(ratio.value, 2)} of the last rate's"
-        settled = f"{right}{words.small(beside)}"
+        ratio = one.settled_error_ratio.value
+        settled = _share(one.settled_direction) + words.small(
+            "" if ratio is None else f"error × {number(ratio, 2)}"
+        )
     return (
         market, _verdict(one.loss_ratio), _ratio(one.error_ratio), _share(one.direction), _share(one.coverage),
         _share(one.calibration, 1), settled,
