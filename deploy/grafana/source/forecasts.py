@@ -56,7 +56,7 @@ def by_market() -> list[AnyPanel]:
         lines("Inside the 80 % band, by venue", {"{{venue}}": f"hedged_forecast_band_coverage_ratio{{{venue}}}"}, "percentunit",
               "0.8 is right. Far below: bands too narrow, hedges too large.", width=8, least=0),
         lines("Chance of a rise off by", {"{{venue}}": "hedged_forecast_calibration_error_ratio"}, "percentunit",
-              "Expected calibration error, ten bins. Of 100 calibrated forecasts it is 0.06 to 0.14 by chance alone, of 600 0.02 to 0.06.", width=8,
+              "Expected calibration error, ten bins. Of 100 calibrated forecasts it is 0.06 to 0.15 by chance alone, of 600 0.02 to 0.06.", width=8,
               least=0),
         lines("Next settlement: direction right", {"{{venue}}": "hedged_settlement_direction_right_ratio"}, "percentunit",
               "Of the coming settlements that were called to rise or fall, and did. The venue's estimate is known by then.", least=0),
