@@ -28,8 +28,9 @@ from hedged.forecast.record.sheet import Sheet
 from hedged.forecast.record.stored import StoredSheet, restored, stored
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.scores import publish_scores
-from hedged.wiring.models.asking import ask, off_loop
+from hedged.wiring.models.asking import Asking
 from hedged.wiring.models.serving import Served
+from hedged.wiring.models.threads import off_loop
 
 EARLIER_STATE = "forecast_scores"
 """Where journals of version 4 kept sums of losses."""
@@ -58,6 +59,7 @@ class Scoring:
     told: Reckoning | None = None
     failed: dict[str, str] = field(default_factory=dict)
     _ewma: EwmaForecaster = field(default_factory=EwmaForecaster)
+    _asking: Asking = field(default_factory=Asking)
     _settlements: Settlements = field(default_factory=Settlements)
     _seen: CycleReport | None = None
     _judged_bar_ms: int = 0
@@ -86,7 +88,7 @@ class Scoring:
         if name is not None:
             self._settle(app, last, name)
         await self._judge(app, book, last.now_ms, last_ms)
-        if name is not None and book.due(last.now_ms):
+        if name is not None and book.due(last.now_ms) and app.cycle.buffer.last_ms == last_ms:
             await self._take(app, book, last, name)
         name = name or (self.told.serving if self.told else STAND_IN)
         if self._unsaved or self.told is None or self.told.serving != name:
@@ -108,7 +110,7 @@ class Scoring:
         if made_by == self._ewma.model_hash:
             return STAND_IN
         served = self.served()
-        return (served.model or made_by) if served.forecaster.model_hash == told.model_hash else None
+        return served.scored_as if served.forecaster.model_hash == told.model_hash else None
 
     def _settle(self, app: App, last: CycleReport, name: str) -> None:
         """Score the settlements that have come since the last cycle."""
@@ -138,7 +140,7 @@ class Scoring:
         short = grid.last(WINDOW_MS // HOUR_MS)
         told = {name: last.forecasts}
         asked = {STAND_IN: (self._ewma, short)} | {other: (one, grid) for other, one in shadows.items()}
-        said, failed = await ask(asked, told)
+        said, failed = await self._asking.all(asked, told)
         self._tell_failures(failed)
         if any(forecasts.keys for forecasts in said.values()):
             sheet = await off_loop(book.take, short, round(last.forecasts.horizon_h), said)
