@@ -34,7 +34,7 @@ from hedged.wiring.models.threads import off_loop
 
 EARLIER_STATE = "forecast_scores"
 """Where journals of version 4 kept sums of losses."""
-EVERY_S = 60.0
+EVERY_S, FIRST_S = 60.0, 2.0
 WINDOW_MS = 30 * DAY_MS
 """Of the past, so much is laid out: the EWMA learns its bands from it. Shadows read all."""
 
@@ -66,10 +66,12 @@ class Scoring:
     _unsaved: dict[int, Sheet] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look every minute until cancelled; mostly there is nothing to do."""
+        """Look every minute until cancelled, at first more often; mostly there is nothing to do."""
         while True:
             app = self.app()
-            every_s = EVERY_S if self.in_real_time or app is None else app.parts.config.cycle.interval_s
+            every_s = FIRST_S if self.in_real_time and self.book is None else EVERY_S
+            if not self.in_real_time and app is not None:
+                every_s = app.parts.config.cycle.interval_s
             await asyncio.sleep(every_s)
             with suppress(NoJournal):  # told by the journal; what was not kept is kept at the next look
                 await self.look()
