@@ -48,9 +48,8 @@ class Asking:
         work = asyncio.get_running_loop().run_in_executor(
             self._threads, forecaster.forecast, grid, like.made_at_ms, round(like.horizon_h)
         )
-        work.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )  # who comes late may fail unheard
+        # who comes late may fail unheard
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._at_work[name] = work
         await asyncio.wait([work], timeout=PATIENCE_S)
         if not work.done():
