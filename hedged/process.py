@@ -22,6 +22,7 @@ from hedged.domain.alert import Alert
 from hedged.domain.errors import Fatal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.journal.latch import Latch
+from hedged.forecast.record.measures import Reckoning
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
 from hedged.telemetry.logs import configure_logs
@@ -159,6 +160,11 @@ class Process:
     def feeds(self) -> Mapping[str, FeedStatus]:
         """How the venues that are followed stand, by name."""
         return self.reports.told if self.reports else {}
+
+    @property
+    def scored(self) -> Reckoning | None:
+        """How the forecasts did; None before any was taken."""
+        return self.models.scoring.told if self.models else None
 
     @property
     def latch(self) -> Latch:

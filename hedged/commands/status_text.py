@@ -9,7 +9,7 @@ from rich.text import Text
 from hedged.commands.shared import console
 from hedged.control.state import Left, State, Verdict, last_seen
 from hedged.domain.clock import SECOND_MS, iso
-from hedged.status.document import Amount, BookRow, Status
+from hedged.status.document import Amount, BookRow, Scores, Status
 
 COLOURS = {
     State.HEALTHY: "green",
@@ -39,6 +39,8 @@ def show_status(told: Status, verdict: Verdict, *, at_home: bool = True) -> None
     for row in told.book:
         _line(f"{row.symbol}: {row.action or UNKNOWN}: {row.reason or UNKNOWN}")
     _print(_collateral(told), bool(told.collateral))
+    if told.scores is not None and (line := scored(told.scores)):
+        _line(line)
     for venue in told.venues:
         age = UNKNOWN if venue.oldest_s is None else f"{venue.oldest_s:.0f} s"
         wrong = [*(["stale"] if venue.stale else []), *venue.notes]
@@ -50,6 +52,15 @@ def show_status(told: Status, verdict: Verdict, *, at_home: bool = True) -> None
             f"{alert.severity}: {alert.subject}: {alert.text}",
             "red" if alert.severity == "critical" else "yellow",
         )
+
+
+def scored(told: Scores) -> str:
+    """Say in a line how the forecasts did; empty where nothing is judged."""
+    loss = {row.venue: row.loss_ratio.value for row in told.rows if row.symbol is None}
+    text = ", ".join(
+        f"{venue} {UNKNOWN if ratio is None else f'{ratio:.2f}'}" for venue, ratio in loss.items()
+    )
+    return f"forecasts by {told.model}: loss beside the EWMA's, {told.days} days: {text}" if text else ""
 
 
 def show_left(left: Left, verdict: Verdict) -> None:

@@ -17,7 +17,7 @@ from hedged.domain.market import SeriesKey
 from hedged.execution.accounts import AccountState
 from hedged.guard import Guard
 from hedged.risk.margin import liquidation_distances
-from hedged.status import book, decisions, forecasts, health, money, stops, venues
+from hedged.status import book, decisions, forecasts, health, money, scores, stops, venues
 from hedged.status.document import (
     AheadRow,
     AlertRow,
@@ -149,6 +149,7 @@ class Board:
             decisions=self._cycle.decisions if self._cycle else (),
             earlier=tuple(reversed(records.earlier)) if records else (),
             forecasts=self._cycle.forecasts if self._cycle else (),
+            scores=scores.scores(self.process.scored),
             venues=venues.venue_rows(
                 poller.buffer.keys if poller else (),
                 poller.ages_s(now_ms) if poller else {},

@@ -221,6 +221,49 @@ class Forecast(Told):
     judged: int | None
 
 
+class Figure(Told):
+    """A figure, and of how many forecasts it is made; null: too few."""
+
+    value: float | None
+    of: int
+
+
+class Score(Told):
+    """How the model that serves forecast a market of late; `symbol` null: all markets of the venue.
+
+    Over the horizon: `loss_ratio` and `error_ratio`, its pinball loss and its distance from the median ÷ the weighted
+    average's; `direction`, share of calls that were right; `coverage` of the 80 % band; `calibration`, the expected
+    calibration error of p_up. Of coming settlements: `settled_error_ratio` ÷ the last rate's, `settled_direction`.
+    """
+
+    venue: str
+    symbol: str | None
+    loss_ratio: Figure
+    error_ratio: Figure
+    direction: Figure
+    coverage: Figure
+    calibration: Figure
+    settled_error_ratio: Figure
+    settled_direction: Figure
+
+
+class Rival(Told):
+    """Another model that forecast the same hours; `loss_ratio`: over all markets, as in `Score`."""
+
+    model: str
+    loss_ratio: Figure
+
+
+class Scores(Told):
+    """How the forecasts of the last `days` did; `model`: who serves, as the registry calls it, `ewma` the stand-in."""
+
+    model: str
+    days: int
+    loss_ratio: Figure
+    rows: tuple[Score, ...]
+    rivals: tuple[Rival, ...]
+
+
 class SpanTold(Told):
     """A market's funding within the coming `hours`."""
 
@@ -329,6 +372,7 @@ class Status(Told):
     decisions: tuple[Decision, ...] = Field(description="the latest of every symbol")
     earlier: tuple[Decision, ...] = Field(description="decisions that changed something, newest first")
     forecasts: tuple[Forecast, ...]
+    scores: Scores | None = Field(description="null: no forecast has been taken yet")
     venues: tuple[VenueRow, ...]
     quarantined: tuple[Doubt, ...]
     disagreements: tuple[Doubt, ...]

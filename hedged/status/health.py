@@ -10,6 +10,7 @@ from hedged.config import Config
 from hedged.domain.alert import Alert
 from hedged.domain.clock import SECOND_MS, next_boundary_ms
 from hedged.execution.journal.latch import Latch
+from hedged.forecast.record.measures import Reckoning
 from hedged.risk.kill import KillLevel
 from hedged.status import document
 from hedged.status.document import About, AlertRow, Cycle, Health
@@ -37,6 +38,11 @@ class Running(Protocol):
     @property
     def latched(self) -> str:
         """The same in words; empty where nothing is latched."""
+        ...
+
+    @property
+    def scored(self) -> Reckoning | None:
+        """How the forecasts did; None before any was taken."""
         ...
 
     def doing(self) -> Literal["starting", "running", "stopping"]:

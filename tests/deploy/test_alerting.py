@@ -31,6 +31,9 @@ WHY_EMPTY = {
     ),
     "no forecast has an outcome within the first minute": (
         "hedged_forecast_loss_ratio", "hedged_forecasts_scored", "hedged_forecast_missed_ratio",
+        "hedged_model_loss_ratio", "hedged_forecast_error_ratio", "hedged_forecast_direction_right_ratio",
+        "hedged_forecast_band_coverage_ratio", "hedged_forecast_calibration_error_ratio",
+        "hedged_settlement_direction_right_ratio", "hedged_settlement_error_ratio",
         "hedged_forecast_deviation_bands", "hedged_forecast_deviated_timestamp_seconds",
     ),
     "nothing has settled within the first minute": ("hedged_funding_usd",),

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +10,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from chromium import Page, chromium
 from rehearsal import STARTUP_S, Running, running
+from score_sheets import drawn
+
+from hedged.domain.clock import DAY_MS
+from hedged.domain.forecast import STAND_IN
+from hedged.execution.journal.score_table import save_sheets
+from hedged.execution.journal.store import JournalStore
+from hedged.forecast.record.book import EVERY_MS
+from hedged.forecast.record.stored import stored
+from hedged.forecast.registry import make_forecaster
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -57,12 +68,24 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, tab: Page) -> Iterator[Daem
     (folder / "config.yaml").write_text(SETTINGS.format(folder=folder))
     (folder / "token").write_text(TOKEN)
     (folder / "token").chmod(0o600)
+    scored_before(folder / "state")
     with running("-m", "hedged", "run", "--config", str(folder / "config.yaml")) as command:
         url = json.loads(command.wait_for("http_listening", STARTUP_S))["url"]
         tab.look(1440, "light")
         tab.open(url)
         tab.run("window.first = true")
         yield Daemon(command, url)
+
+
+def scored_before(state: Path) -> None:
+    """Leave the scores of three weeks, as an earlier life of the daemon would have."""
+    state.mkdir(mode=0o700)
+    names = (make_forecaster("persistence").model_hash, STAND_IN, "0123456789abcdef")
+    start_ms = round(time.time() * 1_000) // EVERY_MS * EVERY_MS - 20 * DAY_MS
+    sheets = drawn(59, np.random.default_rng(0), names, start_ms=start_ms)
+    journal = JournalStore(str(state / "journal.sqlite"), durable=False)
+    save_sheets(journal, map(stored, sheets), 0)
+    journal.close()
 
 
 def well(tab: Page) -> None:
@@ -109,6 +132,8 @@ def test_a_start_is_watched_without_loading_the_page_anew(daemon: Daemon, tab: P
     tab.until("document.querySelectorAll('[data-part=book] tbody tr').length === 2")
     assert tab.run("window.first"), "never loaded again"
     tab.until("document.querySelectorAll('#fans svg path').length > 3")
+    tab.until("document.querySelectorAll('[data-part=scores] tbody tr').length === 4")
+    assert "the weighted average" in text(tab, "[data-part=scores] .say")
     assert text(tab, "#heard") == "live"
     assert tab.run("document.title").endswith("– hedged")
     well(tab)

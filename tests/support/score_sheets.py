@@ -35,11 +35,15 @@ def told(rate: float, p_up: float = 0.9, made_by: dict[SeriesKey, str] | None = 
 
 
 def drawn(
-    n: int, rng: np.random.Generator, names: tuple[str, ...], keys: tuple[SeriesKey, ...] = KEYS
+    n: int,
+    rng: np.random.Generator,
+    names: tuple[str, ...],
+    keys: tuple[SeriesKey, ...] = KEYS,
+    start_ms: int = START_MS,
 ) -> list[Sheet]:
     """Return judged sheets of random laws: s is a series' own, a few outcomes are the rate of the origin."""
     s = 1e-6 * (1 + np.arange(len(keys)))
-    return [_drawn(START_MS + at * 8 * HOUR_MS, rng, names, keys, s) for at in range(n)]
+    return [_drawn(start_ms + at * 8 * HOUR_MS, rng, names, keys, s) for at in range(n)]
 
 
 def _drawn(

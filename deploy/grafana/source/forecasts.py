@@ -12,7 +12,7 @@ def forecasts() -> Dashboard:
     """Build it."""
     return page(
         "hedged-forecasts", "hedged: Forecast quality", "Is the model still worth having, and where does it err?",
-        [("The model", model()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
+        [("The model", model()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
     )  # fmt: skip
 
 
@@ -37,6 +37,38 @@ def model() -> list[AnyPanel]:
         number("Models exchanged, a day", {"{{outcome}}": "increase(hedged_model_swaps_total[1d])"}, "none",
                "refused: another one goes on; the log says why (model_refused).", ((None, BLUE),), width=24, height=4, names=True,
                empty="none", decimals=0),
+    ]  # fmt: skip
+
+
+def by_market() -> list[AnyPanel]:
+    """Every measure, of the last three weeks. The symbol `all` is the whole venue."""
+    venue = 'symbol="all",venue=~"$venue"'
+    better = ((None, GREEN), (0.95, ORANGE), (1.05, RED))
+    return [
+        lines("Models beside the average", {"{{model}}": "hedged_model_loss_ratio"}, "none",
+              "Pinball loss over all markets ÷ the weighted average's of the same hours, also of models that run in shadow or "
+              "served before. Compared on the same outcomes only with the average: `hedged model diff` and the log of a "
+              "promotion tell more.", better),
+        lines("Error ÷ average's, by venue", {"{{venue}}": f"hedged_forecast_error_ratio{{{venue}}}"}, "none",
+              "Distance of the median from what came, in units of a market's usual change.", better),
+        lines("Direction right, by venue", {"{{venue}}": f"hedged_forecast_direction_right_ratio{{{venue}}}"}, "percentunit",
+              "Of the forecasts over the horizon that called a direction, where the rate moved.", width=8, least=0),
+        lines("Inside the 80 % band, by venue", {"{{venue}}": f"hedged_forecast_band_coverage_ratio{{{venue}}}"}, "percentunit",
+              "0.8 is right. Far below: bands too narrow, hedges too large.", width=8, least=0),
+        lines("Chance of a rise off by", {"{{venue}}": "hedged_forecast_calibration_error_ratio"}, "percentunit",
+              "Expected calibration error, ten bins. Of 100 calibrated forecasts it is 0.06 to 0.15 by chance alone, of 600 0.02 to 0.06.", width=8,
+              least=0),
+        lines("Next settlement: direction right", {"{{venue}}": "hedged_settlement_direction_right_ratio"}, "percentunit",
+              "Of the coming settlements that were called to rise or fall, and did. The venue's estimate is known by then.", least=0),
+        lines("Next settlement: error ÷ the last rate's", {"{{venue}}": "hedged_settlement_error_ratio"}, "none",
+              "Above 1 carrying the last rate on would have done better.", better),
+        bars("Error ÷ average's, by market", f'hedged_forecast_error_ratio{{{MARKET},symbol!="all"}}', "none",
+             "Few outcomes of one market: look at the venue before one of them.", better, legend="{{symbol}} {{venue}}", least=0,
+             empty="too early"),
+        bars("Direction right, by market", f'hedged_forecast_direction_right_ratio{{{MARKET},symbol!="all"}}', "percentunit",
+             "Of calls over the horizon where the rate moved.", legend="{{symbol}} {{venue}}", least=0, most=1, empty="too early"),
+        bars("Inside the 80 % band, by market", f'hedged_forecast_band_coverage_ratio{{{MARKET},symbol!="all"}}', "percentunit",
+             "0.8 is right.", legend="{{symbol}} {{venue}}", least=0, most=1, width=24, empty="too early"),
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hedged.page import wording
 from hedged.page.frame import asset
 from hedged.page.wording import embeddable, esc
 from hedged.status.document import Status
-from hedged.status.view import book, decisions, risk, state, venues
+from hedged.status.view import book, decisions, risk, scores, state, venues
 from hedged.status.view.words import hours
 
 PACKAGE = "hedged.status"
@@ -30,6 +30,7 @@ SLOW: Mapping[str, Callable[[Status], str]] = {
     "decisions": decisions.decisions,
     "earlier": decisions.earlier,
     "errors": venues.errors,
+    "scores": scores.scores,
     "about": venues.about,
 }
 """Parts that change with a decision, or a trade."""

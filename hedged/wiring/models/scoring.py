@@ -28,12 +28,13 @@ from hedged.forecast.record.sheet import Sheet
 from hedged.forecast.record.stored import StoredSheet, restored, stored
 from hedged.telemetry.metrics import Metrics
 from hedged.telemetry.scores import publish_scores
-from hedged.wiring.models.asking import ask, off_loop
+from hedged.wiring.models.asking import Asking
 from hedged.wiring.models.serving import Served
+from hedged.wiring.models.threads import off_loop
 
 EARLIER_STATE = "forecast_scores"
 """Where journals of version 4 kept sums of losses."""
-EVERY_S = 60.0
+EVERY_S, FIRST_S = 60.0, 2.0
 WINDOW_MS = 30 * DAY_MS
 """Of the past, so much is laid out: the EWMA learns its bands from it. Shadows read all."""
 
@@ -58,16 +59,19 @@ class Scoring:
     told: Reckoning | None = None
     failed: dict[str, str] = field(default_factory=dict)
     _ewma: EwmaForecaster = field(default_factory=EwmaForecaster)
+    _asking: Asking = field(default_factory=Asking)
     _settlements: Settlements = field(default_factory=Settlements)
     _seen: CycleReport | None = None
     _judged_bar_ms: int = 0
     _unsaved: dict[int, Sheet] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look every minute until cancelled; mostly there is nothing to do."""
+        """Look every minute until cancelled, at first more often; mostly there is nothing to do."""
         while True:
             app = self.app()
-            every_s = EVERY_S if self.in_real_time or app is None else app.parts.config.cycle.interval_s
+            every_s = FIRST_S if self.in_real_time and self.book is None else EVERY_S
+            if not self.in_real_time and app is not None:
+                every_s = app.parts.config.cycle.interval_s
             await asyncio.sleep(every_s)
             with suppress(NoJournal):  # told by the journal; what was not kept is kept at the next look
                 await self.look()
@@ -86,7 +90,7 @@ class Scoring:
         if name is not None:
             self._settle(app, last, name)
         await self._judge(app, book, last.now_ms, last_ms)
-        if name is not None and book.due(last.now_ms):
+        if name is not None and book.due(last.now_ms) and app.cycle.buffer.last_ms == last_ms:
             await self._take(app, book, last, name)
         name = name or (self.told.serving if self.told else STAND_IN)
         if self._unsaved or self.told is None or self.told.serving != name:
@@ -108,7 +112,7 @@ class Scoring:
         if made_by == self._ewma.model_hash:
             return STAND_IN
         served = self.served()
-        return (served.model or made_by) if served.forecaster.model_hash == told.model_hash else None
+        return served.scored_as if served.forecaster.model_hash == told.model_hash else None
 
     def _settle(self, app: App, last: CycleReport, name: str) -> None:
         """Score the settlements that have come since the last cycle."""
@@ -138,7 +142,7 @@ class Scoring:
         short = grid.last(WINDOW_MS // HOUR_MS)
         told = {name: last.forecasts}
         asked = {STAND_IN: (self._ewma, short)} | {other: (one, grid) for other, one in shadows.items()}
-        said, failed = await ask(asked, told)
+        said, failed = await self._asking.all(asked, told)
         self._tell_failures(failed)
         if any(forecasts.keys for forecasts in said.values()):
             sheet = await off_loop(book.take, short, round(last.forecasts.horizon_h), said)

@@ -51,6 +51,11 @@ class Served:
         return self.model or "the configured model"
 
     @property
+    def scored_as(self) -> str:
+        """What its scores are kept under: its name, of one that the configuration names its hash."""
+        return self.model or self.forecaster.model_hash.split("+")[0]
+
+    @property
     def why(self) -> str:
         """Say who does not serve, and why; empty where all is as it should be."""
         return "; ".join(f"{model}: {text}" for model, text in self.refused)

@@ -1,6 +1,7 @@
 """The daemon scores its own forecasts and those in shadow: a few times a day, off the loop, kept in the journal."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.features.resample import HourlyGrid
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.models import asking
 from hedged.wiring.models.scoring import EARLIER_STATE, Scoring
 from hedged.wiring.models.serving import Served
 
@@ -178,6 +180,33 @@ def test_shadows_are_scored_and_one_that_fails_costs_nobody_else(daemon: Daemon,
     assert len(failures) == 2, "told once each"
     assert scoring.failed.keys() == {"raises", "nan"}
     assert daemon.told("model_loss_ratio", model="good") is not None
+
+
+class Hanging(Speaker):
+    """Answers only when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__("h", 1.0)
+        self.let_go, self.asked = threading.Event(), 0
+
+    def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
+        self.asked += 1
+        self.let_go.wait()
+        return super().forecast(grid, now_ms, horizon_h)
+
+
+def test_a_shadow_that_hangs_is_waited_for_once(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, one challenger that hangs ends all scoring, or keeps the daemon from its end."""
+    monkeypatch.setattr(asking, "PATIENCE_S", 1.5)
+    hanging = Hanging()
+    scoring = daemon.scoring({"hangs": hanging})
+    daemon.live(scoring, range(FROM_H + 9))
+    book = scoring.book
+    assert book is not None
+    assert [list(sheet.laws) for sheet in book.sheets] == [["shipped", STAND_IN]] * 2
+    assert hanging.asked == 1
+    assert scoring.failed == {"hangs": "TimeoutError: it is still at an earlier hour"}
+    hanging.let_go.set()
 
 
 def test_a_swap_keeps_the_scores_of_both_names(daemon: Daemon) -> None:

@@ -26,7 +26,7 @@ def law(rate: float) -> dict[object, np.ndarray]:
 
 
 def test_a_settlement_is_held_against_the_rate_before_it() -> None:
-    """If this fails, direction is judged against a rate that was not the last one, or settlements count twice."""
+    """If this fails, calls of direction are judged against a rate that was not the last one, or count twice."""
     (sheet,) = drawn(1, np.random.default_rng(0), ("m",), (INJ,))
     settlements, rates = Settlements(), [RATE, RATE + 3e-6, RATE + 3e-6, RATE + 1e-6]
     calls = [RATE + 2e-6, RATE + 9e-6, RATE + 4e-6, RATE]
@@ -90,5 +90,5 @@ def test_a_row_gives_the_sheet_back(seed: int, names: int, settled: bool) -> Non
 )
 def test_a_row_that_is_none_is_refused(head: str) -> None:
     """If this fails, a damaged row ends the task that scores, and with it the daemon."""
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=r"sheet|Expecting|values"):
         restored(StoredSheet(0, head, b"12345678"))
