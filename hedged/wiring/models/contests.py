@@ -22,8 +22,9 @@ from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.forecast.models.standings import Contest, write_contests
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.models.asking import off_loop
 from hedged.wiring.models.serving import Served, from_registry
-from hedged.wiring.models.shadows import DAEMON, off_loop, on_probation, when_ms
+from hedged.wiring.models.shadows import DAEMON, on_probation, when_ms
 
 EVERY_S = 600.0
 """Outcomes come a few times a day."""
@@ -94,20 +95,20 @@ class Contests:
             return  # the follower says so
         if self.served().model != history.champion:
             return  # what was heard of another one decides nothing
-        found = await off_loop(self._judged, book, history)
+        found = await off_loop(self._judged, book, history, self.clock.now_ms())
         self._tell(found, history)
         for model, verdict in found.items():
             if await self._act(registry, history, model, verdict):
                 break  # another champion, or one challenger less: the next look judges anew
         await self._write(registry)
 
-    def _judged(self, book: Book, history: History) -> dict[str, Verdict]:
+    def _judged(self, book: Book, history: History, now_ms: int) -> dict[str, Verdict]:
         """Judge whoever runs beside the champion."""
         found = {
             model: self._contest(book, history.champion, model, _since_ms(history, model, Act.ADDED))
             for model in history.challengers
         }
-        if before := on_probation(history, self.clock.now_ms()):
+        if before := on_probation(history, now_ms):
             since_ms = _since_ms(history, history.champion, Act.PROMOTED)
             found[before] = self._contest(book, history.champion, before, since_ms)
         return found

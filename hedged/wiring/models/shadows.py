@@ -10,9 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from hedged.app import App
@@ -24,7 +22,9 @@ from hedged.features.resample import HourlyGrid
 from hedged.forecast.models.history import Act, History
 from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.forecast.port import Forecaster
+from hedged.forecast.record.sheet import unsound
 from hedged.telemetry.metrics import Metrics
+from hedged.wiring.models.asking import off_loop
 from hedged.wiring.models.serving import Served, from_registry, speaking
 
 DAEMON = "daemon"
@@ -34,8 +34,6 @@ STRIKES = 3
 """So many faults in a row, a day of them, and a challenger retires: one may be the machine's."""
 PROBATION_MS = 30 * DAY_MS
 """So long after a promotion by the daemon the champion before runs in shadow."""
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +65,9 @@ class Shadow:
 
 def _unspoken(told: ForecastSet) -> str:
     """Say what is wrong with a forecast; empty where nothing is."""
+    if wrong := list(unsound(told)):
+        return f"what it says of {wrong[0]} is no law"
     own = [key for key in told.keys if told.made_by.get(key) != STAND_IN]
-    if not all(np.isfinite(told.marginals[key].quantiles).all() for key in own):
-        return "what it says is not a number"
     return "" if own or not told.keys else f"it forecasts none of {len(told.keys)} series"
 
 
@@ -198,8 +196,3 @@ class Shadows:
         del self._faulty[model]
         self.metrics.contests.labels("retired").inc()
         log.warning("challenger_retired", model=model, why=why)
-
-
-async def off_loop(function: Callable[..., T], *args: object) -> T:
-    """Run what blocks beside the event loop; virtual time stands still for it."""
-    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
