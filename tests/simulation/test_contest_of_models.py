@@ -74,7 +74,7 @@ def lived(state: Path, monkeypatch: pytest.MonkeyPatch, from_ms: int, to_ms: int
             state_dir=str(state), telemetry={"port": 0, "log_level": "warning"}, cycle=HOURLY,
             hedge={"forecaster": "ensemble"}, models={"confidence": 0.5, "shadow_days": 3, "challengers": 3},
         )  # fmt: skip
-        sources = world_of(tables(10)).venues(["injective", "binance", "bybit"])
+        sources = world_of(tables(7)).venues(["injective", "binance", "bybit"])
         run_virtually(lambda: run_daemon(settings, LoopClock(from_ms), sources, to_ms))
     return reports
 
@@ -96,7 +96,7 @@ def test_the_better_challenger_takes_over(tmp_path: Path, monkeypatch: pytest.Mo
     assert "cannot be opened: it is no model" in history.of(broken)[-1].why
     begun = {one.model: one.days for one in read_contests(registry.directory)}
     assert begun[better] >= 1
-    reports = lived(state, monkeypatch, START_MS + 3 * DAY_MS, START_MS + 7 * DAY_MS)
+    reports = lived(state, monkeypatch, START_MS + 3 * DAY_MS, START_MS + 6 * DAY_MS)
     history = registry.read()
     assert history.champion == better
     assert history.of(better)[-1].by == DAEMON
