@@ -22,9 +22,9 @@ from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.forecast.models.standings import Contest, write_contests
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
-from hedged.wiring.models.asking import off_loop
 from hedged.wiring.models.serving import Served, from_registry
 from hedged.wiring.models.shadows import DAEMON, on_probation, when_ms
+from hedged.wiring.models.threads import off_loop
 
 EVERY_S = 600.0
 """Outcomes come a few times a day."""
@@ -84,7 +84,7 @@ class Contests:
             await asyncio.sleep(EVERY_S if self.in_real_time else float(self.config.cycle.interval_s))
 
     async def look(self) -> None:
-        """Judge every contest, and act where one is decided. Only while the champion itself serves."""
+        """Judge every contest, and act where one is decided. Only of a champion that serves, or drifted."""
         book = self.book()
         if book is None or not from_registry(self.config):
             return
@@ -93,7 +93,8 @@ class Contests:
             history = await off_loop(registry.read)
         except ConfigError:
             return  # the follower says so
-        if self.served().model != history.champion:
+        served = self.served()
+        if (served.benched or served).model != history.champion:
             return  # what was heard of another one decides nothing
         found = await off_loop(self._judged, book, history, self.clock.now_ms())
         self._tell(found, history)

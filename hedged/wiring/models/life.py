@@ -43,7 +43,9 @@ class ModelLife:
             lambda: self.contests.begun,
             in_real_time,
         )
-        self.scoring.shadows = self.shadows.forecasters
+        self.scoring.shadows = lambda: {
+            **self.shadows.forecasters(), **self.follower.demotion.shadows(),
+        }  # fmt: skip
 
     @property
     def beside(self) -> list[Lasting]:

@@ -24,8 +24,9 @@ from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.forecast.port import Forecaster
 from hedged.forecast.record.sheet import unsound
 from hedged.telemetry.metrics import Metrics
-from hedged.wiring.models.asking import off_loop
+from hedged.wiring.models.asking import PATIENCE_S
 from hedged.wiring.models.serving import Served, from_registry, speaking
+from hedged.wiring.models.threads import off_loop
 
 DAEMON = "daemon"
 """Who changes the registry by itself, as its history calls it."""
@@ -45,15 +46,23 @@ class Shadow:
         self._forecaster, self._slow_s = forecaster, slow_s
         self.model_hash, self.feature_hash = forecaster.model_hash, forecaster.feature_hash
         self.fault, self.strikes = "", 0
+        self._asked_s: float | None = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has been at a forecast for longer than anybody waits."""
+        return self._asked_s is not None and perf_s() - self._asked_s > PATIENCE_S
 
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
         """Forecast; see `Forecaster`. Raises what the model raises."""
-        begun_s = perf_s()
+        self._asked_s = begun_s = perf_s()
         try:
             told = self._forecaster.forecast(grid, now_ms, horizon_h)
         except Exception as error:
             self._judge(f"it fails: {type(error).__name__}: {error}")
             raise
+        finally:
+            self._asked_s = None
         took_s = perf_s() - begun_s
         slow = f"it is slow: {took_s:.0f} s for a forecast" if took_s > self._slow_s else ""
         self._judge(_unspoken(told) or slow)
@@ -131,7 +140,9 @@ class Shadows:
             return
         registry = ModelRegistry.of(self.config.state_dir)
         for model, one in list(self._open.items()):
-            if one.strikes >= STRIKES:
+            if one.hangs:
+                self._refuse(model, f"it hangs: no answer within {PATIENCE_S:.0f} s")
+            elif one.strikes >= STRIKES:
                 self._refuse(model, f"{one.fault}, {STRIKES} times in a row")
         history = await self._read(registry)
         if history is None:
@@ -171,11 +182,11 @@ class Shadows:
         except Exception as error:  # whatever a file may hold and the graph's library may say of it
             self._refuse(model, f"it cannot be opened: {error}")
             return
-        before, heard = self.served().ensemble, False
+        served, heard = self.served(), False
+        before = (served.benched or served).ensemble
         if before is not None:
             async with app.cycle.desk.busy:
-                await app.cycle.thought()
-                heard = ensemble.succeed(before)
+                heard = await app.cycle.thought() and ensemble.succeed(before)
         self._open[model] = Shadow(forecaster, self.config.models.slow_s)
         log.info("shadow_begins", model=model, beside=self.served().model, memory_taken_over=heard)
 

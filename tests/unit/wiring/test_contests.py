@@ -64,7 +64,9 @@ class Life:
         return Contests(
             self.settings, SimpleNamespace(now_ms=lambda: self.book.now_ms), self.metrics,  # type: ignore[arg-type]
             lambda: self.book, lambda: [SeriesKey("injective", "INJ")],
-            lambda: SimpleNamespace(model=self.serves or self.registry.read().champion),  # type: ignore[arg-type, return-value]
+            lambda: SimpleNamespace(
+                model=self.serves or self.registry.read().champion, benched=None
+            ),  # type: ignore[arg-type, return-value]
         )  # fmt: skip
 
     def added(self, seed: int, loss: float) -> str:

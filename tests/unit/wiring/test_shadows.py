@@ -17,6 +17,7 @@ from hedged.forecast.models.history import SHIPPED, State
 from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models import shadows
+from hedged.wiring.models.asking import PATIENCE_S
 from hedged.wiring.models.shadows import STRIKES, Shadows
 
 KEY = SeriesKey("injective", "INJ")
@@ -47,7 +48,7 @@ class Daemon:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, **models: Any) -> None:
         self.registry, self.path = ModelRegistry.of(path / "state"), path
         self.opens: dict[str, Model | Exception] = {}
-        self.serving, self.begun = SimpleNamespace(model=SHIPPED, ensemble="memory"), []
+        self.serving, self.begun = SimpleNamespace(model=SHIPPED, ensemble="memory", benched=None), []
         self.seconds = iter(np.arange(0.0, 1e6))
         settings = config(state_dir=str(path / "state"), hedge={"forecaster": "ensemble"}, models=models)
         cycle = SimpleNamespace(desk=SimpleNamespace(busy=asyncio.Lock()), thought=self.thought)
@@ -60,8 +61,8 @@ class Daemon:
         monkeypatch.setattr(shadows, "speaking", self.speaking)
         monkeypatch.setattr(shadows, "perf_s", lambda: next(self.seconds))
 
-    async def thought(self) -> None:
-        return
+    async def thought(self) -> bool:
+        return True
 
     def speaking(self, artefact: Any, share: float | None, threads: int | None = None) -> tuple[Any, Any]:
         assert threads == 1, "a shadow takes one core at most"
@@ -136,6 +137,23 @@ def test_one_that_is_at_fault_again_and_again_retires(
     assert not daemon.shadows.forecasters()
     told = daemon.metrics.registry.get_sample_value("hedged_model_promotions_total", {"outcome": "retired"})
     assert told == 1
+
+
+def test_one_that_hangs_retires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a model that never answers keeps the place of one that does."""
+    daemon, model = Daemon(tmp_path, monkeypatch), Model()
+    name = daemon.added(1, model)
+    daemon.look()
+    daemon.seconds = iter(np.arange(0.0, 1e6, PATIENCE_S + 1))
+    told = model.forecast
+
+    def meanwhile(*args: Any) -> ForecastSet:
+        daemon.look()
+        return told(*args)
+
+    monkeypatch.setattr(model, "forecast", meanwhile)
+    daemon.ask()
+    assert daemon.state(name) == (State.RETIRED, "it hangs: no answer within 300 s")
 
 
 def test_one_that_cannot_be_opened_retires_unless_the_machine_is_at_fault(
