@@ -45,7 +45,8 @@ def _summary(told: Scores) -> str:
 def contests(status: Status) -> str:
     """Return a sentence for every model in shadow; empty where there is none."""
     told = "".join(
-        f"<li>The <b>{name(one.model)}</b> against the {name(one.champion)}: <b>{esc(one.standing)}</b>. {esc(one.why)}.</li>"
+        f"<li>The <b>{name(one.model)}</b> against the {name(one.champion)}: <b>{esc(one.standing)}</b>. "
+        f"{esc(one.why)}.</li>"
         for one in status.contests
     )
     return f"<ul>{told}</ul>" if told else words.nothing("No other model runs in shadow.")
