@@ -1,7 +1,7 @@
 """The process of `hedged run` from its first moment: what it says before the app exists, how it is stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from hedged.domain.alert import Alert
 from hedged.domain.errors import Fatal
 from hedged.domain.venue_events import VenueEvents
 from hedged.execution.journal.latch import Latch
+from hedged.forecast.models.standings import Contest
 from hedged.forecast.record.measures import Reckoning
 from hedged.risk.gate import KillLevel
 from hedged.telemetry.feeds import FeedReports
@@ -167,6 +168,11 @@ class Process:
         return self.models.scoring.told if self.models else None
 
     @property
+    def contests(self) -> Sequence[Contest]:
+        """How challengers stand against the champion."""
+        return self.models.contests.standings if self.models else ()
+
+    @property
     def latch(self) -> Latch:
         """The turn of the kill switch that is in force; none before the journal is open."""
         return self.switch.latch if self.switch else Latch()
@@ -199,6 +205,7 @@ class Process:
             grants_end_ms=self.grants_end_ms,
             model_refused=self.models.follower.refused if self.models else "",
             model_demoted=self.models.follower.demotion.told if self.models else "",
+            model_better=self.models.contests.would_promote if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(

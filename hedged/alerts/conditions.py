@@ -134,6 +134,12 @@ def _drift(facts: Facts) -> Iterator[Alert]:
             "`hedged model list` says who serves."
         )
         yield Alert(Kind.DRIFT, Severity.WARNING, "stand-in", line(text), facts.now_ms)
+    if facts.seen.model_better:
+        text = (
+            f"Model {facts.seen.model_better} is better than the champion, surely; `models.promote` is off: "
+            f"`hedged model promote {facts.seen.model_better}` lets it serve."
+        )
+        yield Alert(Kind.DRIFT, Severity.INFO, "challenger", line(text), facts.now_ms)
     for key, misses in sorted(facts.missing.items()):
         seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
         text = (

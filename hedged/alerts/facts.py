@@ -42,7 +42,8 @@ class Seen:
     """What others than cycle and guard know. `left`: what a kill has not done yet; `price_ages_s`: by venue, of the
     oldest price that streams or polls confirmed; `compared`: the latest settlement of a series beside its
     forecast; `gas_inj`: None where there is no key; `model_refused`: which model does not serve though it should, and
-    why; `model_demoted`: in whose place the EWMA forecasts, why, and how it comes back.
+    why; `model_demoted`: in whose place the EWMA forecasts, why, and how it comes back; `model_better`: which is better
+    and may not take over by itself.
     """
 
     latch: Latch = field(default_factory=Latch)
@@ -54,6 +55,7 @@ class Seen:
     grants_end_ms: int | None = None
     model_refused: str = ""
     model_demoted: str = ""
+    model_better: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,17 +34,20 @@ Why = Annotated[str, typer.Option("--why", help="Why, for the history.")]
 @app.command("list")
 def list_(config: ConfigPath = Path("config.yaml"), as_json: Json = False) -> None:
     """List all models with state and hold-out: the champion serves, challengers may, the retired did."""
+    from dataclasses import asdict
+
     from hedged.commands.model_registry_text import show_list
+    from hedged.forecast.models.standings import read_contests
     from hedged.forecast.models.told import told
 
     loaded, registry = _registry(config)
     history = registry.read()
     rows = [told(registry, history, model) for model in history.models]
-    runs = _runs(loaded, registry)
+    runs, contests = _runs(loaded, registry), [asdict(one) for one in read_contests(registry.directory)]
     if as_json:
-        _print({"models": rows, "runs": runs, "configured": _configured(loaded)})
+        _print({"models": rows, "runs": runs, "contests": contests, "configured": _configured(loaded)})
         return
-    show_list(console, rows, runs)
+    show_list(console, rows, runs, contests)
     _say_configured(loaded)
 
 

@@ -15,8 +15,13 @@ CAPTION = (
 )
 
 
-def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping[str, Any] | None) -> None:
-    """Print one line a model, and what runs."""
+def show_list(
+    console: Console,
+    rows: Sequence[Mapping[str, Any]],
+    runs: Mapping[str, Any] | None,
+    contests: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Print one line a model, what runs, and how contests stood when the daemon said so last."""
     table = _table("model", "state", "trained to", *SHOWN, "why", caption=CAPTION)
     for row in rows:
         lineage = row["lineage"] or {}
@@ -37,6 +42,8 @@ def show_list(console: Console, rows: Sequence[Mapping[str, Any]], runs: Mapping
         _say(console, f"the daemon serves {runs['model']} since {runs['since']}: model {runs['hash']}")
         if runs["refused"]:
             _say(console, f"not the champion, because: {runs['refused']}")
+    for one in contests:
+        _say(console, f"{one['model']} against {one['champion']}: {one['standing']}; {one['why']}")
 
 
 def show_one(console: Console, row: Mapping[str, Any]) -> None:

@@ -150,6 +150,7 @@ class Board:
             earlier=tuple(reversed(records.earlier)) if records else (),
             forecasts=self._cycle.forecasts if self._cycle else (),
             scores=scores.scores(self.process.scored),
+            contests=scores.contests(self.process.contests),
             venues=venues.venue_rows(
                 poller.buffer.keys if poller else (),
                 poller.ages_s(now_ms) if poller else {},

@@ -264,6 +264,19 @@ class Scores(Told):
     rivals: tuple[Rival, ...]
 
 
+class ContestRow(Told):
+    """How a model in shadow stands against the champion. `standing`: better, not yet, clearly worse, given up; `why`:
+    the figures in a sentence; `ratio`: its loss ÷ the champion's on the same outcomes; `days`: of those.
+    """
+
+    model: str
+    champion: str
+    standing: str
+    why: str
+    ratio: float | None
+    days: int
+
+
 class SpanTold(Told):
     """A market's funding within the coming `hours`."""
 
@@ -373,6 +386,7 @@ class Status(Told):
     earlier: tuple[Decision, ...] = Field(description="decisions that changed something, newest first")
     forecasts: tuple[Forecast, ...]
     scores: Scores | None = Field(description="null: no forecast has been taken yet")
+    contests: tuple[ContestRow, ...] = Field(description="of the models in shadow with the champion")
     venues: tuple[VenueRow, ...]
     quarantined: tuple[Doubt, ...]
     disagreements: tuple[Doubt, ...]

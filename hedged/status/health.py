@@ -10,6 +10,7 @@ from hedged.config import Config
 from hedged.domain.alert import Alert
 from hedged.domain.clock import SECOND_MS, next_boundary_ms
 from hedged.execution.journal.latch import Latch
+from hedged.forecast.models.standings import Contest
 from hedged.forecast.record.measures import Reckoning
 from hedged.risk.kill import KillLevel
 from hedged.status import document
@@ -43,6 +44,11 @@ class Running(Protocol):
     @property
     def scored(self) -> Reckoning | None:
         """How the forecasts did; None before any was taken."""
+        ...
+
+    @property
+    def contests(self) -> Sequence[Contest]:
+        """How challengers stand against the champion."""
         ...
 
     def doing(self) -> Literal["starting", "running", "stopping"]:

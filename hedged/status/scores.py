@@ -1,9 +1,13 @@
 """How the forecasts did, as the document tells it."""
 
+from collections.abc import Iterable
+from dataclasses import asdict
+
 from hedged.domain.clock import DAY_MS
 from hedged.domain.forecast import STAND_IN
+from hedged.forecast.models.standings import Contest
 from hedged.forecast.record.measures import WINDOW_MS, Measure, Measured, Measures, Reckoning
-from hedged.status.document import Figure, Rival, Score, Scores
+from hedged.status.document import ContestRow, Figure, Rival, Score, Scores
 
 
 def scores(told: Reckoning | None) -> Scores | None:
@@ -27,6 +31,11 @@ def scores(told: Reckoning | None) -> Scores | None:
             if name not in (told.serving, STAND_IN)
         ),
     )
+
+
+def contests(told: Iterable[Contest]) -> tuple[ContestRow, ...]:
+    """Return how challengers stand."""
+    return tuple(ContestRow(**asdict(one)) for one in told)
 
 
 def _markets(told: Measured, venue: str) -> list[tuple[str, Measures]]:

@@ -408,6 +408,21 @@ class Metrics:
         self.model_stood_in = Gauge(
             "hedged_model_stood_in", "whether the EWMA forecasts in a model's place", registry=r
         )
+        self.challenger_ratio = Gauge(
+            "hedged_challenger_ratio",
+            "a challenger's loss as a share of the champion's",
+            ["model"],
+            registry=r,
+        )
+        self.challenger_days = Gauge(
+            "hedged_challenger_days", "days of outcomes in a challenger's contest", ["model"], registry=r
+        )
+        self.contests = Counter(
+            "hedged_model_promotions",
+            "what the daemon did to the models by itself: promoted, rolled back, retired",
+            ["outcome"],
+            registry=r,
+        )
 
     def _of_alerts(self, r: CollectorRegistry) -> None:
         """What is told, to whom, and what became of it."""

@@ -37,6 +37,14 @@ def model() -> list[AnyPanel]:
         number("Models exchanged, a day", {"{{outcome}}": "increase(hedged_model_swaps_total[1d])"}, "none",
                "refused: another one goes on; the log says why (model_refused).", ((None, BLUE),), width=24, height=4, names=True,
                empty="none", decimals=0),
+        lines("Challengers ÷ champion", {"{{model}}": "hedged_challenger_ratio"}, "none",
+              "Loss of the models in shadow ÷ the champion's, on the same outcomes. Below 1 they are better; how surely, the status "
+              "page says.", ((None, GREEN), (1, ORANGE)), width=10),
+        lines("Days of their contests", {"{{model}}": "hedged_challenger_days"}, "none",
+              "Days of outcomes that both have forecast. 14 are the least, after 120 a contest is given up.", width=7, least=0),
+        number("Contests decided, a week", {"{{outcome}}": "increase(hedged_model_promotions_total[7d])"}, "none",
+               "What the daemon did by itself: promoted, rolled back, retired. The history says why (`hedged model show`).",
+               ((None, BLUE),), width=7, height=8, names=True, empty="none", decimals=0),
     ]  # fmt: skip
 
 

@@ -155,16 +155,21 @@ class ModelRegistry:
             self._write(history, author)
         return taken
 
-    def promote(self, model: str, author: Author) -> History:
-        """Make a model the champion. Raises ConfigError for one that cannot be opened."""
+    def promote(self, model: str, author: Author, over: str | None = None) -> History:
+        """Make a model the champion. Raises ConfigError for one that cannot be opened.
+
+        `over`: whom it is to follow; raises Rejected where another one is champion by now.
+        """
         with self._changing() as history:
+            _expect(history, over)
             history = history.after(author.did(Act.PROMOTED, model))
             self.open(model)
             return self._write(history, author)
 
-    def rollback(self, author: Author) -> History:
-        """Make the one before the champion. Raises ConfigError for one that cannot be opened."""
+    def rollback(self, author: Author, over: str | None = None) -> History:
+        """Make the one before the champion. Raises ConfigError for one that cannot be opened. `over`: see `promote`."""
         with self._changing() as history:
+            _expect(history, over)
             if history.before is None:
                 raise Rejected(f"{history.champion} is the first champion: there is nothing to roll back to")
             history = history.after(author.did(Act.ROLLED_BACK, history.before))
@@ -218,6 +223,11 @@ class ModelRegistry:
             if folder.is_dir() and folder.name not in history.kept:
                 shutil.rmtree(folder)
         return history
+
+
+def _expect(history: History, champion: str | None) -> None:
+    if champion not in (None, history.champion):
+        raise Rejected(f"{history.champion} is champion by now, not {champion}")
 
 
 def _history(path: Path, content: bytes) -> History:

@@ -17,9 +17,10 @@ from hedged.forecast.record.losses import called, moved, pinball
 from hedged.forecast.record.sheet import Sheet
 
 EVERY_MS = 8 * HOUR_MS
-KEPT_MS = 60 * DAY_MS
-MOST = 200
-"""Sheets that are kept at most: those of 60 days, and a few more where a clock was set."""
+KEPT_MS = 125 * DAY_MS
+"""The longest contest of two models, with the days of its last outcomes."""
+MOST = 400
+"""Sheets that are kept at most: those of 125 days, and a few more where a clock was set."""
 
 
 class ScoreBook:

@@ -42,6 +42,16 @@ def _summary(told: Scores) -> str:
     return f'<p class="say">{text} {NOTE}</p>'
 
 
+def contests(status: Status) -> str:
+    """Return a sentence for every model in shadow; empty where there is none."""
+    told = "".join(
+        f"<li>The <b>{name(one.model)}</b> against the {name(one.champion)}: <b>{esc(one.standing)}</b>. "
+        f"{esc(one.why)}.</li>"
+        for one in status.contests
+    )
+    return f"<ul>{told}</ul>" if told else words.nothing("No other model runs in shadow.")
+
+
 def name(model: str) -> str:
     """Write the name of a model; safe HTML."""
     return "shipped model" if model == "shipped" else f"model {esc(model[:8])}"

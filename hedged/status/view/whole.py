@@ -31,6 +31,7 @@ SLOW: Mapping[str, Callable[[Status], str]] = {
     "earlier": decisions.earlier,
     "errors": venues.errors,
     "scores": scores.scores,
+    "contests": scores.contests,
     "about": venues.about,
 }
 """Parts that change with a decision, or a trade."""

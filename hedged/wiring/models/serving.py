@@ -138,15 +138,17 @@ def _unless_demoted(served: Served, registry: ModelRegistry) -> Served:
     )
 
 
-def speaking(artefact: Artefact, crowded_share: float | None) -> "tuple[EnsembleForecaster, Forecaster]":
+def speaking(
+    artefact: Artefact, crowded_share: float | None, threads: int | None = None
+) -> "tuple[EnsembleForecaster, Forecaster]":
     """Make an artefact speak: the ensemble, and it with its fallback and its own cascade head.
 
-    Raises ConfigError, or what the graphs' library raises for one that is none.
+    `threads`: see `Members`. Raises ConfigError, or what the graphs' library raises for one that is none.
     """
     # its library takes a while to import: not for those who run without
     from hedged.forecast.ensemble import EnsembleForecaster
 
-    ensemble = EnsembleForecaster(artefact)
+    ensemble = EnsembleForecaster(artefact, threads)
     path = artefact.path
     return ensemble, make_forecaster("ensemble", path, crowded_share=crowded_share, ensemble=ensemble)
 

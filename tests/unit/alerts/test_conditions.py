@@ -51,6 +51,11 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         "A model does not serve though it should (0123456789abcdef: it lacks networks.onnx). Another one forecasts, "
         "hedging goes on. `hedged model list` says which; `hedged model rollback` settles it.",
     ),
+    "a model that waits for a person": (
+        {"seen": Seen(model_better="0123456789abcdef")}, Kind.DRIFT, Severity.INFO,
+        "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
+        "`hedged model promote 0123456789abcdef` lets it serve.",
+    ),
     "a journal that fails": (
         {"journal": "the disk is full: make room"}, Kind.JOURNAL, Severity.CRITICAL,
         "The journal cannot be written, so nothing is sent, stops neither: the disk is full: make room",

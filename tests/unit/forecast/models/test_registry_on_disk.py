@@ -179,7 +179,7 @@ def _die_at(step: int) -> None:
         setattr(os, name, counted(getattr(os, name)))
 
 
-@pytest.mark.parametrize("what", ["add", "promote", "rollback"])
+@pytest.mark.parametrize("what", ["add", "promote", "rollback", "retire"])
 def test_a_kill_at_any_moment_leaves_it_before_or_after(what: str, tmp_path: Path) -> None:
     """If this fails, a crash while a model is exchanged leaves a daemon without one, or a history with a hole."""
     registry = ModelRegistry.of(tmp_path / "state")
@@ -191,6 +191,7 @@ def test_a_kill_at_any_moment_leaves_it_before_or_after(what: str, tmp_path: Pat
         "add": lambda: registry.add(extra.path, ME),
         "promote": lambda: registry.promote(newest, ME),
         "rollback": lambda: registry.rollback(ME),
+        "retire": lambda: registry.retire(newest, ME),
     }[what]
     kept = tmp_path / "kept"
     shutil.copytree(registry.directory, kept)
@@ -200,7 +201,8 @@ def test_a_kill_at_any_moment_leaves_it_before_or_after(what: str, tmp_path: Pat
         assert after.events[: len(before.events)] == before.events
         for model in after.kept:
             assert registry.open(model).hash == model
-        ends.add(after.champion if what != "add" else extra.hash in after.kept)
+        reached = {"add": extra.hash in after.kept, "retire": newest in after.retired}
+        ends.add(reached.get(what, after.champion))
         registry.retire(added(registry, tmp_path, 300 + step), ME)  # the next change works, and clears up
         assert on_disk(registry) == set(registry.read().kept)
         shutil.rmtree(registry.directory)

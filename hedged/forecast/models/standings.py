@@ -1,0 +1,57 @@
+"""How contests stand, as the daemon says it and the command line reads it: `models/contests.json`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import FiniteFloat, TypeAdapter
+
+from hedged.directories import make_private_directory
+from hedged.forecast.models.durable import write_whole
+
+FILE = "contests.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A challenger's contest with the champion. `standing`, `why`: see `contest`; `ratio`: of their losses, null while
+    there is none; `days`: of common outcomes.
+    """
+
+    model: str
+    champion: str
+    standing: str
+    why: str
+    ratio: FiniteFloat | None
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    ts: str
+    contests: tuple[Contest, ...]
+
+
+DOCUMENTS: TypeAdapter[_Document] = TypeAdapter(_Document)
+
+
+def write_contests(directory: Path, contests: Sequence[Contest], ts: str) -> None:
+    """Say how contests stand; where nothing has changed, and where there never was one, nothing is written.
+
+    Raises OSError.
+    """
+    before = read_contests(directory)
+    if before == tuple(contests):
+        return
+    make_private_directory(directory)
+    body = {"ts": ts, "contests": [asdict(one) for one in contests]}
+    write_whole(directory / FILE, json.dumps(body, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def read_contests(directory: Path) -> tuple[Contest, ...]:
+    """Return how contests stood when the daemon said so last; empty where it never did."""
+    try:
+        return DOCUMENTS.validate_json((directory / FILE).read_bytes()).contests
+    except (OSError, ValueError):
+        return ()
