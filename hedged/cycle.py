@@ -99,7 +99,7 @@ class Cycle:
     def exchange(self, forecaster: Forecaster) -> None:
         """Forecast by another model from the next cycle on. Only for the holder of the desk's `busy`."""
         self.desk.exchange(forecaster.model_hash, forecaster.feature_hash)
-        self.forecaster, self._thought = forecaster, None
+        self.forecaster, self._thought, self.model_failed = forecaster, None, ""
 
     async def thought(self) -> bool:
         """Wait until the forecaster is not at work, as it may be where a cycle has yielded; False where it hangs."""
