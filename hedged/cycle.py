@@ -99,7 +99,7 @@ class Cycle:
     def exchange(self, forecaster: Forecaster) -> None:
         """Forecast by another model from the next cycle on. Only for the holder of the desk's `busy`."""
         self.desk.exchange(forecaster.model_hash, forecaster.feature_hash)
-        self.forecaster, self._thought = forecaster, None
+        self.forecaster, self._thought, self.model_failed = forecaster, None, ""
 
     async def thought(self) -> bool:
         """Wait until the forecaster is not at work, as it may be where a cycle has yielded; False where it hangs."""
@@ -221,7 +221,8 @@ class Cycle:
             thought, moved = await self.thinking.of(self.forecaster, window, now_ms, horizon_h)
             last = self.thinking.last
             self._tell_failure(last.failed if last else "")
-            if self.model_failed:
+            loaded = (self.desk.hashes.model, self.desk.hashes.features)
+            if self.model_failed or (thought.model_hash, thought.feature_hash) != loaded:
                 return thought, moved  # and tried again in the next cycle
             self._thought = (mark, thought, moved)
         return self._thought[1], self._thought[2]

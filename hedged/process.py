@@ -204,6 +204,7 @@ class Process:
             gas_inj=self.gas_inj,
             grants_end_ms=self.grants_end_ms,
             model_refused=self.models.follower.refused if self.models else "",
+            model_damaged=self.models.follower.damaged if self.models else "",
             model_demoted=self.models.follower.demotion.told if self.models else "",
             model_better=self.models.contests.would_promote if self.models else "",
         )

@@ -140,6 +140,12 @@ def _drift(facts: Facts) -> Iterator[Alert]:
             f"`hedged model promote {facts.seen.model_better}` lets it serve."
         )
         yield Alert(Kind.DRIFT, Severity.INFO, "challenger", line(text), facts.now_ms)
+    if facts.seen.model_damaged:
+        text = (
+            f"The model that serves is damaged on disk: {facts.seen.model_damaged}. It goes on from memory, but not "
+            "after a restart: restore it, or promote another."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "model on disk", line(text), facts.now_ms)
     for key, misses in sorted(facts.missing.items()):
         seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
         text = (

@@ -90,6 +90,8 @@ class Desk:
             desired, account.attributed, facts.marks, self.markets, self.config.risk, hashes, now_ms,
             self.executor.collars.of(now_ms),
         )  # fmt: skip
+        # what is loaded now, not when the plan was begun
+        facts = replace(facts, loaded=self.hashes)
         self._settle_dust(desired, {i.key.symbol for i in intents}, account, facts.marks)
         reviewed: Review = await asyncio.get_running_loop().run_in_executor(
             None, review, intents, facts, self.gate_facts.limits, self.config.account

@@ -66,6 +66,7 @@ class Fault(StrEnum):
     MODEL_OTHER = "model_other"
     MODEL_SLOW = "model_slow"
     MODEL_RAISES = "model_raises"
+    MODEL_HANGS = "model_hangs"
     # events
     CRASH = "crash"
     STOP = "stop"
@@ -74,6 +75,7 @@ class Fault(StrEnum):
     MANUAL_ORDER = "manual_order"
     DEPOSIT = "deposit"
     TAKEN_AWAY = "taken_away"
+    MODEL_SWAP = "model_swap"
 
 
 NOT_YET: tuple[Fault, ...] = ()
@@ -86,7 +88,7 @@ WINDOWS = (
 """Faults that last for some minutes at one place; the others strike single calls or are events."""
 EVENTS = (
     Fault.CRASH, Fault.STOP, Fault.KILL, Fault.MANUAL_TRADE, Fault.MANUAL_ORDER, Fault.DEPOSIT, Fault.TAKEN_AWAY,
-    Fault.CLOCK_STEP, Fault.CLOCK_FAR, Fault.SUSPEND,
+    Fault.CLOCK_STEP, Fault.CLOCK_FAR, Fault.SUSPEND, Fault.MODEL_SWAP,
 )  # fmt: skip
 OF_ORDERS = (
     Fault.REFUSED, Fault.REJECTED, Fault.ORDER_LOST, Fault.ORDER_LATE, Fault.ACK_LOST, Fault.BLACK_HOLE,

@@ -22,12 +22,13 @@ SPREAD = 4e-5
 class SimForecaster:
     """The rate of now is what comes, more or less."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: "World", number: int = 0) -> None:
+        """`number`: which of the models it is."""
         self._world = world
         rng = world.dice.numpy
         self._noise = rng.normal(0.0, SPREAD, (SCENARIOS, len(world.market.keys)))
         self._band = np.quantile(rng.normal(0.0, SPREAD, 512), LEVELS)
-        self.model_hash, self.feature_hash = MODEL_HASH, FEATURE_HASH
+        self.model_hash, self.feature_hash = f"{MODEL_HASH}-{number}", FEATURE_HASH
 
     def forecast(self, grid: HourlyGrid, now_ms: int, horizon_h: int) -> ForecastSet:
         """Forecast what is in the grid; see `Forecaster`."""

@@ -30,6 +30,8 @@ class Life:
     def _off_loop_s(self) -> float:
         """Return how long a piece of work in a thread takes: the journal's, or the model, the plan, the gate."""
         world, writes, self.writing = self.world, self.writing, False
+        if self.loop.forecasts and world.faults.strikes(Fault.MODEL_HANGS, world.now_ms()):
+            return world.dice.between(60, 4_000)
         if not writes and world.faults.strikes(Fault.MODEL_SLOW, world.now_ms()):
             return world.dice.between(1, 30)
         return world.interleavings.between(0.0, 0.02)

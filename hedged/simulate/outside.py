@@ -43,6 +43,7 @@ class Outside:
             (Fault.MANUAL_ORDER, 3, self._orders),
             (Fault.TAKEN_AWAY, 3, self._takes_away),
             (Fault.DEPOSIT, 2, self._pays_in),
+            (Fault.MODEL_SWAP, 4, self._promotes),
             (Fault.CLOCK_STEP, 3, partial(self._steps, Fault.CLOCK_STEP, STEP_MS)),
             (Fault.CLOCK_FAR, 1, partial(self._steps, Fault.CLOCK_FAR, FAR_STEP_MS)),
             (Fault.SUSPEND, 2, self._suspends),
@@ -113,6 +114,11 @@ class Outside:
         if signed:
             world.faults.counts[Fault.TAKEN_AWAY] += 1
             exchange.by_hand(symbol, signed)
+
+    def _promotes(self) -> None:
+        """Let another model be promoted."""
+        self._world.faults.counts[Fault.MODEL_SWAP] += 1
+        self._world.model += 1
 
     def _pays_in(self) -> None:
         """Let the operator pay in or out."""

@@ -12,20 +12,24 @@ from hedged.domain.clock import SECOND_MS, elapsing_ms
 from hedged.domain.orders import Hashes, OrderStatus
 from hedged.execution.desk import Desk
 from hedged.features.resample import FEATURE_HASH
+from hedged.forecast.fallback import StandIn
+from hedged.forecast.port import Forecaster
 from hedged.process import Process
 from hedged.serve import serve
 from hedged.simulate.disk import SimJournal
-from hedged.simulate.forecaster import MODEL_HASH, SimForecaster
+from hedged.simulate.forecaster import SimForecaster
 from hedged.simulate.history import History
 from hedged.simulate.invariants.all import CHECKERS
 from hedged.simulate.invariants.rules import Rules, is_hedge
 from hedged.simulate.lasting import Failing, Restarts, WatchedSwitch
 from hedged.simulate.life import Life
+from hedged.simulate.models import SimModels
 from hedged.simulate.venue import SimVenue
 from hedged.simulate.world import Mode, World
 from hedged.telemetry.metrics import Metrics
 
 MOST_LIVES = 60
+STAND_IN_HASH = StandIn().model_hash
 TOLD = ("action", "reason", "model_hash", "feature_hash", "config_hash")
 """What of a decision is part of the history."""
 SWITCH_S = 30.0
@@ -39,6 +43,11 @@ class WatchedApp(App):
 
     life: Life
 
+    async def exchange(self, forecaster: Forecaster) -> None:
+        """Forecast by another model; from here on it is the one that is loaded."""
+        await super().exchange(forecaster)
+        self.life.note("model", hash=forecaster.model_hash)
+
     async def step(self, now_ms: int) -> CycleReport:
         """Run one cycle."""
         began_ms = self.life.now_ms()
@@ -48,14 +57,16 @@ class WatchedApp(App):
         except BaseException:
             self.life.note("broke_off")
             raise
-        desk = self.cycle.desk
+        desk, approved = self.cycle.desk, report.review.approved
         self.life.note(
             "cycled",
             due_ms=now_ms,
             own=dict(report.account.own),
             attributed={k: q for k, q in report.account.attributed.items() if q},
             unknown=dict(report.account.unknown),
-            approved=sum(is_hedge(a.intent.purpose) for a in report.review.approved),
+            told_by=report.forecasts.model_hash,
+            decided_by=sorted({a.intent.hashes.model for a in approved if a.intent.cycle_ts_ms == now_ms}),
+            approved=sum(is_hedge(a.intent.purpose) for a in approved),
             refused=sorted({str(r.reason) for r in report.review.refused}),
             unresolved=len(desk.executor.unresolved),
             decisions={s: {name: row.get(name) for name in TOLD} for s, row in report.decisions.items()},
@@ -110,14 +121,15 @@ async def live(life: Life) -> None:
     config = world.config
     symbols = tuple(sorted({*config.book.positions, *config.strategies.beside_the_book}))
     parts = Parts(
-        config, world.clock, venues, venues, journal, SimForecaster(world), symbols,
+        config, world.clock, venues, venues, journal, SimForecaster(world, world.model), symbols,
         config.book.equity_usd or Decimal(1), held=world.held,
     )  # fmt: skip
     app = WatchedApp(parts, metrics)
     app.life = life
     metrics.task_restarts = cast(Any, Restarts(life))
+    life.note("model", hash=parts.forecaster.model_hash)
     process.runs(app)
-    await serve(process, app, switch, None, [Failing(life)], None, world.dice.numpy)
+    await serve(process, app, switch, None, [Failing(life), SimModels(world, app)], None, world.dice.numpy)
 
 
 def play(seed: int, mode: Mode, hours: float, *, every_fault: bool = False) -> Outcome:
@@ -149,7 +161,7 @@ def world_rules(world: World) -> Rules:
     return Rules(
         config=world.config,
         market=world.market,
-        hashes=Hashes(MODEL_HASH, FEATURE_HASH, world.config.hash),
+        hashes=Hashes("", FEATURE_HASH, world.config.hash),
         own=world.own,
         quiet_ms=world.faults.until_ms,
         to_ms=world.to_ms,
@@ -176,5 +188,7 @@ def _count(world: World, outcome: Outcome) -> None:
             counts["fills"] += 1
         elif event.kind == "cycled":
             counts["cycles"] += 1
+        elif event.kind == "model" and event.what["hash"] == STAND_IN_HASH:
+            counts["models that gave way"] += 1
         elif event.kind == "set_kill":
             counts["halts by the daemon"] += 1

@@ -28,7 +28,7 @@ def settings(dice: Dice, *, tight: bool) -> Config:
             "guard_accounts_s": 60,
             "stale_after_s": 600,
         },
-        "hedge": {"forecaster": "ewma", "allow_own_cut": dice.chance(0.8), "delta_band": "0.2"},
+        "hedge": {"forecaster": "nowcast", "allow_own_cut": dice.chance(0.8), "delta_band": "0.2"},
         "risk": {
             "max_orders_per_hour": dice.pick((4, 12, 60)) if tight else 200,
             "max_notional_per_hour_usd": dice.pick((None, 60_000)) if tight else 10_000_000,

@@ -75,6 +75,7 @@ class World:
         self.clock, self.clock_offset_ms = WorldClock(self), 0
         self.disk = Disk(file=start.chance(FILE_SHARE))
         self.life: Life | None = None
+        self.model = 0
         self._now_ms, self._numbers = self.from_ms, 0
         self._events: list[tuple[int, int, Callable[[], Any]]] = []
         self.exchanges = {venue: self._exchange(venue) for venue in VENUES}

@@ -15,6 +15,7 @@ from hedged.buffer.ring import RingBuffer
 from hedged.collectors.poller import Poller
 from hedged.control import hand
 from hedged.control.switch import Switch
+from hedged.cycle import Cycle
 from hedged.domain.errors import OutcomeUnknown, Rejected, Retryable
 from hedged.domain.market import INJECTIVE, decimal_of
 from hedged.domain.orders import Execution, OrderState
@@ -328,6 +329,16 @@ def hashes_ignored(m: pytest.MonkeyPatch) -> None:
     )
 
 
+def hashes_claimed(m: pytest.MonkeyPatch) -> None:
+    """A decision carries the hashes of what is loaded, whoever made its forecasts."""
+    snapshot = Cycle._snapshot
+
+    def claimed(self: Cycle, *told: Any) -> Any:
+        return replace(snapshot(self, *told), hashes=self.desk.hashes)
+
+    m.setattr(Cycle, "_snapshot", claimed)
+
+
 def second_leg_sent(m: pytest.MonkeyPatch) -> None:
     """The second leg is sent whatever became of the first."""
     for where in (decision, executor, pairs):
@@ -443,6 +454,7 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (rates_ignored, "rates_capped", 1, Mode.SAFETY),
         (cap_ignored, "within_limits", 5, Mode.SAFETY),
         (hashes_ignored, "hashes_agree", 15, Mode.SAFETY),
+        (hashes_claimed, "hashes_agree", 15, Mode.SAFETY),
         (second_leg_sent, "second_leg_waits", 1, Mode.SAFETY),
         (silence_is_absence, "absent_is_certain", 1, Mode.SAFETY),
         (cycles_overlap, "cycles_apart", 1, Mode.SAFETY),

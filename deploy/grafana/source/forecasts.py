@@ -35,7 +35,13 @@ def model() -> list[AnyPanel]:
               "Who speaks for how many series. ewma stands in where a history is short; none: history too short for any, or a "
               "settlement overdue. Many at none: look at Venues and data age.", width=4, least=0),
         number("Models exchanged, a day", {"{{outcome}}": "increase(hedged_model_swaps_total[1d])"}, "none",
-               "refused: another one goes on; the log says why (model_refused).", ((None, BLUE),), width=24, height=4, names=True,
+               "refused: another one goes on; the log says why (model_refused).", ((None, BLUE),), width=12, height=4, names=True,
+               empty="none", decimals=0),
+        number("EWMA in the model's place", {"now": "hedged_model_stood_in"}, "none",
+               "1: the model gave way, or could not be opened (hedged model list).", BAD_ABOVE_ZERO, width=4, height=4,
+               alerts=("HedgedModelStoodIn",), decimals=0),
+        number("Models that gave way, a week", {"{{cause}}": "increase(hedged_model_demotions_total[7d])"}, "none",
+               "By cause. The log says which and why (model_demoted).", ((None, BLUE),), width=8, height=4, names=True,
                empty="none", decimals=0),
         lines("Challengers ÷ champion", {"{{model}}": "hedged_challenger_ratio"}, "none",
               "Loss of the models in shadow ÷ the champion's, on the same outcomes. Below 1 they are better; how surely, the status "

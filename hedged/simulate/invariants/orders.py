@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -204,11 +205,18 @@ def rates_capped(events: Sequence[Event], rules: Rules) -> str:
 
 
 def hashes_agree(events: Sequence[Event], rules: Rules) -> str:
-    """11: every order and every decision carries the hashes of what is loaded, or there is no order."""
+    """11: every order and every decision carries the hashes of what is loaded, or there is no order; what is traded
+    carries those of who forecast.
+    """
+    loaded = rules.hashes
     for event in events:
-        if event.kind == "send" and event.what["intent"].hashes != rules.hashes:
+        if event.kind == "model":
+            loaded = replace(loaded, model=event.what["hash"])
+        if event.kind == "send" and event.what["intent"].hashes != loaded:
             return said(event, f"an order was decided with {event.what['intent'].hashes}")
         if event.kind == "cycled":
+            if set(event.what["decided_by"]) - {event.what["told_by"]}:
+                return said(event, f"what {event.what['told_by']} forecast was traded as another's word")
             for symbol, row in event.what["decisions"].items():
                 if not all(row.get(name) for name in ("model_hash", "feature_hash", "config_hash")):
                     return said(event, f"the decision on {symbol} lacks a hash")

@@ -82,11 +82,14 @@ def converges(events: Sequence[Event], rules: Rules) -> str:
     if len(after) < 3:
         return f"only {len(after)} cycles after the faults had ended"
     second_ms, apart_ms = after[1].at_ms, 2 * rules.config.cycle.interval_s * SECOND_MS
+    settled_ms = rules.quiet_ms + SETTLED_MS
     for event in events:
+        if event.kind == "model":  # another one wants something else
+            settled_ms = max(settled_ms, event.at_ms)
         if event.kind == "cycled" and event.at_ms > second_ms:
             if event.what["unresolved"] or event.what["unknown"]:
                 return said(event, "two cycles after the last fault something is unknown still")
-            late = event.at_ms >= rules.quiet_ms + SETTLED_MS + apart_ms
+            late = event.at_ms >= settled_ms + apart_ms
             if late and event.what["due_ms"] % HOUR_MS >= apart_ms and event.what["approved"]:
                 return said(event, "positions have not converged")
     return ""

@@ -12,9 +12,9 @@ import structlog
 
 from hedged.app import App
 from hedged.config import Config
-from hedged.domain.clock import Clock, iso
+from hedged.domain.clock import HOUR_MS, Clock, iso
 from hedged.domain.errors import ConfigError, Fatal
-from hedged.domain.forecast import ForecastSet
+from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.forecast.models.fitness import SILENT_SHARE
 from hedged.forecast.models.registry import ModelRegistry, Running
 from hedged.telemetry.metrics import Metrics
@@ -24,6 +24,8 @@ from hedged.wiring.models.serving import Served, from_registry, speaking
 from hedged.wiring.models.threads import copy_of, off_loop
 
 EVERY_S = 2.0
+CHECKED_MS = HOUR_MS
+"""So often the model that serves is looked at on disk: it goes on from memory, a restart would not."""
 OUTCOMES = ("swapped", "refused", "restored")
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class ModelFollower:
     """`app`: returns what forecasts, None before there is any; `served`: who does now; `in_real_time`: else looked at
-    with every cycle. `run` is one task with one owner.
+    with every cycle; `damaged`: what is wrong on disk with the model that serves. `run` is one task with one owner.
     """
 
     config: Config
@@ -42,6 +44,8 @@ class ModelFollower:
     served: Served
     in_real_time: bool = True
     demotion: Demotion = field(init=False)
+    damaged: str = ""
+    _checked_ms: int = 0
     _mark: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +68,7 @@ class ModelFollower:
             app = self.app()
             if app is not None and app.progress.last is not None:
                 await self.demotion.look(app)
+            await self.check()
             await asyncio.sleep(every_s)
 
     async def look(self) -> None:
@@ -91,6 +96,23 @@ class ModelFollower:
             elif champion not in tried:
                 await self._follow(app, registry, champion)
         await self._tell(registry)
+
+    async def check(self) -> None:
+        """See, now and then, whether the model that serves is still whole on disk."""
+        asked, now_ms = self.served.benched or self.served, self.clock.now_ms()
+        if not asked.model or asked.model == STAND_IN or now_ms < self._checked_ms + CHECKED_MS:
+            return
+        self._checked_ms, before = now_ms, self.damaged
+        try:
+            await off_loop(ModelRegistry.of(self.config.state_dir).open, asked.model)
+        except (ConfigError, OSError) as error:
+            self.damaged = str(error)
+        else:
+            self.damaged = ""
+        if self.damaged and not before:
+            log.error("model_damaged", model=asked.model, why=self.damaged, does="it goes on from memory")
+        elif before and not self.damaged:
+            log.warning("model_whole_again", model=asked.model)
 
     async def _follow(self, app: App, registry: ModelRegistry, champion: str) -> None:
         """Have the champion take over, or say why it cannot."""

@@ -81,7 +81,8 @@ def open_served(config: Config, reader: Reader | None = None) -> Served:
             ensemble, forecaster = speaking(registry.open(model), share)
         except Exception as error:  # whatever a file may hold and the graph's library may say of it
             refused.append((model, _reason(error)))
-            log.error("model_refused", model=model, why=_reason(error), does="the one before it is tried")
+            does = "the EWMA stands in" if model == SHIPPED else "the one before it is tried"
+            log.error("model_refused", model=model, why=_reason(error), does=does)
         else:
             served = Served(model, forecaster, ensemble, tuple(refused))
             return _unless_demoted(served, registry)

@@ -56,6 +56,16 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
         "`hedged model promote 0123456789abcdef` lets it serve.",
     ),
+    "a model in whose place the EWMA forecasts": (
+        {"seen": Seen(model_demoted="shipped gave way at 2026-01-01T00:00:00Z: slow")}, Kind.DRIFT, Severity.WARNING,
+        "The EWMA forecasts in a model's place: shipped gave way at 2026-01-01T00:00:00Z: slow. Stops and reductions "
+        "go on; `hedged model list` says who serves.",
+    ),
+    "a model that is damaged on disk": (
+        {"seen": Seen(model_damaged="networks.onnx is not the file that its card names")}, Kind.DRIFT, Severity.WARNING,
+        "The model that serves is damaged on disk: networks.onnx is not the file that its card names. It goes on from "
+        "memory, but not after a restart: restore it, or promote another.",
+    ),
     "a journal that fails": (
         {"journal": "the disk is full: make room"}, Kind.JOURNAL, Severity.CRITICAL,
         "The journal cannot be written, so nothing is sent, stops neither: the disk is full: make room",

@@ -16,6 +16,7 @@ OF_PROMETHEUS = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "venue", "symbol"}),
 }
 FEW = {
+    "cause",
     "venue", "symbol", "action", "address", "band", "config", "forecaster", "hours", "kind", "mode", "model", "outcome",
     "part", "purpose", "reason", "severity", "since", "source", "stream", "target", "task", "verdict", "version",
 }  # fmt: skip

@@ -116,3 +116,26 @@ def test_a_removed_model_is_known_and_cannot_serve() -> None:
     with pytest.raises(Rejected, match="no longer kept"):
         history.after(event(Act.PROMOTED, A))
     assert history.after(event(Act.ADDED, A)).state(A) is State.CHALLENGER
+
+
+def test_a_demotion_lasts_until_the_champion_is_restored_or_any_model_is_promoted() -> None:
+    """If this fails, a restart serves a model that drifted, or one that was promoted by hand does not serve."""
+    served = grown((Act.ADDED, A), (Act.PROMOTED, A))
+    demoted = served.after(event(Act.DEMOTED, A))
+    assert demoted.demoted == event(Act.DEMOTED, A)
+    assert (demoted.champion, demoted.state(A)) == (A, State.CHAMPION)
+    for act, model in (
+        (Act.RESTORED, A),
+        (Act.PROMOTED, A),
+        (Act.PROMOTED, SHIPPED),
+        (Act.ROLLED_BACK, SHIPPED),
+    ):
+        assert demoted.after(event(act, model)).demoted is None
+    assert demoted.after(event(Act.PROMOTED, A)).reigns == served.reigns
+    for history, act, model in (
+        (demoted, Act.DEMOTED, A),
+        (served, Act.RESTORED, A),
+        (served, Act.DEMOTED, SHIPPED),
+    ):
+        with pytest.raises(Rejected):
+            history.after(event(act, model))
