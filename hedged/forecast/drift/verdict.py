@@ -1,6 +1,6 @@
 """Whether a model has drifted: three detectors on its losses beside the EWMA's, any of which proves it. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class DriftVerdict:
     why: str
     findings: tuple[Finding, ...] = ()
     since_ms: int | None = None
-    cusum: Cusum = Cusum()
+    cusum: Cusum = field(default_factory=Cusum)
 
 
 def judge(paired: Paired, cusum: Cusum, rng: np.random.Generator, direction_floor: float) -> DriftVerdict:
