@@ -9,7 +9,7 @@ ones. Features of the clock are left out: which hours are looked at decides them
 import json
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hedged.domain.clock import DAY_MS
 from hedged.domain.errors import ConfigError
 from hedged.features.samples import Samples
+from hedged.forecast.artefact import Artefact
 from hedged.forecast.joint import remembered
 
 REFERENCE = "reference.json"
@@ -28,6 +29,8 @@ BINS = len(DECILES) + 2
 MODERATE, LARGE = 0.10, 0.25
 LEAST_SHARE = 1e-3
 """An empty bin is taken to hold so much: PSI of nothing is infinite."""
+KNOWN, SILENT = 0.9, 0.5
+"""An input that was known in that share of the training, and is unknown in this share of late, has gone silent."""
 LEAST_ROWS = 200
 """Rows without which a PSI is mostly chance."""
 KEPT_D = 28
@@ -52,10 +55,13 @@ class Reference:
         rows = np.flatnonzero(remembered(samples.origin_ms))
         edges, shares = {}, {}
         for name, mine in _by_class(samples.interval_h[rows]):
-            tabular = samples.tabular[rows[mine]].astype(np.float64)
-            if len(tabular) >= LEAST_ROWS:
-                edges[name] = np.array([_deciles(column) for column in tabular.T])
-                shares[name] = counted(tabular, edges[name]) / len(tabular)
+            at = rows[mine]
+            if len(at) >= LEAST_ROWS:
+                # one feature after another: all at once would be another copy of what is learned from
+                columns = (samples.tabular[at, i].astype(np.float64) for i in range(len(samples.names)))
+                both = [(line := _deciles(column), _binned(column, line)) for column in columns]
+                edges[name] = np.array([line for line, _ in both])
+                shares[name] = np.array([counts for _, counts in both]) / len(at)
         return cls(samples.names, edges, shares)
 
     def to_bytes(self) -> bytes:
@@ -84,12 +90,35 @@ class Reference:
         return cls(names, edges, shares)
 
 
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """`psi`: by (class, feature), largest first; `silent`: which were nearly always known in training, and mostly are
+    not of late.
+    """
+
+    psi: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    silent: tuple[tuple[str, str], ...] = ()
+
+    def large(self, name: str) -> int:
+        """Count the features of a class whose shift is large."""
+        return sum(value > LARGE for (of, _), value in self.psi.items() if of == name)
+
+    @property
+    def why(self) -> str:
+        """Name the silent inputs; empty where there are none."""
+        return ", ".join(f"{feature} ({name})" for name, feature in self.silent)
+
+
 class Inputs:
     """What a model was asked about in the last weeks, as counts by day: the rows themselves are not kept."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
         self._days: deque[tuple[int, dict[str, Floats]]] = deque()
+
+    def forget(self) -> None:
+        """Begin anew: other series are asked about, or hours are asked about again."""
+        self._days.clear()
 
     def take(self, samples: Samples) -> None:
         """Count rows that were asked about, of hours in their order."""
@@ -108,22 +137,30 @@ class Inputs:
         while self._days and self._days[0][0] <= self._days[-1][0] - KEPT_D:
             self._days.popleft()
 
-    def psi(self) -> dict[tuple[str, str], float]:
-        """Return the index of every feature by (class, feature), largest first; of no class with too few rows."""
+    def shifted(self) -> "Shifted":
+        """Compare with the training; nothing is said of a class with too few rows."""
         found: dict[tuple[str, str], float] = {}
+        silent: list[tuple[str, str]] = []
         for name, shares in self._reference.shares.items():
             parts = [counts[name] for _, counts in tuple(self._days) if name in counts]
             total = np.sum(parts, axis=0) if parts else np.zeros((1, BINS))
             n = total[0].sum()
             if n < LEAST_ROWS:
                 continue
-            index = psi(total / n, shares)
-            found |= {
-                (name, feature): float(value)
-                for feature, value in zip(self._reference.names, index, strict=True)
-                if feature not in CLOCK
-            }
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+            index, unknown = psi(total / n, shares), total[:, -1] / n
+            for i, feature in enumerate(self._reference.names):
+                if feature not in CLOCK:
+                    found[name, feature] = float(index[i])
+                    if shares[i, -1] <= 1 - KNOWN and unknown[i] >= SILENT:
+                        silent.append((name, feature))
+        return Shifted(dict(sorted(found.items(), key=lambda item: -item[1])), tuple(silent))
+
+
+def inputs_of(artefact: Artefact) -> Inputs | None:
+    """Return what counts a model's inputs; None for one that tells nothing of its training's. Raises ConfigError."""
+    if REFERENCE not in artefact.card.files:
+        return None
+    return Inputs(Reference.from_bytes(artefact.read(REFERENCE), artefact.card.features))
 
 
 def psi(actual: Floats, expected: Floats) -> Floats:
@@ -135,9 +172,12 @@ def psi(actual: Floats, expected: Floats) -> Floats:
 
 def counted(tabular: Floats, edges: Floats) -> Floats:
     """Count rows by bin: (n, features) and edges (features, 9) → (features, BINS). An edge belongs to the bin below."""
-    at = (tabular[:, :, None] > edges[None]).sum(axis=2)
-    at[np.isnan(tabular)] = BINS - 1
-    return np.stack([(at == bin_).sum(axis=0) for bin_ in range(BINS)], axis=1).astype(np.float64)
+    return np.array([_binned(column, line) for column, line in zip(tabular.T, edges, strict=True)])
+
+
+def _binned(column: Floats, edges: Floats) -> Floats:
+    at = np.where(np.isnan(column), BINS - 1, np.searchsorted(edges, column, side="left"))
+    return np.bincount(at, minlength=BINS).astype(np.float64)
 
 
 def _deciles(column: Floats) -> Floats:

@@ -139,7 +139,7 @@ def _correlation(week: Floats) -> float:
     week = week[week.std(axis=1) > 0]
     if len(week) < 2:
         return float("nan")
-    pairs = np.corrcoef(week)[np.triu_indices(len(week), 1)]
+    pairs = np.atleast_2d(np.corrcoef(week))[np.triu_indices(len(week), 1)]
     return float(pairs.mean())
 
 
