@@ -207,6 +207,8 @@ class Process:
             model_damaged=self.models.follower.damaged if self.models else "",
             model_demoted=self.models.follower.demotion.told if self.models else "",
             model_better=self.models.contests.would_promote if self.models else "",
+            model_drifts=self.models.drift.drifts if self.models else "",
+            inputs_silent=self.models.drift.silent if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(

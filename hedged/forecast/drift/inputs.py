@@ -31,6 +31,8 @@ LEAST_SHARE = 1e-3
 """An empty bin is taken to hold so much: PSI of nothing is infinite."""
 KNOWN, SILENT = 0.9, 0.5
 """An input that was known in that share of the training, and is unknown in this share of late, has gone silent."""
+MANY = 6
+"""Who follows hourly venues alone never knows what slow ones tell: up to five inputs."""
 LEAST_ROWS = 200
 """Rows without which a PSI is mostly chance."""
 KEPT_D = 28
@@ -102,6 +104,11 @@ class Shifted:
     def large(self, name: str) -> int:
         """Count the features of a class whose shift is large."""
         return sum(value > LARGE for (of, _), value in self.psi.items() if of == name)
+
+    @property
+    def gone(self) -> bool:
+        """Whether so many are silent that it is no matter of which venues are followed."""
+        return len(self.silent) >= MANY
 
     @property
     def why(self) -> str:

@@ -9,6 +9,7 @@ from hedged.domain.lasting import Lasting
 from hedged.domain.market import SeriesKey
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
+from hedged.wiring.models.drift import Drift, Scored
 from hedged.wiring.models.follower import ModelFollower
 from hedged.wiring.models.scoring import Scoring
 from hedged.wiring.models.serving import Served
@@ -46,6 +47,7 @@ class ModelLife:
         self.scoring.shadows = lambda: {
             **self.shadows.forecasters(), **self.follower.demotion.shadows(),
         }  # fmt: skip
+        self.drift = Drift(config, metrics, app, lambda: self.follower.served, self._scored, in_real_time)
 
     @property
     def beside(self) -> list[Lasting]:
@@ -56,3 +58,8 @@ class ModelLife:
 def _keys(app: App | None) -> Collection[SeriesKey]:
     """Return the series that are followed."""
     return app.cycle.buffer.keys if app is not None and app.progress.prepared else ()
+        return [self.follower, self.scoring, self.drift]
+
+    def _scored(self) -> Scored | None:
+        """Return the losses of the model that serves beside the stand-in's; none while no book keeps them."""
+        return None

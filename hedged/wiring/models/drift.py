@@ -1,0 +1,195 @@
+"""Whether the model that serves has drifted, what the market is like, and which inputs are others than in training.
+
+Looked at when something new is to be judged: the verdict when outcomes have come, the market at midnight, the inputs
+with either. Retraining and demotion read `verdict` and `regime`; nothing is done about them here.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import structlog
+
+from hedged.app import App
+from hedged.buffer.ring import BarWindow
+from hedged.config import Config
+from hedged.domain.clock import DAY_MS, iso
+from hedged.domain.errors import NoJournal
+from hedged.execution.journal.store import JournalStore
+from hedged.features.regimes import CALM, NORMAL, STORMY
+from hedged.features.resample import hourly
+from hedged.forecast.drift.cusum import Cusum
+from hedged.forecast.drift.inputs import CLASSES, Inputs, Shifted
+from hedged.forecast.drift.market import Market, market_of
+from hedged.forecast.drift.verdict import DETECTORS, DriftVerdict, judge
+from hedged.forecast.paired import Paired
+from hedged.telemetry.metrics import Metrics
+from hedged.wiring.models.serving import Served
+
+STATE = "model_drift"
+EVERY_S = 60.0
+KEPT = 4
+"""Models whose CUSUM is remembered: one that serves again goes on with its own."""
+TOLD = 5
+"""Features that a metric tells of, the most shifted ones."""
+Scored = tuple[str, Paired]
+T = TypeVar("T")
+UNJUDGED = DriftVerdict(False, "nothing is judged yet")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Drift:
+    """`served`: who forecasts; `scored`: its name and its losses beside the stand-in's, None before there are any;
+    `in_real_time`: else looked at with every cycle. `run` is one task with one owner.
+    """
+
+    config: Config
+    metrics: Metrics
+    app: Callable[[], App | None]
+    served: Callable[[], Served]
+    scored: Callable[[], Scored | None]
+    in_real_time: bool = True
+    verdict: DriftVerdict = UNJUDGED
+    market: Market = field(default_factory=Market)
+    shifted: Shifted = field(default_factory=Shifted)
+    _cusums: dict[str, Cusum] | None = None
+    _judged: tuple[str, int] = ("", -1)
+
+    def __post_init__(self) -> None:
+        for detector in DETECTORS:
+            self.metrics.model_drift.labels(detector).set(float("nan"))
+        self._tell_market()
+
+    @property
+    def regime(self) -> str:
+        """What the market is like: calm, normal or stormy."""
+        return self.market.regime
+
+    @property
+    def model(self) -> str:
+        """Whom `verdict` is about, as the registry calls it; empty before anything is judged."""
+        return self._judged[0]
+
+    @property
+    def drifts(self) -> str:
+        """By what drift is proven; empty where it is not."""
+        return self.verdict.why if self.verdict.proven else ""
+
+    @property
+    def silent(self) -> str:
+        """Name the inputs that have gone silent, where they are many."""
+        return self.shifted.why if self.shifted.gone else ""
+
+    async def run(self) -> None:
+        """Look every minute until cancelled; mostly there is nothing new."""
+        while True:
+            every_s = EVERY_S if self.in_real_time else float(self.config.cycle.interval_s)
+            await asyncio.sleep(every_s)
+            with suppress(
+                NoJournal
+            ):  # told by the journal; what was not kept is judged again after a restart
+                await self.look()
+
+    async def look(self) -> None:
+        """Judge what is new. Raises NoJournal."""
+        app = self.app()
+        if app is None or not app.progress.prepared:
+            return
+        if self._cusums is None:
+            self._cusums = _read(await app.parts.journal(JournalStore.load_state, STATE))
+        new = await self._look_at_market(app)
+        new = await self._look_at_model(app, self._cusums) or new
+        if new:
+            self._look_at_inputs()
+
+    async def _look_at_market(self, app: App) -> bool:
+        """Name the regime of a new day; tell whether there was one."""
+        buffer = app.cycle.buffer
+        if buffer.last_ms is None or buffer.last_ms // DAY_MS * DAY_MS <= self.market.day_ms:
+            return False
+        window = _copy(buffer.window())
+        before, self.market = self.market, await _off_loop(lambda: market_of(hourly(window)))
+        if not self.market.day_ms:  # no week yet: asked again tomorrow
+            self.market = replace(self.market, day_ms=buffer.last_ms // DAY_MS * DAY_MS)
+        if self.market.regime != before.regime:
+            log.warning(
+                "regime_changed", regime=self.market.regime, before=before.regime, why=self.market.why
+            )
+        for line in self.market.changes:
+            if line not in before.changes:
+                log.info("market_changed", what=line)
+        self._tell_market()
+        return True
+
+    async def _look_at_model(self, app: App, cusums: dict[str, Cusum]) -> bool:
+        """Judge the model if outcomes have come since, or another one serves; tell whether."""
+        scored = self.scored()
+        if scored is None or not len(scored[1]):
+            return False
+        name, paired = scored
+        last_ms = int(paired.origin_ms[-1])
+        if (name, last_ms) == self._judged:
+            return False
+        before, floor = self.verdict if name == self.model else UNJUDGED, self.config.models.direction_floor
+        cusum = cusums.pop(name, Cusum())
+        # drawn alike whenever the same outcomes are judged
+        verdict = await _off_loop(lambda: judge(paired, cusum, np.random.default_rng(last_ms), floor))
+        cusums[name] = verdict.cusum
+        for oldest in list(cusums)[:-KEPT]:
+            del cusums[oldest]
+        self.verdict, self._judged = verdict, (name, last_ms)
+        if verdict.proven != before.proven:
+            since = iso(verdict.since_ms) if verdict.since_ms is not None else None
+            event = "model_drifts" if verdict.proven else "model_drifts_no_more"
+            log.warning(event, model=name, why=verdict.why, since=since)
+        for finding in verdict.findings:
+            self.metrics.model_drift.labels(finding.detector).set(finding.share)
+        await app.parts.journal(JournalStore.save_state, STATE, _written(cusums))
+        return True
+
+    def _look_at_inputs(self) -> None:
+        """Compare the inputs of the model that serves with its training's."""
+        ensemble = self.served().ensemble
+        inputs: Inputs | None = getattr(ensemble, "inputs", None)
+        shifted = inputs.shifted() if inputs is not None else Shifted()
+        if shifted.gone and shifted.silent != self.shifted.silent:
+            log.warning("inputs_silent", inputs=shifted.why)
+        self.shifted = shifted
+        self.metrics.feature_drift.clear()
+        for name in CLASSES:
+            self.metrics.features_shifted.labels(name).set(shifted.large(name))
+            self.metrics.features_silent.labels(name).set(sum(of == name for of, _ in shifted.silent))
+        for (name, feature), value in list(shifted.psi.items())[:TOLD]:
+            self.metrics.feature_drift.labels(name, feature).set(value)
+
+    def _tell_market(self) -> None:
+        for name in (CALM, NORMAL, STORMY):
+            self.metrics.regime.labels(name).set(name == self.market.regime)
+        ranks = {"prices": self.market.price_rank, "funding": self.market.funding_rank}
+        for what, rank in ranks.items():
+            self.metrics.market_rank.labels(what).set(rank)
+        weeks = {"prices": self.market.prices.week, "funding": self.market.funding.week}
+        for what, week in weeks.items():
+            self.metrics.correlation.labels(what).set(week)
+
+
+def _read(body: Mapping[str, Any]) -> dict[str, Cusum]:
+    return {name: Cusum.from_json(one) for name, one in body.get("cusums", {}).items()}
+
+
+def _written(cusums: Mapping[str, Cusum]) -> dict[str, Any]:
+    return {"cusums": {name: one.to_json() for name, one in cusums.items()}}
+
+
+async def _off_loop(function: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, function)
+
+
+def _copy(window: BarWindow) -> BarWindow:
+    """Return it apart from the buffer, which goes on."""
+    return replace(window, times_ms=window.times_ms.copy(), values=window.values.copy())
