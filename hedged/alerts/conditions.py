@@ -148,7 +148,7 @@ def _drift(facts: Facts) -> Iterator[Alert]:
         yield Alert(Kind.DRIFT, Severity.WARNING, "model on disk", line(text), facts.now_ms)
     if facts.seen.model_drifts:
         text = (
-            f"The model has drifted: {facts.seen.model_drifts}. Bands widen and hedges shrink by themselves; a new model "
+            f"The model has drifted: {facts.seen.model_drifts}. Bands widen and hedges shrink by themselves; a new one "
             "is trained where that is allowed (models.retrain)."
         )
         yield Alert(Kind.DRIFT, Severity.WARNING, "drift", line(text), facts.now_ms)

@@ -8,7 +8,7 @@ is over below 75 %; it is calm when both stand below 30 %, until one is above 45
 import numpy as np
 from numpy.typing import NDArray
 
-CALM, NORMAL, STORMY = "calm", "normal", "stormy"
+REGIMES = CALM, NORMAL, STORMY = "calm", "normal", "stormy"
 STORM_BEGINS, STORM_ENDS, CALM_BEGINS, CALM_ENDS = 0.90, 0.75, 0.30, 0.45
 WEEK_H = 168
 YEAR_D, LEAST_D = 365, 30

@@ -9,6 +9,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from hedged.telemetry.drift import DriftMetrics
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a _created series beside every counter helps nobody
 
 
@@ -20,7 +22,7 @@ class Metrics:
         self._of_process(self.registry)
         self._of_series(self.registry)
         self._of_scores(self.registry)
-        self._of_drift(self.registry)
+        self.drift = DriftMetrics(self.registry)
         self._of_book(self.registry)
         self._of_money(self.registry)
         self._of_pairs(self.registry)
@@ -139,36 +141,6 @@ class Metrics:
         self.forecast_misses = Gauge(
             "hedged_forecast_misses", "1 while nothing is opened on a market, as its forecasts miss too often",
             ["venue", "symbol"], registry=r,
-        )  # fmt: skip
-
-    def _of_drift(self, r: CollectorRegistry) -> None:
-        """Whether the model, its inputs and the market are as they were."""
-        self.model_drift = Gauge(
-            "hedged_model_drift", "how far a detector is on the way to its proof of drift, proven above 1; NaN: too early",
-            ["detector"], registry=r,
-        )  # fmt: skip
-        self.regime = Gauge(
-            "hedged_regime", "1 for what the market is like by its moves: calm, normal or stormy", ["regime"], registry=r
-        )  # fmt: skip
-        self.market_rank = Gauge(
-            "hedged_market_rank", "share of the days before whose week moved less than the last one; of: prices, funding",
-            ["of"], registry=r,
-        )  # fmt: skip
-        self.correlation = Gauge(
-            "hedged_market_correlation", "mean correlation of the coins' hours in the last week; of: prices, funding",
-            ["of"], registry=r,
-        )  # fmt: skip
-        self.feature_drift = Gauge(
-            "hedged_feature_drift",
-            "population stability index of the inputs that are furthest from training; venues: hourly or slow",
-            ["venues", "feature"], registry=r,
-        )  # fmt: skip
-        self.features_shifted = Gauge(
-            "hedged_features_shifted", "inputs whose population stability index is above 0.25", ["venues"], registry=r
-        )  # fmt: skip
-        self.features_silent = Gauge(
-            "hedged_features_silent", "inputs nearly always known in training and mostly unknown of late", ["venues"],
-            registry=r,
         )  # fmt: skip
 
     def _of_book(self, r: CollectorRegistry) -> None:

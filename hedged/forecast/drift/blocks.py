@@ -2,7 +2,7 @@
 
 Outcomes of forecasts whose horizons overlap are nearly the same; those of blocks overlap with their neighbours' alone.
 A loss below EASE of a series' usual change matters to nobody, but where a rate rests for weeks the EWMA's is nothing,
-and a ratio to nothing anything: both losses are taken to be so much more than they are.
+and a ratio to nothing anything: no loss is taken to be less.
 """
 
 from dataclasses import dataclass, fields

@@ -20,8 +20,8 @@ LEAST_BLOCKS = 6
 """A reference rests on so many days, and on no fewer blocks."""
 LIMIT = 16.0
 CLIP = 3.0
-LEAST_HALFWAY, MOST_HALFWAY = 0.90, 0.975
-"""Bounds of c: four weeks know a ratio to a tenth; a model that was never better would never be found worse."""
+LEAST_HALFWAY, MOST_HALFWAY = 0.90, 1.0
+"""Bounds of c: four weeks know a ratio to a tenth; a model that is as good as the EWMA is no worse than that."""
 LEAST_DEVIATION = 0.10
 
 

@@ -19,12 +19,11 @@ from hedged.config import Config
 from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.errors import NoJournal
 from hedged.execution.journal.store import JournalStore
-from hedged.features.regimes import CALM, NORMAL, STORMY
 from hedged.features.resample import hourly
 from hedged.forecast.drift.cusum import Cusum
-from hedged.forecast.drift.inputs import CLASSES, Inputs, Shifted
+from hedged.forecast.drift.inputs import Shifted
 from hedged.forecast.drift.market import Market, market_of
-from hedged.forecast.drift.verdict import DETECTORS, DriftVerdict, judge
+from hedged.forecast.drift.verdict import DriftVerdict, judge
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.serving import Served
@@ -33,8 +32,6 @@ STATE = "model_drift"
 EVERY_S = 60.0
 KEPT = 4
 """Models whose CUSUM is remembered: one that serves again goes on with its own."""
-TOLD = 5
-"""Features that a metric tells of, the most shifted ones."""
 Scored = tuple[str, Paired]
 T = TypeVar("T")
 UNJUDGED = DriftVerdict(False, "nothing is judged yet")
@@ -61,9 +58,7 @@ class Drift:
     _judged: tuple[str, int] = ("", -1)
 
     def __post_init__(self) -> None:
-        for detector in DETECTORS:
-            self.metrics.model_drift.labels(detector).set(float("nan"))
-        self._tell_market()
+        self.metrics.drift.of_market(self.market)
 
     @property
     def regime(self) -> str:
@@ -123,7 +118,7 @@ class Drift:
         for line in self.market.changes:
             if line not in before.changes:
                 log.info("market_changed", what=line)
-        self._tell_market()
+        self.metrics.drift.of_market(self.market)
         return True
 
     async def _look_at_model(self, app: App, cusums: dict[str, Cusum]) -> bool:
@@ -147,35 +142,19 @@ class Drift:
             since = iso(verdict.since_ms) if verdict.since_ms is not None else None
             event = "model_drifts" if verdict.proven else "model_drifts_no_more"
             log.warning(event, model=name, why=verdict.why, since=since)
-        for finding in verdict.findings:
-            self.metrics.model_drift.labels(finding.detector).set(finding.share)
+        self.metrics.drift.of_model(verdict)
         await app.parts.journal(JournalStore.save_state, STATE, _written(cusums))
         return True
 
     def _look_at_inputs(self) -> None:
         """Compare the inputs of the model that serves with its training's."""
         ensemble = self.served().ensemble
-        inputs: Inputs | None = getattr(ensemble, "inputs", None)
+        inputs = ensemble.inputs if ensemble is not None else None
         shifted = inputs.shifted() if inputs is not None else Shifted()
         if shifted.gone and shifted.silent != self.shifted.silent:
             log.warning("inputs_silent", inputs=shifted.why)
         self.shifted = shifted
-        self.metrics.feature_drift.clear()
-        for name in CLASSES:
-            self.metrics.features_shifted.labels(name).set(shifted.large(name))
-            self.metrics.features_silent.labels(name).set(sum(of == name for of, _ in shifted.silent))
-        for (name, feature), value in list(shifted.psi.items())[:TOLD]:
-            self.metrics.feature_drift.labels(name, feature).set(value)
-
-    def _tell_market(self) -> None:
-        for name in (CALM, NORMAL, STORMY):
-            self.metrics.regime.labels(name).set(name == self.market.regime)
-        ranks = {"prices": self.market.price_rank, "funding": self.market.funding_rank}
-        for what, rank in ranks.items():
-            self.metrics.market_rank.labels(what).set(rank)
-        weeks = {"prices": self.market.prices.week, "funding": self.market.funding.week}
-        for what, week in weeks.items():
-            self.metrics.correlation.labels(what).set(week)
+        self.metrics.drift.of_inputs(shifted)
 
 
 def _read(body: Mapping[str, Any]) -> dict[str, Cusum]:
