@@ -216,6 +216,11 @@ class Process:
             app.progress.last,
         )  # fmt: skip
 
+    @property
+    def drift(self) -> tuple[str | None, str | None]:
+        """Return what the market is like, and whether the model has drifted, in words."""
+        return self.models.drift.told if self.models else (None, None)
+
     def report(self) -> CycleReport | None:
         """Return the report of the last cycle."""
         return self.app.progress.last if self.app else None

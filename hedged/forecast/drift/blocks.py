@@ -74,6 +74,6 @@ def blocks_of(paired: Paired) -> Blocks:
 
     return Blocks(
         length_ms, number[over] * length_ms,
-        added((paired.loss + EASE) * paired.of), added((paired.other + EASE) * paired.of),
+        added(np.maximum(paired.loss, EASE) * paired.of), added(np.maximum(paired.other, EASE) * paired.of),
         added(paired.right).astype(np.int64), added(paired.called).astype(np.int64),
     )  # fmt: skip

@@ -80,6 +80,13 @@ class Drift:
         """Name the inputs that have gone silent, where they are many."""
         return self.shifted.why if self.shifted.gone else ""
 
+    @property
+    def told(self) -> tuple[str | None, str | None]:
+        """Say what the market is like, and whether the model has drifted; None before anything is known."""
+        market = self.market
+        text = f"{market.regime}: {'; '.join((market.why, *market.changes))}" if market.day_ms else None
+        return text, ("drifts: " if self.verdict.proven else "") + self.verdict.why if self.model else None
+
     async def run(self) -> None:
         """Look every minute until cancelled; mostly there is nothing new."""
         while True:
