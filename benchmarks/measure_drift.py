@@ -45,6 +45,8 @@ TIE, UNDECIDED = 1e-11, 1e-9
 FLOOR = 0.60
 NONE = Bound(float("nan"), float("nan"))
 YEAR_D, PLANTED_D, RUN_D, SOON_D = 365, 90, 28, 60
+LEAST_ROWS = 400
+"""Of a market that is looked at alone: four months of three a day."""
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,10 @@ def main() -> None:
         in_control(mine, options.years)
         if book in ("all markets", "one market"):
             planted(mine, max(options.years // 4, 1))
+    alone = [of_series(one, one.series == i) for one in models for i in np.unique(one.series)]
+    alone = [one for one in alone if len(one.s) > LEAST_ROWS]
+    print(f"each of {len(alone)} markets alone, in control")
+    in_control(alone, max(options.years // 8, 1))
 
 
 if __name__ == "__main__":
