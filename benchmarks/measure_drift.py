@@ -31,7 +31,7 @@ from hedged.evaluation.losses import pinball
 from hedged.evaluation.truth import settle
 from hedged.features.history import grid_at
 from hedged.forecast.drift.blocks import WINDOW_D, Blocks, blocks_of
-from hedged.forecast.drift.bounds import Bound, direction_from_above, ratio_from_below
+from hedged.forecast.drift.bounds import Bound, direction_from_above, ratio_bound
 from hedged.forecast.drift.cusum import Cusum, went_on
 from hedged.forecast.drift.verdict import DETECTORS
 from hedged.forecast.ewma import EwmaConfig, EwmaForecaster
@@ -199,7 +199,7 @@ class Life:
 
     def _bounds(self, i: int) -> tuple[Bound, Bound]:
         lately = self._blocks.pick(slice(max(i + 1 - WINDOW_D, 0), i + 1))
-        return ratio_from_below(lately, self._rng), direction_from_above(lately)
+        return ratio_bound(lately, self._rng), direction_from_above(lately)
 
     def alarms(self, rule: str, least: int = 0) -> list[int]:
         """Return the days of a rule's alarms, and no others before `least`."""

@@ -23,8 +23,10 @@ class Bound(NamedTuple):
     bound: float
 
 
-def ratio_from_below(blocks: Blocks, rng: np.random.Generator) -> Bound:
+def ratio_bound(blocks: Blocks, rng: np.random.Generator, level: float = RATIO_LEVEL) -> Bound:
     """Return the loss ratio of the last weeks with the lower bound of a moving-block bootstrap.
+
+    `level`: of the quantile of the draws; 1 − RATIO_LEVEL bounds the ratio from above.
 
     Runs of BLOCK_LENGTH blocks are drawn with replacement from all that there are, wrapping around the end; loss and
     EWMA's loss stay together. Source: Künsch 1989.
@@ -38,7 +40,7 @@ def ratio_from_below(blocks: Blocks, rng: np.random.Generator) -> Bound:
     rows = ((first + np.arange(BLOCK_LENGTH)) % n).reshape(DRAWS, -1)[:, :n]
     loss, other = blocks.loss[rows].sum(axis=1), blocks.other[rows].sum(axis=1)
     drawn = loss[other > 0] / other[other > 0]
-    return Bound(blocks.ratio, float(np.quantile(drawn, RATIO_LEVEL)))
+    return Bound(blocks.ratio, float(np.quantile(drawn, level)))
 
 
 def direction_from_above(blocks: Blocks) -> Bound:

@@ -6,7 +6,7 @@ import numpy as np
 
 from hedged.domain.clock import DAY_MS, iso
 from hedged.forecast.drift.blocks import WINDOW_D, Blocks, blocks_of
-from hedged.forecast.drift.bounds import direction_from_above, ratio_from_below
+from hedged.forecast.drift.bounds import RATIO_LEVEL, direction_from_above, ratio_bound
 from hedged.forecast.drift.cusum import LIMIT, Cusum, went_on
 from hedged.forecast.paired import Paired
 
@@ -35,6 +35,11 @@ class DriftVerdict:
     since_ms: int | None = None
     cusum: Cusum = field(default_factory=Cusum)
 
+    @property
+    def worse(self) -> str:
+        """By what the model is surely worse than the EWMA, not only than itself; empty where it is not."""
+        return next((one.why for one in self.findings if one.detector == "bootstrap" and one.proven), "")
+
 
 def judge(paired: Paired, cusum: Cusum, rng: np.random.Generator, direction_floor: float) -> DriftVerdict:
     """Judge a model by its losses (first) and the EWMA's. `cusum`: what the last judgement of this model left."""
@@ -52,6 +57,15 @@ def judge(paired: Paired, cusum: Cusum, rng: np.random.Generator, direction_floo
     return DriftVerdict(bool(proven), why, found, since_ms, cusum)
 
 
+def better(paired: Paired, rng: np.random.Generator) -> str:
+    """Say by what a model is surely better than the EWMA in all these weeks, at most the last four; empty: it is not."""
+    blocks = blocks_of(paired)
+    ratio, high = ratio_bound(blocks, rng, 1 - RATIO_LEVEL)
+    if not high < 1:
+        return ""
+    return f"in {_weeks(blocks)} it lost {ratio:.2f} of what the EWMA did, surely at most {high:.2f}"
+
+
 def _of_cusum(cusum: Cusum, blocks: Blocks) -> Finding:
     if cusum.ratio is None:
         return Finding("cusum", False, float("nan"), "CUSUM: the four weeks it compares with are not over")
@@ -66,7 +80,7 @@ def _of_cusum(cusum: Cusum, blocks: Blocks) -> Finding:
 
 
 def _of_bootstrap(blocks: Blocks, rng: np.random.Generator) -> Finding:
-    ratio, low = ratio_from_below(blocks, rng)
+    ratio, low = ratio_bound(blocks, rng)
     if np.isnan(low):
         return Finding("bootstrap", False, float("nan"), "loss ratio: too few days to say how sure it is")
     why = f"in {_weeks(blocks)} it lost {ratio:.2f} of what the EWMA did, surely at least {low:.2f}, drift above 1"

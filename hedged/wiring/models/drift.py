@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import structlog
 
 from hedged.app import App
-from hedged.buffer.ring import BarWindow
 from hedged.config import Config
 from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.errors import NoJournal
@@ -23,17 +22,18 @@ from hedged.features.resample import hourly
 from hedged.forecast.drift.cusum import Cusum
 from hedged.forecast.drift.inputs import Shifted
 from hedged.forecast.drift.market import Market, market_of
-from hedged.forecast.drift.verdict import DriftVerdict, judge
+from hedged.forecast.drift.verdict import DriftVerdict, better, judge
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.serving import Served
+from hedged.wiring.models.threads import copy_of, off_loop
 
 STATE = "model_drift"
 EVERY_S = 60.0
 KEPT = 4
 """Models whose CUSUM is remembered: one that serves again goes on with its own."""
-Scored = tuple[str, Paired]
-T = TypeVar("T")
+Losses = Callable[[str, int], Paired | None]
+"""By name of a model and the instant (ms) from which on its losses beside the stand-in's, None before there are any."""
 UNJUDGED = DriftVerdict(False, "nothing is judged yet")
 
 log = structlog.get_logger(__name__)
@@ -41,21 +41,22 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Drift:
-    """`served`: who forecasts; `scored`: its name and its losses beside the stand-in's, None before there are any;
-    `in_real_time`: else looked at with every cycle. `run` is one task with one owner.
+    """`served`: who forecasts; `losses`: what the book of scores says, asked in a thread; `in_real_time`: else looked at
+    with every cycle. `run` is one task with one owner. A model that gave way to the EWMA is judged on.
     """
 
     config: Config
     metrics: Metrics
     app: Callable[[], App | None]
     served: Callable[[], Served]
-    scored: Callable[[], Scored | None]
+    losses: Losses
     in_real_time: bool = True
     verdict: DriftVerdict = UNJUDGED
     market: Market = field(default_factory=Market)
     shifted: Shifted = field(default_factory=Shifted)
     _cusums: dict[str, Cusum] | None = None
     _judged: tuple[str, int] = ("", -1)
+    _better: tuple[str, int, str] = ("", 0, "")
 
     def __post_init__(self) -> None:
         self.metrics.drift.of_market(self.market)
@@ -69,6 +70,14 @@ class Drift:
     def model(self) -> str:
         """Whom `verdict` is about, as the registry calls it; empty before anything is judged."""
         return self._judged[0]
+
+    def worse(self, model: str) -> str:
+        """By what a model is surely worse than the EWMA; empty where it is not, or is not the one that is judged."""
+        return self.verdict.worse if model == self.model else ""
+
+    def better(self, model: str, since_ms: int) -> str:
+        """By what a model that gave way is surely better than the EWMA since an instant; empty where it is not."""
+        return self._better[2] if self._better[:2] == (model, since_ms) else ""
 
     @property
     def drifts(self) -> str:
@@ -114,8 +123,8 @@ class Drift:
         buffer = app.cycle.buffer
         if buffer.last_ms is None or buffer.last_ms // DAY_MS * DAY_MS <= self.market.day_ms:
             return False
-        window = _copy(buffer.window())
-        before, self.market = self.market, await _off_loop(lambda: market_of(hourly(window)))
+        window = copy_of(buffer.window())
+        before, self.market = self.market, await off_loop(lambda: market_of(hourly(window)))
         if not self.market.day_ms:  # no week yet: asked again tomorrow
             self.market = replace(self.market, day_ms=buffer.last_ms // DAY_MS * DAY_MS)
         if self.market.regime != before.regime:
@@ -130,32 +139,39 @@ class Drift:
 
     async def _look_at_model(self, app: App, cusums: dict[str, Cusum]) -> bool:
         """Judge the model if outcomes have come since, or another one serves; tell whether."""
-        scored = self.scored()
-        if scored is None or not len(scored[1]):
+        served = self.served()
+        model = served.benched or served
+        name = model.model or model.forecaster.model_hash.split("+")[0]
+        paired = await off_loop(self.losses, name, 0)
+        if paired is None or not len(paired):
             return False
-        name, paired = scored
         last_ms = int(paired.origin_ms[-1])
         if (name, last_ms) == self._judged:
             return False
         before, floor = self.verdict if name == self.model else UNJUDGED, self.config.models.direction_floor
         cusum = cusums.pop(name, Cusum())
         # drawn alike whenever the same outcomes are judged
-        verdict = await _off_loop(lambda: judge(paired, cusum, np.random.default_rng(last_ms), floor))
+        verdict = await off_loop(lambda: judge(paired, cusum, np.random.default_rng(last_ms), floor))
         cusums[name] = verdict.cusum
         for oldest in list(cusums)[:-KEPT]:
             del cusums[oldest]
-        self.verdict, self._judged = verdict, (name, last_ms)
+        self.verdict, self._judged, self._better = verdict, (name, last_ms), ("", 0, "")
+        if served.benched is not None:
+            since = await off_loop(self.losses, name, served.benched_ms)
+            why = better(since, np.random.default_rng(last_ms)) if since is not None and len(since) else ""
+            self._better = name, served.benched_ms, why
         if verdict.proven != before.proven:
-            since = iso(verdict.since_ms) if verdict.since_ms is not None else None
+            since_ms = verdict.since_ms
             event = "model_drifts" if verdict.proven else "model_drifts_no_more"
-            log.warning(event, model=name, why=verdict.why, since=since)
+            log.warning(event, model=name, why=verdict.why, since=iso(since_ms) if since_ms else None)
         self.metrics.drift.of_model(verdict)
         await app.parts.journal(JournalStore.save_state, STATE, _written(cusums))
         return True
 
     def _look_at_inputs(self) -> None:
         """Compare the inputs of the model that serves with its training's."""
-        ensemble = self.served().ensemble
+        served = self.served()
+        ensemble = (served.benched or served).ensemble
         inputs = ensemble.inputs if ensemble is not None else None
         shifted = inputs.shifted() if inputs is not None else Shifted()
         if shifted.gone and shifted.silent != self.shifted.silent:
@@ -170,12 +186,3 @@ def _read(body: Mapping[str, Any]) -> dict[str, Cusum]:
 
 def _written(cusums: Mapping[str, Cusum]) -> dict[str, Any]:
     return {"cusums": {name: one.to_json() for name, one in cusums.items()}}
-
-
-async def _off_loop(function: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function)
-
-
-def _copy(window: BarWindow) -> BarWindow:
-    """Return it apart from the buffer, which goes on."""
-    return replace(window, times_ms=window.times_ms.copy(), values=window.values.copy())

@@ -5,11 +5,15 @@ from collections.abc import Callable, Collection
 from hedged.app import App
 from hedged.config import Config
 from hedged.domain.clock import Clock
+from hedged.domain.forecast import STAND_IN
 from hedged.domain.lasting import Lasting
 from hedged.domain.market import SeriesKey
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
 from hedged.wiring.models.drift import Drift, Scored
+from hedged.forecast.paired import Paired
+from hedged.telemetry.metrics import Metrics
+from hedged.wiring.models.drift import Drift
 from hedged.wiring.models.follower import ModelFollower
 from hedged.wiring.models.scoring import Scoring
 from hedged.wiring.models.serving import Served
@@ -48,6 +52,8 @@ class ModelLife:
             **self.shadows.forecasters(), **self.follower.demotion.shadows(),
         }  # fmt: skip
         self.drift = Drift(config, metrics, app, lambda: self.follower.served, self._scored, in_real_time)
+        self.drift = Drift(config, metrics, app, lambda: self.follower.served, self._losses, in_real_time)
+        self.follower.demotion.drifts, self.follower.demotion.better = self.drift.worse, self.drift.better
 
     @property
     def beside(self) -> list[Lasting]:
@@ -60,6 +66,11 @@ def _keys(app: App | None) -> Collection[SeriesKey]:
     return app.cycle.buffer.keys if app is not None and app.progress.prepared else ()
         return [self.follower, self.scoring, self.drift]
 
-    def _scored(self) -> Scored | None:
-        """Return the losses of the model that serves beside the stand-in's; none while no book keeps them."""
-        return None
+    def _losses(self, model: str, since_ms: int) -> Paired | None:
+        """Return the losses of a model beside the stand-in's, once the book of scores has been read."""
+        book = self.scoring.book
+        return (
+            book.paired(model, STAND_IN, since_ms=since_ms)
+            if book is not None and model != STAND_IN
+            else None
+        )

@@ -37,6 +37,7 @@ class Daemon:
         self.parts = SimpleNamespace(journal=self.journal)
         self.scored: tuple[str, Paired] | None = None
         self.shifted = Shifted()
+        self.benched_ms = 0
         self.ensemble = SimpleNamespace(inputs=SimpleNamespace(shifted=lambda: self.shifted))
 
     async def journal(self, what: Any, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -56,8 +57,25 @@ class Daemon:
         self.scored = model, Paired(*(getattr(told, name)[rows] for name in Paired.__dataclass_fields__))
 
     def drift(self, metrics: Metrics | None = None) -> Drift:
-        served = SimpleNamespace(ensemble=self.ensemble)
-        return Drift(CONFIG, metrics or Metrics(), lambda: self, lambda: served, lambda: self.scored)  # type: ignore[arg-type, return-value]
+        app: Any = self
+        return Drift(CONFIG, metrics or Metrics(), lambda: app, lambda: self.served, self.losses)
+
+    @property
+    def served(self) -> Any:
+        hash_ = SimpleNamespace(model_hash="ab+cd")
+        name = self.scored[0] if self.scored else ""
+        mine = SimpleNamespace(model=name, forecaster=hash_, ensemble=self.ensemble, benched=None)
+        if not self.benched_ms:
+            return mine
+        return SimpleNamespace(model="ewma", ensemble=None, benched=mine, benched_ms=self.benched_ms)
+
+    def losses(self, model: str, since_ms: int) -> Paired | None:
+        """What the book says."""
+        if self.scored is None or model != self.scored[0]:
+            return None
+        told = self.scored[1]
+        rows = told.origin_ms >= since_ms
+        return Paired(*(getattr(told, name)[rows] for name in Paired.__dataclass_fields__))
 
     def hours(self, swings: np.ndarray) -> None:
         """Fill the buffer: a price that swings by so much an hour, a rate likewise."""
@@ -123,6 +141,30 @@ def test_each_model_has_its_own_proof() -> None:
             daemon.days(40, bad_from=90, model=f"{number:016x}")
             await drift.look()
         assert len(daemon.kept[STATE]["cusums"]) == KEPT
+
+    asyncio.run(main())
+
+
+def test_a_model_that_gave_way_may_come_back() -> None:
+    """If this fails, a model worse than the EWMA is never put out of its place, or never comes back."""
+    daemon = Daemon()
+    drift = daemon.drift()
+
+    async def main() -> None:
+        daemon.days(75, bad_from=45)
+        await drift.look()
+        assert "surely at least 1.9" in drift.worse("shipped")
+        assert drift.worse("33f2") == ""
+        daemon.benched_ms = START_MS + 75 * DAY_MS
+        daemon.days(79, bad_from=45)
+        await drift.look()
+        assert drift.better("shipped", daemon.benched_ms) == "", "worse still, and little is known"
+        daemon.benched_ms = START_MS + 20 * DAY_MS
+        daemon.days(44, bad_from=45)
+        await drift.look()
+        assert "surely at most 0.8" in drift.better("shipped", daemon.benched_ms)
+        assert drift.better("shipped", daemon.benched_ms + 1) == ""
+        assert drift.worse("shipped") == ""
 
     asyncio.run(main())
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.forecast.drift.blocks import Blocks, blocks_of
-from hedged.forecast.drift.bounds import direction_from_above, ratio_from_below
+from hedged.forecast.drift.bounds import direction_from_above, ratio_bound
 from hedged.forecast.drift.cusum import LIMIT, Cusum, went_on
 from hedged.forecast.drift.verdict import DriftVerdict, judge
 from hedged.forecast.paired import Paired
@@ -109,7 +109,7 @@ def test_the_units_of_the_loss_change_nothing() -> None:
     blocks = blocks_of(paired([0.8] * 35 + [1.05] * 20))
     scaled = replace(blocks, loss=blocks.loss * 1e4, other=blocks.other * 1e4)
     assert went_on(Cusum(), scaled).value == pytest.approx(went_on(Cusum(), blocks).value)
-    bounds = (ratio_from_below(one, np.random.default_rng(0)).bound for one in (blocks, scaled))
+    bounds = (ratio_bound(one, np.random.default_rng(0)).bound for one in (blocks, scaled))
     assert next(bounds) == pytest.approx(next(bounds))
 
 
