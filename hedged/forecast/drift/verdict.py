@@ -58,7 +58,7 @@ def judge(paired: Paired, cusum: Cusum, rng: np.random.Generator, direction_floo
 
 
 def better(paired: Paired, rng: np.random.Generator) -> str:
-    """Say by what a model is surely better than the EWMA in all these weeks, at most the last four; empty: it is not."""
+    """Say by what a model is surely better than the EWMA, in at most the last four weeks of these; empty: it is not."""
     blocks = blocks_of(paired)
     ratio, high = ratio_bound(blocks, rng, 1 - RATIO_LEVEL)
     if not high < 1:

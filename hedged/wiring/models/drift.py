@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Drift:
-    """`served`: who forecasts; `losses`: what the book of scores says, asked in a thread; `in_real_time`: else looked at
+    """`served`: who forecasts; `losses`: what the book of scores says, asked in a thread; `in_real_time`: else it looks
     with every cycle. `run` is one task with one owner. A model that gave way to the EWMA is judged on.
     """
 
