@@ -47,6 +47,8 @@ class Seen:
     and may not take over by itself.
     why; `model_demoted`: in whose place the EWMA forecasts, why, and how it comes back; `model_drifts`: by what the
     model is proven to have drifted; `inputs_silent`: which of its inputs are unknown of late.
+    and may not take over by itself; `model_drifts`: by what the model is proven to have drifted; `inputs_silent`: which
+    of its inputs are unknown of late.
     """
 
     latch: Latch = field(default_factory=Latch)

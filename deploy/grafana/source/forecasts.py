@@ -12,8 +12,7 @@ def forecasts() -> Dashboard:
     """Build it."""
     return page(
         "hedged-forecasts", "hedged: Forecast quality", "Is the model still worth having, and where does it err?",
-        [("The model", model()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
-        [("The model", model()), ("Drift", drift()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
+        [("The model", model()), ("Drift", drift()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
     )  # fmt: skip
 
 

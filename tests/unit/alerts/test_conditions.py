@@ -55,6 +55,7 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         {"seen": Seen(model_better="0123456789abcdef")}, Kind.DRIFT, Severity.INFO,
         "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
         "`hedged model promote 0123456789abcdef` lets it serve.",
+    ),
     "a model that has drifted": (
         {"seen": Seen(model_drifts="CUSUM is 17.0, drift above 16")}, Kind.DRIFT, Severity.WARNING,
         "The model has drifted: CUSUM is 17.0, drift above 16. Bands widen and hedges shrink by themselves; a new one "
