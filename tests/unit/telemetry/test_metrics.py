@@ -16,6 +16,11 @@ OF_PROMETHEUS = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "venue", "symbol"}),
 }
 FEW = {
+    "detector",
+    "feature",
+    "of",
+    "regime",
+    "venues",
     "cause",
     "venue", "symbol", "action", "address", "band", "config", "forecaster", "hours", "kind", "mode", "model", "outcome",
     "part", "purpose", "reason", "severity", "since", "source", "stream", "target", "task", "verdict", "version",
