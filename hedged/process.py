@@ -207,12 +207,19 @@ class Process:
             model_damaged=self.models.follower.damaged if self.models else "",
             model_demoted=self.models.follower.demotion.told if self.models else "",
             model_better=self.models.contests.would_promote if self.models else "",
+            model_drifts=self.models.drift.drifts if self.models else "",
+            inputs_silent=self.models.drift.silent if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(
             app.parts.clock.now_ms(), self.config, seen, app.parts.journal.trouble, cycle, app.seen_by_guard,
             app.progress.last,
         )  # fmt: skip
+
+    @property
+    def drift(self) -> tuple[str | None, str | None]:
+        """Return what the market is like, and whether the model has drifted, in words."""
+        return self.models.drift.told if self.models else (None, None)
 
     def report(self) -> CycleReport | None:
         """Return the report of the last cycle."""

@@ -146,6 +146,18 @@ def _drift(facts: Facts) -> Iterator[Alert]:
             "after a restart: restore it, or promote another."
         )
         yield Alert(Kind.DRIFT, Severity.WARNING, "model on disk", line(text), facts.now_ms)
+    if facts.seen.model_drifts:
+        text = (
+            f"The model has drifted: {facts.seen.model_drifts}. Bands widen and hedges shrink by themselves; a new one "
+            "is trained where that is allowed (models.retrain)."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "drift", line(text), facts.now_ms)
+    if facts.seen.inputs_silent:
+        text = (
+            f"The model lacks inputs that it was trained on, for weeks now: {facts.seen.inputs_silent}. It forecasts "
+            "without them; look whether a source of data has gone silent."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "inputs", line(text), facts.now_ms)
     for key, misses in sorted(facts.missing.items()):
         seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
         text = (

@@ -1,9 +1,4 @@
-"""Stretches of a run by how much funding and prices move: calm, normal, stormy. Causal, so that it can be told live.
-
-Each midnight the moves of the last week, of each coin's price and of its funding on Injective, are ranked among the
-same of the year before. The mean rank over coins of whichever moves more is what decides, with hysteresis: a storm
-begins above 90 % and is over below 75 %; it is calm when both stand below 30 %, until one is above 45 %.
-"""
+"""Stretches of a run by how much funding and prices move, as `hedged.features.regimes` names them day by day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +13,7 @@ from hedged.adapters.replay.series import SeriesData
 from hedged.backtest.runner import Window
 from hedged.domain.clock import DAY_MS, HOUR_MS, iso
 from hedged.domain.market import INJECTIVE, SeriesKey
-
-CALM, NORMAL, STORMY = "calm", "normal", "stormy"
-STORM_BEGINS, STORM_ENDS, CALM_BEGINS, CALM_ENDS = 0.90, 0.75, 0.30, 0.45
-WEEK_H = 168
-YEAR_D, LEAST_D = 365, 30
-"""Days of the past among which a week is ranked, and the fewest that are enough."""
+from hedged.features.regimes import WEEK_H, YEAR_D, deviation, labelled, ranks_of, reason, weekly_moves
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +47,7 @@ def regimes_of(
         if found and found[-1].name == names[i]:
             found[-1] = Regime(found[-1].from_ms, to_ms, names[i], found[-1].why)
         else:
-            found.append(Regime(from_ms, to_ms, names[i], _why(price[i], funding[i])))
+            found.append(Regime(from_ms, to_ms, names[i], reason(price[i], funding[i])))
     return found
 
 
@@ -65,14 +55,7 @@ def price_moves(series: Mapping[SeriesKey, SeriesData], symbol: str, days_ms: ND
     """Return the root mean square of the hourly log returns of the week before each midnight; NaN unknown. (days,)."""
     hours = np.arange(days_ms[0] - WEEK_H * HOUR_MS, days_ms[-1] + 1, HOUR_MS, dtype=np.int64)
     price = prices_at(series, SeriesKey(INJECTIVE, symbol), hours).price
-    square = np.diff(np.log(np.where(price > 0, price, np.nan))) ** 2
-    known = np.concatenate(([0], np.cumsum(~np.isnan(square))))
-    total = np.concatenate(([0.0], np.cumsum(np.nan_to_num(square))))
-    ends = np.arange(len(days_ms)) * 24 + WEEK_H
-    count = known[ends] - known[ends - WEEK_H]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (total[ends] - total[ends - WEEK_H]) / count
-    return np.where(count >= WEEK_H // 2, np.sqrt(np.maximum(mean, 0.0)), np.nan)
+    return weekly_moves(price, len(days_ms))
 
 
 def funding_moves(series: Mapping[SeriesKey, SeriesData], symbol: str, days_ms: NDArray[np.int64]) -> Floats:
@@ -86,49 +69,8 @@ def funding_moves(series: Mapping[SeriesKey, SeriesData], symbol: str, days_ms: 
     told = data.settled(data.funding_rate / data.funding_hours)
     lo, hi = (np.searchsorted(told.known_ms, days_ms - back, side="right") for back in (WEEK_H * HOUR_MS, 0))
     for i, (start, stop) in enumerate(zip(lo, hi, strict=True)):
-        known = told.values[start:stop][~np.isnan(told.values[start:stop])]
-        if len(known) >= 10:
-            out[i] = known.std()
+        out[i] = deviation(told.values[start:stop])
     return out
-
-
-def ranks_of(moves: Floats) -> Floats:
-    """Rank each day's moves (symbols, days) among the year up to it → the mean over symbols, NaN unknown. (days,)."""
-    ranks = np.full(moves.shape, np.nan)
-    for row, mine in enumerate(moves):
-        for day in np.flatnonzero(~np.isnan(mine)):
-            past = mine[max(day - YEAR_D, 0) : day]
-            past = past[~np.isnan(past)]
-            if len(past) >= LEAST_D:
-                ranks[row, day] = ((past < mine[day]).sum() + 0.5 * (past == mine[day]).sum()) / len(past)
-    known = ~np.isnan(ranks)
-    out: Floats = np.where(known, ranks, 0.0).sum(axis=0) / np.where(
-        known.any(axis=0), known.sum(axis=0), np.nan
-    )
-    return out
-
-
-def labelled(price: Floats, funding: Floats) -> list[str]:
-    """Name each day by its ranks and by the day before; what is unknown changes nothing. (days,) both."""
-    names, name = [], NORMAL
-    for top in np.fmax(price, funding):
-        if np.isnan(top):
-            pass
-        elif top > STORM_BEGINS or (name == STORMY and top >= STORM_ENDS):
-            name = STORMY
-        elif top < CALM_BEGINS or (name == CALM and top <= CALM_ENDS):
-            name = CALM
-        else:
-            name = NORMAL
-        names.append(name)
-    return names
-
-
-def _why(price: float, funding: float) -> str:
-    def told(rank: float) -> str:
-        return "unknown" if np.isnan(rank) else f"above {rank:.0%} of the year before"
-
-    return f"moves of the week, of prices {told(price)}, of funding {told(funding)}"
 
 
 def by_regime(daily: pl.DataFrame, regimes: Sequence[Regime]) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     STOP = "stop"  # a hedge is unwound by its stop, or cannot be valued
     KILL = "kill"  # the kill latch was turned
     HALTED = "halted"  # a limit on losses is reached: reductions only
-    DRIFT = "drift"  # forecasts miss too often, or the forecaster fails
+    DRIFT = "drift"  # forecasts miss too often, the forecaster fails, or the model has drifted
     STALE = "stale"  # data are old, or a venue does not answer
     MISMATCH = "mismatch"  # what venues tell of the account does not agree
     PAIR = "pair"  # a leg stands without its other one

@@ -6,6 +6,7 @@ networks.onnx          all networks as one graph, what serving runs
 networks.safetensors   the same weights, what training goes on from
 trees.onnx.gz          the LightGBM models as one graph
 cascade.json           LightGBM text model and calibration of the cascade head (where it was trained)
+reference.json         what the inputs were in training, by decile (where it was laid down), for feature drift
 ```
 """
 

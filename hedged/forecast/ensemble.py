@@ -25,6 +25,7 @@ from hedged.features.targets import HORIZONS, targets_of
 from hedged.forecast.adapt import Adaptation, prior_of
 from hedged.forecast.artefact import Artefact
 from hedged.forecast.attribution import attributed
+from hedged.forecast.drift.inputs import inputs_of
 from hedged.forecast.joint import MEMORY_DAYS, N_SCENARIOS, Misses, draws_of, ranks_of, together
 from hedged.forecast.questions import Questions, Said, Told, Voices
 from hedged.forecast.spans import spans_of
@@ -61,6 +62,8 @@ class EnsembleForecaster:
         self._card = artefact.card
         self._voices = Voices(artefact, threads) if told is None else None
         self._told = told or self._ask
+        # a backtest, which is told, looks at nobody's inputs
+        self.inputs = inputs_of(artefact) if told is None else None
         self._forget(())
 
     def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
@@ -71,6 +74,8 @@ class EnsembleForecaster:
         self._adaptation = Adaptation(prior_of(self._card.prior), len(keys), width=self._card.width)
         self._errors = np.empty((0, len(keys), len(HORIZONS)))
         self._ranks: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        if self.inputs is not None:
+            self.inputs.forget()
         self._hour_ms = -1
         self._shown = b""  # the last settlements that the law of this hour knows
         self._law = _Law()
@@ -115,6 +120,8 @@ class EnsembleForecaster:
     def _remember(self, hour_ms: int, past: Said | None) -> None:
         """Keep what is new of the remembered hours, without the inputs, which are asked once and weigh most."""
         if past is not None:
+            if self.inputs is not None:
+                self.inputs.take(past.samples)
             samples, n = past.samples, len(past.samples)
             kept = replace(
                 samples, tabular=np.empty((n, 0), np.float32), sequence=np.empty((n, 0, 0), np.float16)

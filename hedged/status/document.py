@@ -46,6 +46,12 @@ class About(Told):
     announced: str | None = Field(
         description="what venues announce (maintenance, delistings); null: not followed"
     )
+    market: str | None = Field(
+        description="what the market is like and what of it has changed; null: not known yet"
+    )
+    drift: str | None = Field(
+        description="whether the model has drifted, and by what figures; null: not judged yet"
+    )
 
 
 class Latch(Told):

@@ -32,6 +32,11 @@ class Running(Protocol):
         ...
 
     @property
+    def drift(self) -> tuple[str | None, str | None]:
+        """What the market is like, and whether the model has drifted, in words; None where that is not known."""
+        ...
+
+    @property
     def latch(self) -> Latch:
         """The turn of the kill switch that is in force."""
         ...
@@ -92,6 +97,8 @@ def about(process: Running, started_ms: int, now_ms: int, days: int | None) -> A
         paper_days=days if config.mode == "paper" else None,
         paper_days_goal=PAPER_DAYS,
         announced=process.announced(now_ms),
+        market=process.drift[0],
+        drift=process.drift[1],
     )
 
 

@@ -9,6 +9,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from hedged.telemetry.drift import DriftMetrics
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a _created series beside every counter helps nobody
 
 
@@ -20,6 +22,7 @@ class Metrics:
         self._of_process(self.registry)
         self._of_series(self.registry)
         self._of_scores(self.registry)
+        self.drift = DriftMetrics(self.registry)
         self._of_book(self.registry)
         self._of_money(self.registry)
         self._of_pairs(self.registry)

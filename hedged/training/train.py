@@ -26,6 +26,7 @@ from hedged.features.resample import FEATURE_HASH
 from hedged.features.samples import Samples
 from hedged.features.sampling import FIRST_MS
 from hedged.forecast.artefact import Artefact, Card, write_card
+from hedged.forecast.drift.inputs import REFERENCE, Reference
 from hedged.forecast.members import Inputs, Members
 from hedged.forecast.vocabulary import Vocabulary
 from hedged.training import cascade
@@ -136,6 +137,9 @@ def _write(
         "networks.safetensors": weights,
         "trees.onnx.gz": gzip.compress(tree_graph, 9, mtime=0),
     }
+    reference = Reference.of(table.own)
+    if reference.edges:
+        files[REFERENCE] = reference.to_bytes()
     if cascades is not None:
         files["cascade.json"] = json.dumps(cascades, sort_keys=True).encode()
     return write_card(out, card, files)

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from pages import page
-from panels import BAD_ABOVE_ZERO, BLUE, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number
+from panels import BAD_ABOVE_ZERO, BLUE, GREEN, ORANGE, RED, AnyPanel, bars, lines, listing, number, states
 
 MARKET = 'venue=~"$venue",symbol=~"$symbol"'
 YEAR = "8760 * "
@@ -12,7 +12,7 @@ def forecasts() -> Dashboard:
     """Build it."""
     return page(
         "hedged-forecasts", "hedged: Forecast quality", "Is the model still worth having, and where does it err?",
-        [("The model", model()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
+        [("The model", model()), ("Drift", drift()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
     )  # fmt: skip
 
 
@@ -83,6 +83,36 @@ def by_market() -> list[AnyPanel]:
              "Of calls over the horizon where the rate moved.", legend="{{symbol}} {{venue}}", least=0, most=1, empty="too early"),
         bars("Inside the 80 % band, by market", f'hedged_forecast_band_coverage_ratio{{{MARKET},symbol!="all"}}', "percentunit",
              "0.8 is right.", legend="{{symbol}} {{venue}}", least=0, most=1, width=24, empty="too early"),
+    ]  # fmt: skip
+
+
+def drift() -> list[AnyPanel]:
+    """Whether model, inputs and market are as they were."""
+    proof = ((None, GREEN), (0.8, ORANGE), (1.0, RED))
+    moods = {0: ("no", BLUE), 1: ("yes", ORANGE)}
+    return [
+        lines("On the way to a proof of drift", {"{{detector}}": "hedged_model_drift"}, "none",
+              "Above 1 drift is proven and a training is due at once. cusum: the sum of what it lost beyond halfway to useless; "
+              "bootstrap: what it surely lost of the average's loss; direction: calls that were surely right too seldom. Empty "
+              "for four weeks after another model took over.", proof, width=9, alerts=("HedgedModelDrifted",)),
+        states("Regime", {"{{regime}}": "hedged_regime"},
+               "By the moves of the last week among those of the window's days, once a day. Stormy: models are trained weekly.",
+               moods, width=8),
+        number("Moves of the week", {"{{of}}": "hedged_market_rank"}, "percentunit",
+               "Share of the days before with less of them. Above 90 % a storm begins.", ((None, BLUE), (0.9, ORANGE)), names=True,
+               width=4, height=8, decimals=0, empty="not known yet"),
+        number("Correlation", {"{{of}}": "hedged_market_correlation"}, "none",
+               "Mean over pairs of coins, of the last week's hours.", ((None, BLUE),), names=True, width=3, height=8, decimals=2,
+               empty="not known yet"),
+        bars("Inputs furthest from training", "hedged_feature_drift", "none",
+             "Population stability index. A book of a few large coins is far from a training on all: half of the inputs are above "
+             "0.25 while the model is well. Compare with earlier weeks.", legend="{{feature}} {{venues}}", least=0, width=12,
+             empty="the model does not know"),
+        lines("Inputs above 0.25", {"{{venues}}": "hedged_features_shifted"}, "none", "The same, counted. A jump wants a look.",
+              width=6, least=0),
+        lines("Inputs gone silent", {"{{venues}}": "hedged_features_silent"}, "none",
+              "Nearly always known in training, mostly unknown in the last weeks. Up to five where no slow venue is followed.",
+              ((None, GREEN), (6, ORANGE)), width=6, least=0, alerts=("HedgedInputsSilent",)),
     ]  # fmt: skip
 
 

@@ -1,14 +1,17 @@
-"""The model's life in the daemon, put together: who follows the registry, who keeps the scores, who competes."""
+"""The model's life in the daemon, put together: who follows the registry, keeps scores, judges them, competes."""
 
 from collections.abc import Callable, Collection
 
 from hedged.app import App
 from hedged.config import Config
 from hedged.domain.clock import Clock
+from hedged.domain.forecast import STAND_IN
 from hedged.domain.lasting import Lasting
 from hedged.domain.market import SeriesKey
+from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
+from hedged.wiring.models.drift import Drift
 from hedged.wiring.models.follower import ModelFollower
 from hedged.wiring.models.scoring import Scoring
 from hedged.wiring.models.serving import Served
@@ -46,11 +49,20 @@ class ModelLife:
         self.scoring.shadows = lambda: {
             **self.shadows.forecasters(), **self.follower.demotion.shadows(),
         }  # fmt: skip
+        self.drift = Drift(config, metrics, app, lambda: self.follower.served, self._losses, in_real_time)
+        self.follower.demotion.drifts, self.follower.demotion.better = self.drift.worse, self.drift.better
 
     @property
     def beside(self) -> list[Lasting]:
         """The tasks, each with one owner."""
-        return [self.follower, self.shadows, self.scoring, self.contests]
+        return [self.follower, self.shadows, self.scoring, self.drift, self.contests]
+
+    def _losses(self, model: str, since_ms: int) -> Paired | None:
+        """Return the losses of a model beside the stand-in's, once the book of scores has been read."""
+        book = self.scoring.book
+        if book is None or model == STAND_IN:
+            return None
+        return book.paired(model, STAND_IN, since_ms=since_ms)
 
 
 def _keys(app: App | None) -> Collection[SeriesKey]:

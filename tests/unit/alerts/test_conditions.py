@@ -56,6 +56,16 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
         "`hedged model promote 0123456789abcdef` lets it serve.",
     ),
+    "a model that has drifted": (
+        {"seen": Seen(model_drifts="CUSUM is 17.0, drift above 16")}, Kind.DRIFT, Severity.WARNING,
+        "The model has drifted: CUSUM is 17.0, drift above 16. Bands widen and hedges shrink by themselves; a new one "
+        "is trained where that is allowed (models.retrain).",
+    ),
+    "inputs that went silent": (
+        {"seen": Seen(inputs_silent="volume_24h (slow)")}, Kind.DRIFT, Severity.WARNING,
+        "The model lacks inputs that it was trained on, for weeks now: volume_24h (slow). It forecasts without them; "
+        "look whether a source of data has gone silent.",
+    ),
     "a model in whose place the EWMA forecasts": (
         {"seen": Seen(model_demoted="shipped gave way at 2026-01-01T00:00:00Z: slow")}, Kind.DRIFT, Severity.WARNING,
         "The EWMA forecasts in a model's place: shipped gave way at 2026-01-01T00:00:00Z: slow. Stops and reductions "

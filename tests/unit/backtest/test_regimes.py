@@ -10,20 +10,10 @@ from hypothesis import strategies as st
 from worlds import START_MS, tables
 
 from hedged.adapters.replay.series import series_of
-from hedged.backtest.regimes import (
-    CALM,
-    NORMAL,
-    STORMY,
-    Regime,
-    by_regime,
-    funding_moves,
-    labelled,
-    price_moves,
-    ranks_of,
-    regimes_of,
-)
+from hedged.backtest.regimes import Regime, by_regime, funding_moves, price_moves, regimes_of
 from hedged.backtest.runner import Window
 from hedged.domain.clock import DAY_MS, HOUR_MS
+from hedged.features.regimes import CALM, NORMAL, STORMY, labelled, ranks_of
 
 UNKNOWN = float("nan")
 

@@ -200,3 +200,16 @@ def test_a_damaged_model_is_refused(damage, says: str, tmp_path: Path) -> None:
 def rewrite(path: Path, **changes: object) -> None:
     card = json.loads((path / "card.json").read_text())
     (path / "card.json").write_text(json.dumps(card | changes))
+
+
+def test_it_counts_what_it_is_asked(shipped: Artefact, told: dict[str, pl.DataFrame]) -> None:
+    """If this fails, feature drift is told of nothing, or of the inputs of another window."""
+    forecaster = EnsembleForecaster(shipped)
+    forecaster.forecast(grid_of(told), ms(END_H), 24)
+    assert forecaster.inputs is not None
+    found = forecaster.inputs.shifted().psi
+    assert {name for name, _ in found} <= {"hourly", "slow"}
+    assert len({feature for _, feature in found}) > 100
+    fewer = grid_of(told).rows([0])
+    forecaster.forecast(fewer, ms(END_H), 24)
+    assert len(forecaster.inputs.shifted().psi) < len(found) or not found

@@ -124,7 +124,7 @@ def test_what_others_wrote_is_never_markup(told: tuple[Status, Status]) -> None:
     last = told[1]
     status = changed(
         last,
-        about={"account": NASTY, "book": NASTY, "announced": NASTY, "forecaster": NASTY},
+        about=dict.fromkeys(("account", "book", "announced", "forecaster", "market", "drift"), NASTY),
         health={"reasons": (NASTY,), "halted": (NASTY,), "latch": LATCH.model_copy(update={"text": NASTY})},
     )
     alert = AlertRow(kind="pair", severity="warning", subject=NASTY, text=NASTY, since_ms=0)

@@ -97,7 +97,7 @@ def test_an_artefact_is_whole(model: Artefact, samples: Samples) -> None:
     card = model.card
     assert card.members == ("mlp-1", "transformer-1", "trees")
     assert card.features == samples.names
-    assert set(card.files) == {"networks.onnx", "networks.safetensors", "trees.onnx.gz"}
+    assert set(card.files) == {"networks.onnx", "networks.safetensors", "reference.json", "trees.onnx.gz"}
     assert card.width == pytest.approx(1.0 + 0.3 * (1 - card.history_days / 730), abs=1e-3)
     assert "injective" in card.venues  # the stand-in was trained on
     told = Members(model).ask(inputs_of(samples, card.vocabulary))
