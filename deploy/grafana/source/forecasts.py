@@ -26,9 +26,9 @@ def model() -> list[AnyPanel]:
     )
     return [
         number("Loss ÷ average's", {"{{venue}}": "hedged_forecast_loss_ratio"}, "none", about, drift, names=True, decimals=2,
-               width=6, height=8, alerts=("HedgedModelDrift",), empty="not judged yet"),
+               width=6, height=8, alerts=("HedgedModelDrifted",), empty="not judged yet"),
         lines("Loss ÷ average's, in time", {"{{venue}}": "hedged_forecast_loss_ratio"}, "none", about, drift, width=9,
-              alerts=("HedgedModelDrift",)),
+              alerts=("HedgedModelDrifted",)),
         lines("Judged forecasts", {"{{venue}}": "hedged_forecasts_scored"}, "none",
               "How many outcomes that rests on. Below 30 the ratio says little.", width=5, least=0),
         lines("Series by forecaster", {"{{forecaster}}": "hedged_forecast_series"}, "none",
