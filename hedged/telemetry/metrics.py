@@ -9,6 +9,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from hedged.telemetry.trainings import TrainingMetrics
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a _created series beside every counter helps nobody
 
 
@@ -423,6 +425,7 @@ class Metrics:
             ["outcome"],
             registry=r,
         )
+        self.training = TrainingMetrics(r)
 
     def _of_alerts(self, r: CollectorRegistry) -> None:
         """What is told, to whom, and what became of it."""

@@ -53,8 +53,8 @@ def train(
     """Train everything on what was known before `to_ms` and write the artefact to `out`.
 
     `on_made` is handed it, the samples that its members were weighed by and the instant at which these begin, while
-    what was finished is still kept. Raises DataError when the data are too short to learn from, ArithmeticError for a model
-    that is none: numbers that are not finite, graphs that differ from what was trained.
+    what was finished is still kept. Raises DataError when the data are too short to learn from, ArithmeticError for a
+    model that is none: numbers that are not finite, graphs that differ from what was trained.
     """
     # first, while there is room: it needs the tables, which would stand beside the samples
     cascades = _cascade(data, to_ms, config, on_progress)

@@ -26,6 +26,7 @@ from hedged.directories import make_private_directory, private
 from hedged.domain.errors import ConfigError
 from hedged.forecast.models.durable import sync, write_whole
 
+Recipe = Literal["full", "small", "tiny"]
 Outcome = Literal[
     "added", "rejected", "unable", "failed", "memory", "late", "interrupted", "lost", "given up"
 ]
@@ -59,7 +60,7 @@ class Order:
 
     data: Path
     to_ms: int
-    recipe: Literal["full", "small", "tiny"]
+    recipe: Recipe
     seed: int
     threads: int
     memory_mb: int

@@ -56,7 +56,7 @@ def train_in_child(
     directory = trainings.directory.resolve()
     started_s, watched = time.monotonic(), _Watched(order.memory_mb)
     with _Log(directory / "training.log") as log:
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603 (our own program, by paths that the configuration names)
             [sys.executable, "-m", MODULE, str(directory / "order.json"), str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=directory,
             env=environment(order.threads, directory), start_new_session=True,
@@ -201,7 +201,7 @@ class _Log:
         try:
             if self._path.exists():
                 self._path.replace(self._path.with_name("training.log.1"))
-            self._file = open(self._path, "w", opener=private)  # noqa: SIM115  # closed by __exit__
+            self._file = open(self._path, "w", opener=private)  # closed by __exit__
         except OSError:
             self._file = None  # a full disk ends the training, not the look at it
         return self

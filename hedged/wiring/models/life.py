@@ -1,4 +1,4 @@
-"""The model's life in the daemon, put together: who follows the registry, who keeps the scores, who competes."""
+"""The model's life in the daemon, put together: who follows the registry, keeps the scores, trains and competes."""
 
 from collections.abc import Callable, Collection
 
@@ -10,6 +10,7 @@ from hedged.domain.market import SeriesKey
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
 from hedged.wiring.models.follower import ModelFollower
+from hedged.wiring.models.retraining import Retraining
 from hedged.wiring.models.scoring import Scoring
 from hedged.wiring.models.serving import Served
 from hedged.wiring.models.shadows import Shadows
@@ -30,6 +31,7 @@ class ModelLife:
     ) -> None:
         self.follower = ModelFollower(config, clock, metrics, app, served, in_real_time)
         self.scoring = Scoring(app, metrics, lambda: self.follower.served, in_real_time)
+        self.retraining = Retraining(config, clock, metrics, app, in_real_time=in_real_time)
         self.contests = Contests(
             config, clock, metrics, lambda: self.scoring.book, lambda: _keys(app()), lambda: self.follower.served,
             in_real_time,
@@ -50,7 +52,7 @@ class ModelLife:
     @property
     def beside(self) -> list[Lasting]:
         """The tasks, each with one owner."""
-        return [self.follower, self.shadows, self.scoring, self.contests]
+        return [self.follower, self.shadows, self.scoring, self.retraining, self.contests]
 
 
 def _keys(app: App | None) -> Collection[SeriesKey]:
