@@ -43,7 +43,8 @@ class Seen:
     oldest price that streams or polls confirmed; `compared`: the latest settlement of a series beside its
     forecast; `gas_inj`: None where there is no key; `model_refused`: which model does not serve though it should, and
     why; `model_demoted`: in whose place the EWMA forecasts, why, and how it comes back; `model_better`: which is better
-    and may not take over by itself; `model_damaged`: what is wrong on disk with the one that serves.
+    and may not take over by itself; `model_damaged`: what is wrong on disk with the one that serves;
+    `training_failing`: how often in a row trainings do, and why.
     """
 
     latch: Latch = field(default_factory=Latch)
@@ -57,6 +58,7 @@ class Seen:
     model_demoted: str = ""
     model_better: str = ""
     model_damaged: str = ""
+    training_failing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,26 @@ def model(config: Config) -> Found:
     return [ok("model", f"{text}{_trained(config)}")]
 
 
+def training(config: Config) -> Found:
+    """Tell whether the daemon could train anew, on what, and when it did the last time."""
+    from hedged.domain.clock import iso
+    from hedged.forecast.models.trainings import Trainings
+    from hedged.wiring.models.learnable import directory_of, recipe_of, unable
+    from hedged.wiring.models.orders import data_end_ms
+
+    if not config.models.retrain:
+        return [note("training", "off (models.retrain)")]
+    if why := unable(config, data_end_ms(config.clock.make().now_ms())):
+        return [note("training", f"no model is trained: {why}")]
+    ended = Trainings.of(config.state_dir).ended()
+    last = (
+        f"the last one ended {iso(ended[-1].ended_ms)}: {ended[-1].outcome}"
+        if ended
+        else "none has ended yet"
+    )
+    return [ok("training", f"{recipe_of(config)}, from {directory_of(config)}; {last}")]
+
+
 def _trained(config: Config) -> str:
     if config.hedge.forecaster != "ensemble":
         return ""

@@ -91,6 +91,8 @@ def about(status: Status) -> str:
         "Model": f"<code>{esc(told.model_hash)}</code>" if told.model_hash else words.UNKNOWN,
         "Features": f"<code>{esc(told.feature_hash)}</code>" if told.feature_hash else words.UNKNOWN,
     }
+    if told.training is not None:
+        terms["Training"] = esc(told.training)
     if told.announced is not None:
         terms["Venues announce"] = esc(told.announced)
     rows = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in terms.items())

@@ -71,6 +71,8 @@ def train_in_child(
     code = process.returncode
     if code == 0 and trainings.result(order) is not None:
         return Ending(None, "", watched.peak_mb)
+    if code == BUSY:
+        return Ending("interrupted", "another training is at work here", watched.peak_mb)
     if code == OUT_OF_MEMORY:
         return Ending("memory", f"it asked for more than models.memory_mb allows ({last})", watched.peak_mb)
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

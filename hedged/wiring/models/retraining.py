@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import structlog
 
@@ -23,6 +22,7 @@ from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.child import Ending, OnProgress, train_in_child
 from hedged.wiring.models.learnable import recipe_of, unable
 from hedged.wiring.models.orders import closed, data_end_ms, newest_ms, ordered, settle
+from hedged.wiring.models.threads import off_loop
 
 EVERY_S = 5.0
 LOOK_AGAIN_MS = 3_600_000
@@ -30,7 +30,6 @@ LOOK_AGAIN_MS = 3_600_000
 ALARMING = 3
 TENTHS = 10
 Launcher = Callable[[Trainings, Order, float, OnProgress, threading.Event], Ending]
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +87,7 @@ class Retraining:
             return
         trainings = Trainings.of(self.config.state_dir)
         try:
-            order = await _off_loop(self._next, trainings)
+            order = await off_loop(self._next, trainings)
             if order is not None:
                 await self._carry_out(trainings, order)
         except (OSError, HedgedError) as error:
@@ -170,15 +169,15 @@ class Retraining:
 
     async def _carry_out(self, trainings: Trainings, order: Order) -> None:
         """Train, and take the model in where it is good enough."""
-        if await _off_loop(trainings.result, order) is None:
+        if await off_loop(trainings.result, order) is None:
             order = order.begun(self.clock.now_ms())
-            await _off_loop(trainings.place, order)
+            await off_loop(trainings.place, order)
             order, peak_mb = await self._attempt(trainings, order)
-            if await _off_loop(trainings.result, order) is None:
+            if await off_loop(trainings.result, order) is None:
                 return
         else:
             peak_mb = 0.0  # by a process whose watcher was killed
-        training = await _off_loop(settle, trainings, order, self.config, self.clock.now_ms(), peak_mb)
+        training = await off_loop(settle, trainings, order, self.config, self.clock.now_ms(), peak_mb)
         self._count(training.outcome)
         self._tell_failures(trainings, None)
         self.metrics.training.last.set(training.ended_ms / 1_000)
@@ -215,7 +214,7 @@ class Retraining:
         if ending.outcome is None:
             return order.ended(now_ms, "added", ""), ending.peak_mb
         order = order.ended(now_ms, ending.outcome, ending.why)
-        await _off_loop(trainings.place, order)
+        await off_loop(trainings.place, order)
         self._count(ending.outcome)
         log.error(
             "training_broke_off", outcome=ending.outcome, why=ending.why, peak_mb=ending.peak_mb,
@@ -256,7 +255,3 @@ class _At:
         if int(share * TENTHS) > self._tenth:
             self._tenth = int(share * TENTHS)
             log.info("training", share=round(share, 2), stage=stage)
-
-
-async def _off_loop(function: Callable[..., T], *args: object) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
