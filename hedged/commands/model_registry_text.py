@@ -7,8 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hedged.alerts.wording import lasted
 from hedged.domain.clock import iso
-from hedged.page.wording import lasting as lasted
 
 if TYPE_CHECKING:
     from hedged.forecast.models.trainings import Training
@@ -81,7 +81,7 @@ def show_trainings(console: Console, trainings: "Sequence[Training]") -> None:
     )
     for one in trainings:
         table.add_row(
-            iso(one.ended_ms)[:16], iso(one.to_ms)[:10], one.recipe, one.why, lasted(one.seconds),
+            iso(one.ended_ms)[:16], iso(one.to_ms)[:10], one.recipe, one.why, lasted(round(one.seconds * 1_000)),
             f"{one.peak_mb:,.0f} MB" if one.peak_mb else "?", one.model or one.outcome, one.text,
             style="" if one.completed else "dim",
         )  # fmt: skip
