@@ -33,7 +33,7 @@ def bind(memory_mb: int, nice: int, parent: int | None) -> None:
         if os.getppid() != parent:
             raise SystemExit("whoever ordered this training is gone")
     with suppress(OSError):
-        os.nice(nice)
+        os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
         with suppress(OSError, AttributeError):

@@ -60,7 +60,7 @@ def test_one_that_takes_too_long_is_ended(trainings: Trainings) -> None:
 
 
 def test_it_knows_no_secret_and_yields(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this fails, keys stand in the environment or the log of a process that needs none, or it competes with cycles."""
+    """If this fails, a process that needs no key has one in its environment or log, or it competes with cycles."""
     Secret(PLANTED)
     monkeypatch.setenv("HEDGED_PLANTED", PLANTED)
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{PLANTED}@proxy")
@@ -76,7 +76,7 @@ def test_it_knows_no_secret_and_yields(trainings: Trainings, monkeypatch: pytest
     assert "HEDGED_PLANTED" not in told
     assert "HTTPS_PROXY" not in told
     assert "OMP_NUM_THREADS=1" in told
-    assert "nice 5 leads True" in told
+    assert f"nice {max(5, os.nice(0))} leads True" in told
     assert "descriptors ['0', '1', '2', '3']" in told
     assert "\n1000\n" in told, "the kernel ends it before the daemon"
     assert log.stat().st_mode & 0o077 == 0
