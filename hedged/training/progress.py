@@ -12,8 +12,7 @@ _TREES = {"s1": 12.0, "s3": 12.0, "m24h": 6.0, "m120h": 3.0}
 
 @dataclass(slots=True)
 class Whole:
-    """Stages in order, each with its share of the time, roughly. What was finished in an earlier life tells nothing: a
-    later stage that speaks vouches for those before it."""
+    """Stages, each with its share of the time, roughly."""
 
     config: TrainConfig
     _weights: dict[str, float] = field(default_factory=dict)
@@ -32,13 +31,6 @@ class Whole:
         """Take what a stage tells; return the share of the whole, 0 … 1, which never falls."""
         if stage not in self._weights:
             return self.share
-        mine = _phase(stage)
-        for other in self._weights:
-            if other == stage:
-                break
-            # networks and trees of a phase may be fitted beside each other
-            if _phase(other) < mine or ("trees" in other) == ("trees" in stage):
-                self._done[other] = 1.0
         self._done[stage] = max(self._done.get(stage, 0.0), min(share, 1.0))
         return self.share
 
@@ -47,9 +39,3 @@ class Whole:
         """The share that is done."""
         done = sum(self._weights[stage] * share for stage, share in self._done.items())
         return min(done / sum(self._weights.values()), 1.0)
-
-
-def _phase(stage: str) -> int:
-    if stage in ("cascades", "samples", "stand-in samples"):
-        return 0
-    return 1 if stage.startswith("hold-out: ") else 2

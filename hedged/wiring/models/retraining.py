@@ -250,7 +250,7 @@ class _At:
     def told(self, stage: str, share: float) -> None:
         """Take what the process says."""
         self._owner.at_work(
-            f"training {share:.0%}, {stage}, since {iso(self._since_ms)}: {self._order.why}", share
+            f"training {share * 100:.0f} %, {stage}, since {iso(self._since_ms)}: {self._order.why}", share
         )
         if int(share * TENTHS) > self._tenth:
             self._tenth = int(share * TENTHS)

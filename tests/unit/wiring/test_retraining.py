@@ -118,6 +118,40 @@ def test_what_is_due_becomes_a_challenger(tmp_path: Path) -> None:
     assert len(daemon.fake.orders) == 2
 
 
+def test_the_loop_goes_on_beside_a_training(tmp_path: Path) -> None:
+    """If this fails, no cycle is run and no stop watched for the hours that a training takes; or it outlives a stop."""
+    begun, cycles, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def waits(
+        trainings: Trainings, order: Order, _h: float, told: OnProgress, stop: threading.Event
+    ) -> Ending:
+        told("mlp-1", 0.43)
+        begun.set()
+        assert cycles.wait(60), "the loop stands"
+        stopped.set() if stop.wait(60) else None
+        return Ending("interrupted", "the daemon ended", 1.0)
+
+    daemon = Daemon(tmp_path)
+    daemon.task.launch = waits
+
+    async def lives() -> None:
+        running = asyncio.create_task(daemon.task.run())
+        assert await asyncio.to_thread(begun.wait, 60)
+        assert daemon.task.text.startswith("training 43 %, mlp-1, since 20")
+        assert daemon.told("hedged_training_running") == 1
+        cycles.set()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(lives())
+    assert stopped.is_set()
+    order = daemon.trainings.order()
+    assert order is not None
+    assert [one.outcome for one in order.attempts] == ["interrupted"]
+    assert daemon.told("hedged_training_running") == 0
+
+
 def test_a_training_that_breaks_off_waits_and_is_told(tmp_path: Path) -> None:
     """If this fails, a training that needs too much memory is started in a loop, or nobody is told that all fail."""
     daemon = Daemon(tmp_path, *[breaks] * 20)
