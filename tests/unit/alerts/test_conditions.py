@@ -55,6 +55,10 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         {"seen": Seen(model_better="0123456789abcdef")}, Kind.DRIFT, Severity.INFO,
         "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
         "`hedged model promote 0123456789abcdef` lets it serve.",
+    "trainings that fail": (
+        {"seen": Seen(training_failing="3 times in a row; the last time: it used 5,000 MB")}, Kind.DRIFT,
+        Severity.WARNING, "Trainings fail: 3 times in a row; the last time: it used 5,000 MB. The model that serves "
+        "grows old; hedging goes on. `hedged model training` says more.",
     ),
     "a model in whose place the EWMA forecasts": (
         {"seen": Seen(model_demoted="shipped gave way at 2026-01-01T00:00:00Z: slow")}, Kind.DRIFT, Severity.WARNING,
