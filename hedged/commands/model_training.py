@@ -138,8 +138,12 @@ def _train_here(config: "Config", trainings: "Trainings", wish: "Asked") -> "Tra
     if trainings.result(order) is None:
         order = order.begun(clock.now_ms())
         trainings.place(order)
-        with bar() as on_progress:
-            ending = train_in_child(trainings, order, config.models.hours, on_progress, threading.Event())
+        try:
+            with bar() as on_progress:
+                ending = train_in_child(trainings, order, config.models.hours, on_progress, threading.Event())
+        except KeyboardInterrupt:
+            trainings.place(order.ended(clock.now_ms(), "interrupted", "by the operator"))
+            raise
         order, peak_mb = order.ended(clock.now_ms(), ending.outcome or "added", ending.why), ending.peak_mb
         if ending.outcome is not None:
             trainings.place(order)

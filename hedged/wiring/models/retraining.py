@@ -7,7 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,7 +20,7 @@ from hedged.forecast.models.schedule import Regime, due, failing, retry_ms, too_
 from hedged.forecast.models.trainings import Asked, Order, Recipe, Training, Trainings
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.child import Ending, OnProgress, train_in_child
-from hedged.wiring.models.learnable import recipe_of, unable
+from hedged.wiring.models.learnable import directory_of, recipe_of, unable
 from hedged.wiring.models.orders import closed, data_end_ms, newest_ms, ordered, settle
 from hedged.wiring.models.threads import off_loop
 
@@ -55,7 +55,7 @@ class Retraining:
     _text: str = ""
     _looked_ms: int | None = None
     _told: str | None = None
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "training"))
+    _newest: tuple[tuple[int, int, int], int | None] | None = None
 
     @property
     def text(self) -> str:
@@ -70,15 +70,12 @@ class Retraining:
 
     async def run(self) -> None:
         """Look every few seconds until cancelled; mostly nothing is due."""
-        try:
-            while True:
-                app = self.app()
-                if app is not None:
-                    self.config = app.parts.config
-                await self.look()
-                await asyncio.sleep(EVERY_S if self.in_real_time else float(self.config.cycle.interval_s))
-        finally:
-            self._pool.shutdown(wait=False)
+        while True:
+            app = self.app()
+            if app is not None:
+                self.config = app.parts.config
+            await self.look()
+            await asyncio.sleep(EVERY_S if self.in_real_time else float(self.config.cycle.interval_s))
 
     async def look(self) -> None:
         """Train where that is due; returns when it has ended."""
@@ -110,7 +107,7 @@ class Retraining:
             when = due(
                 self.config.models,
                 trainings.ended(),
-                newest_ms(registry),
+                self._newest_ms(registry),
                 self.regime(),
                 self.drift(),
                 now_ms,
@@ -143,6 +140,13 @@ class Retraining:
         trainings.place(order)
         trainings.heard()
         return order
+
+    def _newest_ms(self, registry: ModelRegistry) -> int | None:
+        """Return until when the newest model knows; read again when the registry has changed."""
+        mark = registry.mark()
+        if self._newest is None or self._newest[0] != mark:
+            self._newest = mark, newest_ms(registry)
+        return self._newest[1]
 
     def _left(self, trainings: Trainings, order: Order, wish: Asked | None, now_ms: int) -> Order | None:
         """Say whether to go on with an order that was left."""
@@ -197,8 +201,9 @@ class Retraining:
         self.metrics.training.running.set(1)
         stop, loop = threading.Event(), asyncio.get_running_loop()
         at = _At(order, self.clock.now_ms(), self)
+        pool = ThreadPoolExecutor(1, "training")  # its own: it lasts for hours
         job = loop.run_in_executor(
-            self._pool, self.launch, trainings, order, self.config.models.hours, at.told, stop
+            pool, self.launch, trainings, order, self.config.models.hours, at.told, stop
         )
         try:
             ending = await asyncio.shield(job)
@@ -208,6 +213,7 @@ class Retraining:
             trainings.place(order.ended(self.clock.now_ms(), ending.outcome or "interrupted", ending.why))
             raise
         finally:
+            pool.shutdown(wait=False)
             self.metrics.training.running.set(0)
             self._text = ""
         now_ms = self.clock.now_ms()
@@ -233,7 +239,9 @@ class Retraining:
         """Say once what keeps it from training, and again when it is something else."""
         if text != self._told:
             self._told = text
-            log.warning("no_training", why=text)
+            # on simulated data there is nothing to learn from, and nothing to do about it
+            tell = log.info if directory_of(self.config) is None else log.warning
+            tell("no_training", why=text)
 
     def at_work(self, text: str, share: float) -> None:
         """Take what a training is at; from its thread."""
