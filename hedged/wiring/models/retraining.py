@@ -84,16 +84,20 @@ class Retraining:
             return
         trainings = Trainings.of(self.config.state_dir)
         try:
-            order = await off_loop(self._next, trainings)
+            order = await off_loop(self._next, trainings, self.clock.now_ms(), self.regime(), self.drift())
             if order is not None:
                 await self._carry_out(trainings, order)
-        except (OSError, HedgedError) as error:
-            # a full disk, a damaged registry: told there; the next look tries again
-            self._say(f"training cannot go on: {error}")
+        except Exception as error:  # a training may fail in any way; the daemon protects all the same
+            why = (
+                str(error)
+                if isinstance(error, (OSError, HedgedError))
+                else f"{type(error).__name__}: {error}"
+            )
+            self._say(f"training cannot go on: {why}")
 
-    def _next(self, trainings: Trainings) -> Order | None:
+    def _next(self, trainings: Trainings, now_ms: int, regime: Regime, drift: str) -> Order | None:
         """Return the order to carry out now; None: none. In a thread."""
-        now_ms, wish = self.clock.now_ms(), trainings.asked()
+        wish = trainings.asked()
         order = trainings.order()
         if order is not None:
             return self._left(trainings, order, wish, now_ms)
@@ -108,15 +112,15 @@ class Retraining:
                 self.config.models,
                 trainings.ended(),
                 self._newest_ms(registry),
-                self.regime(),
-                self.drift(),
+                regime,
+                drift,
                 now_ms,
             )
             if when.at_ms > now_ms:
                 return None
-            by, why, drift = "daemon", when.why, when.drift
+            by, why, drifted = "daemon", when.why, when.drift
         else:
-            by, why, drift = wish.by, wish.why, False
+            by, why, drifted = wish.by, wish.why, False
         self.unable = unable(self.config, data_end_ms(now_ms))
         if self.unable:
             self._looked_ms = now_ms
@@ -136,7 +140,7 @@ class Retraining:
                 trainings.heard()
             return None
         self._looked_ms = None
-        order = ordered(self.config, registry, self.recipe(self.config), now_ms, by, why, drift=drift)
+        order = ordered(self.config, registry, self.recipe(self.config), now_ms, by, why, drift=drifted)
         trainings.place(order)
         trainings.heard()
         return order

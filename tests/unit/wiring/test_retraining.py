@@ -31,6 +31,7 @@ class Time:
     slice_s: float = 1.0
 
     def now_ms(self) -> int:
+        asyncio.get_running_loop()  # a virtual clock is asked on the loop alone
         return self.ms
 
 
@@ -174,8 +175,7 @@ def test_a_restart_goes_on_with_what_a_killed_daemon_left(tmp_path: Path) -> Non
         raise MemoryError
 
     daemon = Daemon(tmp_path, killed, makes)
-    with pytest.raises(MemoryError):
-        daemon.look()
+    daemon.look()
     place = daemon.trainings.order()
     assert place is not None
     daemon.trainings.place(
