@@ -204,7 +204,7 @@ class Retraining:
         )  # fmt: skip
         self.metrics.training.running.set(1)
         stop, loop = threading.Event(), asyncio.get_running_loop()
-        at = _At(order, self.clock.now_ms(), self)
+        at = _At(order, self.clock.now_ms(), self, loop)
         pool = ThreadPoolExecutor(1, "training")  # its own: it lasts for hours
         job = loop.run_in_executor(
             pool, self.launch, trainings, order, self.config.models.hours, at.told, stop
@@ -248,7 +248,7 @@ class Retraining:
             tell("no_training", why=text)
 
     def at_work(self, text: str, share: float) -> None:
-        """Take what a training is at; from its thread."""
+        """Take what a training is at."""
         self._text = text
         self.metrics.training.progress.set(share)
 
@@ -256,11 +256,17 @@ class Retraining:
 class _At:
     """What an attempt is at: on the page at once, in the log at every tenth."""
 
-    def __init__(self, order: Order, since_ms: int, owner: Retraining) -> None:
-        self._order, self._since_ms, self._owner, self._tenth = order, since_ms, owner, -1
+    def __init__(
+        self, order: Order, since_ms: int, owner: Retraining, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._order, self._since_ms, self._owner, self._loop = order, since_ms, owner, loop
+        self._tenth = -1
 
     def told(self, stage: str, share: float) -> None:
-        """Take what the process says."""
+        """Take what the process says; from its watcher's thread."""
+        self._loop.call_soon_threadsafe(self._tell, stage, share)
+
+    def _tell(self, stage: str, share: float) -> None:
         self._owner.at_work(
             f"training {share * 100:.0f} %, {stage}, since {iso(self._since_ms)}: {self._order.why}", share
         )

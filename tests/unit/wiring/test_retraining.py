@@ -138,6 +138,7 @@ def test_the_loop_goes_on_beside_a_training(tmp_path: Path) -> None:
     async def lives() -> None:
         running = asyncio.create_task(daemon.task.run())
         assert await asyncio.to_thread(begun.wait, 60)
+        await asyncio.sleep(0)
         assert daemon.task.text.startswith("training 43 %, mlp-1, since 20")
         assert daemon.told("hedged_training_running") == 1
         cycles.set()
