@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import get_args
 
 import structlog
 
@@ -17,7 +18,7 @@ from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import HedgedError
 from hedged.forecast.models.registry import ModelRegistry
 from hedged.forecast.models.schedule import Regime, due, failing, retry_ms, too_old
-from hedged.forecast.models.trainings import Asked, Order, Recipe, Training, Trainings
+from hedged.forecast.models.trainings import Asked, Order, Outcome, Recipe, Training, Trainings
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.child import Ending, OnProgress, train_in_child
 from hedged.wiring.models.learnable import directory_of, recipe_of, unable
@@ -56,6 +57,10 @@ class Retraining:
     _looked_ms: int | None = None
     _told: str | None = None
     _newest: tuple[tuple[int, int, int], int | None] | None = None
+
+    def __post_init__(self) -> None:
+        for outcome in get_args(Outcome):
+            self.metrics.training.outcomes.labels(outcome)
 
     @property
     def text(self) -> str:

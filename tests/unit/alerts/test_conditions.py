@@ -55,6 +55,7 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         {"seen": Seen(model_better="0123456789abcdef")}, Kind.DRIFT, Severity.INFO,
         "Model 0123456789abcdef is better than the champion, surely; `models.promote` is off: "
         "`hedged model promote 0123456789abcdef` lets it serve.",
+    ),
     "trainings that fail": (
         {"seen": Seen(training_failing="3 times in a row; the last time: it used 5,000 MB")}, Kind.DRIFT,
         Severity.WARNING, "Trainings fail: 3 times in a row; the last time: it used 5,000 MB. The model that serves "
