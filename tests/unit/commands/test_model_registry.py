@@ -154,7 +154,7 @@ def test_a_running_daemon_is_heard(
     with model_registry.console.capture() as told:
         try:
             ended = 0
-            model_registry._done(config, registry, model, False, "done")
+            model_registry.done(config, registry, model, False, "done")
         except model_registry.typer.Exit as end:
             ended = end.exit_code
     assert says in told.get()
