@@ -20,6 +20,7 @@ from hedged.commands import (
     kill,
     model,
     model_registry,
+    model_training,
     report,
     resume,
     run,
@@ -52,6 +53,9 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(config.app, name="config")
+model_registry.app.command()(model_training.retrain)
+model_registry.app.command()(model_training.training)
+model_registry.app.command()(model_training.retire)
 app.add_typer(model_registry.app, name="model")
 
 

@@ -186,6 +186,11 @@ class Process:
         """Say what venues announce; None where that is not followed."""
         return self.venue_events(now_ms).text if self.venue_events else None
 
+    @property
+    def training(self) -> str | None:
+        """Say what a training is at; None where there is none."""
+        return (self.models.retraining.text or None) if self.models else None
+
     def alerts(self) -> tuple[Alert, ...]:
         """Return the alerts that stand, the worst first."""
         return self.teller.book.active() if self.teller else ()
@@ -209,6 +214,7 @@ class Process:
             model_better=self.models.contests.would_promote if self.models else "",
             model_drifts=self.models.drift.drifts if self.models else "",
             inputs_silent=self.models.drift.silent if self.models else "",
+            training_failing=self.models.retraining.alarming if self.models else "",
         )
         cycle = app.cycle if app.progress.prepared else None
         return gather(

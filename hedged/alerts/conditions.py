@@ -128,6 +128,12 @@ def _drift(facts: Facts) -> Iterator[Alert]:
             "goes on. `hedged model list` says which; `hedged model rollback` settles it."
         )
         yield Alert(Kind.DRIFT, Severity.WARNING, "model", line(text), facts.now_ms)
+    if facts.seen.training_failing:
+        text = (
+            f"Trainings fail: {facts.seen.training_failing}. The model that serves grows old; hedging goes on. "
+            "`hedged model training` says more."
+        )
+        yield Alert(Kind.DRIFT, Severity.WARNING, "training", line(text), facts.now_ms)
     if facts.seen.model_demoted:
         text = (
             f"The EWMA forecasts in a model's place: {facts.seen.model_demoted}. Stops and reductions go on; "

@@ -44,7 +44,8 @@ class Seen:
     forecast; `gas_inj`: None where there is no key; `model_refused`: which model does not serve though it should, and
     why; `model_demoted`: in whose place the EWMA forecasts, why, and how it comes back; `model_better`: which is better
     and may not take over by itself; `model_damaged`: what is wrong on disk with the one that serves; `model_drifts`: by
-    what the model is proven to have drifted; `inputs_silent`: which of its inputs are unknown of late.
+    what the model is proven to have drifted; `inputs_silent`: which of its inputs are unknown of late;
+    `training_failing`: how often in a row trainings do, and why.
     """
 
     latch: Latch = field(default_factory=Latch)
@@ -60,6 +61,7 @@ class Seen:
     model_damaged: str = ""
     model_drifts: str = ""
     inputs_silent: str = ""
+    training_failing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

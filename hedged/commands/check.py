@@ -87,6 +87,7 @@ def _local(config: "Config", path: Path, report: "Report") -> None:
     report.add("Daemon", attempt("lease", lambda: daemon.lease(config)))
     report.add("Daemon", attempt("latch", lambda: daemon.kill_file(config)))
     report.add("Model", attempt("model", lambda: local.model(config)))
+    report.add("Model", attempt("training", lambda: local.training(config)))
 
 
 async def _remote(config: "Config", report: "Report", say: Callable[[str], None]) -> "OwnBook | None":

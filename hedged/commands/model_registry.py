@@ -40,12 +40,12 @@ def list_(config: ConfigPath = Path("config.yaml"), as_json: Json = False) -> No
     from hedged.forecast.models.standings import read_contests
     from hedged.forecast.models.told import told
 
-    loaded, registry = _registry(config)
+    loaded, registry = registry_of(config)
     history = registry.read()
     rows = [told(registry, history, model) for model in history.models]
     runs, contests = _runs(loaded, registry), [asdict(one) for one in read_contests(registry.directory)]
     if as_json:
-        _print({"models": rows, "runs": runs, "contests": contests, "configured": _configured(loaded)})
+        print_tree({"models": rows, "runs": runs, "contests": contests, "configured": _configured(loaded)})
         return
     show_list(console, rows, runs, contests)
     _say_configured(loaded)
@@ -57,11 +57,11 @@ def show(model: ModelName, config: ConfigPath = Path("config.yaml"), as_json: Js
     from hedged.commands.model_registry_text import show_one
     from hedged.forecast.models.told import told
 
-    _, registry = _registry(config)
+    _, registry = registry_of(config)
     history = registry.read()
     row = told(registry, history, registry.find(history, model))
     if as_json:
-        _print(row)
+        print_tree(row)
     else:
         show_one(console, row)
 
@@ -77,10 +77,10 @@ def add(
     from hedged.forecast.artefact import load
     from hedged.wiring.models.serving import opened
 
-    loaded, registry = _registry(config)
+    loaded, registry = registry_of(config)
     opened(load(directory))
-    taken = registry.add(directory, _author(loaded, why))
-    _done(
+    taken = registry.add(directory, author_of(loaded, why))
+    done(
         loaded,
         registry,
         taken.hash,
@@ -99,13 +99,13 @@ def promote(
     """Make a model the champion; a running daemon takes it over between two cycles, another at its start."""
     from hedged.wiring.models.serving import opened
 
-    loaded, registry = _registry(config)
+    loaded, registry = registry_of(config)
     wanted = registry.find(registry.read(), model)
     if registry.read().has(wanted):
         opened(registry.open(wanted))
-    history = registry.promote(wanted, _author(loaded, why))
+    history = registry.promote(wanted, author_of(loaded, why))
     text = f"{wanted} is champion; `hedged model rollback` goes back to {history.before}"
-    _done(loaded, registry, wanted, as_json, text)
+    done(loaded, registry, wanted, as_json, text)
 
 
 @app.command()
@@ -113,11 +113,11 @@ def rollback(
     why: Why = "by the operator", config: ConfigPath = Path("config.yaml"), as_json: Json = False
 ) -> None:
     """Make the champion before this one serve again; a running daemon takes it over between two cycles."""
-    loaded, registry = _registry(config)
+    loaded, registry = registry_of(config)
     old = registry.read().champion
-    history = registry.rollback(_author(loaded, why))
+    history = registry.rollback(author_of(loaded, why))
     text = f"{history.champion} is champion again; {old} is retired"
-    _done(loaded, registry, history.champion, as_json, text)
+    done(loaded, registry, history.champion, as_json, text)
 
 
 @app.command()
@@ -131,10 +131,10 @@ def diff(
     from hedged.commands.model_registry_text import show_diff
     from hedged.forecast.models.comparison import compared
 
-    _, registry = _registry(config)
+    _, registry = registry_of(config)
     found = compared(*(_opened(registry, one) for one in (a, b)))
     if as_json:
-        _print(found)
+        print_tree(found)
     else:
         show_diff(console, a, b, found)
 
@@ -151,7 +151,8 @@ def _opened(registry: "ModelRegistry", name: str) -> Any:
     return registry.open(model)
 
 
-def _registry(path: Path) -> "tuple[Config, ModelRegistry]":
+def registry_of(path: Path) -> "tuple[Config, ModelRegistry]":
+    """Read a configuration; return it and its registry."""
     from hedged.config import load_config
     from hedged.forecast.models.registry import ModelRegistry
 
@@ -159,7 +160,8 @@ def _registry(path: Path) -> "tuple[Config, ModelRegistry]":
     return loaded, ModelRegistry.of(loaded.state_dir)
 
 
-def _author(config: "Config", why: str) -> "Author":
+def author_of(config: "Config", why: str) -> "Author":
+    """Return who changes the registry: whoever typed the command."""
     from hedged.directories import make_private_directory
     from hedged.forecast.models.registry import Author
 
@@ -185,7 +187,7 @@ def _configured(config: "Config") -> str:
 
 def _say_configured(config: "Config") -> None:
     if configured := _configured(config):
-        _say(
+        say(
             f"the configuration wins: {configured}; without that the champion would serve (from a restart on)"
         )
 
@@ -201,7 +203,7 @@ def _runs(config: "Config", registry: "ModelRegistry") -> dict[str, str] | None:
     return asdict(told) if alive and told is not None and not _configured(config) else None
 
 
-def _done(config: "Config", registry: "ModelRegistry", model: str, as_json: bool, text: str) -> None:
+def done(config: "Config", registry: "ModelRegistry", model: str, as_json: bool, text: str) -> None:
     """Say what was done, and what a running daemon makes of it."""
     from hedged.control.lease import read_sign
 
@@ -209,18 +211,18 @@ def _done(config: "Config", registry: "ModelRegistry", model: str, as_json: bool
     sign = read_sign(config.state_dir)
     lives = sign is not None and sign.alive and sign.role == "daemon" and not _configured(config)
     if not as_json:
-        _say(text)
+        say(text)
         _say_configured(config)
     runs = _followed(config, registry, champion) if lives and model == champion else _runs(config, registry)
     if as_json:
-        _print({"model": model, "champion": champion, "runs": runs, "configured": _configured(config)})
+        print_tree({"model": model, "champion": champion, "runs": runs, "configured": _configured(config)})
     elif lives and model == champion:
         if runs is None or (runs["model"] != champion and runs["champion"] != champion):
-            _say("the daemon has not taken it over yet: it does between two cycles; see `hedged model list`")
+            say("the daemon has not taken it over yet: it does between two cycles; see `hedged model list`")
         elif runs["model"] == champion:
-            _say(f"the daemon forecasts by it: model {runs['hash']}")
+            say(f"the daemon forecasts by it: model {runs['hash']}")
         else:
-            _say(f"the daemon refuses it and goes on with {runs['model']}: {runs['refused']}")
+            say(f"the daemon refuses it and goes on with {runs['model']}: {runs['refused']}")
     if runs is not None and runs["champion"] == champion and runs["refused"] and model == champion:
         raise typer.Exit(1)
 
@@ -235,9 +237,11 @@ def _followed(config: "Config", registry: "ModelRegistry", champion: str) -> dic
         time.sleep(LOOK_S)
 
 
-def _print(tree: Any) -> None:
+def print_tree(tree: Any) -> None:
+    """Print JSON."""
     sys.stdout.write(json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line as it is."""
     console.print(text, highlight=False, soft_wrap=True, markup=False)

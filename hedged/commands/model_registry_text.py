@@ -1,11 +1,17 @@
 """The registry's tables as a person at the terminal sees them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from hedged.alerts.wording import lasted
+from hedged.domain.clock import iso
+
+if TYPE_CHECKING:
+    from hedged.forecast.models.trainings import Training
 
 SHOWN = ("slow m24h", "hourly m24h")
 """Hold-outs that a list has room for."""
@@ -66,6 +72,23 @@ def show_one(console: Console, row: Mapping[str, Any]) -> None:
     console.print(table)
     for event in row["events"]:
         _say(console, f"{event['ts']}  {event['act']}, {event['by']}: {event['why']}")
+
+
+def show_trainings(console: Console, trainings: "Sequence[Training]") -> None:
+    """Print the last trainings, the oldest first."""
+    table = _table(
+        "ended", "data to", "recipe", "why", "took", "peak", "outcome", "", caption="took: of all attempts"
+    )
+    for one in trainings:
+        table.add_row(
+            iso(one.ended_ms)[:16], iso(one.to_ms)[:10], one.recipe, one.why, lasted(round(one.seconds * 1_000)),
+            f"{one.peak_mb:,.0f} MB" if one.peak_mb else "?", one.model or one.outcome, one.text,
+            style="" if one.completed else "dim",
+        )  # fmt: skip
+    if trainings:
+        console.print(table)
+    else:
+        _say(console, "no training has ended yet")
 
 
 def show_diff(console: Console, a: str, b: str, found: Mapping[str, Any]) -> None:

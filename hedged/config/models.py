@@ -18,8 +18,9 @@ class ModelsConfig(Section):
         None,
         description="data directory to learn from, downloads and recordings; default: what the recorder writes",
     )
-    recipe: Literal["auto", "full", "small"] = Field(
-        "auto", description="auto: full where memory_mb allows it, else small"
+    recipe: Literal["auto", "full", "small", "tiny"] = Field(
+        "auto",
+        description="auto: full where memory_mb allows it, else small; tiny rehearses in seconds, not for money",
     )
     memory_mb: int = Field(
         4_096, ge=512, description="most memory of a training; beyond it it ends, not the daemon"

@@ -31,11 +31,12 @@ class Targets:
 
 
 def targets_of(data: SeriesData, origins_ms: NDArray[np.int64], known_until_ms: int) -> Targets:
-    """Return the targets of one series at its origins. A target settled at or after `known_until_ms` is unknown.
+    """Return the targets of one series at its origins. A target settled or received at or after `known_until_ms` is
+    unknown.
 
     A chain of prints with a gap longer than 1.5 intervals ends there: what follows is no target.
     """
-    seen = data.funding_ts < known_until_ms
+    seen = np.maximum(data.funding_ts, data.told_ms) < known_until_ms
     ts, hours = data.funding_ts[seen], data.funding_hours[seen]
     per_hour = data.funding_rate[seen] / hours
     n = len(origins_ms)

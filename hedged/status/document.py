@@ -43,6 +43,7 @@ class About(Told):
         "not known yet"
     )
     paper_days_goal: int
+    training: str | None = Field(description="the training at hand, in a line; null: none")
     announced: str | None = Field(
         description="what venues announce (maintenance, delistings); null: not followed"
     )

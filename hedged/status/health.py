@@ -72,6 +72,11 @@ class Running(Protocol):
         """The share of the window that is filled."""
         ...
 
+    @property
+    def training(self) -> str | None:
+        """Say what a training is at; None where there is none."""
+        ...
+
     def announced(self, now_ms: int) -> str | None:
         """What venues announce; None where that is not followed."""
         ...
@@ -96,6 +101,7 @@ def about(process: Running, started_ms: int, now_ms: int, days: int | None) -> A
         now_ms=now_ms,
         paper_days=days if config.mode == "paper" else None,
         paper_days_goal=PAPER_DAYS,
+        training=process.training,
         announced=process.announced(now_ms),
         market=process.drift[0],
         drift=process.drift[1],

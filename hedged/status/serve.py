@@ -76,6 +76,7 @@ class Pages:
         of = (
             status.book, status.ahead, status.saved, status.decisions, status.earlier, status.forecasts,
             status.about.mode, status.about.config_hash, status.about.announced, status.about.model_hash,
+            status.about.training,
         )  # fmt: skip
         if of != self._slow_of:
             made = await asyncio.get_running_loop().run_in_executor(None, whole.slow_parts, status)

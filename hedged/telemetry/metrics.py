@@ -9,20 +9,19 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from hedged.telemetry.drift import DriftMetrics
+from hedged.telemetry.models import ModelMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a _created series beside every counter helps nobody
 
 
-class Metrics:
+class Metrics(ModelMetrics):
     """One registry per daemon, so that several may live in one process (tests, backtests)."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._of_process(self.registry)
         self._of_series(self.registry)
-        self._of_scores(self.registry)
-        self.drift = DriftMetrics(self.registry)
+        self._of_models(self.registry)
         self._of_book(self.registry)
         self._of_money(self.registry)
         self._of_pairs(self.registry)
@@ -88,60 +87,6 @@ class Metrics:
         self.backfilled = Gauge(
             "hedged_backfilled_ratio", "share of the window that is filled, 1 once it is prepared", registry=r
         )
-
-    def _of_scores(self, r: CollectorRegistry) -> None:
-        """How forecasts have done."""
-        self.loss_ratio = Gauge(
-            "hedged_forecast_loss_ratio",
-            "pinball loss of the last weeks' forecasts over the horizon ÷ the EWMA's of the same hours, < 1 better",
-            ["venue"], registry=r,
-        )  # fmt: skip
-        self.model_loss_ratio = Gauge(
-            "hedged_model_loss_ratio",
-            "the same over all markets, of every model that forecast in the last weeks, also in shadow",
-            ["model"], registry=r,
-        )  # fmt: skip
-        self.scored = Gauge(
-            "hedged_forecasts_scored", "forecasts of a market whose outcome is in the loss ratio", ["venue"], registry=r
-        )  # fmt: skip
-        self.error_ratio = Gauge(
-            "hedged_forecast_error_ratio",
-            "mean |median − outcome| in units of s ÷ the EWMA's of the same hours, < 1 better; symbol all: the venue",
-            ["venue", "symbol"], registry=r,
-        )  # fmt: skip
-        self.direction_right = Gauge(
-            "hedged_forecast_direction_right_ratio",
-            "share of calls of direction over the horizon that were right, where the rate moved; symbol all: the venue",
-            ["venue", "symbol"], registry=r,
-        )  # fmt: skip
-        self.band_coverage = Gauge(
-            "hedged_forecast_band_coverage_ratio",
-            "share of outcomes over the horizon inside the 80 % band; symbol all: the venue",
-            ["venue", "symbol"], registry=r,
-        )  # fmt: skip
-        self.calibration_error = Gauge(
-            "hedged_forecast_calibration_error_ratio", "expected calibration error of the chance that the rate rises",
-            ["venue"], registry=r,
-        )  # fmt: skip
-        self.settled_direction = Gauge(
-            "hedged_settlement_direction_right_ratio",
-            "share of calls of the coming settlement's direction that were right, where the rate moved",
-            ["venue"], registry=r,
-        )  # fmt: skip
-        self.settled_error_ratio = Gauge(
-            "hedged_settlement_error_ratio",
-            "mean |median − rate| of coming settlements ÷ that of the last settled rate, < 1 better",
-            ["venue"], registry=r,
-        )  # fmt: skip
-        self.missed_share = Gauge(
-            "hedged_forecast_missed_ratio",
-            "share of the last settlements outside the 80 % band, of those forecast (at most 24)",
-            ["venue", "symbol"], registry=r,
-        )  # fmt: skip
-        self.forecast_misses = Gauge(
-            "hedged_forecast_misses", "1 while nothing is opened on a market, as its forecasts miss too often",
-            ["venue", "symbol"], registry=r,
-        )  # fmt: skip
 
     def _of_book(self, r: CollectorRegistry) -> None:
         """The book, what is held, what is done."""
@@ -396,33 +341,6 @@ class Metrics:
         self.reloads = Counter(
             "hedged_reloads",
             "readings of a changed configuration: applied or refused",
-            ["outcome"],
-            registry=r,
-        )
-        self.model_swaps = Counter(
-            "hedged_model_swaps",
-            "models that were to take over: swapped, refused while another goes on, or restored after the EWMA",
-            ["outcome"],
-            registry=r,
-        )
-        self.model_demotions = Counter(
-            "hedged_model_demotions", "models in whose place the EWMA was put", ["cause"], registry=r
-        )
-        self.model_stood_in = Gauge(
-            "hedged_model_stood_in", "whether the EWMA forecasts in a model's place", registry=r
-        )
-        self.challenger_ratio = Gauge(
-            "hedged_challenger_ratio",
-            "a challenger's loss as a share of the champion's",
-            ["model"],
-            registry=r,
-        )
-        self.challenger_days = Gauge(
-            "hedged_challenger_days", "days of outcomes in a challenger's contest", ["model"], registry=r
-        )
-        self.contests = Counter(
-            "hedged_model_promotions",
-            "what the daemon did to the models by itself: promoted, rolled back, retired",
             ["outcome"],
             registry=r,
         )

@@ -51,6 +51,20 @@ def small(config: TrainConfig) -> TrainConfig:
     return replace(config, networks=networks, fit=fit, trees=trees, sampling=sampling, stand_in=fewer)
 
 
+def tiny(config: TrainConfig) -> TrainConfig:
+    """Shrink a configuration to what rehearses a training: all of its steps in seconds, on weeks of a few series."""
+    near = Growth(20, 8, 0.15, 50)
+    return replace(
+        config,
+        networks=(Member("mlp", 0, 4, {"static": 64, "head": 64, "flat": 32, "dropout": 0.2}),),
+        fit=FitConfig(per_epoch=8_000, batch=256, ema=0.05),
+        trees=TreesConfig(near, near, near, near, max_rows=20_000),
+        sampling=Sampling(1.0, 0.5, 0.5, 0.0, config.sampling.seed),
+        stand_in=Sampling(0.0, 0.02, 0.004, 0.0),
+        hold_out_days=15,
+    )
+
+
 def with_effort(config: TrainConfig, share: float) -> TrainConfig:
     """Shrink the rows that members read to a share."""
     fit = replace(config.fit, per_epoch=round(config.fit.per_epoch * share))

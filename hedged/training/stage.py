@@ -67,6 +67,7 @@ class Stage:
         if path.is_file():
             network = member.make(self.shape).eval()
             network.load_state_dict(load_file(path))
+            self.on_progress(f"{self.label}{member.name}", 1.0)
             return network
         device = "cuda" if torch.cuda.is_available() else "cpu"
         told = partial(self.on_progress, f"{self.label}{member.name}")
@@ -87,6 +88,8 @@ class Stage:
                     partial(self._told, f"{self.label}trees {horizon}"),
                 )  # fmt: skip
                 _atomically(path, partial(_write, text=json.dumps(fitted)))
+            else:
+                self._told(f"{self.label}trees {horizon}", 1.0)
             models |= json.loads(path.read_text())
         return models
 

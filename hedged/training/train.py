@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from hedged.training.export_trees import export_trees
 from hedged.training.fit import TensorData, input_shape
 from hedged.training.stage import Progress, Stage
 from hedged.training.table import Table, settled_by, table_of
+from hedged.training.validation import by_symbol
 from hedged.training.weigh import hold_out_metrics, weigh
 
 TWO_YEARS_DAYS = 730.0
@@ -47,10 +49,13 @@ def train(
     out: Path,
     config: TrainConfig,
     on_progress: Progress = lambda _stage, _share: None,
+    on_made: Callable[[Artefact, Samples, int], None] = lambda _made, _held, _cut_ms: None,
 ) -> Artefact:
     """Train everything on what was known before `to_ms` and write the artefact to `out`.
 
-    Raises DataError when the data are too short to learn from.
+    `on_made` is handed it, the samples that its members were weighed by and the instant at which these begin, while
+    what was finished is still kept. Raises DataError when the data are too short to learn from, ArithmeticError for a
+    model that is none: numbers that are not finite, graphs that differ from what was trained.
     """
     # first, while there is room: it needs the tables, which would stand beside the samples
     cascades = _cascade(data, to_ms, config, on_progress)
@@ -71,24 +76,27 @@ def train(
     rows, half = np.flatnonzero(before), with_effort(config, config.hold_out_effort)
     stage = Stage(table.data, rows, shape, work / "hold-out", half, "hold-out: ", on_progress)
     nets, trees = stage.members()
-    prior, metrics = _judge(nets, trees, table.own.pick(after), table.vocabulary, config)
+    prior, metrics, symbols = _judge(nets, trees, table.own.pick(after), table.vocabulary, config)
     rows = np.arange(len(table.data))
     nets, trees = Stage(table.data, rows, shape, work / "final", config, "", on_progress).members()
-    artefact = _write(nets, trees, cascades, table, prior, metrics, config, to_ms, out)
+    artefact = _write(nets, trees, cascades, table, prior, metrics, symbols, config, to_ms, out)
+    on_made(artefact, table.own.pick(after), cut_ms)
     shutil.rmtree(out / ".work")
     return artefact
 
 
 def _judge(
     nets: list[Any], trees: dict[str, str], held: Samples, vocabulary: Vocabulary, config: TrainConfig
-) -> tuple[dict[str, dict[str, tuple[float, ...]]], dict[str, Any]]:  # fmt: skip
-    """Weigh the members by the hold-out, through the very code that serves."""
+) -> tuple[dict[str, dict[str, tuple[float, ...]]], dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """Weigh the members by the hold-out, through the very code that serves → weights, metrics, those by symbol."""
     data, names = TensorData.of(held, vocabulary), _names(config)
     members = Members.of(export(nets, data)[0], export_trees(trees, data)[0], names, config.threads)
     venue, coin = vocabulary.encode(held.keys)
     told = members.ask(Inputs(held.tabular, held.sequence, venue[held.series], coin[held.series])).quantiles
+    if not np.isfinite(told).all():
+        raise ArithmeticError("what the members say of the hold-out is no number")
     prior = weigh(told, held, np.random.default_rng(config.seed))
-    return prior, hold_out_metrics(told, names, held, prior)
+    return prior, hold_out_metrics(told, names, held, prior), by_symbol(told, held, prior)
 
 
 def _cascade(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress) -> dict[str, Any] | None:
@@ -113,6 +121,7 @@ def _write(
     table: Table,
     prior: dict[str, dict[str, tuple[float, ...]]],
     metrics: dict[str, Any],
+    symbols: dict[str, Any],
     config: TrainConfig,
     to_ms: int,
     out: Path,
@@ -129,7 +138,7 @@ def _write(
         width=1.0 + 0.3 * max(0.0, 1.0 - history_days / TWO_YEARS_DAYS),
         metrics={
             "hold_out": metrics, "torch_onnx_difference": difference, "trees_onnx_difference": tree_difference,
-            "config": asdict(config),
+            "config": asdict(config), "by_symbol": symbols,
         },
     )  # fmt: skip
     files = {

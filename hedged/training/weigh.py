@@ -78,7 +78,7 @@ def hold_out_metrics(quantiles: NDArray[np.float32], members: tuple[str, ...], s
             for who, q in laws.items():
                 here[who] = {
                     "mae": _relative(true, q[:, 4], samples.series[rows]),
-                    "pinball": _pinball(true, q),
+                    "pinball": pinball(true, q),
                 }
             for who, column in baselines.items():
                 here[who] = {"mae": _relative(true, column[rows], samples.series[rows])}
@@ -101,6 +101,7 @@ def _relative(true: NDArray[np.float64], told: NDArray[np.float64], series: NDAr
     return round(float(np.exp(np.mean(ratios))), 4) if ratios else 1.0
 
 
-def _pinball(true: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+def pinball(true: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    """Return the mean pinball loss of quantiles (n, levels) on outcomes (n,)."""
     error = true[:, None] - q
     return round(float(np.maximum(LEVELS * error, (LEVELS - 1.0) * error).mean()), 5)

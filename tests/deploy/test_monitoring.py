@@ -78,7 +78,7 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
 
 def test_the_runbooks_questions_are_promql() -> None:
     """If this fails, a question that is pasted in the middle of the night is an error, or of a metric that is gone."""
-    source = (ROOT / "hedged/telemetry/metrics.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "hedged/telemetry").glob("*.py"))
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     found = 0
     for line in RUNBOOK.splitlines():

@@ -12,7 +12,7 @@ def forecasts() -> Dashboard:
     """Build it."""
     return page(
         "hedged-forecasts", "hedged: Forecast quality", "Is the model still worth having, and where does it err?",
-        [("The model", model()), ("Drift", drift()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
+        [("The model", model()), ("Drift", drift()), ("Training", training()), ("How it does, by venue and market", by_market()), ("Settlements beside their forecasts", settlements()), ("What is forecast", told())],
     )  # fmt: skip
 
 
@@ -113,6 +113,26 @@ def drift() -> list[AnyPanel]:
         lines("Inputs gone silent", {"{{venues}}": "hedged_features_silent"}, "none",
               "Nearly always known in training, mostly unknown in the last weeks. Up to five where no slow venue is followed.",
               ((None, GREEN), (6, ORANGE)), width=6, least=0, alerts=("HedgedInputsSilent",)),
+    ]  # fmt: skip
+
+
+def training() -> list[AnyPanel]:
+    """Models trained anew."""
+    return [
+        number("Training now", "max(hedged_training_progress_ratio and hedged_training_running == 1)",
+               "percentunit", "How far the training at hand is. Empty: none is at work.", ((None, BLUE),), width=6, height=6,
+               empty="none"),
+        number("The last model is of", "time() - max(hedged_training_last_timestamp_seconds > 0)", "s",
+               "How long ago a training came to a model, taken in or not. A month is usual. Empty: none since the start.",
+               ((None, BLUE),), width=6, height=6, empty="none since the start"),
+        number("It took", "max(hedged_training_seconds > 0)", "s", "All its attempts together.", ((None, BLUE),), width=4, height=6,
+               empty="none since the start"),
+        number("How trainings ended, a month", {"{{outcome}}": "increase(hedged_training_total[30d])"}, "none",
+               "added: a challenger; rejected: worse than the average on its hold-out; the others broke off and go on later "
+               "(`hedged model training`).", ((None, BLUE),), width=4, height=6, names=True, empty="none", decimals=0),
+        number("Failed in a row", "max(hedged_training_failures)", "none",
+               "Trainings that came to no model by a fault. The model that serves goes on.", ((None, GREEN), (1, ORANGE), (3, RED)),
+               width=4, height=6, alerts=("HedgedTrainingFails",)),
     ]  # fmt: skip
 
 

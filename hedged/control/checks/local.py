@@ -150,7 +150,7 @@ def _place(name: str, place: Path) -> list[Finding]:
 def model(config: Config) -> Found:
     """Tell whether the model loads that the daemon would serve, and is of this program."""
     from hedged.features.resample import FEATURE_HASH
-    from hedged.wiring.models.serving import open_served
+    from hedged.wiring.models.serving import from_registry, open_served
 
     served = open_served(config)
     made = served.forecaster
@@ -159,10 +159,34 @@ def model(config: Config) -> Found:
         return [
             fail("model", f"{text}, this program has {FEATURE_HASH}", "train it anew with `hedged train`")
         ]
+    if served.refused and not from_registry(
+        config
+    ):  # named on purpose: a mistake in it is not to be lived with
+        return [fail("model", f"{served.why}; {text}", "name another in hedge.model, or none")]
     if served.refused:
         todo = "`hedged model rollback`, or add and promote a sound one"
         return [warn("model", f"{text}; it stands in for one that cannot serve ({served.why})", todo)]
     return [ok("model", f"{text}{_trained(config)}")]
+
+
+def training(config: Config) -> Found:
+    """Tell whether the daemon could train anew, on what, and when it did the last time."""
+    from hedged.domain.clock import iso
+    from hedged.forecast.models.trainings import Trainings
+    from hedged.wiring.models.learnable import directory_of, recipe_of, unable
+    from hedged.wiring.models.orders import data_end_ms
+
+    if not config.models.retrain:
+        return [note("training", "off (models.retrain)")]
+    if why := unable(config, data_end_ms(config.clock.make().now_ms())):
+        return [note("training", f"no model is trained: {why}")]
+    ended = Trainings.of(config.state_dir).ended()
+    last = (
+        f"the last one ended {iso(ended[-1].ended_ms)}: {ended[-1].outcome}"
+        if ended
+        else "none has ended yet"
+    )
+    return [ok("training", f"{recipe_of(config)}, from {directory_of(config)}; {last}")]
 
 
 def _trained(config: Config) -> str:

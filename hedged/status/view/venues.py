@@ -94,6 +94,8 @@ def about(status: Status) -> str:
     for name, text in (("Market", told.market), ("Drift of the model", told.drift)):
         if text is not None:
             terms[name] = esc(text)
+    if told.training is not None:
+        terms["Training"] = esc(told.training)
     if told.announced is not None:
         terms["Venues announce"] = esc(told.announced)
     rows = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in terms.items())

@@ -1,4 +1,4 @@
-"""The model's life in the daemon, put together: who follows the registry, keeps scores, judges them, competes."""
+"""The model's life in the daemon, put together: scores are kept and judged, models trained, tried and exchanged."""
 
 from collections.abc import Callable, Collection
 
@@ -13,6 +13,7 @@ from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
 from hedged.wiring.models.drift import Drift
 from hedged.wiring.models.follower import ModelFollower
+from hedged.wiring.models.retraining import Retraining
 from hedged.wiring.models.scoring import Scoring
 from hedged.wiring.models.serving import Served
 from hedged.wiring.models.shadows import Shadows
@@ -51,11 +52,14 @@ class ModelLife:
         }  # fmt: skip
         self.drift = Drift(config, metrics, app, lambda: self.follower.served, self._losses, in_real_time)
         self.follower.demotion.drifts, self.follower.demotion.better = self.drift.worse, self.drift.better
+        self.retraining = Retraining(
+            config, clock, metrics, app, lambda: self.drift.regime, lambda: self.drift.drifts, in_real_time
+        )
 
     @property
     def beside(self) -> list[Lasting]:
         """The tasks, each with one owner."""
-        return [self.follower, self.shadows, self.scoring, self.drift, self.contests]
+        return [self.follower, self.shadows, self.scoring, self.drift, self.retraining, self.contests]
 
     def _losses(self, model: str, since_ms: int) -> Paired | None:
         """Return the losses of a model beside the stand-in's, once the book of scores has been read."""

@@ -66,6 +66,11 @@ CASES: Mapping[str, tuple[dict[str, Any], Kind, Severity, str]] = {
         "The model lacks inputs that it was trained on, for weeks now: volume_24h (slow). It forecasts without them; "
         "look whether a source of data has gone silent.",
     ),
+    "trainings that fail": (
+        {"seen": Seen(training_failing="3 times in a row; the last time: it used 5,000 MB")}, Kind.DRIFT,
+        Severity.WARNING, "Trainings fail: 3 times in a row; the last time: it used 5,000 MB. The model that serves "
+        "grows old; hedging goes on. `hedged model training` says more.",
+    ),
     "a model in whose place the EWMA forecasts": (
         {"seen": Seen(model_demoted="shipped gave way at 2026-01-01T00:00:00Z: slow")}, Kind.DRIFT, Severity.WARNING,
         "The EWMA forecasts in a model's place: shipped gave way at 2026-01-01T00:00:00Z: slow. Stops and reductions "

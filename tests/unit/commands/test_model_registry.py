@@ -154,8 +154,21 @@ def test_a_running_daemon_is_heard(
     with model_registry.console.capture() as told:
         try:
             ended = 0
-            model_registry._done(config, registry, model, False, "done")
+            model_registry.done(config, registry, model, False, "done")
         except model_registry.typer.Exit as end:
             ended = end.exit_code
     assert says in told.get()
     assert ended == code
+
+
+def test_a_challenger_is_retired_and_trainings_are_told(ask: Asks, made: Path, state: Path) -> None:
+    """If this fails, a challenger cannot be taken back, or nobody sees why no model was trained."""
+    registry = ModelRegistry.of(state)
+    model = registry.add(made, Author(0, "a test", "to see")).hash
+    ask("retire", model[:6], "--why", "too large")
+    assert registry.read().challengers == ()
+    assert registry.read().of(model)[-1].why == "too large"
+    told = ask("training")
+    assert (told["order"], told["at_work"], told["trainings"]) == (None, False, [])
+    assert "name models.data" in told["unable"]
+    assert "name models.data" in ask("retrain", refused=True)

@@ -36,8 +36,8 @@ def expressions() -> dict[str, list[str]]:
 
 
 def every(metrics: Metrics) -> list[object]:
-    """What the metrics hold, those of drift too."""
-    return [*vars(metrics).values(), *vars(metrics.drift).values()]
+    """What the metrics hold, those of drift and trainings too."""
+    return [*vars(metrics).values(), *vars(metrics.drift).values(), *vars(metrics.training).values()]
 
 
 def touched() -> Metrics:
