@@ -94,7 +94,7 @@ def _unplannable(snapshot: Snapshot, symbol: str) -> str | None:
     if here not in snapshot.marks:
         return "Injective's mark price is stale or unknown"
     if here not in snapshot.forecasts.keys:
-        return "Injective's funding cannot be forecast: history too short or the last print overdue"
+        return "Injective's funding cannot be forecast: history too short, the last print overdue, or the model fails"
     return None
 
 

@@ -1,6 +1,5 @@
 """A model that is not fit gives way to the EWMA and comes back, while the daemon goes on."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from hedged.forecast.models.history import Act
 from hedged.forecast.models.registry import ModelRegistry
 from hedged.risk.verdict import Reason
 from hedged.wiring.models.demotion import Demotion
+from hedged.wiring.models.drift import Drift
 
 EWMA = EwmaForecaster().model_hash
 
@@ -71,22 +71,15 @@ def test_a_model_that_raises_gives_way_and_comes_back_after_a_trial(
     assert app.metrics.registry.get_sample_value("hedged_model_stood_in") == 0
 
 
-def drifting(monkeypatch: pytest.MonkeyPatch, verdict: Callable[[Demotion], str]) -> list[list[str]]:
-    """Have a verdict on drift for every model; returns whom the scores would ask in shadow, look by look."""
-    shadows: list[list[str]] = []
-    init = Demotion.__post_init__
-
-    def judged(self: Demotion) -> None:
-        init(self)
-        self.drifts = lambda _: verdict(self)
-
-    look = Demotion.look
+def drifting(monkeypatch: pytest.MonkeyPatch, verdict: str) -> list[list[str]]:
+    """Have this verdict on drift for every model; returns whom the scores would ask in shadow, look by look."""
+    shadows, look = list[list[str]](), Demotion.look
 
     async def looked(self: Demotion, app: Any) -> None:
         await look(self, app)
         shadows.append(list(self.shadows()))
 
-    monkeypatch.setattr(Demotion, "__post_init__", judged)
+    monkeypatch.setattr(Drift, "worse", lambda *_: verdict)
     monkeypatch.setattr(Demotion, "look", looked)
     return shadows
 
@@ -98,7 +91,7 @@ def test_a_model_that_drifts_goes_on_in_shadow_and_a_restart_remembers(
     hand does not bring it back.
     """
     registry = ModelRegistry.of(state)
-    shadows = drifting(monkeypatch, lambda _: "direction right in 41 of 100")
+    shadows = drifting(monkeypatch, "direction right in 41 of 100")
     with monkeypatch.context() as once:
         _, reports = lived(state, once, {}, cycles=3)
     assert [spoke(one) for one in reports][-1] == EWMA
@@ -109,7 +102,7 @@ def test_a_model_that_drifts_goes_on_in_shadow_and_a_restart_remembers(
         Act.DEMOTED, "shipped", "direction right in 41 of 100",
     )  # fmt: skip
     with monkeypatch.context() as once:
-        drifting(once, lambda _: "")
+        drifting(once, "")
         app, reports = lived(state, once, {2: lambda: registry.promote("shipped", ME)}, cycles=6)
     told = [spoke(one) for one in reports]
     assert told[:2] == [EWMA, EWMA]

@@ -7,7 +7,7 @@ better with confidence, the registry is rolled back.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from hedged.config import Config
 from hedged.domain.clock import Clock, iso
 from hedged.domain.errors import ConfigError, Rejected
+from hedged.domain.forecast import STAND_IN
 from hedged.domain.market import SeriesKey
 from hedged.forecast.models.contest import Rules, Standing, Verdict, judged
 from hedged.forecast.models.history import Act, History
@@ -96,19 +97,23 @@ class Contests:
         served = self.served()
         if (served.benched or served).model != history.champion:
             return  # what was heard of another one decides nothing
-        found = await off_loop(self._judged, book, history, self.clock.now_ms())
+        stands_in = served.benched is not None
+        found = await off_loop(self._judged, book, history, self.clock.now_ms(), stands_in)
         self._tell(found, history)
         for model, verdict in found.items():
             if await self._act(registry, history, model, verdict):
                 break  # another champion, or one challenger less: the next look judges anew
         await self._write(registry)
 
-    def _judged(self, book: Book, history: History, now_ms: int) -> dict[str, Verdict]:
-        """Judge whoever runs beside the champion."""
-        found = {
-            model: self._contest(book, history.champion, model, _since_ms(history, model, Act.ADDED))
-            for model in history.challengers
-        }
+    def _judged(self, book: Book, history: History, now_ms: int, stands_in: bool) -> dict[str, Verdict]:
+        """Judge whoever runs beside the champion; beside the EWMA too, where it stands in for it."""
+        found = {}
+        for model in history.challengers:
+            since_ms = _since_ms(history, model, Act.ADDED)
+            verdict = self._contest(book, history.champion, model, since_ms)
+            if stands_in and verdict.standing is Standing.BETTER:
+                verdict = _beside_stand_in(self._contest(book, STAND_IN, model, since_ms), verdict)
+            found[model] = verdict
         if before := on_probation(history, now_ms):
             since_ms = _since_ms(history, history.champion, Act.PROMOTED)
             found[before] = self._contest(book, history.champion, before, since_ms)
@@ -187,6 +192,16 @@ class Contests:
             await off_loop(write_contests, registry.directory, self.standings, iso(self.clock.now_ms()))
         except OSError as error:
             log.warning("contests_not_told", why=str(error))
+
+
+def _beside_stand_in(verdict: Verdict, of_champion: Verdict) -> Verdict:
+    """Return the verdict on a challenger that is better than a champion which gave way: it has to be better than who
+    serves. That it is not is no reason to retire it: the champion is worse.
+    """
+    if verdict.standing is Standing.BETTER:
+        return replace(of_champion, why=f"{of_champion.why}; beside the EWMA, which serves: {verdict.why}")
+    why = f"better than the champion, which gave way; beside the EWMA, which serves: {verdict.why}"
+    return replace(of_champion, standing=Standing.NOT_YET, why=why)
 
 
 def _since_ms(history: History, model: str, act: Act) -> int:

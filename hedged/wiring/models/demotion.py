@@ -24,7 +24,7 @@ from hedged.thinking import Thinking
 from hedged.wiring.models.serving import Served, from_registry, open_again
 from hedged.wiring.models.threads import copied, off_loop
 
-BY = "hedged"
+BY = "daemon"
 
 log = structlog.get_logger(__name__)
 

@@ -12,6 +12,7 @@ from tiny_models import tiny
 from worlds import START_MS, config
 
 from hedged.domain.clock import DAY_MS, HOUR_MS
+from hedged.domain.forecast import STAND_IN
 from hedged.domain.market import SeriesKey
 from hedged.forecast.models.history import SHIPPED, Act, State
 from hedged.forecast.models.registry import Author, ModelRegistry
@@ -57,6 +58,7 @@ class Life:
         self.metrics, self.path = Metrics(), path
         self.settings = config(state_dir=str(path / "state"), hedge={"forecaster": "ensemble"}, models=models)
         self.serves: str | None = None
+        self.benched: str | None = None
         self.contests = self.begin()
 
     def begin(self) -> Contests:
@@ -64,10 +66,13 @@ class Life:
         return Contests(
             self.settings, SimpleNamespace(now_ms=lambda: self.book.now_ms), self.metrics,  # type: ignore[arg-type]
             lambda: self.book, lambda: [SeriesKey("injective", "INJ")],
-            lambda: SimpleNamespace(
-                model=self.serves or self.registry.read().champion, benched=None
-            ),  # type: ignore[arg-type, return-value]
+            self.served,  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def served(self) -> SimpleNamespace:
+        """Who serves, and who gave way to it."""
+        gone = SimpleNamespace(model=self.benched) if self.benched else None
+        return SimpleNamespace(model=self.serves or self.registry.read().champion, benched=gone)
 
     def added(self, seed: int, loss: float) -> str:
         model = self.registry.add(
@@ -152,6 +157,23 @@ def test_where_it_may_not_promote_it_says_that_it_would(tmp_path: Path) -> None:
     life.days(0, 24)
     assert life.registry.read().champion == SHIPPED
     assert life.contests.would_promote == better
+
+
+def test_who_follows_a_champion_that_gave_way_is_better_than_the_ewma_too(tmp_path: Path) -> None:
+    """If this fails, a model takes over from the EWMA that is only better than the one which drifted."""
+    life = Life(tmp_path, {SHIPPED: 1.4, STAND_IN: 1.0})
+    life.serves, life.benched = STAND_IN, SHIPPED
+    little = life.added(1, 1.2)
+    life.days(0, 24)
+    history = life.registry.read()
+    assert (history.champion, history.state(little)) == (SHIPPED, State.CHALLENGER)
+    (told,) = life.contests.standings
+    assert "beside the EWMA, which serves" in told.why
+    life.book.losses[little] = 0.9
+    life.days(25, 30)
+    history = life.registry.read()
+    assert history.champion == little
+    assert "beside the EWMA, which serves" in history.of(little)[-1].why
 
 
 def test_nothing_is_decided_while_another_one_serves(tmp_path: Path) -> None:
