@@ -106,6 +106,11 @@ def risk_usd(setting: Setting, horizon: float, held: Floats, sigma: Floats, basi
     return charge
 
 
+def edge_column(setting: Setting) -> int:
+    """Return the place in `Course.shown` of what a week of the largest hedge earns by the forecast's median."""
+    return (len(SHOWN) + 4) * (1 + len(setting.venues))
+
+
 def _shown(
     history: HedgeHistory, setting: Setting, side: int, law: Floats, moments: MomentsByHour, states: Floats
 ) -> Floats:

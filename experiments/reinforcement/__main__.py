@@ -1,0 +1,149 @@
+"""`python -m experiments.reinforcement`: train the policies, and try them on recorded funding. Never part of `hedged`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from experiments.reinforcement.figure import figure
+from experiments.reinforcement.learning import Point, Recipe, opened
+from experiments.reinforcement.lessons import LESSONS, SEEDS, TUNED, hedged_setting, read_rule, teach
+from experiments.reinforcement.measure import SYMBOLS, YARDSTICK, Line, baselines, learned, lines, markets
+from experiments.reinforcement.playing import Policy
+from hedged.evaluation.hedging.result import IN_STEP, PERFECT, Outcome
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+OutPath = Annotated[Path, typer.Option(help="Folder of the policies, and of what is measured.")]
+NAMES = {
+    PERFECT: "perfect foresight",
+    IN_STEP: "perfect, every 8 h",
+    "oracle": "planner, true mean of a day",
+    "ewma": "planner, EWMA",
+    "persistence": "planner, persistence",
+    "rule(varied)": "two-number rule",
+    "rule(plain)": "rule, plain worlds",
+    "rule(persistence)": "rule, persistence",
+    f"rule({TUNED})": "rule, recorded year",
+    "learned(varied)": "learned, varied worlds",
+    "learned(plain)": "learned, plain worlds",
+    "learned(persistence)": "learned, persistence",
+    f"learned({TUNED})": "learned, + recorded year",
+    "constant": "cap held always",
+    "sign": "cap by sign",
+    "never": "no hedge",
+}
+DRAWN = tuple(name for name in NAMES if name not in (IN_STEP, "sign", "never"))
+
+
+@app.command()
+def train(
+    out: OutPath = Path("out/experiments/reinforcement"),
+    data: Annotated[
+        Path | None, typer.Option(help="Data directory, for the policies that go on learning on a recorded year.")
+    ] = None,
+    lesson: Annotated[list[str] | None, typer.Option(help="Only this lesson; repeat. Default: all.")] = None,
+    steps: Annotated[int, typer.Option(min=4096, help="Decisions that each policy learns from.")] = Recipe.steps,
+) -> None:
+    """Train every lesson's policies, one a seed, in worlds of the market simulator. What is there is kept."""
+    out.mkdir(parents=True, exist_ok=True)
+    for one in LESSONS:
+        if not lesson or one.name in lesson:
+            teach(one, out, data, Recipe(steps=steps), console.print)
+
+
+@app.command()
+def backtest(
+    data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
+    out: OutPath = Path("out/experiments/reinforcement"),
+    symbol: Annotated[list[str] | None, typer.Option(help="Symbol; repeat. Default: ten of them.")] = None,
+) -> None:
+    """Try the trained policies on recorded funding beside the planner, rules and perfect foresight.
+
+    Writes result.json and learning.svg to the folder.
+    """
+    setting = hedged_setting()
+    symbols = tuple(symbol or SYMBOLS)
+    found = markets(data, setting, YARDSTICK, symbols)
+    outcomes: list[Outcome] = []
+    for market in found:
+        console.print(f"{market.symbol}, {market.rule}")
+        outcomes += baselines(market, setting)
+    for forecaster in dict.fromkeys(one.forecaster for one in LESSONS):
+        told = found if forecaster == YARDSTICK else markets(data, setting, forecaster, symbols)
+        outcomes += learned(told, setting, policies(out, forecaster))
+    report(outcomes, out)
+
+
+def policies(folder: Path, forecaster: str) -> dict[str, Policy]:
+    """Open what was trained on a forecaster: rules by `rule(LESSON)`, policies by `learned(LESSON)-SEED`."""
+    names = [one.name for one in LESSONS if one.forecaster == forecaster]
+    names += [TUNED] if forecaster == YARDSTICK else []
+    rules = {f"rule({name})": folder / f"{name}-rule.json" for name in names}
+    trained = {f"learned({name})-{seed}": folder / f"{name}-{seed}.zip" for name in names for seed in SEEDS}
+    return {name: read_rule(path) for name, path in rules.items() if path.exists()} | {
+        name: opened(path) for name, path in trained.items() if path.exists()
+    }
+
+
+def report(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Print the table and write it with the figure."""
+    table = lines(outcomes, np.random.default_rng(0))
+    order = list(NAMES)
+    table.sort(key=lambda line: order.index(line.name))
+    _print(table)
+    parts = {
+        f"{side} {rule}": [asdict(line) for line in lines(of, np.random.default_rng(0))]
+        for side in ("long", "short")
+        for rule in ("chain", "level")
+        if (of := [one for one in outcomes if (one.side, one.rule) == (side, rule)])
+    }
+    (out / "result.json").write_text(json.dumps({"all": [asdict(line) for line in table], **parts}, indent=1))
+    curves, best = _curves(out)
+    if curves:
+        drawn = {name: NAMES[name] for name in DRAWN}
+        (out / "learning.svg").write_text(figure(curves, best, table, drawn), encoding="utf-8")
+
+
+def _curves(folder: Path) -> tuple[dict[str, list[list[Point]]], dict[str, float]]:
+    curves: dict[str, list[list[Point]]] = {}
+    best: dict[str, float] = {}
+    for lesson in LESSONS:
+        for seed in SEEDS:
+            path = folder / f"{lesson.name}-{seed}.json"
+            if path.exists():
+                told = json.loads(path.read_text())
+                curves.setdefault(lesson.name, []).append([Point(**point) for point in told["curve"]])
+                best[lesson.name] = told["checked_best_usd"]
+    return curves, best
+
+
+def _print(table: Sequence[Line]) -> None:
+    shown = Table("", "net bp", "95 %", "seeds", "to planner", "95 %", "share", "costs bp", "turns/month", "hedged")
+    for line in table:
+        seeds = f"{line.lowest_bp:.0f} … {line.highest_bp:.0f}" if line.seeds > 1 else ""
+        shown.add_row(
+            NAMES[line.name], f"{line.net_bp:.1f}", _span(line.net_interval), seeds, f"{line.ahead_bp:.1f}",
+            _span(line.ahead_interval), f"{line.share:.3f}", f"{line.cost_bp:.1f}", f"{line.turnover_month:.2f}",
+            f"{line.hedged:.2f}",
+        )  # fmt: skip
+    console.print(shown)
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.1f} … {interval[1]:.1f}"
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

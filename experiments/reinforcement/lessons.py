@@ -1,0 +1,121 @@
+"""Which policies are trained, on what, and by which seeds; each with its learning curve beside it on disk."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from stable_baselines3 import PPO
+
+from experiments.reinforcement.course import Course
+from experiments.reinforcement.learning import Point, Recipe, train
+from experiments.reinforcement.playing import net_usd, played
+from experiments.reinforcement.rule import Rule, tuned
+from experiments.reinforcement.worlds import recorded, school
+from hedged.config import Config
+from hedged.domain.clock import DAY_MS
+from hedged.evaluation.hedging.perfect import best_path
+from hedged.evaluation.hedging.setting import RULES, Setting, preset
+
+WORLDS = tuple(range(100, 116))
+CHECKED_WORLDS = tuple(range(900, 904))
+DAYS = 360
+SEEDS = (0, 1, 2)
+MAJORS = ("BTC", "ETH", "SOL", "DOGE", "BNB")
+TUNED_MS = (19_539 * DAY_MS, 19_905 * DAY_MS)
+"""2023-07-01 … 2024-07-01: the recorded year on which policies and the rule may go on learning."""
+TUNING = Recipe(steps=200_000, rate=2e-4)
+KEPT_FROM = "varied"
+"""The lesson whose policies go on learning on recorded funding, as lesson TUNED."""
+TUNED = "tuned"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One kind of training. `varied`: worlds with spreads and costs of their own draw, else the simulator as it is."""
+
+    name: str
+    forecaster: str
+    varied: bool
+
+    def worlds(self, setting: Setting, seeds: Sequence[int], draw: int) -> list[Course]:
+        """Lay the courses of some worlds out."""
+        rng = np.random.default_rng(draw) if self.varied else None
+        return school(seeds, DAYS, setting, self.forecaster, rng)
+
+
+LESSONS = (
+    Lesson("varied", "ewma", True),
+    Lesson("plain", "ewma", False),
+    Lesson("persistence", "persistence", True),
+)
+
+
+def hedged_setting() -> Setting:
+    """Return the setting of the experiment: relocation to Binance, a decision every 8 h, at the configured costs."""
+    return preset("relocation", Config())
+
+
+def teach(
+    lesson: Lesson, out: Path, data: Path | None, recipe: Recipe, say: Callable[[str], None] = lambda _text: None
+) -> None:
+    """Train a lesson's policies, one a seed, and its rule; write them to `out`.
+
+    With `data`, a data directory, the policies and the rule of lesson KEPT_FROM also go on learning on a recorded year.
+    What is there already is not trained again.
+    """
+    setting = hedged_setting()
+    courses, checked = lesson.worlds(setting, WORLDS, 0), lesson.worlds(setting, CHECKED_WORLDS, 1)
+    say(f"{lesson.name}: {len(courses)} courses to learn from, {len(checked)} to check on")
+    write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::2]), checked)
+    later = list(_recorded_year(data, setting, lesson)) if data and lesson.name == KEPT_FROM else []
+    if later:
+        write_rule(out / f"{TUNED}-rule.json", tuned(later), checked)
+    for seed in SEEDS:
+        target = out / f"{lesson.name}-{seed}.zip"
+        if not target.exists():
+            _write(target, *train(courses, checked, recipe, seed), checked)
+        say(f"{target.name} is trained")
+        further = out / f"{TUNED}-{seed}.zip"
+        if later and not further.exists():
+            begun = PPO.load(target, device="cpu")
+            _write(further, *train(later, checked, replace(TUNING, looks=5), seed, begun), checked)
+            say(f"{further.name} is trained")
+
+
+def _recorded_year(data: Path, setting: Setting, lesson: Lesson) -> Iterator[Course]:
+    for market in recorded(data, MAJORS, RULES, setting, TUNED_MS, lesson.forecaster):
+        yield from market.courses(setting)
+
+
+def best_usd(courses: Sequence[Course]) -> float:
+    """Return what perfect foresight earns on courses, acting at their decisions only."""
+    total = 0.0
+    for course in courses:
+        ledger, states = course.setting.ledger, course.states
+        for first, end in course.stretches:
+            saved = ledger.saved_usd(states[None], course.paid[first:end, None], course.side)
+            charge = course.hours[first:end, None] * ledger.holding_usd(states)
+            cost = ledger.change_usd(states[:, None], states[None])
+            path = best_path(saved - charge, cost)
+            total += net_usd(replace(course, stretches=((first, end),)), np.r_[np.zeros(first, np.int64), path])
+    return total
+
+
+def write_rule(target: Path, rule: Rule, checked: Sequence[Course]) -> None:
+    """Write a rule with what it earns on checked courses."""
+    earned = sum(net_usd(*pair) for pair in zip(checked, played(rule, checked), strict=True))
+    target.write_text(json.dumps(asdict(rule) | {"checked_usd": earned, "checked_best_usd": best_usd(checked)}))
+
+
+def read_rule(path: Path) -> Rule:
+    """Read a rule that `write_rule` wrote."""
+    found = json.loads(path.read_text())
+    return Rule(**{name: found[name] for name in ("enter", "leave", "column", "states")})
+
+
+def _write(target: Path, model: PPO, curve: Sequence[Point], checked: Sequence[Course]) -> None:
+    model.save(target)
+    told = {"curve": [asdict(point) for point in curve], "checked_best_usd": best_usd(checked)}
+    target.with_suffix(".json").write_text(json.dumps(told))
