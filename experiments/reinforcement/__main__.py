@@ -1,4 +1,4 @@
-"""`python -m experiments.reinforcement`: train the policies, and try them on recorded funding. Never part of `hedged`."""
+"""`python -m experiments.reinforcement`: train policies, and try them on recorded funding. Never part of `hedged`."""
 
 import json
 from collections.abc import Sequence
@@ -37,19 +37,21 @@ NAMES = {
     f"learned({TUNED})": "learned, + recorded year",
     "constant": "cap held always",
     "sign": "cap by sign",
-    "never": "no hedge",
 }
-DRAWN = tuple(name for name in NAMES if name not in (IN_STEP, "sign", "never"))
+DRAWN = tuple(name for name in NAMES if name not in (IN_STEP, "sign"))
 
 
 @app.command()
 def train(
     out: OutPath = Path("out/experiments/reinforcement"),
     data: Annotated[
-        Path | None, typer.Option(help="Data directory, for the policies that go on learning on a recorded year.")
+        Path | None,
+        typer.Option(help="Data directory, for the policies that go on learning on a recorded year."),
     ] = None,
     lesson: Annotated[list[str] | None, typer.Option(help="Only this lesson; repeat. Default: all.")] = None,
-    steps: Annotated[int, typer.Option(min=4096, help="Decisions that each policy learns from.")] = Recipe.steps,
+    steps: Annotated[
+        int, typer.Option(min=4096, help="Decisions that each policy learns from.")
+    ] = Recipe().steps,
 ) -> None:
     """Train every lesson's policies, one a seed, in worlds of the market simulator. What is there is kept."""
     out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,9 @@ def _curves(folder: Path) -> tuple[dict[str, list[list[Point]]], dict[str, float
 
 
 def _print(table: Sequence[Line]) -> None:
-    shown = Table("", "net bp", "95 %", "seeds", "to planner", "95 %", "share", "costs bp", "turns/month", "hedged")
+    shown = Table(
+        "", "net bp", "95 %", "seeds", "to planner", "95 %", "share", "costs bp", "turns/month", "hedged"
+    )
     for line in table:
         seeds = f"{line.lowest_bp:.0f} … {line.highest_bp:.0f}" if line.seeds > 1 else ""
         shown.add_row(

@@ -1,10 +1,11 @@
-"""What one market shows a hedger at each decision and what then follows: arrays, laid out once for many episodes.
+"""What one market shows a hedger at each decision and what then follows: arrays, laid out once.
 
-An observation holds only what was known a minute after the hour at which it is made; what follows is the reward's alone.
+An observation holds only what was known a minute after the hour at which it is made; what follows is the reward's.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,9 @@ class Course:
     unit_usd: float
 
 
-def course_of(history: HedgeHistory, setting: Setting, side: int, told: Sequence[tuple[Ints, Floats]]) -> Course:
+def course_of(
+    history: HedgeHistory, setting: Setting, side: int, told: Sequence[tuple[Ints, Floats]]
+) -> Course:
     """Lay a history out. `told`: who forecasts what, by venue, as in `evaluation.hedging.laws`.
 
     Raises ValueError where positions are constant in coins: here they are constant in USD.
@@ -77,13 +80,15 @@ def course_of(history: HedgeHistory, setting: Setting, side: int, told: Sequence
     place, last = np.concatenate(places), np.concatenate(lasts)
     paid = np.concatenate((np.zeros((1, len(series))), np.cumsum(history.paid.T, axis=0)))
     states = states_of(setting)
-    shown = _shown(history, setting, side, np.stack(laws, axis=1), moments, states)[place]
+    law = np.stack(laws, axis=1)
+    known: NDArray[np.bool_] = np.isfinite(law).all(axis=(1, 2))
+    shown = _shown(history, setting, side, law, moments, states)[place]
     return Course(
         setting, side, hours, place, shown.astype(np.float32),
-        np.isfinite(np.stack(laws, axis=1)[place]).all(axis=(1, 2)),
+        known[place],
         paid[last + 1] - paid[place + 1], (last - place).astype(np.float64),
         moments.sigma[place], moments.basis_sigma[:, place].T,
-        tuple((a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a),
+        tuple((a, b) for a, b in pairwise(edges) if b > a),
         states, float(setting.ledger.change_usd(np.zeros(states.shape[1]), states[-1])),
     )  # fmt: skip
 
@@ -128,7 +133,10 @@ def _shown(
     day = _trailing(history.paid.T, DAY_H)
     usual = moments.usual.T
     rates = [*signed, side * last, side * day, side * usual, np.stack([one.s for one in prints], axis=1)]
-    edges = [_edge(ledger, full, rate, side) / np.abs(full).max() for rate in (law[..., SHOWN[1]], last, day, usual)]
+    edges = [
+        _edge(ledger, full, rate, side) / np.abs(full).max()
+        for rate in (law[..., SHOWN[1]], last, day, usual)
+    ]
     risk = risk_usd(setting, horizon_h(setting, 1.0), full, moments.sigma, moments.basis_sigma.T)
     charge = np.full(n, float(ledger.holding_usd(full)))
     columns = [
@@ -140,7 +148,8 @@ def _shown(
         np.full((n, 1), np.log2(unit / 1e-3)),
         np.full((n, 1), float(side)),
     ]
-    return np.clip(np.nan_to_num(np.concatenate(columns, axis=1), nan=0.0), -BOUND, BOUND)
+    out: Floats = np.clip(np.nan_to_num(np.concatenate(columns, axis=1), nan=0.0), -BOUND, BOUND)
+    return out
 
 
 def _edge(ledger: Ledger, full: Floats, rate: Floats, side: int) -> Floats:

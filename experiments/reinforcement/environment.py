@@ -69,7 +69,9 @@ class HedgeEnv(gymnasium.Env[Observation, np.int64]):
         ledger, hours = course.setting.ledger, course.hours[k]
         cost = ledger.change_usd(course.states[before], held) + hours * ledger.holding_usd(held)
         saved = ledger.saved_usd(held, course.paid[k], course.side)
-        risk = hours * risk_usd(course.setting, course.horizon_h, held, course.sigma[k], course.basis_sigma[k])
+        risk = hours * risk_usd(
+            course.setting, course.horizon_h, held, course.sigma[k], course.basis_sigma[k]
+        )
         self._at += 1
         ended = self._at >= self._end
         if ended and course.setting.closes:

@@ -17,7 +17,10 @@ STYLE = (
 
 
 def figure(
-    curves: Mapping[str, Sequence[Sequence[Point]]], best_usd: Mapping[str, float], lines: Sequence[Line], names: Mapping[str, str]
+    curves: Mapping[str, Sequence[Sequence[Point]]],
+    best_usd: Mapping[str, float],
+    lines: Sequence[Line],
+    names: Mapping[str, str],
 ) -> str:
     """Return the SVG. `curves` and `best_usd` by lesson; `names`: which lines are drawn, and what they are called."""
     parts = [
@@ -77,7 +80,9 @@ def _worth(lines: Sequence[Line], names: Mapping[str, str]) -> list[str]:
         )
         middle = y + row * 0.3
         ends = [x(end) for end in line.net_interval]
-        out.append(f'<line class="e" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>')
+        out.append(
+            f'<line class="e" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
+        )
         out.append(_text(PANEL + 40, middle + 4, names[line.name]))
         out.append(_text(BARS - 34, middle + 4, f"{line.net_bp:.0f}"))
     return out

@@ -1,4 +1,4 @@
-"""Trains a policy by PPO (Schulman et al. 2017), the engine being stable-baselines3; our own part is the environment."""
+"""Trains a policy by PPO (Schulman et al. 2017). The engine is stable-baselines3, our own part the environment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Recipe:
     width: int = 64
     keeps: float = 4.5
     risk: float = 1.0
-    looks: int = 15
+    looks: int = 8
 
 
 @dataclass(frozen=True, slots=True)

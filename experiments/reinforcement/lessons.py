@@ -58,7 +58,11 @@ def hedged_setting() -> Setting:
 
 
 def teach(
-    lesson: Lesson, out: Path, data: Path | None, recipe: Recipe, say: Callable[[str], None] = lambda _text: None
+    lesson: Lesson,
+    out: Path,
+    data: Path | None,
+    recipe: Recipe,
+    say: Callable[[str], None] = lambda _text: None,
 ) -> None:
     """Train a lesson's policies, one a seed, and its rule; write them to `out`.
 
@@ -80,7 +84,7 @@ def teach(
         further = out / f"{TUNED}-{seed}.zip"
         if later and not further.exists():
             begun = PPO.load(target, device="cpu")
-            _write(further, *train(later, checked, replace(TUNING, looks=5), seed, begun), checked)
+            _write(further, *train(later, checked, replace(TUNING, looks=2), seed, begun), checked)
             say(f"{further.name} is trained")
 
 
@@ -99,14 +103,18 @@ def best_usd(courses: Sequence[Course]) -> float:
             charge = course.hours[first:end, None] * ledger.holding_usd(states)
             cost = ledger.change_usd(states[:, None], states[None])
             path = best_path(saved - charge, cost)
-            total += net_usd(replace(course, stretches=((first, end),)), np.r_[np.zeros(first, np.int64), path])
+            total += net_usd(
+                replace(course, stretches=((first, end),)), np.r_[np.zeros(first, np.int64), path]
+            )
     return total
 
 
 def write_rule(target: Path, rule: Rule, checked: Sequence[Course]) -> None:
     """Write a rule with what it earns on checked courses."""
     earned = sum(net_usd(*pair) for pair in zip(checked, played(rule, checked), strict=True))
-    target.write_text(json.dumps(asdict(rule) | {"checked_usd": earned, "checked_best_usd": best_usd(checked)}))
+    target.write_text(
+        json.dumps(asdict(rule) | {"checked_usd": earned, "checked_best_usd": best_usd(checked)})
+    )
 
 
 def read_rule(path: Path) -> Rule:

@@ -31,8 +31,8 @@ YARDSTICK = "ewma"
 class Line:
     """One line of the table. bp of notional a year; the intervals are 95 % of a moving-block bootstrap over days.
 
-    Of a policy that was trained with several seeds, all but `lowest_bp` and `highest_bp` are means over them. `ahead_bp`:
-    the difference to the planner on the EWMA, days drawn jointly.
+    Of a policy that was trained with several seeds, all but `lowest_bp` and `highest_bp` are means over them.
+    `ahead_bp`: the difference to the planner on the EWMA, days drawn jointly.
     """
 
     name: str
@@ -63,7 +63,8 @@ def baselines(market: Market, setting: Setting) -> list[Outcome]:
     }
     for side in SIDES:
         paths: dict[str, Floats] = {
-            name: walk(history, setting, Planned(history, setting, side, one)) for name, one in scenarios.items()
+            name: walk(history, setting, Planned(history, setting, side, one))
+            for name, one in scenarios.items()
         }
         paths["constant"] = walk(history, setting, constant(setting))
         paths["sign"] = walk(history, setting, on_sign(history, setting, side))
@@ -96,7 +97,10 @@ def lines(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Line]:
     for one in outcomes:
         base, _, seed = one.strategy.partition("-")
         by_name.setdefault(base, {}).setdefault(seed, []).append(one)
-    daily = {name: np.mean([_daily(outcomes, of) for of in seeds.values()], axis=0) for name, seeds in by_name.items()}
+    daily = {
+        name: np.mean([_daily(outcomes, of) for of in seeds.values()], axis=0)
+        for name, seeds in by_name.items()
+    }
     some = next(iter(by_name[YARDSTICK].values()))
     to_bp = IN_BP * HOURS_A_YEAR / sum(one.hours for one in some) / some[0].notional_usd
     best = daily[PERFECT].sum()
@@ -104,9 +108,7 @@ def lines(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Line]:
     if drawn is None:
         raise ValueError("too few days to draw blocks of")
     sums = dict(zip(daily, drawn * to_bp, strict=True))
-    return [
-        _line(name, seeds, daily, sums, to_bp, float(best)) for name, seeds in by_name.items()
-    ]
+    return [_line(name, seeds, daily, sums, to_bp, float(best)) for name, seeds in by_name.items()]
 
 
 def _daily(outcomes: Sequence[Outcome], of: Sequence[Outcome]) -> Floats:

@@ -1,4 +1,4 @@
-"""Plays a policy through courses, and says what it earned: in USD by step, and as positions that the evaluation counts."""
+"""Plays a policy through courses, and says what it held and earned, as the evaluation counts it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -28,7 +28,9 @@ def played(policy: Policy, courses: Sequence[Course]) -> list[Ints]:
     for step in range(max(end - first for _, first, end in lanes)):
         asked = [n for n, (_, first, end) in enumerate(lanes) if first + step < end]
         places = [(lanes[n][0], lanes[n][1] + step) for n in asked]
-        seen = np.stack([observed(courses[i], k, int(now[n])) for n, (i, k) in zip(asked, places, strict=True)])
+        seen = np.stack(
+            [observed(courses[i], k, int(now[n])) for n, (i, k) in zip(asked, places, strict=True)]
+        )
         for n, (i, k), action in zip(asked, places, policy(seen), strict=True):
             if action != KEEP and courses[i].known[k]:
                 now[n] = action - 1

@@ -76,7 +76,12 @@ def _moved(own: SeriesData, there: SeriesData | None, rng: np.random.Generator) 
 
 
 def recorded(
-    data: Path, symbols: Sequence[str], rules: Sequence[ProxyRule], setting: Setting, span_ms: tuple[int, int], forecaster: str
+    data: Path,
+    symbols: Sequence[str],
+    rules: Sequence[ProxyRule],
+    setting: Setting,
+    span_ms: tuple[int, int],
+    forecaster: str,
 ) -> Iterator[Market]:
     """Read recorded funding, the own venue as each rule makes it; a symbol that is not recorded is left out."""
     for symbol in symbols:
