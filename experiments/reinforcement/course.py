@@ -35,26 +35,30 @@ class Course:
     """One symbol and side under a setting. n decisions in order of time, those of a stretch one after the other.
 
     `place` (n,): hour of the history at whose end is decided. `shown` (n, features) float32: what is observed beside
-    the positions held. `known` (n,): whether every venue has a forecast; without one nothing may be changed. `paid`
-    (n, venues) and `hours` (n,): what longs pay, and how long it takes, until the next decision or the stretch's end.
-    `sigma`, `basis_sigma` (n, …): as in `MomentsByHour`. `stretches`: first and one behind the last decision of each.
+    the positions held. `known` (n,): whether every venue has a forecast; without one nothing may be changed. `hours`
+    (n,): until the next decision or the stretch's end. `stretches`: first and one behind the last decision of each.
+
     `states` (states, venues) USD: the positions that may be held, flat first; their size is bounded by the risk gate's
-    cap and delta band. `unit_usd`: what opening the largest of them costs; rewards are counted in it.
+    cap and delta band. By decision and by the state held after it, (n, states) USD: `saved` funding, `charged` for
+    holding, and `risk`, the planner's charge for it. `change` (states, states) USD: what going from a row's state to a
+    column's costs. `unit_usd`: what opening the largest hedge costs; rewards are counted in it.
+    `own` (states, features) float32: how a hedger sees that it holds a state, its positions ÷ cap and which it is.
     """
 
     setting: Setting
     side: int
-    horizon_h: float
     place: Ints
     shown: NDArray[np.float32]
     known: NDArray[np.bool_]
-    paid: Floats
     hours: Floats
-    sigma: Floats
-    basis_sigma: Floats
     stretches: tuple[tuple[int, int], ...]
     states: Floats
+    saved: Floats
+    charged: Floats
+    risk: Floats
+    change: Floats
     unit_usd: float
+    own: NDArray[np.float32]
 
 
 def course_of(
@@ -67,8 +71,8 @@ def course_of(
     if history.price_ratio is not None:
         raise ValueError("a course wants positions that are constant in USD")
     series = [history.series[key] for key in history.keys]
-    hours = horizon_h(setting, float(np.median(series[0].funding_hours)))
-    moments = moments_by_hour(history, hours, setting.priced)
+    horizon = horizon_h(setting, float(np.median(series[0].funding_hours)))
+    moments = moments_by_hour(history, horizon, setting.priced)
     laws = [standing(law, data, history.decided_ms) for law, data in zip(told, series, strict=True)]
     places, lasts, edges = [], [], [0]
     for first, end in history.stretches:
@@ -79,17 +83,19 @@ def course_of(
         edges.append(edges[-1] + len(at))
     place, last = np.concatenate(places), np.concatenate(lasts)
     paid = np.concatenate((np.zeros((1, len(series))), np.cumsum(history.paid.T, axis=0)))
-    states = states_of(setting)
+    hours = (last - place).astype(np.float64)
     law = np.stack(laws, axis=1)
     known: NDArray[np.bool_] = np.isfinite(law).all(axis=(1, 2))
-    shown = _shown(history, setting, side, law, moments, states)[place]
+    states, ledger = states_of(setting), setting.ledger
+    shown = _shown(history, setting, side, law, moments, states)[place].astype(np.float32)
+    risk = risk_usd(setting, horizon, states, moments.sigma[place, None], moments.basis_sigma.T[place, None])
+    change = ledger.change_usd(states[:, None], states[None])
     return Course(
-        setting, side, hours, place, shown.astype(np.float32),
-        known[place],
-        paid[last + 1] - paid[place + 1], (last - place).astype(np.float64),
-        moments.sigma[place], moments.basis_sigma[:, place].T,
-        tuple((a, b) for a, b in pairwise(edges) if b > a),
-        states, float(setting.ledger.change_usd(np.zeros(states.shape[1]), states[-1])),
+        setting, side, place, shown, known[place], hours,
+        tuple((a, b) for a, b in pairwise(edges) if b > a), states,
+        ledger.saved_usd(states[None], (paid[last + 1] - paid[place + 1])[:, None], side),
+        hours[:, None] * ledger.holding_usd(states), hours[:, None] * risk, change, float(change[0, -1]),
+        np.concatenate((states / np.abs(states).max(), np.eye(len(states))), axis=1).astype(np.float32),
     )  # fmt: skip
 
 

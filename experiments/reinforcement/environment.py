@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from experiments.reinforcement.course import BOUND, Course, risk_usd
+from experiments.reinforcement.course import BOUND, Course
 
 Observation = NDArray[np.float32]
 KEEP = 0
@@ -36,7 +36,7 @@ class HedgeEnv(gymnasium.Env[Observation, np.int64]):
         self._courses, self._length, self._risk = courses, length, risk
         self._count = len(courses[0].states)
         self.action_space = spaces.Discrete(1 + self._count)
-        size = courses[0].shown.shape[1] + courses[0].states.shape[1] + self._count
+        size = courses[0].shown.shape[1] + courses[0].own.shape[1]
         self.observation_space = spaces.Box(-BOUND, BOUND, (size,), np.float32)
         self._course, self._at, self._end, self._last = courses[0], 0, 0, 0
         self._state = 0
@@ -65,17 +65,12 @@ class HedgeEnv(gymnasium.Env[Observation, np.int64]):
         before = self._state
         if action != KEEP and course.known[k]:
             self._state = int(action) - 1
-        held = course.states[self._state]
-        ledger, hours = course.setting.ledger, course.hours[k]
-        cost = ledger.change_usd(course.states[before], held) + hours * ledger.holding_usd(held)
-        saved = ledger.saved_usd(held, course.paid[k], course.side)
-        risk = hours * risk_usd(
-            course.setting, course.horizon_h, held, course.sigma[k], course.basis_sigma[k]
-        )
+        saved, risk = course.saved[k, self._state], course.risk[k, self._state]
+        cost = course.change[before, self._state] + course.charged[k, self._state]
         self._at += 1
         ended = self._at >= self._end
         if ended and course.setting.closes:
-            cost = cost + ledger.change_usd(held, course.states[0])
+            cost += course.change[self._state, 0]
         info = {"saved_usd": float(saved), "cost_usd": float(cost), "risk_usd": float(risk)}
         reward = float(saved - cost - self._risk * risk) / course.unit_usd
         # behind the last decision there is nothing to see; the last observation stands
@@ -85,7 +80,4 @@ class HedgeEnv(gymnasium.Env[Observation, np.int64]):
 
 def observed(course: Course, decision: int, state: int) -> Observation:
     """Return what a hedger that holds a state sees at a decision: the market, its positions ÷ cap, its state."""
-    held = course.states[state] / np.abs(course.states).max()
-    which = np.zeros(len(course.states), np.float32)
-    which[state] = 1.0
-    return np.concatenate((course.shown[decision], held.astype(np.float32), which))
+    return np.concatenate((course.shown[decision], course.own[state]))

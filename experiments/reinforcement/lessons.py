@@ -72,7 +72,7 @@ def teach(
     setting = hedged_setting()
     courses, checked = lesson.worlds(setting, WORLDS, 0), lesson.worlds(setting, CHECKED_WORLDS, 1)
     say(f"{lesson.name}: {len(courses)} courses to learn from, {len(checked)} to check on")
-    write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::2]), checked)
+    write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::4]), checked)
     later = list(_recorded_year(data, setting, lesson)) if data and lesson.name == KEPT_FROM else []
     if later:
         write_rule(out / f"{TUNED}-rule.json", tuned(later), checked)
@@ -97,15 +97,11 @@ def best_usd(courses: Sequence[Course]) -> float:
     """Return what perfect foresight earns on courses, acting at their decisions only."""
     total = 0.0
     for course in courses:
-        ledger, states = course.setting.ledger, course.states
+        path = np.zeros(len(course.place), np.int64)
         for first, end in course.stretches:
-            saved = ledger.saved_usd(states[None], course.paid[first:end, None], course.side)
-            charge = course.hours[first:end, None] * ledger.holding_usd(states)
-            cost = ledger.change_usd(states[:, None], states[None])
-            path = best_path(saved - charge, cost)
-            total += net_usd(
-                replace(course, stretches=((first, end),)), np.r_[np.zeros(first, np.int64), path]
-            )
+            earned = (course.saved - course.charged)[first:end]
+            path[first:end] = best_path(earned, course.change, closes=course.setting.closes)
+        total += net_usd(course, path)
     return total
 
 

@@ -49,14 +49,11 @@ def positions(course: Course, states: Ints, hours: int) -> Floats:
 
 def net_usd(course: Course, states: Ints) -> float:
     """Return what states held after each decision earned, all costs paid; without the charge for risk."""
-    ledger, total = course.setting.ledger, 0.0
-    held = course.states[states]
+    total = 0.0
     for first, end in course.stretches:
-        path = held[first:end]
-        before = np.concatenate((course.states[:1], path[:-1]))
-        total += float(ledger.saved_usd(path, course.paid[first:end], course.side).sum())
-        total -= float(ledger.change_usd(before, path).sum())
-        total -= float((course.hours[first:end] * ledger.holding_usd(path)).sum())
+        path, at = states[first:end], np.arange(first, end)
+        total += float((course.saved[at, path] - course.charged[at, path]).sum())
+        total -= float(course.change[np.r_[0, path[:-1]], path].sum())
         if course.setting.closes:
-            total -= float(ledger.change_usd(path[-1], course.states[0]))
+            total -= float(course.change[path[-1], 0])
     return total
