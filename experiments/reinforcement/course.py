@@ -85,7 +85,7 @@ def course_of(
     paid = np.concatenate((np.zeros((1, len(series))), np.cumsum(history.paid.T, axis=0)))
     hours = (last - place).astype(np.float64)
     law = np.stack(laws, axis=1)
-    known: NDArray[np.bool_] = np.isfinite(law).all(axis=(1, 2))
+    known = np.asarray(np.isfinite(law).all(axis=(1, 2)), bool)
     states, ledger = states_of(setting), setting.ledger
     shown = _shown(history, setting, side, law, moments, states)[place].astype(np.float32)
     risk = risk_usd(setting, horizon, states, moments.sigma[place, None], moments.basis_sigma.T[place, None])
