@@ -64,7 +64,7 @@ def train(
 def backtest(
     data: Annotated[Path, typer.Option(help="Data directory: Parquet tables of market history.")],
     out: OutPath = Path("out/experiments/reinforcement"),
-    symbol: Annotated[list[str] | None, typer.Option(help="Symbol; repeat. Default: ten of them.")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="Symbol; repeat. Default: nine of them.")] = None,
 ) -> None:
     """Try the trained policies on recorded funding beside the planner, rules and perfect foresight.
 

@@ -20,8 +20,8 @@ from hedged.evaluation.hedging.walk import Planned, account, constant, on_sign, 
 
 MEASURED_MS = (19_905 * DAY_MS, 20_454 * DAY_MS)
 """2024-07-01 … 2026-01-01, of which no policy has seen anything."""
-SYMBOLS = ("BTC", "ETH", "SOL", "DOGE", "BNB", "LTC", "LINK", "ARB", "ADA", "DOT")
-"""The majors, on which a year before may have been learnt, and five that no policy and no rule has met."""
+SYMBOLS = ("BTC", "ETH", "SOL", "DOGE", "BNB", "LTC", "LINK", "ARB", "ADA")
+"""The majors, on which a year before may have been learnt, and four that no policy and no rule has met."""
 PLANNED = (*FORECASTERS, ORACLE)
 YARDSTICK = "ewma"
 """The planner on the tuned EWMA, which all are compared with."""
