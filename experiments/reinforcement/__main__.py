@@ -13,14 +13,25 @@ from rich.table import Table
 
 from experiments.reinforcement.figure import figure
 from experiments.reinforcement.learning import Point, Recipe, opened
-from experiments.reinforcement.lessons import LESSONS, SEEDS, TUNED, hedged_setting, read_rule, teach
-from experiments.reinforcement.measure import SYMBOLS, YARDSTICK, Line, baselines, learned, lines, markets
+from experiments.reinforcement.lessons import (
+    FORECASTER,
+    KEPT_FROM,
+    LESSONS,
+    SEEDS,
+    TUNED,
+    hedged_setting,
+    read_rule,
+    teach,
+)
+from experiments.reinforcement.measure import SYMBOLS, Line, baselines, learned, lines, markets
 from experiments.reinforcement.playing import Policy
 from hedged.evaluation.hedging.result import IN_STEP, PERFECT, Outcome
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 OutPath = Annotated[Path, typer.Option(help="Folder of the policies, and of what is measured.")]
+OTHER = "persistence"
+"""Whose forecasts the policies are told as well, without having learnt with them."""
 NAMES = {
     PERFECT: "perfect foresight",
     IN_STEP: "perfect, every 8 h",
@@ -29,12 +40,11 @@ NAMES = {
     "persistence": "planner, persistence",
     "rule(varied)": "two-number rule",
     "rule(plain)": "rule, plain worlds",
-    "rule(persistence)": "rule, persistence",
     f"rule({TUNED})": "rule, recorded year",
     "learned(varied)": "learned, varied worlds",
     "learned(plain)": "learned, plain worlds",
-    "learned(persistence)": "learned, persistence",
     f"learned({TUNED})": "learned, + recorded year",
+    f"told {OTHER}": "learned, told persistence",
     "constant": "cap held always",
     "sign": "cap by sign",
 }
@@ -72,25 +82,32 @@ def backtest(
     """
     setting = hedged_setting()
     symbols = tuple(symbol or SYMBOLS)
-    found = markets(data, setting, YARDSTICK, symbols)
+    found = markets(data, setting, FORECASTER, symbols)
     outcomes: list[Outcome] = []
     for market in found:
         console.print(f"{market.symbol}, {market.rule}")
         outcomes += baselines(market, setting)
-    for forecaster in dict.fromkeys(one.forecaster for one in LESSONS):
-        told = found if forecaster == YARDSTICK else markets(data, setting, forecaster, symbols)
-        outcomes += learned(told, setting, policies(out, forecaster))
+    outcomes += learned(found, setting, policies(out))
+    outcomes += learned(markets(data, setting, OTHER, symbols), setting, told_otherwise(out))
     report(outcomes, out)
 
 
-def policies(folder: Path, forecaster: str) -> dict[str, Policy]:
-    """Open what was trained on a forecaster: rules by `rule(LESSON)`, policies by `learned(LESSON)-SEED`."""
-    names = [one.name for one in LESSONS if one.forecaster == forecaster]
-    names += [TUNED] if forecaster == YARDSTICK else []
+def policies(folder: Path) -> dict[str, Policy]:
+    """Open what was trained: rules by `rule(LESSON)`, policies by `learned(LESSON)-SEED`."""
+    names = [*(one.name for one in LESSONS), TUNED]
     rules = {f"rule({name})": folder / f"{name}-rule.json" for name in names}
     trained = {f"learned({name})-{seed}": folder / f"{name}-{seed}.zip" for name in names for seed in SEEDS}
     return {name: read_rule(path) for name, path in rules.items() if path.exists()} | {
         name: opened(path) for name, path in trained.items() if path.exists()
+    }
+
+
+def told_otherwise(folder: Path) -> dict[str, Policy]:
+    """Open the policies of the first kind again, to be told the other forecaster's laws: `told OTHER-SEED`."""
+    return {
+        f"told {OTHER}-{seed}": opened(path)
+        for seed in SEEDS
+        if (path := folder / f"{KEPT_FROM}-{seed}.zip").exists()
     }
 
 

@@ -9,7 +9,7 @@ from experiments.reinforcement.measure import Line
 WIDTH, HEIGHT, TOP, LEFT = 900, 330, 46, 44
 PANEL = 330
 BARS = 640
-COLOURS = {"varied": "#1f6fb2", "plain": "#c2571a", "persistence": "#5a8f29"}
+COLOURS = {"varied": "#1f6fb2", "plain": "#c2571a"}
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#333}.t{font-weight:600;font-size:13px}.g{stroke:#ccc}.e{stroke:#333}"
     "rect.b{fill:#fff}"

@@ -31,25 +31,24 @@ KEPT_FROM = "varied"
 TUNED = "tuned"
 
 
+FORECASTER = "ewma"
+"""Whose forecasts are learnt with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """One kind of training. `varied`: worlds with spreads and costs of their own draw, else the simulator as it is."""
 
     name: str
-    forecaster: str
     varied: bool
 
     def worlds(self, setting: Setting, seeds: Sequence[int], draw: int) -> list[Course]:
         """Lay the courses of some worlds out."""
         rng = np.random.default_rng(draw) if self.varied else None
-        return school(seeds, DAYS, setting, self.forecaster, rng)
+        return school(seeds, DAYS, setting, FORECASTER, rng)
 
 
-LESSONS = (
-    Lesson("varied", "ewma", True),
-    Lesson("plain", "ewma", False),
-    Lesson("persistence", "persistence", True),
-)
+LESSONS = (Lesson("varied", True), Lesson("plain", False))
 
 
 def hedged_setting() -> Setting:
@@ -73,7 +72,7 @@ def teach(
     courses, checked = lesson.worlds(setting, WORLDS, 0), lesson.worlds(setting, CHECKED_WORLDS, 1)
     say(f"{lesson.name}: {len(courses)} courses to learn from, {len(checked)} to check on")
     write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::4]), checked)
-    later = list(_recorded_year(data, setting, lesson)) if data and lesson.name == KEPT_FROM else []
+    later = list(_recorded_year(data, setting)) if data and lesson.name == KEPT_FROM else []
     if later:
         write_rule(out / f"{TUNED}-rule.json", tuned(later), checked)
     for seed in SEEDS:
@@ -88,8 +87,8 @@ def teach(
             say(f"{further.name} is trained")
 
 
-def _recorded_year(data: Path, setting: Setting, lesson: Lesson) -> Iterator[Course]:
-    for market in recorded(data, MAJORS, RULES, setting, TUNED_MS, lesson.forecaster):
+def _recorded_year(data: Path, setting: Setting) -> Iterator[Course]:
+    for market in recorded(data, MAJORS, RULES, setting, TUNED_MS, FORECASTER):
         yield from market.courses(setting)
 
 
