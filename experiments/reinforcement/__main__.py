@@ -125,9 +125,14 @@ def report(outcomes: Sequence[Outcome], out: Path) -> None:
     }
     (out / "result.json").write_text(json.dumps({"all": [asdict(line) for line in table], **parts}, indent=1))
     curves, best = _curves(out)
+    planner = {
+        lesson.name: float(json.loads(path.read_text())["checked_usd"])
+        for lesson in LESSONS
+        if (path := out / f"{lesson.name}-planner.json").exists()
+    }
     if curves:
         drawn = {name: NAMES[name] for name in DRAWN}
-        (out / "learning.svg").write_text(figure(curves, best, table, drawn), encoding="utf-8")
+        (out / "learning.svg").write_text(figure(curves, best, planner, table, drawn), encoding="utf-8")
 
 
 def _curves(folder: Path) -> tuple[dict[str, list[list[Point]]], dict[str, float]]:

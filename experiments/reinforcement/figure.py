@@ -19,23 +19,31 @@ STYLE = (
 def figure(
     curves: Mapping[str, Sequence[Sequence[Point]]],
     best_usd: Mapping[str, float],
+    planner_usd: Mapping[str, float],
     lines: Sequence[Line],
     names: Mapping[str, str],
 ) -> str:
-    """Return the SVG. `curves` and `best_usd` by lesson; `names`: which lines are drawn, and what they are called."""
+    """Return the SVG. By lesson: `curves`, and what perfect foresight and the planner earn in the same worlds.
+
+    `names`: which lines are drawn, and what they are called.
+    """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'aria-label="Learning curves, and net saving by strategy">',
         f'<style>{STYLE}</style><rect class="b" width="{WIDTH}" height="{HEIGHT}"/>',
-        *_learning(curves, best_usd),
+        *_learning(curves, best_usd, planner_usd),
         *_worth([line for line in lines if line.name in names], names),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _learning(curves: Mapping[str, Sequence[Sequence[Point]]], best_usd: Mapping[str, float]) -> list[str]:
-    """Share of perfect foresight in unseen simulated worlds, by steps; a line for each seed."""
+def _learning(
+    curves: Mapping[str, Sequence[Sequence[Point]]],
+    best_usd: Mapping[str, float],
+    planner_usd: Mapping[str, float],
+) -> list[str]:
+    """Share of perfect foresight in unseen simulated worlds, by steps; a line for each seed, the planner dashed."""
     most = max(point.steps for of in curves.values() for curve in of for point in curve)
     low, high = -0.25, 1.0
     bottom = HEIGHT - 40
@@ -44,7 +52,7 @@ def _learning(curves: Mapping[str, Sequence[Sequence[Point]]], best_usd: Mapping
         y = bottom - (min(max(share, low), high) - low) / (high - low) * (bottom - TOP)
         return f"{LEFT + steps / most * (PANEL - LEFT):.1f},{y:.1f}"
 
-    out = [_text(LEFT, 20, "Unseen simulated worlds: share of perfect foresight", "t")]
+    out = [_text(LEFT, 20, "Unseen simulated worlds: share of the best", "t")]
     for share in (0.0, 0.5, 1.0):
         y = at(0, share).split(",")[1]
         out.append(f'<line class="g" x1="{LEFT}" x2="{PANEL}" y1="{y}" y2="{y}"/>')
@@ -54,6 +62,9 @@ def _learning(curves: Mapping[str, Sequence[Sequence[Point]]], best_usd: Mapping
         for curve in of:
             path = " ".join(at(point.steps, point.net_usd / best_usd[name]) for point in curve)
             out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{path}"/>')
+        if name in planner_usd:
+            ends = " ".join(at(steps, planner_usd[name] / best_usd[name]) for steps in (0, most))
+            out.append(f'<polyline fill="none" stroke="{colour}" stroke-dasharray="5 4" points="{ends}"/>')
         out.append(f'<circle cx="{LEFT + 10 + 95 * n}" cy="34" r="4" fill="{colour}"/>')
         out.append(_text(LEFT + 18 + 95 * n, 38, name))
     out.append(_text(PANEL - 120, HEIGHT - 14, f"decisions, to {most:,}"))

@@ -12,11 +12,13 @@ from experiments.reinforcement.course import Course
 from experiments.reinforcement.learning import Point, Recipe, train
 from experiments.reinforcement.playing import net_usd, played
 from experiments.reinforcement.rule import Rule, tuned
-from experiments.reinforcement.worlds import recorded, school
+from experiments.reinforcement.worlds import Market, recorded, school
 from hedged.config import Config
 from hedged.domain.clock import DAY_MS
 from hedged.evaluation.hedging.perfect import best_path
+from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import RULES, Setting, preset
+from hedged.evaluation.hedging.walk import Planned, account, walk
 
 WORLDS = tuple(range(100, 116))
 CHECKED_WORLDS = tuple(range(900, 904))
@@ -42,10 +44,10 @@ class Lesson:
     name: str
     varied: bool
 
-    def worlds(self, setting: Setting, seeds: Sequence[int], draw: int) -> list[Course]:
-        """Lay the courses of some worlds out."""
+    def worlds(self, setting: Setting, seeds: Sequence[int], draw: int) -> list[tuple[Market, Course]]:
+        """Lay the courses of some worlds out, each with its market."""
         rng = np.random.default_rng(draw) if self.varied else None
-        return school(seeds, DAYS, setting, FORECASTER, rng)
+        return list(school(seeds, DAYS, setting, FORECASTER, rng))
 
 
 LESSONS = (Lesson("varied", True), Lesson("plain", False))
@@ -69,9 +71,12 @@ def teach(
     What is there already is not trained again.
     """
     setting = hedged_setting()
-    courses, checked = lesson.worlds(setting, WORLDS, 0), lesson.worlds(setting, CHECKED_WORLDS, 1)
+    courses = [course for _, course in lesson.worlds(setting, WORLDS, 0)]
+    markets = lesson.worlds(setting, CHECKED_WORLDS, 1)
+    checked = [course for _, course in markets]
     say(f"{lesson.name}: {len(courses)} courses to learn from, {len(checked)} to check on")
     write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::4]), checked)
+    (out / f"{lesson.name}-planner.json").write_text(json.dumps({"checked_usd": planned_usd(markets)}))
     later = list(_recorded_year(data, setting)) if data and lesson.name == KEPT_FROM else []
     if later:
         write_rule(out / f"{TUNED}-rule.json", tuned(later), checked)
@@ -90,6 +95,17 @@ def teach(
 def _recorded_year(data: Path, setting: Setting) -> Iterator[Course]:
     for market in recorded(data, MAJORS, RULES, setting, TUNED_MS, FORECASTER):
         yield from market.courses(setting)
+
+
+def planned_usd(markets: Sequence[tuple[Market, Course]]) -> float:
+    """Return what the planner earns in markets, on the same forecasts."""
+    total = 0.0
+    for market, course in markets:
+        history, setting = market.history, course.setting
+        scenarios = Scenarios(history, market.told, setting.horizon)
+        held = walk(history, setting, Planned(history, setting, course.side, scenarios))
+        total += float(account(history, setting, course.side, held).net_usd.sum())
+    return total
 
 
 def best_usd(courses: Sequence[Course]) -> float:

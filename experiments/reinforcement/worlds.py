@@ -96,18 +96,16 @@ def recorded(
 
 def school(
     seeds: Sequence[int], days: int, setting: Setting, forecaster: str, rng: np.random.Generator | None
-) -> list[Course]:
+) -> Iterator[tuple[Market, Course]]:
     """Lay out the courses of many simulated worlds, both sides of each market.
 
     `rng` varies them: the spread between the venues (`simulated`), and the costs of each course.
     """
-    courses = []
     for seed in seeds:
         for market in simulated(seed, days, setting, forecaster, rng):
             for side in SIDES:
                 times = COSTS_TIMES ** rng.uniform(-1, 1) if rng else 1.0
-                courses.append(course_of(market.history, at_costs(setting, times), side, market.told))
-    return courses
+                yield market, course_of(market.history, at_costs(setting, times), side, market.told)
 
 
 def at_costs(setting: Setting, times: float) -> Setting:
