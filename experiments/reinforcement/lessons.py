@@ -75,7 +75,7 @@ def teach(
     markets = lesson.worlds(setting, CHECKED_WORLDS, 1)
     checked = [course for _, course in markets]
     say(f"{lesson.name}: {len(courses)} courses to learn from, {len(checked)} to check on")
-    write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::4]), checked)
+    write_rule(out / f"{lesson.name}-rule.json", tuned(courses[::2]), checked)
     (out / f"{lesson.name}-planner.json").write_text(json.dumps({"checked_usd": planned_usd(markets)}))
     later = list(_recorded_year(data, setting)) if data and lesson.name == KEPT_FROM else []
     if later:
