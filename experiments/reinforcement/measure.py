@@ -1,5 +1,6 @@
 """Measures policies beside the planner, rules and perfect foresight on recorded funding: same decisions, same costs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,16 @@ from hedged.domain.clock import DAY_MS, HOURS_A_YEAR
 from hedged.evaluation.bootstrap import drawn_sums
 from hedged.evaluation.hedging.laws import FORECASTERS
 from hedged.evaluation.hedging.perfect import foresee
-from hedged.evaluation.hedging.result import BLOCK_DAYS, IN_BP, IN_STEP, PERFECT, Outcome, outcome, together
+from hedged.evaluation.hedging.result import (
+    BLOCK_DAYS,
+    IN_BP,
+    IN_STEP,
+    LEAST_BP,
+    PERFECT,
+    Outcome,
+    outcome,
+    together,
+)
 from hedged.evaluation.hedging.scenarios import Scenarios
 from hedged.evaluation.hedging.setting import RULES, Setting
 from hedged.evaluation.hedging.walk import Planned, account, constant, on_sign, walk
@@ -32,7 +42,8 @@ class Line:
     """One line of the table. bp of notional a year; the intervals are 95 % of a moving-block bootstrap over days.
 
     Of a policy that was trained with several seeds, all but `lowest_bp` and `highest_bp` are means over them.
-    `ahead_bp`: the difference to the planner on the EWMA, days drawn jointly.
+    `ahead_bp`: the difference to the planner on the EWMA, days drawn jointly. `share` of perfect foresight: NaN
+    where that earns less than LEAST_BP.
     """
 
     name: str
@@ -141,7 +152,7 @@ def _line(
         ahead_bp=float((daily[name].sum() - daily[YARDSTICK].sum()) * to_bp),
         ahead_interval=_interval(ahead),
         cost_bp=sum(one.cost_usd for one in every) * to_bp / len(seeds),
-        share=float(daily[name].sum()) / best_usd,
+        share=float(daily[name].sum()) / best_usd if best_usd * to_bp >= LEAST_BP else math.nan,
         turnover_month=float(np.average([o.turnover_month for o in every], weights=[o.hours for o in every])),
         hedged=float(np.average([o.hedged for o in every], weights=[o.hours for o in every])),
         changes=sum(one.changes for one in every) / len(every),
