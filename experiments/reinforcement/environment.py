@@ -44,7 +44,10 @@ class HedgeEnv(gymnasium.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin at a random place, flat; `options` may name `course` and `stretch` by number and the `state` held."""
+        """Begin flat, or, where episodes are cut, at a random place with any state held.
+
+        `options` may name `course` and `stretch` by number, and the `state` held.
+        """
         super().reset(seed=seed)
         asked = options or {}
         rng = self.np_random
