@@ -1,7 +1,7 @@
 """How an experiment is judged: by what `hedged evaluate` judges by, on a hold-out that nothing in it was fitted to.
 
-MAE is given relative to persistence and pinball relative to another forecaster, as geometric means over series with 95 %
-intervals of a bootstrap over weeks that draws all series together (`hedged.evaluation.bootstrap`).
+MAE is given relative to persistence and pinball relative to another forecaster, as geometric means over series with
+95 % intervals of a bootstrap over weeks that draws all series together (`hedged.evaluation.bootstrap`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ class Judge:
 
 
 def mean_scored(runs: Sequence[Scored]) -> Scored:
-    """Return the losses of a recipe: the mean over its seeds, row by row (what one of them costs, not their average)."""
+    """Return the losses of a recipe: their mean over its seeds, row by row (one model's cost, not an ensemble's)."""
     columns = ("abs_error", "pinball", "inside")
     total = runs[0].select("row", *columns)
     for run in runs[1:]:

@@ -29,16 +29,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="units at once; a federation is one, of four processes"
+    )
     parser.add_argument("--split", choices=("venues", "times"), action="append")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for split in args.split or ("venues", "times"):
         found, vocabulary = holdings(args.data, split)
         bench = Bench.of(found, vocabulary, args.out / split)
-        _report(split, bench, args.seeds)
+        _report(split, bench, args.seeds, args.jobs)
 
 
-def _report(split: str, bench: Bench, seeds: int) -> None:
+def _report(split: str, bench: Bench, seeds: int, jobs: int) -> None:
     begun = time.monotonic()
 
     def told(text: str) -> None:
@@ -47,13 +50,13 @@ def _report(split: str, bench: Bench, seeds: int) -> None:
     for holding, rows in zip(bench.holdings, bench.rows, strict=True):
         held = 0 if holding.held is None else len(holding.held)
         told(f"{holding.operator.name}: {len(holding.series)} series, {len(rows)} rows, hold-out {held}")
-    scored = compared(bench, range(seeds), told)
+    scored = compared(bench, range(seeds), jobs, told)
     result: dict[str, Any] = {"all": _figures(bench.judge, scored, None)}
     result["by coin"] = _figures(bench.judge, scored, by_coin())
     if split == "venues":
         result["by operator"] = _figures(bench.judge, scored, OPERATOR)
-        attacks = attacked(bench, 0, told)
-        result["attacks"] = _figures(bench.judge, attacks | bench.judge.baselines, None)
+        attacks = attacked(bench, 0, jobs, told)
+        result["attacks"] = _figures(bench.judge, attacks | dict(bench.judge.baselines), None)
         artefact = write_artefact(bench, 0, bench.out / "artefact")
         told(f"artefact {artefact.hash} in {artefact.path}")
     result["used"] = _used() | {"wall_s": round(time.monotonic() - begun)}

@@ -65,7 +65,7 @@ class Federation:
         number = arguments[arguments.index("--number") + 1] if "--number" in arguments else ""
         command = [str(self._python), "-m", f"experiments.federated.{module}", *map(str, arguments)]
         with (self._out / f"{module}{number}.log").open("wb") as log:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 - our own modules
                 command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=os.environ | QUIET
             )
 

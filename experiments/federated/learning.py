@@ -29,7 +29,7 @@ POISONS = ("none", "noise", "flip")
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What is public: the network, its sizes, the rounds and the effort of each. `rounds` without that of the moments."""
+    """What is public: the network, its sizes, the rounds (that of the moments beside them) and the effort of each."""
 
     shape: InputShape
     member: Member

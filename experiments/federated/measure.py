@@ -1,7 +1,8 @@
-"""Everything that is compared on one split: the operators' own models, their average, all rows in one place, baselines."""
+"""What is compared on one split: the operators' own models, their average, all rows in one place, baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,22 @@ from experiments.federated.federation import Federation
 from experiments.federated.learning import Agreement
 from experiments.federated.splits import Holding, save_rows
 from experiments.judging import Judge, Scored, mean_scored
+from experiments.keeping import Unit, kept
 from hedged.features.samples import Samples
 from hedged.forecast.vocabulary import Vocabulary
 from hedged.training.fit import FitConfig, Member, TensorData, fit_network, input_shape
 
-ROUNDS, PER_EPOCH = 12, 30_000
+ROUNDS, PER_EPOCH = 12, 20_480
 MEMBER = Member("mlp", 0, ROUNDS, {"static": 192, "head": 192, "flat": 96, "dropout": 0.3})
 """The wide perceptron of the shipped ensemble: its strongest network, and the quickest to fit."""
 SHOWN_ROUNDS = (1, 2, 4, 8, ROUNDS)
+HONEST = ("none", "none", "none")
+ATTACKS = (
+    ("mean", "noise"), ("mean", "flip"), ("median", "none"), ("median", "noise"), ("median", "flip"), ("krum", "none"),
+    ("krum", "flip"),
+)  # fmt: skip
+"""Strategies with what node 1 does; the honest mean is that of the comparison itself."""
+Law = NDArray[np.float64]
 HOME = FitConfig(per_epoch=PER_EPOCH, learning_rate=5e-4, ema=0.05)
 """One more epoch on the operator's own rows, from the common weights."""
 
@@ -52,38 +61,66 @@ class Bench:
         shape = input_shape(self.holdings[0].fitted, self.vocabulary)
         return Agreement(shape, MEMBER, ROUNDS, PER_EPOCH, seed)
 
-    def own(self, seed: int) -> list[Any]:
-        """Fit each operator's model on its own rows: as many epochs as the federation has rounds."""
-        fit = FitConfig(per_epoch=PER_EPOCH)
-        return [_fitted(data, self.agreement(seed), fit, seed) for data in self.rows]
+    def own(self, operator: int, seed: int) -> Any:
+        """Fit an operator's model on its own rows: as many epochs as the federation has rounds."""
+        return _fitted(self.rows[operator], self.agreement(seed), FitConfig(per_epoch=PER_EPOCH), seed)
 
     def central(self, seed: int) -> Any:
         """Fit one model on everybody's rows, as many a round as all nodes read together."""
         per_epoch = sum(min(len(data), PER_EPOCH) for data in self.rows)
         return _fitted(joined(self.rows), self.agreement(seed), FitConfig(per_epoch=per_epoch), seed)
 
-    def federated(self, seed: int, strategy: str = "mean", poisons: Sequence[str] = ()) -> list[Any]:
+    def federated(self, seed: int, strategy: str, poisons: Sequence[str]) -> list[Any]:
         """Run a federation of processes → the network after every round, from round 0."""
-        name = "-".join(["run", str(seed), strategy, *poisons])
         agreement = self.agreement(seed)
+        name = "-".join(["run", str(seed), strategy, *poisons])
         told = Federation(agreement, self.files, self.out / name).run(strategy, poisons)
         return [agreement.network(arrays) for arrays in told]
 
-    def at_home(self, network: Any, seed: int) -> list[Any]:
-        """Let each operator go on from the common network for an epoch of its own."""
-        agreement, start = self.agreement(seed), network.state_dict()
-        member = replace(MEMBER, epochs=1)
-        return [
-            fit_network(member, agreement.shape, data, np.arange(len(data)), HOME, seed, "cpu", start=start)
-            for data in self.rows
-        ]
+    def at_home(self, network: Any, operator: int, seed: int) -> Any:
+        """Let an operator go on from the common network for an epoch of its own."""
+        agreement, start, data = self.agreement(seed), network.state_dict(), self.rows[operator]
+        member, rows = replace(MEMBER, epochs=1), np.arange(len(data))
+        return fit_network(member, agreement.shape, data, rows, HOME, seed, "cpu", start=start)
 
-    def score(self, networks: Sequence[Any]) -> Scored:
-        """Score one network for each hold-out, or the same for all."""
+    def units(self, seeds: Sequence[int]) -> dict[Path, Unit]:
+        """Return what is to be fitted, each unit as what its networks say of every hold-out, in the order of `laws`."""
+        units: dict[Path, Unit] = {}
+        for seed in seeds:
+            for operator in range(len(self.rows)):
+                units[self.file(f"own-{operator}", seed)] = partial(self._own, operator, seed)
+            units[self.file("central", seed)] = partial(self._central, seed)
+            units[self.file("federated", seed)] = partial(self._federated, seed)
+        return units
+
+    def attacks(self, seed: int) -> dict[Path, Unit]:
+        """Return federations under each strategy, honest and with node 1 poisoned."""
+        return {
+            self.file(f"{strategy} {poison}", seed): partial(self._attacked, seed, strategy, poison)
+            for strategy, poison in ATTACKS
+        }
+
+    def file(self, name: str, seed: int) -> Path:
+        """Return where a unit is kept."""
+        return self.out / "laws" / f"{name} {seed}.npz"
+
+    def _own(self, operator: int, seed: int) -> list[Law]:
+        return self._said([self.own(operator, seed)])
+
+    def _central(self, seed: int) -> list[Law]:
+        return self._said([self.central(seed)])
+
+    def _federated(self, seed: int) -> list[Law]:
+        rounds = self.federated(seed, "mean", HONEST)
+        homes = [self.at_home(rounds[-1], operator, seed) for operator in range(len(self.rows))]
+        return self._said([*(rounds[number] for number in SHOWN_ROUNDS), *homes])
+
+    def _attacked(self, seed: int, strategy: str, poison: str) -> list[Law]:
+        return self._said(self.federated(seed, strategy, ("none", poison, "none"))[-1:])
+
+    def _said(self, networks: Sequence[Any]) -> list[Law]:
         parts = self.judge.parts
-        each = list(networks) if len(networks) > 1 else [networks[0]] * len(parts)
-        laws = [said(net, part, self.vocabulary) for net, part in zip(each, parts, strict=True)]
-        return self.judge.score(laws)
+        return [said(network, part, self.vocabulary) for network in networks for part in parts]
 
 
 def said(network: Any, samples: Samples, vocabulary: Vocabulary) -> NDArray[np.float64]:
@@ -105,43 +142,42 @@ def joined(rows: Sequence[TensorData]) -> TensorData:
     return TensorData(*(np.concatenate([getattr(data, name) for data in rows]) for name in names))
 
 
-def compared(bench: Bench, seeds: Sequence[int], on_run: Any = print) -> dict[str, Scored]:
+def compared(bench: Bench, seeds: Sequence[int], jobs: int, on_done: Any) -> dict[str, Scored]:
     """Fit and score everything of a split; losses are means over seeds. Keys: own …, central, federated …, at home."""
+    laws = kept(bench.units(seeds), jobs, on_done)
     runs: dict[str, list[Scored]] = {}
-    asked = len(bench.judge.parts)
+    parts, operators = len(bench.judge.parts), len(bench.rows)
 
-    def keep(name: str, networks: Sequence[Any]) -> None:
-        runs.setdefault(name, []).append(bench.score(networks))
+    def keep(name: str, told: Sequence[Law]) -> None:
+        runs.setdefault(name, []).append(bench.judge.score(told))
+
+    def each(name: str, told: Sequence[Sequence[Law]]) -> None:
+        """Score every operator's model on everything, and all of them, each on what is its own."""
+        for holding, mine in zip(bench.holdings, told, strict=True):
+            keep(f"{name} of {holding.operator.name}", mine)
+        if parts == operators:
+            keep(name, [mine[part] for part, mine in enumerate(told)])
 
     for seed in seeds:
-        own = bench.own(seed)
-        for holding, network in zip(bench.holdings, own, strict=True):
-            keep(f"own of {holding.operator.name}", [network])
-        if asked > 1:
-            keep("own", own)
-        keep("central", [bench.central(seed)])
-        on_run(f"seed {seed}: own and central fitted")
-        rounds = bench.federated(seed)
-        for number in SHOWN_ROUNDS:
-            keep(f"federated {number}", [rounds[number]])
-        homes = bench.at_home(rounds[-1], seed)
-        if asked > 1:
-            keep("at home", homes)
-        else:
-            for holding, network in zip(bench.holdings, homes, strict=True):
-                keep(f"at home of {holding.operator.name}", [network])
-        on_run(f"seed {seed}: federated")
+        each("own", [laws[bench.file(f"own-{operator}", seed)] for operator in range(operators)])
+        keep("central", laws[bench.file("central", seed)])
+        told = laws[bench.file("federated", seed)]
+        by_network = [told[at : at + parts] for at in range(0, len(told), parts)]
+        for number, mine in zip(SHOWN_ROUNDS, by_network, strict=False):
+            keep(f"federated {number}", mine)
+        each("at home", by_network[len(SHOWN_ROUNDS) :])
     return dict(bench.judge.baselines) | {name: mean_scored(found) for name, found in runs.items()}
 
 
-def attacked(bench: Bench, seed: int, on_run: Any = print) -> dict[str, Scored]:
-    """Score the last round under each strategy, honest and with one poisoned node. The poisoned node is number 1."""
-    found = {}
-    for strategy in ("mean", "median", "krum"):
-        for poison in ("none", "noise", "flip"):
-            poisons = ("none", poison, "none")
-            found[f"{strategy} {poison}"] = bench.score([bench.federated(seed, strategy, poisons)[-1]])
-            on_run(f"{strategy}, {poison}")
+def attacked(bench: Bench, seed: int, jobs: int, on_done: Any) -> dict[str, Scored]:
+    """Score the last round of every attack."""
+    laws = kept(bench.attacks(seed), jobs, on_done)
+    honest = kept(bench.units([seed]), jobs)[bench.file("federated", seed)]
+    parts = len(bench.judge.parts)
+    last = SHOWN_ROUNDS.index(ROUNDS) * parts
+    found = {"mean none": bench.judge.score(honest[last : last + parts])}
+    for path, told in laws.items():
+        found[path.stem.rpartition(" ")[0]] = bench.judge.score(told)
     return found
 
 

@@ -26,7 +26,7 @@ def strategy(name: str, agreement: Agreement, out: Path, nodes: int) -> Any:
     """Return a strategy of the engine that keeps each round's weights and takes round 1 as that of the moments."""
     base, options = STRATEGIES[name]
 
-    class Kept(base):  # type: ignore[misc]
+    class Kept(base):  # type: ignore[misc, valid-type]
         def aggregate_fit(self, server_round: int, results: Any, failures: Any) -> Any:
             parameters, metrics = super().aggregate_fit(server_round, results, failures)
             if failures or parameters is None:
