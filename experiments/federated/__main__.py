@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import resource
 import time
@@ -32,16 +33,18 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=int, default=2, help="units at once; a federation is one, of four processes"
     )
+    parser.add_argument("--minutes", type=float, default=math.inf, help="then score what is there")
     parser.add_argument("--split", choices=("venues", "times"), action="append")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    begun = time.monotonic()
     for split in args.split or ("venues", "times"):
         found, vocabulary = holdings(args.data, split)
         bench = Bench.of(found, vocabulary, args.out / split)
-        _report(split, bench, args.seeds, args.jobs)
+        _report(split, bench, args.seeds, args.jobs, begun + args.minutes * 60)
 
 
-def _report(split: str, bench: Bench, seeds: int, jobs: int) -> None:
+def _report(split: str, bench: Bench, seeds: int, jobs: int, until_s: float) -> None:
     begun = time.monotonic()
 
     def told(text: str) -> None:
@@ -50,12 +53,12 @@ def _report(split: str, bench: Bench, seeds: int, jobs: int) -> None:
     for holding, rows in zip(bench.holdings, bench.rows, strict=True):
         held = 0 if holding.held is None else len(holding.held)
         told(f"{holding.operator.name}: {len(holding.series)} series, {len(rows)} rows, hold-out {held}")
-    scored = compared(bench, range(seeds), jobs, told)
+    scored = compared(bench, range(seeds), jobs, told, until_s)
     result: dict[str, Any] = {"all": _figures(bench.judge, scored, None)}
     result["by coin"] = _figures(bench.judge, scored, by_coin())
     if split == "venues":
         result["by operator"] = _figures(bench.judge, scored, OPERATOR)
-        attacks = attacked(bench, 0, jobs, told)
+        attacks = attacked(bench, 0, jobs, told, until_s)
         result["attacks"] = _figures(bench.judge, attacks | dict(bench.judge.baselines), None)
         artefact = write_artefact(bench, 0, bench.out / "artefact")
         told(f"artefact {artefact.hash} in {artefact.path}")

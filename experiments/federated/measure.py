@@ -1,6 +1,6 @@
 """What is compared on one split: the operators' own models, their average, all rows in one place, baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -142,9 +142,16 @@ def joined(rows: Sequence[TensorData]) -> TensorData:
     return TensorData(*(np.concatenate([getattr(data, name) for data in rows]) for name in names))
 
 
-def compared(bench: Bench, seeds: Sequence[int], jobs: int, on_done: Any) -> dict[str, Scored]:
-    """Fit and score everything of a split; losses are means over seeds. Keys: own …, central, federated …, at home."""
-    laws = kept(bench.units(seeds), jobs, on_done)
+def compared(
+    bench: Bench, seeds: Sequence[int], jobs: int, on_done: Callable[[str], None], until_s: float
+) -> dict[str, Scored]:
+    """Fit and score everything of a split; losses are means over the seeds of which all is there by `until_s`.
+
+    Keys: own …, central, federated …, at home.
+    """
+    laws = kept(bench.units(seeds), jobs, on_done, until_s)
+    seeds = [seed for seed in seeds if bench.units([seed]).keys() <= laws.keys()]
+    on_done(f"seeds {seeds} are whole")
     runs: dict[str, list[Scored]] = {}
     parts, operators = len(bench.judge.parts), len(bench.rows)
 
@@ -169,10 +176,12 @@ def compared(bench: Bench, seeds: Sequence[int], jobs: int, on_done: Any) -> dic
     return dict(bench.judge.baselines) | {name: mean_scored(found) for name, found in runs.items()}
 
 
-def attacked(bench: Bench, seed: int, jobs: int, on_done: Any) -> dict[str, Scored]:
-    """Score the last round of every attack."""
-    laws = kept(bench.attacks(seed), jobs, on_done)
-    honest = kept(bench.units([seed]), jobs)[bench.file("federated", seed)]
+def attacked(
+    bench: Bench, seed: int, jobs: int, on_done: Callable[[str], None], until_s: float
+) -> dict[str, Scored]:
+    """Score the last round of every attack that is there by `until_s`, and the honest mean."""
+    laws = kept(bench.attacks(seed), jobs, on_done, until_s)
+    honest = kept(bench.units([seed]), 0, on_done)[bench.file("federated", seed)]
     parts = len(bench.judge.parts)
     last = SHOWN_ROUNDS.index(ROUNDS) * parts
     found = {"mean none": bench.judge.score(honest[last : last + parts])}

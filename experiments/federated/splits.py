@@ -21,6 +21,7 @@ from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training.fit import TensorData
 
 MAJORS = ("BTC", "ETH", "SOL", "BNB", "DOGE")
+COLUMNS = ("tabular", "sequence", "venue", "coin", "y")
 FITTED = Sampling(slow=1.0, hourly=0.1, hourly_alone=0.1, between=0.05)
 HELD = Sampling(slow=1.0, hourly=0.1, hourly_alone=0.1, between=0.0)
 
@@ -104,10 +105,12 @@ def holdings(data: Path, split: str) -> tuple[list[Holding], Vocabulary]:
 def save_rows(path: Path, data: TensorData) -> None:
     """Write what one node learns from; no other process opens it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, tabular=data.tabular, sequence=data.sequence, venue=data.venue, coin=data.coin, y=data.y)
+    unfinished = path.with_suffix(".partial.npz")
+    np.savez(unfinished, **{name: getattr(data, name) for name in COLUMNS})
+    unfinished.replace(path)
 
 
 def read_rows(path: Path) -> TensorData:
     """Read them."""
     with np.load(path) as rows:
-        return TensorData(**{name: rows[name] for name in ("tabular", "sequence", "venue", "coin", "y")})
+        return TensorData(**{name: rows[name] for name in COLUMNS})

@@ -1,6 +1,7 @@
 """Measure what sentiment and whale columns could be worth: `python -m experiments.sentiment --data DIR`."""
 
 import argparse
+import math
 import os
 import resource
 import time
@@ -43,6 +44,8 @@ FROM_MS, CUT_MS, END_MS = 1_688_169_600_000, 1_751_328_000_000, 1_767_225_600_00
 SINCE_MS = FROM_MS - 150 * DAY_MS
 """Where signals begin: the month that a deviation reads, and the 90 days of the index behind it."""
 FITTED, HELD = Sampling(1.0, 0.05, 0.05, 0.03), Sampling(1.0, 0.1, 0.1, 0.0)
+COINS = ("BTC", "ETH", "SOL", "BNB", "DOGE", "ADA", "LINK", "LTC", "ATOM", "DOT", "UNI", "ARB")
+"""Those with a long history on an 8 h venue, there and on the other venues."""
 PER_ROW, PER_DAY = (0.0, 0.02, 0.05, 0.1, 0.2), (0.2, 0.5)
 
 
@@ -53,6 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/experiments/sentiment"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="then score what is there")
     args = parser.parse_args()
     torch.set_num_threads(1)
     begun = time.monotonic()
@@ -66,7 +70,9 @@ def main() -> None:
     def told(name: str) -> None:
         print(f"[{time.monotonic() - begun:.0f} s] {name}", flush=True)
 
-    scored = fitted(bench, variants, args.out / "laws", args.seeds, args.jobs, told)
+    scored = fitted(
+        bench, variants, args.out / "laws", args.seeds, args.jobs, told, begun + args.minutes * 60
+    )
     found: dict[str, Any] = {}
     for name, variant in variants.items():
         if name != "base":
@@ -94,7 +100,7 @@ def _placebos(bench: Bench) -> dict[str, Variant]:
 def _power(bench: Bench, out: Path) -> dict[str, Variant]:
     """Columns that know: of each row's coming rate, or one number a day of all that comes from that day on."""
     path = out / "innovations.npz"
-    ((first, second),) = [kept({path: partial(_innovations, bench)}, 1)[path]]
+    ((first, second),) = [kept({path: partial(_innovations, bench)}, 1, print)[path]]
     both = joined([bench.fitted, bench.held])
     days = daily_innovation(both, second)
 
@@ -111,10 +117,10 @@ def _power(bench: Bench, out: Path) -> dict[str, Variant]:
 
 def _innovations(bench: Bench) -> list[NDArray[np.float64]]:
     """Return what trees of another seed missed at s1 and m24h, as normal scores; 0 unknown."""
-    laws, rng = bench.trees({}, 99), np.random.default_rng(99)
+    laws, rng = bench.trees({}, 99, of_fitted=True), np.random.default_rng(99)
     out = []
     for horizon in ("s1", "m24h"):
-        parts = zip((bench.fitted, bench.held), laws, strict=True)
+        parts = zip((bench.fitted, bench.held), laws[::-1], strict=True)
         left = np.concatenate([residual(samples, law, horizon) for samples, law in parts])
         out.append(np.nan_to_num(normal_scores(left, rng)))
     return out
@@ -149,9 +155,8 @@ def _used() -> dict[str, float]:
 
 def _series(data: Path) -> dict[SeriesKey, SeriesData]:
     tables = load_tables(data, None)
-    symbols = tables["ohlcv"]["symbol"].unique()
     kept = {
-        name: table.filter(pl.col("symbol").is_in(symbols.to_list())) if "symbol" in table.columns else table
+        name: table.filter(pl.col("symbol").is_in(COINS)) if "symbol" in table.columns else table
         for name, table in tables.items()
     }
     return funded(kept)

@@ -60,21 +60,25 @@ class Bench:
             parts.append(replace(samples, tabular=tabular))
         return parts[0], parts[1]
 
-    def trees(self, columns: Columns, seed: int) -> tuple[Array, Array]:
-        """Grow trees → quantiles of fitted and held rows in s, (n, horizons, levels); horizons not asked are 0."""
+    def trees(self, columns: Columns, seed: int, *, of_fitted: bool = False) -> list[Array]:
+        """Grow trees → quantiles of held rows in s, (n, horizons, levels), behind them those of fitted ones if wanted.
+
+        Horizons that are not asked are 0.
+        """
         fitted, held = self.with_columns(columns)
         data, other = (TensorData.of(part, self.vocabulary) for part in (fitted, held))
-        out = [np.zeros((len(part), len(HORIZONS), len(LEVELS))) for part in (data, other)]
+        parts = [other, data] if of_fitted else [other]
+        out = [np.zeros((len(part), len(HORIZONS), len(LEVELS))) for part in parts]
         for horizon in ASKED:
             models = fit_trees(data, np.arange(len(data)), horizon, TREES, seed)
-            for part, law in zip((data, other), out, strict=True):
+            for part, law in zip(parts, out, strict=True):
                 inputs = tree_inputs(part.tabular, part.venue, part.coin)
                 told = [
                     lightgbm.Booster(model_str=models[f"{horizon}-{level:g}"]).predict(inputs, num_threads=1)
                     for level in FITTED
                 ]
                 law[:, HORIZONS.index(horizon)] = all_levels(np.stack([np.asarray(t) for t in told], axis=1))
-        return out[0], out[1]
+        return out
 
     def mlp(self, columns: Columns, seed: int) -> Array:
         """Fit the perceptron → quantiles of held rows."""
@@ -88,7 +92,7 @@ class Bench:
     def unit(self, model: str, make: "Make", seed: int) -> list[Array]:
         """Return what a recipe of one seed says of the held rows, at the horizons that are asked."""
         columns = make(seed)
-        law = self.trees(columns, seed)[1] if model == "trees" else self.mlp(columns, seed)
+        law = self.trees(columns, seed)[0] if model == "trees" else self.mlp(columns, seed)
         return [law[:, [HORIZONS.index(horizon) for horizon in ASKED]]]
 
     def scored(self, runs: Sequence[Sequence[Array]]) -> Scored:
@@ -111,22 +115,29 @@ class Variant:
 
 
 def fitted(
-    bench: Bench, variants: Mapping[str, Variant], out: Path, seeds: int, jobs: int, on_done: Any
-) -> dict[str, dict[str, Scored]]:
-    """Fit every variant by every model and seed, what is kept in `out` excepted → losses by variant and model."""
+    bench: Bench, variants: Mapping[str, Variant], out: Path, seeds: int, jobs: int,
+    on_done: Callable[[str], None], until_s: float,
+) -> dict[str, dict[str, Scored]]:  # fmt: skip
+    """Fit every variant by every model, seed after seed → losses by variant and model, of the seeds that are whole."""
+
+    def file(name: str, model: str, number: int) -> Path:
+        return out / f"{name} {model} {variants[name].first + number}.npz"
+
     units: dict[Path, Unit] = {}
-    files: dict[tuple[str, str], list[Path]] = {}
-    for name, variant in variants.items():
+    for number in range(seeds):
         for model in MODELS:
-            for seed in range(variant.first, variant.first + seeds):
-                path = out / f"{name} {model} {seed}.npz"
-                units[path] = partial(bench.unit, model, variant.make, seed)
-                files.setdefault((name, model), []).append(path)
-    laws = kept(units, jobs, on_done)
-    return {
-        name: {model: bench.scored([laws[path] for path in files[name, model]]) for model in MODELS}
-        for name in variants
-    }
+            for name, variant in variants.items():
+                seed = variant.first + number
+                units[file(name, model, number)] = partial(bench.unit, model, variant.make, seed)
+    laws = kept(units, jobs, on_done, until_s)
+    found: dict[str, dict[str, Scored]] = {}
+    for model in MODELS:
+        whole = [n for n in range(seeds) if all(file(name, model, n) in laws for name in variants)]
+        on_done(f"{model}: seeds {whole} are whole")
+        for name in variants if whole else ():
+            runs = [laws[file(name, model, number)] for number in whole]
+            found.setdefault(name, {})[model] = bench.scored(runs)
+    return found
 
 
 def gains(
@@ -134,7 +145,7 @@ def gains(
 ) -> list[dict[str, Any]]:
     """Return loss ÷ that without the column by model and horizon, and the weeks until one could tell."""
     rows = []
-    for model in MODELS:
+    for model in ours:
         mine = ours[model] if only is None else ours[model].filter(only)
         for horizon in ASKED:
             row: dict[str, Any] = {"model": model, "horizon": horizon}
