@@ -34,10 +34,17 @@ class Federation:
     ) -> list[list[NDArray[Any]]]:
         """Run all rounds → the common weights after each, the first being those before any (standardised).
 
-        Raises RuntimeError with the end of the server's log when it fails or is not done in time.
+        A run whose last round is there already is not run again. Raises RuntimeError with the end of the server's log
+        when it fails or is not done in time.
         """
+        rounds, out = self._agreement.rounds, self._out
+        if not self._file(rounds).is_file():
+            out.mkdir(parents=True, exist_ok=True)
+            self._federate(strategy, poisons, timeout_s)
+        return [self._round(number) for number in range(rounds + 1)]
+
+    def _federate(self, strategy: str, poisons: Sequence[str], timeout_s: float) -> None:
         out = self._out
-        out.mkdir(parents=True, exist_ok=True)
         agreed, address = out / "agreement.json", f"127.0.0.1:{_free_port()}"
         self._agreement.write(agreed)
         server = self._start("server", "--address", address, "--agreement", agreed, "--strategy", strategy,
@@ -59,7 +66,6 @@ class Federation:
                 if process.poll() is None:
                     process.terminate()
                     process.wait(30.0)
-        return [self._round(number) for number in range(self._agreement.rounds + 1)]
 
     def _start(self, module: str, *arguments: object) -> subprocess.Popen[bytes]:
         number = arguments[arguments.index("--number") + 1] if "--number" in arguments else ""
@@ -70,8 +76,11 @@ class Federation:
             )
 
     def _round(self, number: int) -> list[NDArray[Any]]:
-        with np.load(self._out / f"round-{number}.npz") as kept:
+        with np.load(self._file(number)) as kept:
             return [kept[name] for name in kept.files]
+
+    def _file(self, number: int) -> Path:
+        return self._out / f"round-{number}.npz"
 
     def _tail(self) -> str:
         return (self._out / "server.log").read_text(errors="replace")[-800:]
