@@ -30,7 +30,7 @@ class Federation:
         self._agreement, self._rows, self._out, self._python = agreement, rows, out, python
 
     def run(
-        self, strategy: str = "mean", poisons: Sequence[str] = (), timeout_s: float = 900.0
+        self, strategy: str = "mean", poisons: Sequence[str] = (), timeout_s: float = 3_600.0
     ) -> list[list[NDArray[Any]]]:
         """Run all rounds → the common weights after each, the first being those before any (standardised).
 
@@ -57,15 +57,11 @@ class Federation:
                                            "--number", number, "--poison", poison))  # fmt: skip
             if server.wait(timeout_s) != 0:
                 raise RuntimeError(f"the server failed: {self._tail()}")
-            for node in started[1:]:
-                node.wait(60.0)
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"the federation was not done in {timeout_s:g} s: {self._tail()}") from None
         finally:
             for process in started:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait(30.0)
+                _end(process, patience_s=60.0 if server.poll() == 0 else 0.0)
 
     def _start(self, module: str, *arguments: object) -> subprocess.Popen[bytes]:
         number = arguments[arguments.index("--number") + 1] if "--number" in arguments else ""
@@ -84,6 +80,15 @@ class Federation:
 
     def _tail(self) -> str:
         return (self._out / "server.log").read_text(errors="replace")[-800:]
+
+
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    """Let a process end by itself, then end it."""
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait(30.0)
 
 
 def _free_port() -> int:
