@@ -37,7 +37,7 @@ class Federation:
         A run whose last round is there already is not run again. Raises RuntimeError with the end of the server's log
         when it fails or is not done in time.
         """
-        rounds, out = self._agreement.rounds, self._out
+        rounds, out = self._agreement.last, self._out
         if not self._file(rounds).is_file():
             out.mkdir(parents=True, exist_ok=True)
             self._federate(strategy, poisons, timeout_s)

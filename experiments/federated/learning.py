@@ -36,6 +36,12 @@ class Agreement:
     rounds: int
     per_epoch: int
     seed: int
+    stop: int = 0
+
+    @property
+    def last(self) -> int:
+        """The round after which the server ends: `stop`, or where that is 0 all."""
+        return self.stop or self.rounds
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -46,7 +52,8 @@ class Agreement:
         """Read it."""
         raw = json.loads(path.read_text())
         shape = raw["shape"] | {"experts": tuple(raw["shape"]["experts"])}
-        return cls(InputShape(**shape), Member(**raw["member"]), raw["rounds"], raw["per_epoch"], raw["seed"])
+        rest = {name: raw[name] for name in ("rounds", "per_epoch", "seed", "stop")}
+        return cls(InputShape(**shape), Member(**raw["member"]), **rest)
 
     def network(self, arrays: Sequence[NDArray[Any]] | None = None) -> Any:
         """Return the network, untrained or with these weights."""

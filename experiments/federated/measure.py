@@ -27,7 +27,7 @@ HONEST = ("none", "none", "none")
 ATTACKS = tuple((s, p) for s in ("mean", "median", "krum") for p in ("none", "noise", "flip"))
 """Strategies with what node 1 does."""
 ATTACKED_ROUNDS = 4
-"""An attack that works is seen in the first round; these runs are many."""
+"""The round at which attacks are judged, of as many: an attack that works is seen at once."""
 Law = NDArray[np.float64]
 HOME = FitConfig(per_epoch=PER_EPOCH, learning_rate=5e-4, ema=0.05)
 """One more epoch on the operator's own rows, from the common weights."""
@@ -55,10 +55,10 @@ class Bench:
         held = [holding.held for holding in holdings if holding.held is not None]
         return cls(holdings, vocabulary, rows, files, Judge.of(held, series), out)
 
-    def agreement(self, seed: int, rounds: int = ROUNDS) -> Agreement:
+    def agreement(self, seed: int, stop: int = 0) -> Agreement:
         """Return what the nodes of one run agree on."""
         shape = input_shape(self.holdings[0].fitted, self.vocabulary)
-        return Agreement(shape, MEMBER, rounds, PER_EPOCH, seed)
+        return Agreement(shape, MEMBER, ROUNDS, PER_EPOCH, seed, stop)
 
     def own(self, operator: int, seed: int) -> Any:
         """Fit an operator's model on its own rows: as many epochs as the federation has rounds."""
@@ -69,10 +69,10 @@ class Bench:
         per_epoch = sum(min(len(data), PER_EPOCH) for data in self.rows)
         return _fitted(joined(self.rows), self.agreement(seed), FitConfig(per_epoch=per_epoch), seed)
 
-    def federated(self, seed: int, strategy: str, poisons: Sequence[str], rounds: int) -> list[Any]:
+    def federated(self, seed: int, strategy: str, poisons: Sequence[str], stop: int = 0) -> list[Any]:
         """Run a federation of processes → the network after every round, from round 0."""
-        agreement = self.agreement(seed, rounds)
-        name = "-".join(["run", str(seed), str(rounds), strategy, *poisons])
+        agreement = self.agreement(seed, stop)
+        name = "-".join(["run", str(seed), str(agreement.last), strategy, *poisons])
         told = Federation(agreement, self.files, self.out / name).run(strategy, poisons)
         return [agreement.network(arrays) for arrays in told]
 
@@ -110,7 +110,7 @@ class Bench:
         return self._said([self.central(seed)])
 
     def _federated(self, seed: int) -> list[Law]:
-        rounds = self.federated(seed, "mean", HONEST, ROUNDS)
+        rounds = self.federated(seed, "mean", HONEST)
         homes = [self.at_home(rounds[-1], operator, seed) for operator in range(len(self.rows))]
         return self._said([*(rounds[number] for number in SHOWN_ROUNDS), *homes])
 

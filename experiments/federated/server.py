@@ -57,7 +57,7 @@ def main() -> None:
     agreement = Agreement.read(args.agreement)
     start_server(
         server_address=args.address,
-        config=ServerConfig(num_rounds=agreement.rounds + MOMENTS),
+        config=ServerConfig(num_rounds=agreement.last + MOMENTS),
         strategy=strategy(args.strategy, agreement, args.out, args.nodes),
     )
 

@@ -74,9 +74,9 @@ def main() -> None:
         bench, variants, args.out / "laws", args.seeds, args.jobs, told, begun + args.minutes * 60
     )
     found: dict[str, Any] = {}
-    for name, variant in variants.items():
+    for name in scored:
         if name != "base":
-            found[name] = gains(bench.judge, scored[name], scored["base"], variant.only)
+            found[name] = gains(bench.judge, scored[name], scored["base"], variants[name].only)
             print(shown(name, found[name]), flush=True)
     found["used"] = _used() | {"wall_s": round(time.monotonic() - begun)}
     (args.out / "result.json").write_text(written(found))
