@@ -99,16 +99,19 @@ def input_shape(samples: Samples, vocabulary: Vocabulary) -> InputShape:
 
 def fit_network(
     member: Member, shape: InputShape, data: TensorData, rows: NDArray[np.int64], config: FitConfig, seed: int,
-    device: str, on_progress: Callable[[float], None] = lambda _: None,
+    device: str, on_progress: Callable[[float], None] = lambda _: None, start: Mapping[str, Any] | None = None,
 ) -> Any:  # fmt: skip
     """Fit one network on these rows; returns it in evaluation mode, on the CPU.
 
-    The same seed on the same machine fits the same.
+    The same seed on the same machine fits the same. `start`: the state to go on from, standardisation included.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = member.make(shape)
-    _standardise(net, data.tabular[rows[:: max(len(rows) // 100_000, 1)]])
+    if start is None:
+        _standardise(net, data.tabular[rows[:: max(len(rows) // 100_000, 1)]])
+    else:
+        net.load_state_dict(start)
     net.to(device).train()
     rows = rows[~np.isnan(data.y[rows]).all(axis=1)]
     epochs = member.epochs
