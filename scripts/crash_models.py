@@ -1,9 +1,9 @@
-"""Kill `hedged run` while it trains and while models take over, again and again: `make crash-models`.
+"""Kill `hedged run` in the midst of its model's life, again and again: `make crash-models`.
 
-    scripts/crash_models.py [ROUNDS] [SEED] [quick|real] [DATA]
+    scripts/crash_models.py [ROUNDS] [SEED] [OUT]
 
-quick: a stand-in makes the members, so that kills fall everywhere in a training; real: the worker itself, by the tiny
-recipe on DATA (60 days of made-up markets where none is named).
+A registry that is written, a model that is loaded or takes over, a training, scores that are kept; a stand-in makes
+the models. The same seed chooses the same moments.
 """
 
 import asyncio
@@ -14,23 +14,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from model_crash import crash, model_stage, report
-
-from hedged.domain.clock import DAY_MS
-from hedged.sandbox.turning import usual_course, write_turning
+from model_crash import Place, model_stage
+from model_crash_checks import crash, report
 
 
-async def main(rounds: int, seed: int, quick: bool, data: Path | None, root: Path) -> None:
+async def main(rounds: int, seed: int, root: Path) -> None:
     """Run and tell."""
-    begins_ms = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
-    data = data or write_turning(root / "data", usual_course(begins_ms, before_days=90, days=1), 1)
     began_s = time.monotonic()
-    async with model_stage(root, data, quick=quick) as stage:
+    async with model_stage(root) as stage:
         try:
-            await crash(stage, rounds, seed)
+            await crash(stage, list(Place), rounds, seed)
         finally:
             print("\n".join(report(stage)))
-    print(f"{rounds} kills in {time.monotonic() - began_s:.0f} s: registry, orders and journal whole after each")
+    print(
+        f"{rounds} kills in {time.monotonic() - began_s:.0f} s: registry, orders, scores and journal whole after each"
+    )
 
 
 if __name__ == "__main__":
@@ -40,8 +38,6 @@ if __name__ == "__main__":
             main(
                 int(given[0]) if given else 100,
                 int(given[1]) if len(given) > 1 else 7,
-                (given[2] if len(given) > 2 else "quick") == "quick",
-                Path(given[3]) if len(given) > 3 else None,
-                Path(folder),
+                Path(given[2] if len(given) > 2 else folder),
             )
         )

@@ -1,7 +1,7 @@
-"""A daemon that is killed again and again while it trains and while models take over from each other.
+"""A daemon that is killed again and again in the midst of its model's life: the real `hedged run` on simulated markets.
 
-The real `hedged run` on simulated markets. After every kill the registry, the orders of trainings and the journal are
-read from outside, as a new life will find them.
+Each life begins eight hours after the one before. What is to be decided in it (a promotion, a demotion) is planted,
+and it kills itself with -9 where it was told to (`model_deaths`), or is killed from outside at any moment.
 """
 
 import asyncio
@@ -10,50 +10,40 @@ import signal
 import sqlite3
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from crash_lives import Life
+from model_deaths import APART_MS, Plan
 from tiny_models import twin
 
 from hedged.execution.journal.file import JOURNAL_FILE
-from hedged.forecast.artefact import SHIPPED, load
-from hedged.forecast.ewma import EwmaForecaster
-from hedged.forecast.models.history import SHIPPED as SHIPPED_NAME
-from hedged.forecast.models.history import Act
+from hedged.forecast.models.history import History
 from hedged.forecast.models.registry import Author, ModelRegistry
 from hedged.forecast.models.trainings import Asked, Trainings
+from hedged.forecast.record.sheet import Sheet
 
 BREEDER = """
-import os, sys
+import json, os, sys
 sys.path.insert(0, sys.argv[3])
 import hedged.cli, hedged.daemon, hedged.forecast.ensemble, hedged.adapters.simulated
-import hedged.wiring.models.child as child, hedged.wiring.models.follower as follower
-import hedged.wiring.models.retraining as retraining
-follower.EVERY_S, retraining.EVERY_S = 0.1, 0.1
-support = sys.argv[3]
-if sys.argv[4] == "quick":
-    plain = child.environment
-    child.MODULE = "model_crash_trainer"
-    def environment(threads, home):
-        told = plain(threads, home)
-        return told | {"PYTHONPATH": told["PYTHONPATH"] + os.pathsep + support}
-    child.environment = environment
-log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+import model_deaths
 config = sys.argv[1]
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 print("ready", flush=True)
-for _ in sys.stdin:
+for line in sys.stdin:
     pid = os.fork()
     if not pid:
         os.dup2(log, 1), os.dup2(log, 2)
         sys.argv = ["hedged", "run", "--config", config]
         try:
+            model_deaths.arm(model_deaths.Plan(**json.loads(line)))
             hedged.cli.main()
         except SystemExit as end:
             os._exit(end.code or 0)
@@ -61,23 +51,63 @@ for _ in sys.stdin:
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-"""Imports once, then forks a `hedged run` for every line it reads; looks at registry and orders ten times a second."""
+"""Imports once, then forks a `hedged run` for every plan that it reads."""
 
+REGISTRY = "hedged.forecast.models.registry:ModelRegistry."
+TRAININGS = "hedged.forecast.models.trainings:Trainings."
+FOLLOWER = "hedged.wiring.models.follower:"
 BY = "a crash test"
-PATIENCE_S = 90.0
+
+
+class Place(Enum):
+    """Where a life ends: the function, what is counted in it, most of that, what is planted, what is to be trained."""
+
+    ORDERED = (TRAININGS + "place", "disk", 5, "", 0.02)
+    TRAINS = ("hedged.wiring.models.retraining:_At.told", "calls", 1, "", 0.2)
+    TAKEN_IN = ("hedged.wiring.models.retraining:settle", "disk", 60, "", 0.02)
+    PROMOTED = (REGISTRY + "promote", "disk", 6, "promote", None)
+    LOADED = (FOLLOWER + "speaking", "calls", 30_000, "promote", None)
+    HEARD = (FOLLOWER + "ModelFollower._heir", "calls", 100_000, "promote", None)
+    EXCHANGED = ("hedged.app:App.exchange", "calls", 60, "promote", None)
+    TOLD = (REGISTRY + "tell", "disk", 5, "promote", None)
+    ROLLED_BACK = (REGISTRY + "rollback", "disk", 6, "rollback", None)
+    RETIRED = (REGISTRY + "retire", "disk", 6, "retire", None)
+    DEMOTED = (REGISTRY + "demote", "disk", 6, "demote", None)
+    RESTORED = (REGISTRY + "restore", "disk", 6, "restore", None)
+    OPENED = ("hedged.daemon:open_served", "calls", 30_000, "", None)
+    SHADOWED = ("hedged.wiring.models.shadows:Shadows._begin", "calls", 100_000, "", None)
+    SCORED = ("hedged.wiring.models.scoring:save_sheets", "calls", 60, "", None)
+    DRIFTED = ("hedged.execution.journal.store:JournalStore.save_state", "calls", 30, "", None)
+    ANYTIME = ("", "", 1, "", 0.1)
+
+
+@dataclass(frozen=True)
+class Death:
+    """One life's end, and whether it came where it was meant to."""
+
+    place: Place
+    plan: Plan
+    came: bool
+    lived_s: float
 
 
 @dataclass
 class ModelStage:
-    """`heirs`: two models that speak, promoted in turn; `champions`: whoever was promoted."""
+    """The state directory, what was seen of it after the last life, and how the lives ended."""
 
     state: Path
     log: Path
     process: asyncio.subprocess.Process
-    heirs: list[str]
-    champions: set[str] = field(default_factory=lambda: {SHIPPED_NAME})
+    deaths: list[Death] = field(default_factory=list)
+    number: int = 0
+    before: History = field(default_factory=History)
     orders: set[int] = field(default_factory=set)
-    deaths: Counter[str] = field(default_factory=Counter)
+    sheets: dict[int, Sheet] = field(default_factory=dict)
+    decided_ms: int = 0
+    decisions: int = 0
+    calm: int = 0
+    wish_ms: int | None = None
+    log_from: int = 0
 
     @property
     def registry(self) -> ModelRegistry:
@@ -87,164 +117,116 @@ class ModelStage:
     def trainings(self) -> Trainings:
         return Trainings.of(self.state)
 
+    def now_ms(self) -> int:
+        """The time of the life that comes."""
+        return round(time.time() * 1_000) + self.number * APART_MS
+
+    def author(self) -> Author:
+        return Author(self.now_ms(), BY, "to see")
+
     def rows(self, sql: str) -> list[Any]:
+        if not (self.state / JOURNAL_FILE).exists():
+            return []
         with closing(sqlite3.connect(self.state / JOURNAL_FILE)) as db:
             return db.execute(sql).fetchall()
 
-    async def bear(self) -> Life:
+    def said(self) -> str:
+        """What the latest life has printed."""
+        return self.log.read_bytes()[self.log_from :].decode(errors="replace")
+
+    async def bear(self, plan: Plan) -> Life:
         assert self.process.stdin is not None
-        self.process.stdin.write(b"go\n")
+        self.log_from = self.log.stat().st_size if self.log.exists() else 0
+        self.process.stdin.write(json.dumps(asdict(plan)).encode() + b"\n")
         return Life(await self._number(), asyncio.create_task(self._number()))
 
     async def _number(self) -> int:
         assert self.process.stdout is not None
         return int(await self.process.stdout.readline())
 
-    def author(self) -> Author:
-        return Author(round(time.time() * 1_000), BY, "to be killed")
-
-    def promote(self, n: int) -> None:
-        """Make the other heir champion; the daemon swaps within a tenth of a second."""
-        model = self.heirs[n % 2]
-        if self.registry.read().champion != model:
-            self.registry.promote(model, self.author())
-        self.champions.add(model)
-
-    def ask(self) -> None:
-        self.trainings.ask(Asked(round(time.time() * 1_000), BY, "to be killed"))
-
 
 @asynccontextmanager
-async def model_stage(root: Path, data: Path, *, quick: bool) -> AsyncIterator[ModelStage]:
-    """`quick`: the stand-in for the trainer; else the real one, by the tiny recipe on `data`."""
+async def model_stage(root: Path) -> AsyncIterator[ModelStage]:
+    """A state directory without models, and what breeds daemons on it."""
     state, config, log = root / "state", root / "config.yaml", root / "log"
-    state.mkdir(mode=0o700)
     told = {
         "state_dir": str(state),
         "book": {"positions": {"INJ": {"quantity": "4000"}}},
+        "hedge": {"venues": ["binance"]},
         "telemetry": {"port": 0, "log_format": "json"},
         "cycle": {"interval_s": 30, "bar_s": 3_600, "history_days": 7},
-        "models": {"data": str(data), "recipe": "tiny", "nice": 1, "memory_mb": 2_048, "challengers": 0},
+        "models": {"data": str(root), "recipe": "tiny", "nice": 0, "memory_mb": 2_048, "slow_s": 600},
     }
     config.write_text(yaml.safe_dump(told))
-    author = Author(round(time.time() * 1_000), BY, "an heir")
-    heirs = [ModelRegistry.of(state).add(twin(root / f"twin-{n}", width=1.2 + n / 10).path, author).hash for n in (0, 1)]
-    support, pipe = str(Path(__file__).parent), asyncio.subprocess.PIPE
-    command = (sys.executable, "-c", BREEDER, str(config), str(log), support, "quick" if quick else "real")
+    command = (sys.executable, "-c", BREEDER, str(config), str(log), str(Path(__file__).parent))
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     try:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
-        yield ModelStage(state, log, process, heirs)
+        yield ModelStage(state, log, process)
     finally:
         process.kill()
         await process.wait()
 
 
-def check(stage: ModelStage) -> None:
-    """What holds whenever the daemon dies. Raises AssertionError or ConfigError."""
-    history = stage.registry.read()
-    for model in history.kept:
-        assert stage.registry.open(model).hash == model
-    promoted = {one.model for one in history.events if one.act is Act.PROMOTED} | {SHIPPED_NAME}
-    assert history.champion in promoted
-    assert history.champion in stage.champions
-    at_hand, ended = stage.trainings.order(), stage.trainings.ended()
-    found = {one.ordered_ms for one in ended} | ({at_hand.ordered_ms} if at_hand else set())
-    assert stage.orders <= found, f"orders that vanished: {stage.orders - found}"
-    stage.orders |= found
-    for one in ended:
-        if one.outcome == "added":
-            assert one.model in history.models, "a model that was made is not in the registry"
-    if (stage.state / JOURNAL_FILE).exists():
-        assert stage.rows("PRAGMA integrity_check") == [("ok",)]
-        check_decisions(stage)
+def prepare(stage: ModelStage, place: Place) -> None:
+    """Do what has to be done before a life can come to where it is to end: as an operator, while none lives."""
+    registry, wants, pace = stage.registry, place.value[3], place.value[4]
+    if wants in ("promote", "retire", "rollback") or place is Place.SHADOWED:
+        if not registry.read().challengers:
+            add(stage)
+    if wants == "rollback":
+        # a champion of the daemon's, which is on probation
+        registry.promote(registry.read().challengers[-1], Author(stage.now_ms(), "daemon", "planted"))
+    if wants == "demote" and registry.read().demoted is not None:
+        registry.restore(registry.read().champion, stage.author())
+    if wants == "restore" and registry.read().demoted is None:
+        registry.demote(registry.read().champion, stage.author())
+    directory = stage.trainings.directory
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (directory / "pace").write_text(str(pace or 0.0))
+    if pace is not None:
+        stage.trainings.ask(Asked(stage.now_ms(), BY, "to be killed"))
+    wish = stage.trainings.asked()
+    stage.wish_ms = wish.at_ms if wish else None
 
 
-def check_decisions(stage: ModelStage) -> None:
-    """Every decision carries the hash of a model that was champion, or of the stand-in."""
-    known = {load(SHIPPED).hash, EwmaForecaster().model_hash, *stage.heirs}
-    for (body,) in stage.rows("SELECT body FROM decisions"):
-        told = json.loads(body)
-        assert told.get("model_hash"), "a decision without the hash of its model"
-        assert told.get("feature_hash")
-        model = told["model_hash"].split("+")[0]
-        assert model in known, f"decided by {model}, which nobody promoted"
+def add(stage: ModelStage) -> None:
+    """Have an operator add a model."""
+    made = twin(stage.state.parent / f"twin-{stage.number}", seed=stage.number)
+    stage.registry.add(made.path, stage.author())
 
 
-async def live_and_die(stage: ModelStage, n: int, rng: np.random.Generator) -> None:
-    """One life: it trains or goes on training, and another model takes over; it is killed at a moment by chance."""
-    during = ("training", "swap", "whenever")[n % 3]
-    stage.ask()
-    if during == "swap":
-        stage.promote(n)
-    life = await stage.bear()
-    begun_s = time.monotonic()
-    size = stage.log.stat().st_size if stage.log.exists() else 0
-    wanted = {"training": '"training_started"', "swap": '"prepared"', "whenever": '"http_listening"'}[during]
-    await said(stage, life, wanted, size)
-    if during == "swap":  # it serves: now the other one is to take over
-        stage.promote(n + 1)
-    await asyncio.sleep(float(rng.uniform(0.0, 1.2)))
-    life.send(signal.SIGKILL)
-    await life.ended()
-    stage.deaths[during] += 1
-    assert time.monotonic() - begun_s < PATIENCE_S * 2
-    check(stage)
+def planned(stage: ModelStage, place: Place, rng: np.random.Generator) -> Plan:
+    """Draw where exactly a life ends."""
+    within, steps, most, wants, _ = place.value
+    after = int(rng.integers(most)) if steps == "disk" else int(np.exp(rng.uniform(0, np.log(most))))
+    times = int(rng.integers(1, 7)) if place is Place.TRAINS else 1
+    if place is Place.TOLD or (place is Place.ORDERED and stage.trainings.order() is None):
+        times = int(rng.integers(1, 3))
+    about = "model_drift" if place is Place.DRIFTED else ""
+    return Plan(stage.number, within, times, steps, after, about, wants)
 
 
-async def said(stage: ModelStage, life: Life, what: str, since: int) -> None:
-    """Wait until a life says something."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            with stage.log.open() as log:
-                log.seek(since)
-                if what in log.read():
-                    return
-            assert life.returncode is None, stage.log.read_text()[-2_000:]
-            await asyncio.sleep(0.02)
-
-
-async def calm_life(stage: ModelStage) -> None:
-    """Let the daemon come to itself: the order at hand ends in a model, and the champion serves."""
-    stage.ask()
-    before = len(stage.trainings.ended())
-    size, life = stage.log.stat().st_size, await stage.bear()
-    await said(stage, life, '"event": "prepared"', size)
-    async with asyncio.timeout(PATIENCE_S):
-        while len(stage.trainings.ended()) == before or not _serves(stage):
-            assert life.returncode is None, stage.log.read_text()[-2_000:]
-            await asyncio.sleep(0.05)
-    life.send(signal.SIGTERM)
-    assert await life.ended() == 0, stage.log.read_text()[-2_000:]
-    assert stage.trainings.order() is None
-    assert stage.trainings.ended()[-1].outcome in ("added", "rejected"), stage.trainings.ended()[-1]
-    check(stage)
-
-
-def _serves(stage: ModelStage) -> bool:
-    running, champion = stage.registry.running(), stage.registry.read().champion
-    return running is not None and running.model == champion == running.champion and not running.refused
-
-
-async def crash(stage: ModelStage, rounds: int, seed: int) -> None:
-    """Kill it so many times, at moments that follow from the seed; let it come to itself now and then, and at the end."""
-    rng = np.random.default_rng(seed)
-    for n in range(rounds):
-        await live_and_die(stage, n, rng)
-        if n % 25 == 24:
-            await calm_life(stage)
-    await calm_life(stage)
-
-
-def report(stage: ModelStage) -> list[str]:
-    """Say how the lives ended, and what became of the orders."""
-    ended = stage.trainings.ended()
-    attempts = sum(one.attempts for one in ended)
-    outcomes = Counter(one.outcome for one in ended)
-    decisions = stage.rows("SELECT count(*) FROM decisions")[0][0]
-    return [
-        f"killed: {dict(stage.deaths)}",
-        f"orders: {len(ended)} in {attempts} attempts: {dict(outcomes)}; none vanished",
-        f"decisions: {decisions}, each with the hash of its model; champion: {stage.registry.read().champion}",
-    ]
+async def live_and_die(
+    stage: ModelStage, place: Place, rng: np.random.Generator, patience_s: float
+) -> Death:
+    """Run one life until it kills itself, or is killed when its time is up."""
+    stage.number += 1
+    prepare(stage, place)
+    plan = planned(stage, place, rng)
+    stage.before = stage.registry.read()
+    began_s = time.monotonic()
+    life = await stage.bear(plan)
+    limit_s = float(rng.uniform(0.2, 3.0)) if place is Place.ANYTIME else patience_s
+    try:
+        code = await asyncio.wait_for(asyncio.shield(life.ended()), limit_s)
+        came = True
+    except TimeoutError:
+        life.send(signal.SIGKILL)
+        code, came = await life.ended(), place is Place.ANYTIME
+    death = Death(place, plan, came, time.monotonic() - began_s)
+    assert code == -signal.SIGKILL, f"it ended by itself with {code}: {stage.said()[-2_000:]}"
+    stage.deaths.append(death)
+    return death

@@ -3,18 +3,18 @@
 Every member that is really made leaves a line in `made.log`, so that a test sees what was made twice.
 """
 
+import hashlib
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
 
-from tiny_models import twin
-
 from hedged.forecast.models.trainings import Result, read_order, write_result
 from hedged.training.bounds import bind
 
-MEMBERS = 5
-EACH_S = 0.15
+MEMBERS = 6
+SHIPPED = Path(__file__).parents[2] / "hedged/forecast/shipped"
 
 
 def main() -> None:
@@ -27,17 +27,17 @@ def main() -> None:
     for number in range(MEMBERS):
         member = work / f"member-{number}"
         if not member.is_file():
-            time.sleep(EACH_S)
+            time.sleep(float((path.parent / "pace").read_text()))
+            member.touch()
             with (path.parent / "made.log").open("a") as log:
                 log.write(f"{order.ordered_ms} {number}\n")
-            member.touch()
         print(json.dumps({"stage": member.name, "share": (number + 1) / MEMBERS}), flush=True)
-    if not (out / "card.json").is_file():
-        made = path.parent / f"making-{time.time_ns()}"
-        twin(made, width=1.0 + order.ordered_ms % 10_000 / 1e6, seed=order.ordered_ms % 1_000_000)
-        for file in sorted(made.iterdir(), key=lambda one: one.name == "card.json"):
-            file.rename(out / file.name)
-    model = __import__("hedged.forecast.artefact", fromlist=["load"]).load(out).hash
+    for file in SHIPPED.iterdir():
+        shutil.copyfile(file, out / file.name)
+    card = json.loads((SHIPPED / "card.json").read_text())
+    text = json.dumps(card | {"seed": order.ordered_ms // 1_000})
+    (out / "card.json").write_text(text)
+    model = hashlib.sha256(text.encode()).hexdigest()[:16]
     write_result(out, Result(order.ordered_ms, "added", "good enough for a test", model))
 
 
