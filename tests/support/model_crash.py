@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 import yaml
 from crash_lives import Life
-from model_deaths import APART_MS, Plan
+from model_deaths import Plan
 from tiny_models import twin
 
+from hedged.adapters.simulated import EPOCH_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS
 from hedged.execution.journal.file import JOURNAL_FILE
 from hedged.forecast.models.history import History
 from hedged.forecast.models.registry import Author, ModelRegistry
@@ -57,6 +59,10 @@ REGISTRY = "hedged.forecast.models.registry:ModelRegistry."
 TRAININGS = "hedged.forecast.models.trainings:Trainings."
 FOLLOWER = "hedged.wiring.models.follower:"
 BY = "a crash test"
+BEGINS_MS = EPOCH_MS + 10 * DAY_MS
+"""Simulated markets begin in 2025, and every life makes them anew: so late is the first one."""
+APART_MS = 8 * HOUR_MS
+"""From one life to the next, so that each has forecasts to score, and outcomes of earlier ones."""
 
 
 class Place(Enum):
@@ -100,6 +106,7 @@ class ModelStage:
     process: asyncio.subprocess.Process
     deaths: list[Death] = field(default_factory=list)
     number: int = 0
+    since_ms: int = field(default_factory=lambda: round(time.time() * 1_000))
     before: History = field(default_factory=History)
     orders: set[int] = field(default_factory=set)
     sheets: dict[int, Sheet] = field(default_factory=dict)
@@ -117,9 +124,14 @@ class ModelStage:
     def trainings(self) -> Trainings:
         return Trainings.of(self.state)
 
+    @property
+    def shift_ms(self) -> int:
+        """What the clock of the life that comes is ahead of ours."""
+        return BEGINS_MS - self.since_ms + self.number * APART_MS
+
     def now_ms(self) -> int:
-        """The time of the life that comes."""
-        return round(time.time() * 1_000) + self.number * APART_MS
+        """Its time."""
+        return round(time.time() * 1_000) + self.shift_ms
 
     def author(self) -> Author:
         return Author(self.now_ms(), BY, "to see")
@@ -206,7 +218,7 @@ def planned(stage: ModelStage, place: Place, rng: np.random.Generator) -> Plan:
     if place is Place.TOLD or (place is Place.ORDERED and stage.trainings.order() is None):
         times = int(rng.integers(1, 3))
     about = "model_drift" if place is Place.DRIFTED else ""
-    return Plan(stage.number, within, times, steps, after, about, wants)
+    return Plan(stage.shift_ms, within, times, steps, after, about, wants)
 
 
 async def live_and_die(

@@ -128,7 +128,7 @@ async def calm_life(stage: ModelStage) -> None:
     """Let it come to itself: a training ends in a model, the champion serves, and nothing else is left on the disk."""
     stage.number += 1
     prepare(stage, Place.ANYTIME)
-    stage.before, plan = stage.registry.read(), Plan(stage.number)
+    stage.before, plan = stage.registry.read(), Plan(stage.shift_ms)
     before, life = len(stage.trainings.ended()), await stage.bear(plan)
     async with asyncio.timeout(WITHIN_S):
         while len(stage.trainings.ended()) == before or stage.trainings.order() or not _serves(stage):

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from hedged.domain.clock import HOUR_MS, SystemClock
+from hedged.domain.clock import SystemClock
 from hedged.forecast.models.contest import Standing, Verdict
 from hedged.wiring.models import child, contests, drift, follower, life, retraining, scoring, shadows
 
-APART_MS = 8 * HOUR_MS
-"""From one life to the next, so that each has forecasts to score, and outcomes of earlier ones."""
 DISK = ("fsync", "replace", "mkdir", "unlink", "rmdir")
 """Each may be the last that is done."""
 
@@ -27,10 +25,11 @@ DISK = ("fsync", "replace", "mkdir", "unlink", "rmdir")
 @dataclass(frozen=True)
 class Plan:
     """`within`: `module:function` in which it dies, the `time`-th time that it is called, after `after` more `steps`:
-    changes of the disk, or calls; empty: it lives. `number`: of its life. `wants`: what is decided about models.
+    changes of the disk, or calls; empty: it lives. `about`: what it is called with has to hold that. `wants`: what is
+    decided about models. `shift_ms`: of its clock.
     """
 
-    number: int
+    shift_ms: int
     within: str = ""
     time: int = 1
     steps: str = "disk"
@@ -42,7 +41,7 @@ class Plan:
 def arm(plan: Plan) -> None:
     """Make this process one that dies as planned. It looks at everything many times a second."""
     real = SystemClock.now_ms
-    setattr(SystemClock, "now_ms", lambda self: real(self) + plan.number * APART_MS)  # noqa: B010  (a method)
+    setattr(SystemClock, "now_ms", lambda self: real(self) + plan.shift_ms)  # noqa: B010  (a method)
     child.MODULE = "tests.support.model_crash_trainer"
     child.LOOK_S = 0.1
     for module in (contests, drift, follower, retraining, scoring, shadows):
