@@ -36,7 +36,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(
             main(
-                int(given[0]) if given else 100,
+                int(given[0]) if given else 150,
                 int(given[1]) if len(given) > 1 else 7,
                 Path(given[2] if len(given) > 2 else folder),
             )

@@ -185,9 +185,9 @@ async def model_stage(root: Path) -> AsyncIterator[ModelStage]:
 def prepare(stage: ModelStage, place: Place) -> None:
     """Do what has to be done before a life can come to where it is to end: as an operator, while none lives."""
     registry, wants, pace = stage.registry, place.value[3], place.value[4]
-    if wants in ("promote", "retire", "rollback") or place is Place.SHADOWED:
-        if not registry.read().challengers:
-            add(stage)
+    challenged = wants in ("promote", "retire", "rollback") or place is Place.SHADOWED
+    if challenged and not registry.read().challengers:
+        add(stage)
     if wants == "rollback":
         # a champion of the daemon's, which is on probation
         registry.promote(registry.read().challengers[-1], Author(stage.now_ms(), "daemon", "planted"))
@@ -221,9 +221,7 @@ def planned(stage: ModelStage, place: Place, rng: np.random.Generator) -> Plan:
     return Plan(stage.shift_ms, within, times, steps, after, about, wants)
 
 
-async def live_and_die(
-    stage: ModelStage, place: Place, rng: np.random.Generator, patience_s: float
-) -> Death:
+async def live_and_die(stage: ModelStage, place: Place, rng: np.random.Generator, patience_s: float) -> Death:
     """Run one life until it kills itself, or is killed when its time is up."""
     stage.number += 1
     prepare(stage, place)

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from model_crash import BY, ModelStage, Place, live_and_die, prepare
+from model_crash import ModelStage, Place, live_and_die, prepare
 from model_deaths import Plan
 
 from hedged.domain.forecast import STAND_IN
@@ -161,11 +161,20 @@ def _serves(stage: ModelStage) -> bool:
     running, history = stage.registry.running(), stage.registry.read()
     model = STAND_IN if history.demoted else history.champion
     decided = stage.rows(f"SELECT 1 FROM decisions WHERE ts_ms > {stage.decided_ms} LIMIT 1")
-    return bool(decided) and running is not None and (running.model, running.champion) == (model, history.champion)
+    return (
+        bool(decided)
+        and running is not None
+        and (running.model, running.champion) == (model, history.champion)
+    )
 
 
 async def crash(
-    stage: ModelStage, places: list[Place], rounds: int, seed: int, patience_s: float = 40, calm_every: int = 20
+    stage: ModelStage,
+    places: list[Place],
+    rounds: int,
+    seed: int,
+    patience_s: float = 40,
+    calm_every: int = 20,
 ) -> None:
     """Kill it so many times; each place comes in turn, in an order by chance. Check after each, wholly at the end."""
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Inside a daemon that is to die: it kills itself with -9 in the middle of what it was told, and wants what it was told.
+"""Inside a daemon that is to die: it kills itself with -9 in the midst of what was planned, and decides as planned.
 
 A kill from outside falls between two system calls about as often as one from within; only this one finds the few
 milliseconds in which a registry is written.
