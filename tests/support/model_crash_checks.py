@@ -182,8 +182,11 @@ async def crash(
         if n % len(places) == 0:
             order = rng.permutation(len(places))
         place = places[order[n % len(places)]]
-        if place is Place.DRIFTED and not any(one.closed for one in stage.sheets.values()):
-            place = Place.SCORED  # drift is judged by outcomes, which take a day
+        champion = stage.registry.read().champion
+        if place is Place.DRIFTED and not any(
+            one.closed and champion in one.laws for one in stage.sheets.values()
+        ):
+            place = Place.SCORED  # drift is judged by outcomes of who serves, which take a day
         death = await live_and_die(stage, place, rng, patience_s)
         check(stage, death.plan)
         if n % calm_every == calm_every - 1:

@@ -18,7 +18,7 @@ from hedged.domain.clock import SystemClock
 from hedged.forecast.models.contest import Standing, Verdict
 from hedged.wiring.models import child, contests, drift, follower, life, retraining, scoring, shadows
 
-DISK = ("fsync", "replace", "mkdir", "unlink", "rmdir")
+DISK = ("fsync", "replace", "unlink", "rmdir")
 """Each may be the last that is done."""
 
 
@@ -57,14 +57,14 @@ def _decide(wants: str) -> None:
     """Plant what the evidence of months would say."""
     plain = contests.Contests._judged
 
-    def judged(self: Any, book: Any, history: Any, now_ms: int) -> dict[str, Verdict]:
+    def judged(self: Any, book: Any, history: Any, *more: Any) -> dict[str, Verdict]:
         standing = Standing.WORSE if wants == "retire" else Standing.BETTER
         returns = {"rollback": True, "promote": False, "retire": False}.get(wants)
         return {
             model: Verdict(standing, "planted", 0.9, 20, 30.0, 20.0)
             if returns is (model not in history.challengers)
             else verdict
-            for model, verdict in plain(self, book, history, now_ms).items()
+            for model, verdict in plain(self, book, history, *more).items()
         }
 
     contests.Contests._judged = judged
