@@ -7,6 +7,7 @@ residuals that join the series. At a cold start this memory is made from the win
 Who asks the members can be exchanged: a backtest asks about many hours at once, and the rest goes on as ever.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -51,7 +52,10 @@ class _Law:
 
 
 class EnsembleForecaster:
-    """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours."""
+    """The trained ensemble behind the `Forecaster` port. Horizons: 24 and 120 hours.
+
+    Asked from two threads, as one that came back while it was being scored, it answers one after the other.
+    """
 
     def __init__(
         self, artefact: Artefact, threads: int | None = None, told: Callable[[HourlyGrid], Told] | None = None
@@ -64,6 +68,7 @@ class EnsembleForecaster:
         self._told = told or self._ask
         # a backtest, which is told, looks at nobody's inputs
         self.inputs = inputs_of(artefact) if told is None else None
+        self._at_work = threading.Lock()
         self._forget(())
 
     def _forget(self, keys: tuple[SeriesKey, ...]) -> None:
@@ -87,6 +92,12 @@ class EnsembleForecaster:
         """
         if horizon_h not in HORIZON_OF:
             raise ConfigError(f"the ensemble forecasts 24 or 120 hours, not {horizon_h}: set hedge.horizon_h")
+        with self._at_work:
+            self._hear(grid)
+            return self._set(now_ms, horizon_h)
+
+    def _hear(self, grid: HourlyGrid) -> None:
+        """Make the law of a grid's last hour, where it is not made yet."""
         hour_ms = int(grid.times_ms[-1]) if len(grid.times_ms) else -1
         if grid.keys != self._keys or hour_ms < self._hour_ms:
             self._forget(grid.keys)
@@ -99,18 +110,26 @@ class EnsembleForecaster:
                 self._day = hour_ms // DAY_MS
             self._law = self._say(grid, told.now)
             self._hour_ms, self._shown = hour_ms, shown
-        return self._set(now_ms, horizon_h)
 
     def succeed(self, before: "EnsembleForecaster") -> bool:
         """Go on with the memory of a predecessor, if both have the same members; tell whether it was taken over.
+        Of one that is at work it is not: nobody waits here.
 
         What it said was said without knowing the outcomes, and a model like it errs alike. What this model would say of
         those hours it was trained on would look better than it is. Its own forecasts replace the others as they come.
         """
         if before._card.members != self._card.members:
             return False
-        self._forget(before._keys)
-        self._questions, self._said = before._questions.twin(), [_twin(said) for said in before._said]
+        if not before._at_work.acquire(blocking=False):
+            return False
+        try:
+            keys, questions = before._keys, before._questions.twin()
+            said = [_twin(one) for one in before._said]
+        finally:
+            before._at_work.release()
+        with self._at_work:
+            self._forget(keys)
+            self._questions, self._said = questions, said
         return True
 
     def _ask(self, grid: HourlyGrid) -> Told:

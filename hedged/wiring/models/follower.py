@@ -140,7 +140,9 @@ class ModelFollower:
         async with cycle.desk.busy:
             knows = await cycle.thought() and self.demotion.remembers
             if before is not None and not (knows and ensemble.succeed(before)):
-                why = "it has other members than the one before" if knows else "the one before it failed"
+                why = (
+                    "the one before has other members, or is at work" if knows else "the one before it failed"
+                )
                 log.warning("model_begins_anew", model=champion, why=why)
             window, last = copy_of(cycle.buffer.window()), app.progress.last
         thinking = Thinking(app.parts.config.models.slow_s)
