@@ -17,7 +17,7 @@ from hedged.sandbox.turning import usual_course, write_turning
 from hedged.wiring.models.child import Ending
 
 LIVES_MS = 1_767_225_600_000
-DAYS = 3
+DAYS = 2
 
 
 def quickly(trainings: Trainings, order: Order, *_: object) -> Ending:
@@ -41,7 +41,7 @@ def test_the_daemon_lives_its_models_lives_on_a_virtual_clock(
 
     plain = Kept.__init__
     monkeypatch.setattr(Kept, "__init__", lambda self, *told: plain(self, *told[:4], launch))
-    data = write_turning(tmp_path / "data", usual_course(LIVES_MS, before_days=20, days=DAYS + 1), 1)
+    data = write_turning(tmp_path / "data", usual_course(LIVES_MS, before_days=45, days=DAYS + 1), 1)
     config = parse_config(
         {
             "book": {"positions": {"BTC": {"usd": 100_000}}},
@@ -51,7 +51,7 @@ def test_the_daemon_lives_its_models_lives_on_a_virtual_clock(
     )
     plan = Rehearsal(
         data, Window(LIVES_MS, LIVES_MS + DAYS * DAY_MS), tmp_path / "out", tmp_path / "trained",
-        {"the end": (LIVES_MS + 2 * DAY_MS, LIVES_MS + DAYS * DAY_MS)}, {LIVES_MS + DAY_MS: "nothing"},
+        {"the end": (LIVES_MS + DAY_MS, LIVES_MS + DAYS * DAY_MS)}, {LIVES_MS + DAY_MS: "nothing"},
     )  # fmt: skip
     summary, page = rehearse(config, plan)
     assert page == tmp_path / "out" / PAGE
