@@ -16,7 +16,7 @@ from hedged.backtest.world import World
 from hedged.config import Config
 from hedged.daemon import run_daemon
 from hedged.directories import make_private_directory
-from hedged.domain.clock import LoopClock, iso
+from hedged.domain.clock import SECOND_MS, LoopClock, iso
 from hedged.domain.errors import DataError
 from hedged.domain.lasting import Lasting
 from hedged.domain.market import INJECTIVE, SeriesKey
@@ -129,9 +129,10 @@ def _live(stage: Stage, name: str, config: Config) -> Observer:
 
         sources = stage.world.venues([INJECTIVE, *config.hedge.venues])
         await run_daemon(config, clock, sources, window.to_ms, watching=watching)
+        if clock.now_ms() < window.to_ms - SECOND_MS:  # it was asked to end, as a daemon is: half a life is none
+            raise KeyboardInterrupt
 
     run_virtually(life)
-    made[0].collect()
     return made[0]
 
 

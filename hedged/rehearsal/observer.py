@@ -5,9 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hedged.domain.clock import Clock, iso
+from hedged.domain.clock import DAY_MS, Clock, iso
 from hedged.domain.forecast import STAND_IN
 from hedged.wiring.models.life import ModelLife
+
+
+LATE_MS = 14 * DAY_MS
+"""No outcome is known later than that after its origin; of earlier ones all was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Observer:
         for name in book.names():
             if name == STAND_IN:
                 continue
-            told = book.paired(name, STAND_IN)
+            told = book.paired(name, STAND_IN, since_ms=self.clock.now_ms() - LATE_MS)
             for i, origin_ms in enumerate(told.origin_ms.tolist()):
                 if (name, origin_ms) not in self._seen:
                     self._seen.add((name, origin_ms))
