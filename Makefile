@@ -40,7 +40,7 @@ pip_install = scripts/pip_step.sh $(BIN)/python
 compile = echo '    compiling to bytecode'; $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 stamp = rm -f $(STAMPS)/$(1)-*; touch $@
 
-.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash crash-models fuzz audit sbom clean image \
+.PHONY: help setup run test simulate check lint format typecheck lock dashboards bench crash fuzz audit sbom clean image \
 	image-train image-test
 
 help: ## Say what each target does
@@ -108,9 +108,6 @@ sbom: $(SERVE) $(PACKAGE) $(DEV) ## Write the bill of materials, out/sbom.json (
 
 crash: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 200 times while it trades, and compare it with the venues (ARGS='ROUNDS SEED')
 	@$(BIN)/python scripts/crash.py $(ARGS)
-
-crash-models: $(SERVE) $(PACKAGE) $(DEV) ## Kill the real daemon 100 times while it trains and while models take over (ARGS='ROUNDS SEED')
-	@$(BIN)/python scripts/crash_models.py $(ARGS)
 
 build_image = docker build $(BUILD_ARGS) --build-arg BASE_IMAGE='$(BASE_IMAGE)' --build-arg VERSION=0.1.0 \
 	--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)"
