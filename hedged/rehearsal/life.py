@@ -129,7 +129,9 @@ def _live(stage: Stage, name: str, config: Config) -> Observer:
 
         sources = stage.world.venues([INJECTIVE, *config.hedge.venues])
         await run_daemon(config, clock, sources, window.to_ms, watching=watching)
-        if clock.now_ms() < window.to_ms - SECOND_MS:  # it was asked to end, as a daemon is: half a life is none
+        if (
+            clock.now_ms() < window.to_ms - SECOND_MS
+        ):  # it was asked to end, as a daemon is: half a life is none
             raise KeyboardInterrupt
 
     run_virtually(life)

@@ -9,7 +9,6 @@ from hedged.domain.clock import DAY_MS, Clock, iso
 from hedged.domain.forecast import STAND_IN
 from hedged.wiring.models.life import ModelLife
 
-
 LATE_MS = 14 * DAY_MS
 """No outcome is known later than that after its origin; of earlier ones all was taken."""
 
