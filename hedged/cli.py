@@ -21,6 +21,7 @@ from hedged.commands import (
     model,
     model_registry,
     model_training,
+    rehearse,
     report,
     resume,
     run,
@@ -56,6 +57,7 @@ app.add_typer(config.app, name="config")
 model_registry.app.command()(model_training.retrain)
 model_registry.app.command()(model_training.training)
 model_registry.app.command()(model_training.retire)
+model_registry.app.command()(rehearse.rehearse)
 app.add_typer(model_registry.app, name="model")
 
 

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from hedged.buffer.ring import BarWindow
     from hedged.wiring.real_venues import RealVenues
 
+Watching = Callable[[ModelLife], Lasting]
+
 log = structlog.get_logger(__name__)
 
 
@@ -89,10 +91,12 @@ async def run_daemon(
     sources: Mapping[str, MarketData] | None = None,
     until_ms: int | None = None,
     path: Path | None = None,
+    watching: Watching | None = None,
 ) -> None:
     """Run until SIGTERM, SIGINT or `until_ms`, on the sources that the configuration names where none are given.
 
-    `path`: where the configuration was read from, to be read again on SIGHUP. Raises ConfigError for what cannot work
+    `path`: where the configuration was read from, to be read again on SIGHUP; `watching`: makes one more task, which
+    sees the model's life from within. Raises ConfigError for what cannot work
     and Fatal for what must not go on.
     """
     rehearsal = sources is not None
@@ -107,7 +111,7 @@ async def run_daemon(
         async with AsyncExitStack() as cleanup:
             held = await _hold(config, clock, api, addresses, cleanup, in_real_time=until_ms is None)
             if held is not None:
-                await _run(held, keys, secret, sources, until_ms, path, cleanup)
+                await _run(held, keys, secret, sources, until_ms, path, cleanup, watching)
     except asyncio.CancelledError:
         log.info("stopped")
         raise
@@ -196,6 +200,7 @@ async def _run(
     until_ms: int | None,
     path: Path | None,
     cleanup: AsyncExitStack,
+    watching: Watching | None,
 ) -> None:
     """Open the account, put the app together, and serve."""
     config, clock, process = held.config, held.clock, held.process
@@ -235,6 +240,8 @@ async def _run(
         config, clock, metrics, lambda: process.app, served, in_real_time=until_ms is None
     )
     beside += process.models.beside
+    if watching is not None:
+        beside.append(watching(process.models))
     app = App(parts, metrics)
     app.progress.backfilled = process.backfilled()
     process.runs(app)

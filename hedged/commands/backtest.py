@@ -122,7 +122,7 @@ def backtest(
     from hedged.commands.terminal import progress, show_summary
 
     quiet_logs()
-    settings = _backtest_config(
+    settings = backtest_config(
         config, position or [], equity, hedge_venues, cap, allow_own_cut, forecaster, model
     )
     symbols = sorted(set(symbol or settings.book.positions))
@@ -169,15 +169,15 @@ def _trained_first(
     return replace(options, walk_forward=replace(plan, on_progress=lambda _stage, _share: None))
 
 
-def _backtest_config(
+def backtest_config(
     path: Path | None,
     positions: list[str],
     equity: float | None,
     hedge_venues: str | None,
-    cap: float | None,
-    allow_own_cut: bool | None,
-    forecaster: str | None,
-    model: Path | None,
+    cap: float | None = None,
+    allow_own_cut: bool | None = None,
+    forecaster: str | None = None,
+    model: Path | None = None,
 ) -> "Config":
     """Put the command line's options on top of the file (or of the defaults)."""
     from hedged.config import load_config, parse_config

@@ -22,6 +22,9 @@ class ModelsConfig(Section):
         "auto",
         description="auto: full where memory_mb allows it, else small; tiny rehearses in seconds, not for money",
     )
+    learn_days: int | None = Field(
+        None, ge=60, description="learn from the last so many days alone; default: from all that is known"
+    )
     memory_mb: int = Field(
         4_096, ge=512, description="most memory of a training; beyond it it ends, not the daemon"
     )

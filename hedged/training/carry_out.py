@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 def recipe(order: Order) -> TrainConfig:
     """Return what an order trains."""
-    return RECIPES[order.recipe](TrainConfig(seed=order.seed, threads=order.threads))
+    config = TrainConfig(seed=order.seed, threads=order.threads, learn_days=order.learn_days)
+    return RECIPES[order.recipe](config)
 
 
 def carry_out(order: Order, out: Path, tell: Callable[[str, float], None]) -> Result:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
-from hedged.features.sampling import Sampling
+from hedged.domain.clock import DAY_MS
+from hedged.features.sampling import FIRST_MS, Sampling
 from hedged.training.fit import FitConfig, Member
 from hedged.training.trees import Growth, TreesConfig
 
@@ -11,7 +12,8 @@ from hedged.training.trees import Growth, TreesConfig
 class TrainConfig:
     """What is trained. `threads`: of torch and LightGBM together. `hold_out_effort`: rows that members read for the
     hold-out, as share of what they read at the end: their order of merit is wanted there, not their best. `without`:
-    coins left out, so that the model can be measured on coins it has never seen.
+    coins left out, so that the model can be measured on coins it has never seen. `learn_days`: nothing older than so
+    many days is learnt from; None: from all since `FIRST_MS`.
 
     What paid, measured on half-years that no member had seen: a wide perceptron with much dropout that learns long. The
     others cost five times as much per epoch and add variety; the weights by horizon choose among them.
@@ -32,8 +34,13 @@ class TrainConfig:
     hold_out_days: int = 90
     hold_out_effort: float = 0.4
     without: tuple[str, ...] = ()
+    learn_days: int | None = None
     seed: int = 0
     threads: int = 2
+
+    def first_ms(self, to_ms: int) -> int:
+        """Return the instant from which on history is learnt from, ms."""
+        return FIRST_MS if self.learn_days is None else max(FIRST_MS, to_ms - self.learn_days * DAY_MS)
 
 
 def small(config: TrainConfig) -> TrainConfig:

@@ -14,7 +14,7 @@ from hedged.adapters.replay.tables import load_tables
 from hedged.domain.errors import DataError
 from hedged.domain.market import SeriesKey
 from hedged.features.samples import Pile, Samples
-from hedged.features.sampling import FIRST_MS, collect_into
+from hedged.features.sampling import collect_into
 from hedged.forecast.vocabulary import Vocabulary, vocabulary_of
 from hedged.training.config import TrainConfig
 from hedged.training.fit import TensorData
@@ -43,13 +43,20 @@ def table_of(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress)
     """
     series, stand_ins = _series(data, to_ms, config.without)
     pile = Pile()
-    collect_into(pile, series, FIRST_MS, to_ms, config.sampling, lambda f: on_progress("samples", f))
+    collect_into(
+        pile, series, config.first_ms(to_ms), to_ms, config.sampling, lambda f: on_progress("samples", f)
+    )
     if not len(pile):
         raise DataError("no series has history enough in the window to learn from")
     own, keys = len(pile), tuple(sorted(series))
     series.clear()
     collect_into(
-        pile, stand_ins, FIRST_MS, to_ms, config.stand_in, lambda f: on_progress("stand-in samples", f)
+        pile,
+        stand_ins,
+        config.first_ms(to_ms),
+        to_ms,
+        config.stand_in,
+        lambda f: on_progress("stand-in samples", f),
     )
     parts = [(keys, slice(own))]
     if len(pile) > own:

@@ -25,7 +25,6 @@ from hedged.domain.clock import DAY_MS, iso
 from hedged.domain.errors import DataError
 from hedged.features.resample import FEATURE_HASH
 from hedged.features.samples import Samples
-from hedged.features.sampling import FIRST_MS
 from hedged.forecast.artefact import Artefact, Card, write_card
 from hedged.forecast.drift.inputs import REFERENCE, Reference
 from hedged.forecast.members import Inputs, Members
@@ -105,7 +104,7 @@ def _cascade(data: Path, to_ms: int, config: TrainConfig, on_progress: Progress)
     series = settled_by(funded(load_tables(data, None)), to_ms)
     series = {key: found for key, found in series.items() if key.symbol not in config.without}
     try:
-        rows = cascade.collect(series, FIRST_MS, to_ms)
+        rows = cascade.collect(series, config.first_ms(to_ms), to_ms)
         text, card = cascade.fit(rows, to_ms, config.seed, config.threads)
     except DataError:
         return None

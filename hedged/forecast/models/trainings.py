@@ -55,7 +55,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Order:
     """`to_ms`: nothing known at or after it is learnt from; `rival`, `rival_path`: the champion, compared on the
-    same hold-out, none where empty; `by`, `why`: who ordered it and for what reason.
+    same hold-out, none where empty; `by`, `why`: who ordered it and for what reason; `learn_days`: so many days before
+    `to_ms` are learnt from, None: all.
     """
 
     data: Path
@@ -71,6 +72,7 @@ class Order:
     drift: bool = False
     rival: str = ""
     rival_path: Path | None = None
+    learn_days: int | None = None
     attempts: tuple[Attempt, ...] = ()
 
     def begun(self, now_ms: int) -> "Order":
@@ -163,8 +165,12 @@ class Trainings:
 
     def result(self, order: Order) -> Result | None:
         """Return what was made of this order; None while it is being worked on."""
-        found = _read(self.out / RESULT, RESULTS)
+        found = self.kept_result()
         return found if found is not None and found.ordered_ms == order.ordered_ms else None
+
+    def kept_result(self) -> Result | None:
+        """Return what lies there as the result of some order; None: nothing does."""
+        return _read(self.out / RESULT, RESULTS)
 
     def ended(self) -> tuple[Training, ...]:
         """Return the last orders that ended, the oldest first."""

@@ -48,7 +48,7 @@ def ordered(
     return Order(
         data=data.resolve(), to_ms=data_end_ms(now_ms), recipe=recipe, seed=0, threads=told.threads,
         memory_mb=told.memory_mb, nice=told.nice, ordered_ms=now_ms, by=by, why=why, drift=drift, rival=champion,
-        rival_path=registry.path(champion).resolve(),
+        rival_path=registry.path(champion).resolve(), learn_days=told.learn_days,
     )  # fmt: skip
 
 

@@ -14,11 +14,13 @@ from small_tables import at, ms
 from hedged.adapters.replay.series import series_of
 from hedged.domain.forecast import LEVELS
 from hedged.features.samples import Samples
-from hedged.features.sampling import Sampling, collect
+from hedged.features.sampling import FIRST_MS, Sampling, collect
 from hedged.features.targets import HORIZONS
 from hedged.forecast.adapt import CLASSES
 from hedged.forecast.artefact import SHIPPED, Artefact, load
+from hedged.forecast.models.trainings import Order
 from hedged.training import validation
+from hedged.training.carry_out import recipe
 from hedged.training.config import TrainConfig, small, tiny
 from hedged.training.progress import Whole
 from hedged.training.table import table_of
@@ -116,3 +118,15 @@ def test_a_model_is_judged(held: Samples, monkeypatch: pytest.MonkeyPatch) -> No
     assert "which it had not seen" in judged(told(good), few, ms(60 * 24), fair, 1).text
     assert "in 3 of 4 cells" in judged(told(good, bad, bad, bad), few, ms(60 * 24), None, 1).why
     assert "too few outcomes" in judged(told(), few, ms(60 * 24), None, 1).why
+
+
+def test_the_last_days_alone_are_learnt_from(tmp_path: Path) -> None:
+    """If this fails, models.learn_days is ignored, and a market whose law turned is never unlearnt."""
+    for name, frame in tables().items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    order = Order(tmp_path, ms(TO_H), "tiny", 0, 1, 1_000, 0, ms(TO_H), "a test", "to see", learn_days=20)
+    config = recipe(order)
+    table = table_of(tmp_path, ms(TO_H), config, lambda _stage, _share: None)
+    assert table.origin_ms.min() > ms(TO_H - 20 * 24)
+    assert table.origin_ms.max() < ms(TO_H)
+    assert recipe(replace(order, learn_days=None)).first_ms(ms(TO_H)) == FIRST_MS
