@@ -106,7 +106,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name at the end each proof that a missing ../shared cost."""
     skipped = [
-        r.nodeid for r in terminalreporter.stats.get("skipped", []) if "shared" in getattr(r, "keywords", ())
+        report.nodeid
+        for report in terminalreporter.stats.get("skipped", [])
+        if "shared" in getattr(report, "keywords", ())  # a module that was skipped whole has none
     ]
     if not skipped:
         terminalreporter.write_line("no proof was skipped for lack of ../shared")

@@ -15,7 +15,7 @@ import polars as pl
 import torch
 
 from experiments.federated.artefact import write_artefact
-from experiments.federated.measure import ROUNDS, Bench, attacked, compared
+from experiments.federated.measure import SMALL, WHOLE, Bench, attacked, compared
 from experiments.federated.splits import holdings
 from experiments.judging import Judge, Scored, by_coin
 from hedged.features.targets import HORIZONS
@@ -35,13 +35,17 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=math.inf, help="then score what is there")
     parser.add_argument("--split", choices=("venues", "times"), action="append")
+    parser.add_argument(
+        "--small", action="store_true", help="one seed of little, to see that it runs: into OUT/small"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     begun = time.monotonic()
+    out, size = (args.out / "small", SMALL) if args.small else (args.out, WHOLE)
     for split in args.split or ("venues", "times"):
-        found, vocabulary = holdings(args.data, split)
-        bench = Bench.of(found, vocabulary, args.out / split)
-        _report(split, bench, args.seeds, args.jobs, begun + args.minutes * 60)
+        found, vocabulary = holdings(args.data, split, small=args.small)
+        bench = Bench.of(found, vocabulary, out / split, size)
+        _report(split, bench, 1 if args.small else args.seeds, args.jobs, begun + args.minutes * 60)
 
 
 def _report(split: str, bench: Bench, seeds: int, jobs: int, until_s: float) -> None:
@@ -107,7 +111,6 @@ def _used() -> dict[str, float]:
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "cpu_minutes": round((own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime) / 60, 1),
-        "rounds": ROUNDS,
         "mb": round(own.ru_maxrss / 1024),
     }
 

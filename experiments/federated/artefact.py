@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.federated.learning import Agreement
-from experiments.federated.measure import HONEST, ROUNDS, Bench
+from experiments.federated.measure import HONEST, Bench
 from hedged.domain.clock import iso
 from hedged.features.resample import FEATURE_HASH
 from hedged.features.targets import HORIZONS
@@ -25,7 +25,7 @@ def write_artefact(bench: Bench, operator: int, path: Path) -> Artefact:
     An artefact holds trees always (`forecast/members.py`); trees cannot be averaged, so these are the operator's alone.
     """
     holding, rows = bench.holdings[operator], bench.rows[operator]
-    folder = bench.out / "-".join(["run", "0", str(ROUNDS), "mean", *HONEST])
+    folder = bench.out / "-".join(["run", "0", str(bench.size.rounds), "mean", *HONEST])
     agreement = Agreement.read(folder / "agreement.json")
     with np.load(folder / f"round-{agreement.rounds}.npz") as kept:
         network = agreement.network([kept[name] for name in kept.files])

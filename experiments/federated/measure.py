@@ -19,18 +19,31 @@ from hedged.features.samples import Samples
 from hedged.forecast.vocabulary import Vocabulary
 from hedged.training.fit import FitConfig, Member, TensorData, fit_network, input_shape
 
-ROUNDS, PER_EPOCH = 12, 20_480
-MEMBER = Member("mlp", 0, ROUNDS, {"static": 192, "head": 192, "flat": 96, "dropout": 0.3})
-"""The wide perceptron of the shipped ensemble: its strongest network, and the quickest to fit."""
-SHOWN_ROUNDS = (1, 2, 4, 8, ROUNDS)
+MEMBER = Member("mlp", 0, 0, {"static": 192, "head": 192, "flat": 96, "dropout": 0.3})
+"""The wide perceptron of the shipped ensemble: its strongest network, and the quickest to fit. Epochs: the rounds."""
 HONEST = ("none", "none", "none")
-ATTACKS = tuple((s, p) for s in ("mean", "median", "krum") for p in ("none", "noise", "flip"))
-"""Strategies with what node 1 does."""
-ATTACKED_ROUNDS = 4
-"""The round at which attacks are judged, of as many: an attack that works is seen at once."""
 Law = NDArray[np.float64]
-HOME = FitConfig(per_epoch=PER_EPOCH, learning_rate=5e-4, ema=0.05)
-"""One more epoch on the operator's own rows, from the common weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done: rounds, rows of an epoch, rounds that are judged; attacks as (strategy, what node 1 does).
+
+    `attacked`: the round at which attacks are judged, of `rounds`: one that works is seen at once.
+    """
+
+    rounds: int = 12
+    per_epoch: int = 20_480
+    shown: tuple[int, ...] = (1, 2, 4, 8, 12)
+    attacked: int = 4
+    attacks: tuple[tuple[str, str], ...] = tuple(
+        (strategy, poison) for strategy in ("mean", "median", "krum") for poison in ("none", "noise", "flip")
+    )
+
+
+WHOLE = Size()
+SMALL = Size(2, 1_024, (1, 2), 1, (("mean", "none"), ("median", "flip")))
+"""Enough to see that everything runs; its figures mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,12 @@ class Bench:
     files: Sequence[Path]
     judge: Judge
     out: Path
+    size: Size = WHOLE
 
     @classmethod
-    def of(cls, holdings: Sequence[Holding], vocabulary: Vocabulary, out: Path) -> "Bench":
+    def of(
+        cls, holdings: Sequence[Holding], vocabulary: Vocabulary, out: Path, size: Size = WHOLE
+    ) -> "Bench":
         """Write every operator's rows to a file of its own."""
         rows = [TensorData.of(holding.fitted, vocabulary) for holding in holdings]
         files = [out / f"operator-{number}.npz" for number in range(len(rows))]
@@ -53,21 +69,22 @@ class Bench:
             save_rows(file, data)
         series = {key: data for holding in holdings for key, data in holding.series.items()}
         held = [holding.held for holding in holdings if holding.held is not None]
-        return cls(holdings, vocabulary, rows, files, Judge.of(held, series), out)
+        return cls(holdings, vocabulary, rows, files, Judge.of(held, series), out, size)
 
     def agreement(self, seed: int, stop: int = 0) -> Agreement:
         """Return what the nodes of one run agree on."""
         shape = input_shape(self.holdings[0].fitted, self.vocabulary)
-        return Agreement(shape, MEMBER, ROUNDS, PER_EPOCH, seed, stop)
+        member = replace(MEMBER, epochs=self.size.rounds)
+        return Agreement(shape, member, self.size.rounds, self.size.per_epoch, seed, stop)
 
     def own(self, operator: int, seed: int) -> Any:
         """Fit an operator's model on its own rows: as many epochs as the federation has rounds."""
-        return _fitted(self.rows[operator], self.agreement(seed), FitConfig(per_epoch=PER_EPOCH), seed)
+        return _fitted(self.rows[operator], self.agreement(seed), self.size.per_epoch)
 
     def central(self, seed: int) -> Any:
         """Fit one model on everybody's rows, as many a round as all nodes read together."""
-        per_epoch = sum(min(len(data), PER_EPOCH) for data in self.rows)
-        return _fitted(joined(self.rows), self.agreement(seed), FitConfig(per_epoch=per_epoch), seed)
+        per_epoch = sum(min(len(data), self.size.per_epoch) for data in self.rows)
+        return _fitted(joined(self.rows), self.agreement(seed), per_epoch)
 
     def federated(self, seed: int, strategy: str, poisons: Sequence[str], stop: int = 0) -> list[Any]:
         """Run a federation of processes → the network after every round, from round 0."""
@@ -77,10 +94,11 @@ class Bench:
         return [agreement.network(arrays) for arrays in told]
 
     def at_home(self, network: Any, operator: int, seed: int) -> Any:
-        """Let an operator go on from the common network for an epoch of its own."""
+        """Let an operator go on from the common network for one more epoch, on its own rows."""
         agreement, start, data = self.agreement(seed), network.state_dict(), self.rows[operator]
         member, rows = replace(MEMBER, epochs=1), np.arange(len(data))
-        return fit_network(member, agreement.shape, data, rows, HOME, seed, "cpu", start=start)
+        fit = FitConfig(per_epoch=self.size.per_epoch, learning_rate=5e-4, ema=0.05)
+        return fit_network(member, agreement.shape, data, rows, fit, seed, "cpu", start=start)
 
     def units(self, seeds: Sequence[int]) -> dict[Path, Unit]:
         """Return what is to be fitted, each unit as what its networks say of every hold-out, in the order of `laws`."""
@@ -96,7 +114,7 @@ class Bench:
         """Return federations under each strategy, honest and with node 1 poisoned."""
         return {
             self.file(f"{strategy} {poison}", seed): partial(self._attacked, seed, strategy, poison)
-            for strategy, poison in ATTACKS
+            for strategy, poison in self.size.attacks
         }
 
     def file(self, name: str, seed: int) -> Path:
@@ -112,10 +130,10 @@ class Bench:
     def _federated(self, seed: int) -> list[Law]:
         rounds = self.federated(seed, "mean", HONEST)
         homes = [self.at_home(rounds[-1], operator, seed) for operator in range(len(self.rows))]
-        return self._said([*(rounds[number] for number in SHOWN_ROUNDS), *homes])
+        return self._said([*(rounds[number] for number in self.size.shown), *homes])
 
     def _attacked(self, seed: int, strategy: str, poison: str) -> list[Law]:
-        return self._said(self.federated(seed, strategy, ("none", poison, "none"), ATTACKED_ROUNDS)[-1:])
+        return self._said(self.federated(seed, strategy, ("none", poison, "none"), self.size.attacked)[-1:])
 
     def _said(self, networks: Sequence[Any]) -> list[Law]:
         parts = self.judge.parts
@@ -169,9 +187,9 @@ def compared(
         keep("central", laws[bench.file("central", seed)])
         told = laws[bench.file("federated", seed)]
         by_network = [told[at : at + parts] for at in range(0, len(told), parts)]
-        for number, mine in zip(SHOWN_ROUNDS, by_network, strict=False):
+        for number, mine in zip(bench.size.shown, by_network, strict=False):
             keep(f"federated {number}", mine)
-        each("at home", by_network[len(SHOWN_ROUNDS) :])
+        each("at home", by_network[len(bench.size.shown) :])
     return dict(bench.judge.baselines) | {name: mean_scored(found) for name, found in runs.items()}
 
 
@@ -183,5 +201,6 @@ def attacked(
     return {path.stem.rpartition(" ")[0]: bench.judge.score(told) for path, told in laws.items()}
 
 
-def _fitted(data: TensorData, agreement: Agreement, fit: FitConfig, seed: int) -> Any:
-    return fit_network(MEMBER, agreement.shape, data, np.arange(len(data)), fit, seed, "cpu")
+def _fitted(data: TensorData, agreement: Agreement, per_epoch: int) -> Any:
+    rows, fit = np.arange(len(data)), FitConfig(per_epoch=per_epoch)
+    return fit_network(agreement.member, agreement.shape, data, rows, fit, agreement.seed, "cpu")

@@ -55,9 +55,8 @@ class Holding:
     series: Mapping[SeriesKey, SeriesData]
 
 
-def venues(symbols: tuple[str, ...]) -> tuple[Operator, ...]:
-    """Return three operators who watch other venues."""
-    since = _ms("2023-01-01")
+def venues(symbols: tuple[str, ...], since: int) -> tuple[Operator, ...]:
+    """Return three operators who watch other venues from `since` on."""
     return (
         Operator("binance", ("binance",), symbols, since),
         Operator("bybit+okx", ("bybit", "okx"), symbols, since),
@@ -75,14 +74,16 @@ def times() -> tuple[Operator, ...]:
     )
 
 
-def holdings(data: Path, split: str) -> tuple[list[Holding], Vocabulary]:
+def holdings(data: Path, split: str, *, small: bool = False) -> tuple[list[Holding], Vocabulary]:
     """Collect every operator's samples. The vocabulary (public names of venues and coins) is agreed beforehand.
 
-    In `times` all would be asked the same, so the hold-out is the first operator's alone.
+    In `times` all would be asked the same, so the hold-out is the first operator's alone. `small`: five coins, in
+    `venues` of the last months before the hold-out alone.
     """
     tables = load_tables(data, None)
-    symbols = tuple(sorted(tables["ohlcv"]["symbol"].unique()))
-    operators = venues(symbols) if split == "venues" else times()
+    symbols = MAJORS if small else tuple(sorted(tables["ohlcv"]["symbol"].unique()))
+    since = _ms("2025-03-01" if small else "2023-01-01")
+    operators = venues(symbols, since) if split == "venues" else times()
     watched = {
         name: table.filter(pl.col("symbol").is_in(symbols)) if "symbol" in table.columns else table
         for name, table in tables.items()

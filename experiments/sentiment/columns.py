@@ -81,7 +81,7 @@ def fear_and_greed(series: Mapping[SeriesKey, SeriesData], from_ms: int, to_ms: 
 
     Alternative.me publishes its weights: volatility 25, momentum and volume 25, social media 15, surveys 15, dominance
     10, trends 10. Prices and volume give the first two, which share the whole here. σ: standard deviation of hourly
-    returns; m over k days: log(close ÷ mean close of k days) ÷ (σ of k days · √168); v: volume of a day ÷ that of 30.
+    returns; m over k days: (log close − its mean of k days) ÷ (σ of k days · √168); v: volume of a day ÷ that of 30.
 
         volatility   50 − 25 tanh(ln(σ7d / σ30d)) − 25 tanh(ln(σ7d / σ90d))
         momentum     50 + 25 tanh(v · m30d) + 25 tanh(v · m90d)
