@@ -29,6 +29,7 @@ from hedged.forecast.artefact import SHIPPED as SHIPPED_PATH
 from hedged.forecast.models.durable import make_whole, write_whole
 from hedged.forecast.models.history import MOST_CHALLENGERS, SHIPPED, Act, Event, History
 from hedged.forecast.models.lineage import Lineage, lineage_of
+from hedged.forecast.models.standings import least_promising, read_contests
 
 DIRECTORY, FILE, RUNNING, ARTEFACTS = "models", "registry.json", "running.json", "artefacts"
 FORMAT = 1
@@ -136,7 +137,7 @@ class ModelRegistry:
         raise Rejected(f"{what}; there are: {there}. A model is named by four or more digits of its hash")
 
     def add(self, path: Path, author: Author) -> Artefact:
-        """Take an artefact in, as a challenger. Older challengers retire where there are too many.
+        """Take an artefact in, as a challenger. Where there are too many the least promising one retires.
 
         Raises ConfigError for a damaged or foreign artefact.
         """
@@ -147,7 +148,8 @@ class ModelRegistry:
             lineage = lineage_of(artefact.card, history.champion)
             history = history.after(author.did(Act.ADDED, artefact.hash, lineage))
             while len(history.challengers) > MOST_CHALLENGERS:
-                event = author.did(Act.RETIRED, history.challengers[0], why=f"{artefact.hash} was added")
+                gives_way = least_promising(history.challengers[:-1], read_contests(self.directory))
+                event = author.did(Act.RETIRED, gives_way, why=f"{artefact.hash} was added")
                 history = history.after(event)
             files = {name: (path / name).read_bytes() for name in artefact.card.files}
             make_whole(self.path(artefact.hash), {**files, CARD: (path / CARD).read_bytes()})

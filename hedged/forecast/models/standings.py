@@ -55,3 +55,12 @@ def read_contests(directory: Path) -> tuple[Contest, ...]:
         return DOCUMENTS.validate_json((directory / FILE).read_bytes()).contests
     except (OSError, ValueError):
         return ()
+
+
+def least_promising(challengers: Sequence[str], contests: Sequence[Contest]) -> str:
+    """Return who gives way where challengers are too many: the oldest whose contest has not begun, else the one whose
+    losses are the highest share of the champion's. `challengers`: the oldest first.
+    """
+    ratios = {one.model: one.ratio for one in contests if one.days and one.ratio is not None}
+    waiting = [one for one in challengers if one not in ratios]
+    return waiting[0] if waiting else max(challengers, key=lambda one: ratios[one] or 0.0)

@@ -44,7 +44,7 @@ class ModelLife:
             metrics,
             app,
             lambda: self.follower.served,
-            lambda: self.contests.begun,
+            self._begun,
             in_real_time,
         )
         self.scoring.shadows = lambda: {
@@ -60,6 +60,12 @@ class ModelLife:
     def beside(self) -> list[Lasting]:
         """The tasks, each with one owner."""
         return [self.follower, self.shadows, self.scoring, self.drift, self.retraining, self.contests]
+
+    def _begun(self) -> frozenset[str]:
+        """Return whose contest goes on before a newer challenger gets its place: nobody's while drift is proven, for
+        then the newest is the one that was trained for it.
+        """
+        return frozenset() if self.drift.drifts or self.follower.demotion.bench else self.contests.begun
 
     def _losses(self, model: str, since_ms: int) -> Paired | None:
         """Return the losses of a model beside the stand-in's, once the book of scores has been read."""

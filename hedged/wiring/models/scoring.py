@@ -37,6 +37,7 @@ EARLIER_STATE = "forecast_scores"
 EVERY_S, FIRST_S = 60.0, 2.0
 WINDOW_MS = 30 * DAY_MS
 """Of the past, so much is laid out: the EWMA learns its bands from it. Shadows read all."""
+EARLIER_MS = 2 * DAY_MS
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,8 @@ class Scoring:
     async def _take(self, app: App, book: ScoreBook, last: CycleReport, name: str) -> None:
         """Ask everybody about the hour of the latest forecasts, and write down what they say."""
         shadows = self.shadows()
-        window = _window(app, None if shadows else WINDOW_MS)
+        # days more than are read: a print of before them is known at their beginning, with shadows or without
+        window = _window(app, None if shadows else WINDOW_MS + EARLIER_MS)
         grid = await off_loop(lambda: hourly(window))
         short = grid.last(WINDOW_MS // HOUR_MS)
         told = {name: last.forecasts}

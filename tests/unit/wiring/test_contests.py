@@ -217,3 +217,19 @@ def test_who_runs_in_shadow(tmp_path: Path) -> None:
     crowned = life.registry.promote(models[2], Author(START_MS, DAEMON, "better"))
     assert runners(crowned, 1, [], now_ms) == (models[0], models[1])
     assert runners(crowned, 1, [], now_ms + 31 * DAY_MS) == (models[0],)
+
+
+def test_a_running_contest_is_not_broken_off_by_newer_models(tmp_path: Path) -> None:
+    """If this fails, weekly trainings in a storm retire every challenger days before its contest is decided."""
+    life = Life(tmp_path)
+    first, second = life.added(1, 1.001), life.added(2, 1.002)
+    life.days(0, 3)
+    waiting = life.registry.add(tiny(tmp_path / "made-3", 3).path, ME).hash
+    life.registry.add(tiny(tmp_path / "made-4", 4).path, ME)
+    history = life.registry.read()
+    assert history.state(waiting) is State.RETIRED
+    assert {first, second} <= set(history.challengers)
+    newest = life.added(5, 1.0)
+    history = life.registry.read()
+    assert first in history.challengers
+    assert newest in history.challengers
