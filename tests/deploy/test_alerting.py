@@ -36,6 +36,10 @@ WHY_EMPTY = {
         "hedged_settlement_direction_right_ratio", "hedged_settlement_error_ratio",
         "hedged_forecast_deviation_bands", "hedged_forecast_deviated_timestamp_seconds",
     ),
+    "there is no challenger, and no hour's inputs were counted yet": (
+        "hedged_challenger_ratio", "hedged_challenger_days", "hedged_feature_drift", "hedged_features_shifted",
+        "hedged_features_silent",
+    ),
     "nothing has settled within the first minute": ("hedged_funding_usd",),
     "told from the first time on, and there was none": (
         "hedged_quarantines_total", "hedged_reloads_total", "hedged_reconcile_frozen",

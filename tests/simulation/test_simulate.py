@@ -14,7 +14,7 @@ from hedged.simulate.run import Outcome, play
 from hedged.simulate.world import Mode
 
 HOURS = 4.0
-SEEDS = {Mode.SAFETY: (*range(1, 24), 37, 59), Mode.LIVENESS: range(1, 8)}
+SEEDS = {Mode.SAFETY: (*range(1, 24), 37, 59, 60, 62, 66, 92, 95), Mode.LIVENESS: range(1, 8)}
 DIGESTS = """
 from hedged.simulate.quiet import silent_logs
 from hedged.simulate.run import play

@@ -22,7 +22,7 @@ from hedged.forecast.models.schedule import due, failing, retry_ms, too_old
 from hedged.forecast.models.trainings import Asked, Order, Outcome, Recipe, Training, Trainings
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.child import Ending, OnProgress, train_in_child
-from hedged.wiring.models.learnable import directory_of, recipe_of, unable
+from hedged.wiring.models.learnable import recipe_of, unable
 from hedged.wiring.models.orders import closed, data_end_ms, newest_ms, ordered, settle
 from hedged.wiring.models.threads import off_loop
 
@@ -99,7 +99,7 @@ class Retraining:
                 if isinstance(error, (OSError, HedgedError))
                 else f"{type(error).__name__}: {error}"
             )
-            self._say(f"training cannot go on: {why}")
+            self._say(f"training cannot go on: {why}", log.error)
 
     def _next(self, trainings: Trainings, now_ms: int, regime: str, drift: str) -> Order | None:
         """Return the order to carry out now; None: none. In a thread."""
@@ -245,13 +245,12 @@ class Retraining:
     def _count(self, outcome: str) -> None:
         self.metrics.training.outcomes.labels(outcome).inc()
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, tell: Callable[..., object] | None = None) -> None:
         """Say once what keeps it from training, and again when it is something else."""
         if text != self._told:
             self._told = text
-            # on simulated data there is nothing to learn from, and nothing to do about it
-            tell = log.info if directory_of(self.config) is None else log.warning
-            tell("no_training", why=text)
+            # a young daemon has too little to learn from, a simulated one nothing: no fault of anybody's
+            (tell or log.info)("no_training", why=text)
 
     def at_work(self, text: str, share: float) -> None:
         """Take what a training is at."""

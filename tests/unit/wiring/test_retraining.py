@@ -233,7 +233,7 @@ def test_what_cannot_be_trained_is_said_once(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(learnable, "find_spec", lambda name: None if name == "torch" else object())
     said = list[str]()
     monkeypatch.setattr(
-        retraining, "log", SimpleNamespace(warning=lambda event, **_: said.append(event), info=None)
+        retraining, "log", SimpleNamespace(info=lambda event, **_: said.append(event), warning=None)
     )
     for _ in range(5):
         daemon.look(DAY_MS)
