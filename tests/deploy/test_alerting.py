@@ -40,6 +40,7 @@ WHY_EMPTY = {
         "hedged_challenger_ratio", "hedged_challenger_days", "hedged_feature_drift", "hedged_features_shifted",
         "hedged_features_silent",
     ),
+    "whether a hedge pays within that minute is for the market to say": ("hedged_hedge_quantity_usd",),
     "nothing has settled within the first minute": ("hedged_funding_usd",),
     "told from the first time on, and there was none": (
         "hedged_quarantines_total", "hedged_reloads_total", "hedged_reconcile_frozen",

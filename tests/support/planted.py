@@ -469,15 +469,15 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (second_attempt_while_unknown, "one_at_a_time", 47, Mode.SAFETY),
         (cancelled_is_not_filled, "within_approved", 3, Mode.SAFETY),
         (naked_leg_forgotten, "none_stands_alone", 19, Mode.SAFETY),
-        (worked_orders_swept, "cancels_its_own", 84, Mode.SAFETY),
+        (worked_orders_swept, "cancels_its_own", 218, Mode.SAFETY),
         (orders_by_hand_swept, "cancels_its_own", 1, Mode.SAFETY),
         (flatten_trades_n, "latch_holds", 4, Mode.SAFETY),
-        (cut_given_back_under_flatten, "latch_holds", 21, Mode.SAFETY),
+        (cut_given_back_under_flatten, "latch_holds", 175, Mode.SAFETY),
         (flatten_forgotten, "flattens", 46, Mode.LIVENESS),
         (ledger_ignored, "ledger_halts", 11, Mode.SAFETY),
         (owed_latch_forgotten, "latch_holds", 51, Mode.SAFETY),
         (acknowledged_forgotten, "own_is_known", 51, Mode.SAFETY),
-        (clock_believed, "converges", 71, Mode.LIVENESS),
+        (clock_believed, "converges", 279, Mode.LIVENESS),
         (model_ends_the_daemon, "ends_on_purpose", 3, Mode.SAFETY),
     )
 }
