@@ -128,9 +128,7 @@ class Drift:
         if not self.market.day_ms:  # no week yet: asked again tomorrow
             self.market = replace(self.market, day_ms=buffer.last_ms // DAY_MS * DAY_MS)
         if self.market.regime != before.regime:
-            log.warning(
-                "regime_changed", regime=self.market.regime, before=before.regime, why=self.market.why
-            )
+            log.info("regime_changed", regime=self.market.regime, before=before.regime, why=self.market.why)
         for line in self.market.changes:
             if line not in before.changes:
                 log.info("market_changed", what=line)
