@@ -222,11 +222,6 @@ def owed_latch_forgotten(m: pytest.MonkeyPatch) -> None:
     m.setattr(Switch, "turn", forget)
 
 
-def acknowledged_forgotten(m: pytest.MonkeyPatch) -> None:
-    """After a restart nobody waits for the executions of what was acknowledged before."""
-    m.setattr(JournalStore, "acknowledged_since", lambda *_: [])
-
-
 def clock_believed(m: pytest.MonkeyPatch) -> None:
     """Executions are asked for by this machine's clock, however far it is ahead."""
 
@@ -476,7 +471,6 @@ PLANTS: dict[str, tuple[Plant, str, int, Mode]] = {
         (flatten_forgotten, "flattens", 46, Mode.LIVENESS),
         (ledger_ignored, "ledger_halts", 11, Mode.SAFETY),
         (owed_latch_forgotten, "latch_holds", 51, Mode.SAFETY),
-        (acknowledged_forgotten, "own_is_known", 51, Mode.SAFETY),
         (clock_believed, "converges", 279, Mode.LIVENESS),
         (model_ends_the_daemon, "ends_on_purpose", 3, Mode.SAFETY),
     )
