@@ -82,6 +82,11 @@ def next_boundary_ms(now_ms: int, period_ms: int) -> int:
     return (now_ms // period_ms + 1) * period_ms
 
 
+def ms_of(text: str) -> int:
+    """Read an instant that `iso` wrote, ms. Raises ValueError."""
+    return round(datetime.fromisoformat(text).timestamp() * SECOND_MS)
+
+
 def iso(ts_ms: int) -> str:
     """Write an instant as ISO 8601 UTC with seconds, e.g. `2025-09-01T00:00:00Z`."""
     return datetime.fromtimestamp(ts_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from hedged.config import Config
-from hedged.domain.clock import Clock, iso
+from hedged.domain.clock import Clock, iso, ms_of
 from hedged.domain.errors import ConfigError, Rejected
 from hedged.domain.forecast import STAND_IN
 from hedged.domain.market import SeriesKey
@@ -24,7 +24,7 @@ from hedged.forecast.models.standings import Contest, write_contests
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.serving import Served, from_registry
-from hedged.wiring.models.shadows import DAEMON, on_probation, when_ms
+from hedged.wiring.models.shadows import DAEMON, on_probation
 from hedged.wiring.models.threads import off_loop
 
 EVERY_S = 600.0
@@ -206,4 +206,4 @@ def _beside_stand_in(verdict: Verdict, of_champion: Verdict) -> Verdict:
 
 def _since_ms(history: History, model: str, act: Act) -> int:
     """Return when this last happened to a model; a challenger that is added again begins anew."""
-    return max((when_ms(one.ts) for one in history.of(model) if one.act is act), default=0)
+    return max((ms_of(one.ts) for one in history.of(model) if one.act is act), default=0)

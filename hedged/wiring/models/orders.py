@@ -1,9 +1,7 @@
 """Orders of trainings: what they hold, and what is made of those that ended."""
 
-from datetime import datetime
-
 from hedged.config import Config
-from hedged.domain.clock import DAY_MS
+from hedged.domain.clock import DAY_MS, ms_of
 from hedged.domain.errors import ConfigError
 from hedged.forecast.artefact import load
 from hedged.forecast.models.history import SHIPPED
@@ -86,6 +84,6 @@ def closed(
 
 def _ms(text: str) -> int | None:
     try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
+        return ms_of(text)
     except ValueError:
         return None

@@ -6,14 +6,13 @@ Protection goes on, and every decision carries the hash of what really speaks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from hedged.config import Config
-from hedged.domain.clock import SECOND_MS
+from hedged.domain.clock import ms_of
 from hedged.domain.errors import ConfigError
 from hedged.domain.forecast import STAND_IN
 from hedged.forecast.artefact import Artefact
@@ -132,7 +131,7 @@ def _unless_demoted(served: Served, registry: ModelRegistry) -> Served:
     event = history.demoted
     if event is None or event.model != served.model:
         return served
-    at_ms = round(datetime.fromisoformat(event.ts).timestamp() * SECOND_MS)
+    at_ms = ms_of(event.ts)
     log.error("model_still_demoted", model=served.model, since=event.ts, why=event.why, by=STAND_IN)
     return Served(
         STAND_IN, StandIn(), refused=served.refused, benched=served, benched_why=event.why, benched_ms=at_ms

@@ -9,13 +9,12 @@ reason.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 
 from hedged.app import App
 from hedged.config import Config
-from hedged.domain.clock import DAY_MS, Clock, perf_s
+from hedged.domain.clock import DAY_MS, Clock, ms_of, perf_s
 from hedged.domain.errors import ConfigError, Rejected
 from hedged.domain.forecast import STAND_IN, ForecastSet
 from hedged.features.resample import HourlyGrid
@@ -97,12 +96,7 @@ def on_probation(history: History, now_ms: int) -> str | None:
     crowned = [one for one in history.events if one.act in (Act.PROMOTED, Act.ROLLED_BACK)]
     if not crowned or crowned[-1].act is not Act.PROMOTED or crowned[-1].by != DAEMON:
         return None
-    return history.before if now_ms - when_ms(crowned[-1].ts) < PROBATION_MS else None
-
-
-def when_ms(ts: str) -> int:
-    """Read an event's instant."""
-    return round(datetime.fromisoformat(ts).timestamp() * 1_000)
+    return history.before if now_ms - ms_of(crowned[-1].ts) < PROBATION_MS else None
 
 
 @dataclass(slots=True)
