@@ -147,7 +147,7 @@ class _Watched:
     def beyond(self, pid: int) -> str:
         """Look; say what is wrong, empty where nothing is."""
         used_mb = sum(resident(one) for one in _family(pid)) / 2**20
-        self.peak_mb = round(max(self.peak_mb, used_mb), 1)
+        self.peak_mb = max(self.peak_mb, used_mb)
         if used_mb <= self._most_mb:
             return ""
         return f"it used {used_mb:,.0f} MB, models.memory_mb allows {self._most_mb:,}"

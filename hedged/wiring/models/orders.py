@@ -77,7 +77,7 @@ def closed(
     """Return how an order ended."""
     return Training(
         ordered_ms=order.ordered_ms, ended_ms=now_ms, to_ms=order.to_ms, recipe=order.recipe, why=order.why,
-        outcome=outcome, text=text, drift=order.drift, attempts=len(order.attempts), peak_mb=peak_mb,
+        outcome=outcome, text=text, drift=order.drift, attempts=len(order.attempts), peak_mb=round(peak_mb, 1),
         seconds=round(seconds(order.attempts), 1), model=model,
     )  # fmt: skip
 

@@ -233,7 +233,7 @@ class Retraining:
         await off_loop(trainings.place, order)
         self._count(ending.outcome)
         log.error(
-            "training_broke_off", outcome=ending.outcome, why=ending.why, peak_mb=ending.peak_mb,
+            "training_broke_off", outcome=ending.outcome, why=ending.why, peak_mb=round(ending.peak_mb, 1),
             again=iso(retry_ms(order, now_ms)), does="the model that serves goes on",
         )  # fmt: skip
         return order, ending.peak_mb
