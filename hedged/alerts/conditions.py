@@ -1,12 +1,13 @@
 """From what is so to what stands: every condition that is worth telling, each in a line. Pure.
 
-What concerns hedges and orders is in `hedge_conditions.py`.
+What concerns hedges and orders is in `hedge_conditions.py`, what concerns models in `model_conditions.py`.
 """
 
 from collections.abc import Callable, Iterator
 
 from hedged.alerts.facts import Facts, late_after_ms
 from hedged.alerts.hedge_conditions import of_hedges
+from hedged.alerts.model_conditions import of_models
 from hedged.alerts.wording import lasted, line, market
 from hedged.domain.alert import Alert, Kind, Severity
 from hedged.domain.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, iso
@@ -36,7 +37,14 @@ def conditions(facts: Facts) -> list[Alert]:
     early = [*_kill(facts), *_journal(facts), *_cycles(facts), *_gas(facts)]
     if not facts.judged:
         return early
-    return [*early, *_halted(facts), *_drift(facts), *_deviations(facts), *_stale(facts), *of_hedges(facts)]
+    return [
+        *early,
+        *_halted(facts),
+        *of_models(facts),
+        *_deviations(facts),
+        *_stale(facts),
+        *of_hedges(facts),
+    ]
 
 
 def judge(facts: Facts) -> Callable[[Alert], bool]:
@@ -116,61 +124,6 @@ def _halted(facts: Facts) -> Iterator[Alert]:
     if facts.loss_limit:
         text = f"The hedges have lost too much: {facts.loss_limit}. Only reductions are sent."
         yield Alert(Kind.HALTED, Severity.CRITICAL, "losses", line(text), facts.now_ms)
-
-
-def _drift(facts: Facts) -> Iterator[Alert]:
-    if facts.model_failed:
-        text = f"The forecaster fails: {facts.model_failed}. Nothing is opened or changed; stops hold."
-        yield Alert(Kind.DRIFT, Severity.WARNING, "forecaster", line(text), facts.now_ms)
-    if facts.seen.model_refused:
-        text = (
-            f"A model does not serve though it should ({facts.seen.model_refused}). Another one forecasts, hedging "
-            "goes on. `hedged model list` says which; `hedged model rollback` settles it."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "model", line(text), facts.now_ms)
-    if facts.seen.training_failing:
-        text = (
-            f"Trainings fail: {facts.seen.training_failing}. The model that serves grows old; hedging goes on. "
-            "`hedged model training` says more."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "training", line(text), facts.now_ms)
-    if facts.seen.model_demoted:
-        text = (
-            f"The EWMA forecasts in a model's place: {facts.seen.model_demoted}. Stops and reductions go on; "
-            "`hedged model list` says who serves."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "stand-in", line(text), facts.now_ms)
-    if facts.seen.model_better:
-        text = (
-            f"Model {facts.seen.model_better} is better than the champion, surely; `models.promote` is off: "
-            f"`hedged model promote {facts.seen.model_better}` lets it serve."
-        )
-        yield Alert(Kind.DRIFT, Severity.INFO, "challenger", line(text), facts.now_ms)
-    if facts.seen.model_damaged:
-        text = (
-            f"The model that serves is damaged on disk: {facts.seen.model_damaged}. It goes on from memory, but not "
-            "after a restart: restore it, or promote another."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "model on disk", line(text), facts.now_ms)
-    if facts.seen.model_drifts:
-        text = (
-            f"The model has drifted: {facts.seen.model_drifts}. Bands widen and hedges shrink by themselves; a new one "
-            "is trained where that is allowed (models.retrain)."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "drift", line(text), facts.now_ms)
-    if facts.seen.inputs_silent:
-        text = (
-            f"The model lacks inputs that it was trained on, for weeks now: {facts.seen.inputs_silent}. It forecasts "
-            "without them; look whether a source of data has gone silent."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, "inputs", line(text), facts.now_ms)
-    for key, misses in sorted(facts.missing.items()):
-        seen = f"{misses.missed} of the last {misses.of} settlements left" if misses.of else "too many leave"
-        text = (
-            f"Forecasts of {market(key)} miss: {seen} their 80 % band. Nothing is opened there until they hit "
-            "again; what is held may be reduced."
-        )
-        yield Alert(Kind.DRIFT, Severity.WARNING, market(key), text, facts.now_ms)
 
 
 def _deviations(facts: Facts) -> Iterator[Alert]:

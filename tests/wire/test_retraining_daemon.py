@@ -17,6 +17,7 @@ from rates import HOURS, tables
 from rehearsal import STARTUP_S, Running, running
 from small_tables import ms
 
+from hedged.control.lease import started
 from hedged.domain.clock import DAY_MS, SECOND_MS
 from hedged.forecast.models.registry import ModelRegistry
 from hedged.forecast.models.trainings import Asked, Order, Trainings
@@ -97,7 +98,7 @@ def test_a_training_survives_its_process_and_the_daemon(data: Path, tmp_path: Pa
         expected = alone.result()
     with running("-m", "hedged", "run", "--config", str(config)) as daemon:
         daemon.wait_for('"http_listening"', STARTUP_S)
-        assert not Path(f"/proc/{trainer}/cmdline").exists()
+        assert started(trainer) is None, "a zombie is none, which stays where the first process reaps nobody"
         trainings.ask(Asked(now_ms(), "a test", "go on"))
         daemon.wait_for('"training_ended".*"outcome": "added"', WITHIN_S)
         daemon.end()

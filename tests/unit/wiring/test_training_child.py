@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hedged.control.lease import started
 from hedged.forecast.models.trainings import Order, Trainings
 from hedged.secret import Secret
 from hedged.wiring.models import child
@@ -111,7 +112,7 @@ def test_it_does_not_outlive_whoever_started_it(trainings: Trainings, tmp_path: 
         (trainer,) = Path(f"/proc/{daemon.pid}/task/{_thread(daemon.pid)}/children").read_text().split()
         daemon.send_signal(signal.SIGKILL)
     for _ in range(600):
-        if not Path(f"/proc/{trainer}/cmdline").exists() or not Path(f"/proc/{trainer}/cmdline").read_bytes():
+        if started(int(trainer)) is None:
             return
         time.sleep(0.05)
     raise AssertionError("the training lives")
