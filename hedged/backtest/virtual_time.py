@@ -10,6 +10,7 @@ what is meant for a thread is done on the loop itself, some virtual time later.
 
 import asyncio
 import itertools
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 Shuffle = Callable[[list[Any]], None]
 """Reorders a list in place."""
 FOREIGN_WAIT_S = 5.0
+RESOLUTION_S = 1e-9
 DEADLOCK = "deadlock: no task can run, no timer is set and no thread works"
 
 
@@ -81,7 +83,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_s = 0.0
         self.threads_at_work = 0
         super().__init__(_JumpingSelector(self))  # type: ignore[arg-type]  # duck-typed: all else is delegated
-        self._clock_resolution = 1e-9
+        self._clock_resolution = RESOLUTION_S
         numbers = itertools.count()
         self.set_task_factory(
             lambda loop, coro, **kwargs: _OrderedTask(next(numbers), coro, loop=loop, **kwargs)
@@ -94,6 +96,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Advance the clock."""
         self._virtual_s += seconds
+        # what is due within the resolution is run: below the distance of two floats nothing ever would be
+        self._clock_resolution = max(RESOLUTION_S, 2 * math.ulp(self._virtual_s))
 
     def run_in_executor(  # type: ignore[override]  # typeshed's overloads say the same less readably
         self, executor: Any, func: Callable[..., T], *args: Any
