@@ -28,7 +28,6 @@ from hedged.execution.accounts import AccountState
 from hedged.execution.decisions.rows import decision_rows
 from hedged.execution.desk import Desk, Traded
 from hedged.execution.journal.store import JournalStore
-from hedged.execution.turn import Yielded
 from hedged.features.market_now import MarketsNow, completed, markets_now
 from hedged.features.moments import Moments
 from hedged.forecast.port import Forecaster
@@ -113,16 +112,11 @@ class Cycle:
         async with self.desk.busy:
             async with self.desk.busy.yielding():
                 await self.poller.poll(now_ms)
+            async with self.desk.busy.lent(), self.desk.busy.yielding():
+                forecasts, moved = await self._forecast(now_ms)
             await self.desk.executor.resolve()
-            account = await self.desk.accounts.refresh(now_ms)
+            account = await self.desk.accounts.refresh(self.desk.clock.now_ms())
             await self.desk.heed(account)
-            try:
-                async with self.desk.busy.yielding():
-                    forecasts, moved = await self._forecast(now_ms)
-            except Yielded:
-                self.desk.stops.see(account, self.poller.believed(now_ms))
-                self.desk.note(account)
-                raise
             return await self._decided(now_ms, account, forecasts, moved)
 
     async def _decided(

@@ -3,7 +3,8 @@ what its stop says.
 
 Prices are those that streams and polls have collected anyway; venues are asked for the account only when something is
 about to be done, and at a slow pace while a hedge is held. It trades through the same desk as the cycle, never beside
-it: while a cycle runs the guard stands back, for the cycle looks at the stops itself.
+it: while a cycle runs the guard stands back, for the cycle looks at the stops itself; but not while the cycle waits for
+a forecast, which may be long.
 """
 
 import json
@@ -76,7 +77,7 @@ class Guard:
         return True
 
     async def _in_turn(self, now_ms: int) -> None:
-        async with self.desk.busy:
+        async with self.desk.busy.as_guest():
             self.last_ms = now_ms
             held, trades = self.desk.stops.part(self.desk.accounts), self.trades.part(self.desk.accounts)
             if held or trades or self.desk.executor.left:

@@ -2,6 +2,8 @@
 
 It yields where it only asks, waits or thinks: there its work may be ended at any await, as a deadline may end it. It
 never does where an order is being sent or cancelled, nor where something is being written down.
+
+Where it only thinks it may lend the turn: the stops are looked at meanwhile, however long a model takes.
 """
 
 import asyncio
@@ -22,6 +24,8 @@ class Turn:
         self._lock = asyncio.Lock()
         self._waiting = 0  # of those who must not wait
         self._urgent = False  # whether one of them is at work
+        self._lent = False
+        self._guest = asyncio.Lock()
         self._scopes = Scopes()
 
     async def __aenter__(self) -> None:
@@ -31,8 +35,8 @@ class Turn:
         self._lock.release()
 
     def locked(self) -> bool:
-        """Whether somebody is at work."""
-        return self._lock.locked()
+        """Whether somebody is at work, and has not lent the turn."""
+        return self._lock.locked() and (not self._lent or self._guest.locked())
 
     @property
     def wanted(self) -> bool:
@@ -55,6 +59,23 @@ class Turn:
         finally:
             self._urgent = False
             self._lock.release()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        """Lend the turn while whoever holds it only thinks. What it knew of accounts before may be past afterwards."""
+        self._lent = True
+        try:
+            yield
+        finally:
+            self._lent = False
+            async with self._guest:  # a guest who is at work goes first
+                pass
+
+    @asynccontextmanager
+    async def as_guest(self) -> AsyncIterator[None]:
+        """Take the turn, or borrow it where it is lent."""
+        async with self._guest if self._lent else self:
+            yield
 
     @asynccontextmanager
     async def yielding(self) -> AsyncIterator[None]:

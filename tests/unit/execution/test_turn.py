@@ -104,6 +104,71 @@ def test_two_that_must_not_wait_do_not_cut_each_other_and_both_go_before_a_cycle
     assert done == ["kill", "stop"]
 
 
+def test_a_guest_works_where_the_turn_is_lent_and_is_waited_for() -> None:
+    """If this fails, the stops wait for a model that thinks, or the cycle goes on while the stop is still trading."""
+    done: list[str] = []
+
+    async def cycle(turn: Turn) -> None:
+        async with turn:
+            assert turn.locked()
+            async with turn.lent():
+                await asyncio.sleep(5)
+                done.append("thought")
+            assert turn.locked()
+            done.append("cycle")
+
+    async def guest(turn: Turn, takes_s: float) -> None:
+        async with turn.as_guest():
+            await asyncio.sleep(takes_s)
+            done.append("guest")
+
+    async def main() -> None:
+        turn, loop = Turn(), asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(cycle(turn))
+            await asyncio.sleep(1)
+            assert not turn.locked()
+            await guest(turn, 1)
+            late = group.create_task(guest(turn, 8))
+            await asyncio.sleep(1)
+            assert turn.locked(), "one guest at a time"
+            await late
+        assert loop.time() == pytest.approx(10)
+        await guest(turn, 1)  # nobody is at work: it has the turn itself
+
+    run_virtually(main)
+    assert done == ["guest", "thought", "guest", "cycle", "guest"]
+
+
+def test_a_kill_ends_what_thinks_but_not_what_a_guest_writes() -> None:
+    """If this fails, a kill trades beside a stop that is under way, or waits for the model."""
+    done: list[str] = []
+
+    async def cycle(turn: Turn) -> None:
+        async with turn, turn.lent(), turn.yielding():
+            await asyncio.sleep(600)
+
+    async def guest(turn: Turn) -> None:
+        async with turn.as_guest():
+            await asyncio.sleep(3)
+            done.append("stop")
+
+    async def main() -> None:
+        turn, loop = Turn(), asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as group:
+            at_work = group.create_task(_caught(cycle(turn)))
+            await asyncio.sleep(1)
+            group.create_task(guest(turn))
+            await asyncio.sleep(1)
+            async with turn.at_once():
+                done.append("kill")
+                assert loop.time() == pytest.approx(4)
+            assert await at_work
+
+    run_virtually(main)
+    assert done == ["stop", "kill"]
+
+
 async def _caught(work: "asyncio.Future[None] | object") -> bool:
     try:
         await work  # type: ignore[misc]
