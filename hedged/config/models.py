@@ -35,7 +35,7 @@ class ModelsConfig(Section):
     )
     every_days: int = Field(30, ge=1, description="days from one training to the next")
     stormy_days: int = Field(7, ge=1, description="the same while the market is stormy")
-    drift_days: int = Field(3, ge=1, description="least days between two trainings that drift asks for")
+    drift_days: int = Field(7, ge=1, description="least days between two trainings that drift asks for")
     direction_floor: float = Field(
         0.60, ge=0, le=1, description="surely fewer calls of direction right than this: train at once"
     )

@@ -1,7 +1,7 @@
 """How contests stand, as the daemon says it and the command line reads it: `models/contests.json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +11,10 @@ from hedged.directories import make_private_directory
 from hedged.forecast.models.durable import write_whole
 
 FILE = "contests.json"
+DRIFT_PATIENCE = 1.5
+"""While drift is proven a contest has so many times the least days of outcomes: what is a fifth better, as models that
+have seen some weeks of the new law are, is found within a week more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,21 @@ def read_contests(directory: Path) -> tuple[Contest, ...]:
         return DOCUMENTS.validate_json((directory / FILE).read_bytes()).contests
     except (OSError, ValueError):
         return ()
+
+
+def gone_on_with(
+    contests: Sequence[Contest], drift: bool, for_drift: Collection[str], shadow_days: int
+) -> frozenset[str]:
+    """Return whose contest goes on before a newer challenger gets its place in shadow: of all that have begun.
+
+    While `drift` is proven only that of challengers which were trained for it, and for a while: the older ones have
+    learnt the law that is no more, and the first that has not may have seen too little of the new one. But if every
+    newer one took the place no contest would ever be decided.
+    """
+    begun = [one for one in contests if one.days]
+    if drift:
+        begun = [one for one in begun if one.model in for_drift and one.days < DRIFT_PATIENCE * shadow_days]
+    return frozenset(one.model for one in begun)
 
 
 def least_promising(challengers: Sequence[str], contests: Sequence[Contest]) -> str:

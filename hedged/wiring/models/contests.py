@@ -67,11 +67,6 @@ class Contests:
             self.metrics.contests.labels(outcome)
 
     @property
-    def begun(self) -> frozenset[str]:
-        """Whose contest has outcomes."""
-        return frozenset(one.model for one in self.standings if one.days)
-
-    @property
     def would_promote(self) -> str:
         """Name the challenger that is better, where the daemon may not promote it; empty where there is none."""
         if self.config.models.promote:

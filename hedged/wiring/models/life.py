@@ -8,6 +8,9 @@ from hedged.domain.clock import Clock
 from hedged.domain.forecast import STAND_IN
 from hedged.domain.lasting import Lasting
 from hedged.domain.market import SeriesKey
+from hedged.forecast.models.fitness import Cause
+from hedged.forecast.models.standings import gone_on_with
+from hedged.forecast.models.trainings import Trainings
 from hedged.forecast.paired import Paired
 from hedged.telemetry.metrics import Metrics
 from hedged.wiring.models.contests import Contests
@@ -44,7 +47,7 @@ class ModelLife:
             metrics,
             app,
             lambda: self.follower.served,
-            self._begun,
+            self._gone_on_with,
             in_real_time,
         )
         self.scoring.shadows = lambda: {
@@ -61,11 +64,14 @@ class ModelLife:
         """The tasks, each with one owner."""
         return [self.follower, self.shadows, self.scoring, self.drift, self.retraining, self.contests]
 
-    def _begun(self) -> frozenset[str]:
-        """Return whose contest goes on before a newer challenger gets its place: nobody's while drift is proven, for
-        then the newest is the one that was trained for it.
-        """
-        return frozenset() if self.drift.drifts or self.follower.demotion.bench else self.contests.begun
+    def _gone_on_with(self) -> frozenset[str]:
+        """Return whose contest goes on before a newer challenger gets its place. In a thread."""
+        contests, config = self.contests.standings, self.contests.config
+        bench = self.follower.demotion.bench
+        drift = bool(self.drift.drifts) or (bench is not None and bench.cause is Cause.DRIFT)
+        ended = Trainings.of(config.state_dir).ended() if drift else ()
+        for_drift = {one.model for one in ended if one.drift}
+        return gone_on_with(contests, drift, for_drift, config.models.shadow_days)
 
     def _losses(self, model: str, since_ms: int) -> Paired | None:
         """Return the losses of a model beside the stand-in's, once the book of scores has been read."""

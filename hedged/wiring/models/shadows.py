@@ -101,8 +101,9 @@ def on_probation(history: History, now_ms: int) -> str | None:
 
 @dataclass(slots=True)
 class Shadows:
-    """`app`: returns what they run beside, None before there is any; `served`: who serves; `begun`: whose contest has
-    outcomes; `in_real_time`: else looked at with every cycle. `run` is one task with one owner.
+    """`app`: returns what they run beside, None before there is any; `served`: who serves; `begun`: whose contest goes
+    on before newer ones, asked in a thread; `in_real_time`: else looked at with every cycle. `run` is one task with one
+    owner.
     """
 
     config: Config
@@ -141,7 +142,7 @@ class Shadows:
         history = await self._read(registry)
         if history is None:
             return
-        wanted = self._wanted(history)
+        wanted = self._wanted(history, await off_loop(self.begun))
         for model in self._open.keys() - set(wanted):
             del self._open[model]
             log.info("shadow_ends", model=model)
@@ -162,8 +163,8 @@ class Shadows:
             return None
         return history
 
-    def _wanted(self, history: History) -> tuple[str, ...]:
-        told = runners(history, self.config.models.challengers, self.begun(), self.clock.now_ms())
+    def _wanted(self, history: History, begun: Iterable[str]) -> tuple[str, ...]:
+        told = runners(history, self.config.models.challengers, begun, self.clock.now_ms())
         return tuple(one for one in told if one != self.served().model and one not in self._faulty)
 
     async def _begin(self, app: App, registry: ModelRegistry, model: str) -> None:
