@@ -2,27 +2,22 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from shocks import SHOCK_MS, Shocked
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
 from hedged.alerts.book import Message, Phase
 from hedged.alerts.post import Addresses, Post
 from hedged.alerts.teller import Teller
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
 from hedged.config import Config
 from hedged.control.hand import Hand
 from hedged.control.switch import Switch
 from hedged.domain.alert import Kind
 from hedged.domain.clock import MINUTE_MS, SECOND_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.process import Process
 from hedged.risk.kill import KillLevel
 from hedged.sandbox.markets import VENUES
@@ -50,18 +45,12 @@ def live(settings: Config, from_ms: int = START_MS, until_ms: int = END_MS, *, k
     """
     path = settings.state_dir / "journal.sqlite"
     world = world_of(dear(tables(1)))
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = {name: Shocked(source) for name, source in world.venues(VENUES).items()}
     told: Told = []
 
     async def main() -> None:
-        clock, journal, equity = LoopClock(from_ms), Journal.open(path, durable=False), Decimal(100_000)
-        trading = paper_venues(settings, sources, clock, book, equity, from_ms)
-        app = App(
-            Parts(
-                settings, clock, sources, trading, journal, make_forecaster("ewma", None), tuple(book), equity
-            )
-        )
+        clock, journal = LoopClock(from_ms), Journal.open(path, durable=False)
+        app = app_on(settings, sources, world, clock, journal)
         process = Process(settings, app.metrics.registry)
         switch = Switch(settings, journal, clock, app.metrics, every_s=2.0)
         teller = Teller(lambda: process.config, Addresses(), clock, app.metrics, process)
@@ -71,7 +60,7 @@ def live(settings: Config, from_ms: int = START_MS, until_ms: int = END_MS, *, k
         process.runs(app)
         process.switched(switch)
         await app.prepare()
-        switch.prepared(Hand(lambda: app.cycle.desk, app.cycle.poller, trading))
+        switch.prepared(Hand(lambda: app.cycle.desk, app.cycle.poller, app.parts.trading))
 
         async def until(at_ms: int) -> None:
             await asyncio.sleep((min(at_ms, until_ms) - clock.now_ms()) / SECOND_MS)

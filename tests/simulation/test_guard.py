@@ -3,16 +3,14 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from shocks import FAR, SHOCK_MS, Shocked
-from worlds import START_MS, config, dear, diverging_world, run, tables, world_of
+from worlds import START_MS, app_on, config, dear, diverging_world, run, tables, world_of
 
 from hedged.adapters.paper import PaperVenue
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
+from hedged.app import App
 from hedged.backtest.virtual_time import run_virtually
 from hedged.backtest.world import World
 from hedged.config import Config
@@ -23,7 +21,6 @@ from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, OrderState, Purpose
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.markets import VENUES
 from hedged.serve import watch as watching
 
@@ -33,17 +30,12 @@ def daemon(
 ) -> tuple[list[Fill], list[dict[str, Any]], App]:
     """Run cycles and the fast loop for some minutes; return the journal's fills and decisions."""
     world = world or world_of(dear(tables(1)))
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = {name: Shocked(source) for name, source in world.venues(VENUES).items()}
     made: list[App] = []
 
     async def main() -> tuple[list[Fill], list[dict[str, Any]]]:
         clock, journal = LoopClock(START_MS), Journal.open(None, durable=False)
-        equity = Decimal(100_000)
-        trading = paper_venues(settings, sources, clock, book, equity, START_MS)
-        forecaster = make_forecaster("ewma", None)
-        symbols = (*book, *settings.strategies.beside_the_book)
-        app = App(Parts(settings, clock, sources, trading, journal, forecaster, symbols, equity))
+        app = app_on(settings, sources, world, clock, journal)
         made.append(app)
         await app.prepare()
         async with asyncio.TaskGroup() as group:

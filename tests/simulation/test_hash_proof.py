@@ -3,19 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from shocks import FAR, SHOCK_MS, Shocked
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
+from hedged.app import App
 from hedged.backtest.virtual_time import run_virtually
 from hedged.cycle import Cycle, CycleReport
 from hedged.domain.clock import MINUTE_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.domain.orders import Fill, Purpose
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
@@ -52,16 +49,13 @@ class Foreign(EwmaForecaster):
 def lived(forecaster: Any, minutes: float) -> tuple[list[Fill], list[dict[str, Any]], list[CycleReport], App]:
     """Run cycles and the fast loop for some minutes in a world that is hit after seven."""
     settings, world = config(), world_of(dear(tables(1)))
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = {name: Shocked(source) for name, source in world.venues(VENUES).items()}
     reports, made = list[CycleReport](), list[App]()
 
     async def main() -> tuple[list[Fill], list[dict[str, Any]]]:
         clock, journal = LoopClock(START_MS), Journal.open(None, durable=False)
-        trading = paper_venues(settings, sources, clock, book, Decimal(100_000), START_MS)
-        parts = Parts(settings, clock, sources, trading, journal, forecaster, tuple(book), Decimal(100_000))
-        parts.on_cycle = reports.append
-        app = App(parts)
+        app = app_on(settings, sources, world, clock, journal, forecaster)
+        app.parts.on_cycle = reports.append
         made.append(app)
         await app.prepare()
         async with asyncio.TaskGroup() as group:

@@ -1,22 +1,18 @@
 """A kill in the middle of a cycle of the whole daemon: it does not wait, and no fill and no payment is lost by it."""
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
 from hedged.control.hand import Hand
 from hedged.cycle import CycleReport
 from hedged.domain.clock import HOUR_MS, SECOND_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import INJECTIVE
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.risk.gate import KillLevel
 from hedged.sandbox.markets import VENUES
 from hedged.thinking import Thinking
@@ -36,24 +32,11 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
         await asyncio.sleep(THINKS_S)
         return await of(self, *work)
 
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = dict(world.venues(VENUES))
 
     async def main() -> tuple[list[CycleReport], Any, Any]:
         clock, journal = LoopClock(START_MS), Journal.open(None, durable=False)
-        trading = paper_venues(settings, sources, clock, book, Decimal(100_000), START_MS)
-        app = App(
-            Parts(
-                settings,
-                clock,
-                sources,
-                trading,
-                journal,
-                make_forecaster("ewma", None),
-                tuple(book),
-                Decimal(100_000),
-            )
-        )
+        app = app_on(settings, sources, world, clock, journal)
         reports: list[CycleReport] = []
         app.parts.on_cycle = reports.append
         await app.prepare()
@@ -69,7 +52,7 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
             began_s = loop.time()
             await journal(JournalStore.set_kill, clock.now_ms(), int(KillLevel.FLATTEN), "drill")
             desk.kill = KillLevel.FLATTEN
-            hand = Hand(lambda: desk, app.cycle.poller, trading)
+            hand = Hand(lambda: desk, app.cycle.poller, app.parts.trading)
             await hand.act(KillLevel.FLATTEN)
             assert loop.time() - began_s < THINKS_S
             await cycle

@@ -2,21 +2,17 @@
 
 import asyncio
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
 from hedged.cycle import CycleReport
 from hedged.domain.clock import HOUR_MS, SECOND_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.domain.market import SeriesKey
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.markets import VENUES
 from hedged.thinking import Thinking
 
@@ -35,15 +31,11 @@ def test_a_hedge_is_stopped_while_the_cycle_waits_for_a_forecast(
         await asyncio.sleep(THINKS_S)
         return await of(self, *work)
 
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = dict(world.venues(VENUES))
 
     async def main() -> tuple[CycleReport, list[Any]]:
         clock, journal = LoopClock(START_MS), Journal.open(None, durable=False)
-        equity_usd = Decimal(100_000)
-        trading = paper_venues(settings, sources, clock, book, equity_usd, START_MS)
-        forecaster = make_forecaster("ewma", None)
-        app = App(Parts(settings, clock, sources, trading, journal, forecaster, tuple(book), equity_usd))
+        app = app_on(settings, sources, world, clock, journal)
         reports: list[CycleReport] = []
         app.parts.on_cycle = reports.append
         await app.prepare()

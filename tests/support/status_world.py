@@ -2,20 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
+from hedged.app import App
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import HOUR_MS, MINUTE_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.process import Process
 from hedged.sandbox.markets import VENUES
 from hedged.status.board import Board
@@ -43,7 +39,6 @@ def live(journal: Path, lasts_ms: int = LASTS_MS, start_ms: int = START_MS) -> L
     """Let a daemon live on a world in which hedging pays at once."""
     settings = config(hedge={"forecaster": "nowcast"})
     world = world_of(dear(tables(1)))
-    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = world.venues(VENUES)
 
     async def main() -> Life:
@@ -51,12 +46,8 @@ def live(journal: Path, lasts_ms: int = LASTS_MS, start_ms: int = START_MS) -> L
         process = Process(settings, CollectorRegistry())
         board = Board(process, clock, records=Records(kept))
         told = [await board.status()]
-        trading = paper_venues(settings, sources, clock, book, Decimal(100_000), start_ms)
-        parts = Parts(
-            settings, clock, sources, trading, kept, make_forecaster("nowcast", None), tuple(book), Decimal(100_000),
-            on_cycle=board.on_cycle,
-        )  # fmt: skip
-        app = App(parts)
+        app = app_on(settings, sources, world, clock, kept, "nowcast")
+        app.parts.on_cycle = board.on_cycle
         process.runs(app)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(board.run())

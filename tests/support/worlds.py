@@ -1,17 +1,24 @@
 """Small worlds for simulation tests: simulated tables, as a data directory or in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from hedged.adapters.replay.series import series_of
-from hedged.backtest.runner import RunResult, Window, own_quantities, run_window
+from hedged.app import App, Parts
+from hedged.backtest.runner import RunResult, Window, own_quantities, paper_venues, run_window
 from hedged.backtest.world import World
 from hedged.config import Config, parse_config
-from hedged.domain.clock import DAY_MS, HOUR_MS
+from hedged.domain.clock import DAY_MS, HOUR_MS, Clock
 from hedged.domain.market import INJECTIVE, SeriesKey
+from hedged.execution.journal.thread import Journal
+from hedged.forecast.port import Forecaster
+from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.market_simulator import simulate
 from hedged.sandbox.markets import VENUES, simulated_markets
 
@@ -60,6 +67,19 @@ def crashed(frames: dict[str, pl.DataFrame], factor: float, at_ms: int) -> dict[
         "ohlcv": frames["ohlcv"].with_columns(**there),
         "funding": frames["funding"].with_columns(mark_price=mark),
     }
+
+
+def app_on(
+    settings: Config, sources: Mapping[str, Any], world: World, clock: Clock, journal: Journal,
+    forecaster: Forecaster | str = "ewma",
+) -> App:  # fmt: skip
+    """The whole daemon but its process, on paper accounts of 100,000 USD; not prepared yet."""
+    equity_usd = Decimal(100_000)
+    book = own_quantities(settings, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
+    trading = paper_venues(settings, sources, clock, book, equity_usd, clock.now_ms())
+    thinks = make_forecaster(forecaster, None) if isinstance(forecaster, str) else forecaster
+    symbols = (*book, *settings.strategies.beside_the_book)
+    return App(Parts(settings, clock, sources, trading, journal, thinks, symbols, equity_usd))
 
 
 def world_of(frames: dict[str, pl.DataFrame]) -> World:

@@ -1,19 +1,14 @@
 """The app when its configuration changes under way."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from worlds import START_MS, config, dear, tables, world_of
+from worlds import START_MS, app_on, config, dear, tables, world_of
 
-from hedged.app import App, Parts
-from hedged.backtest.runner import own_quantities, paper_venues
 from hedged.backtest.virtual_time import run_virtually
 from hedged.domain.clock import MINUTE_MS, LoopClock
-from hedged.domain.market import INJECTIVE, SeriesKey
 from hedged.execution.journal.thread import Journal
-from hedged.forecast.registry import make_forecaster
 from hedged.sandbox.markets import VENUES
 
 
@@ -31,24 +26,11 @@ def test_a_changed_interval_does_not_wait_for_the_end_of_the_old_one(tmp_path: P
         for interval_s in (3_600, 300)
     )
     world = world_of(dear(tables(1)))
-    book = own_quantities(hourly, lambda symbol: world.price(SeriesKey(INJECTIVE, symbol), START_MS))
     sources: dict[str, Any] = world.venues(VENUES)
 
     async def main() -> tuple[int, list[str], int]:
         clock, journal = SlicedClock(START_MS), Journal.open(tmp_path / "journal.sqlite", durable=False)
-        trading = paper_venues(hourly, sources, clock, book, Decimal(100_000), START_MS)
-        app = App(
-            Parts(
-                hourly,
-                clock,
-                sources,
-                trading,
-                journal,
-                make_forecaster("persistence", None),
-                tuple(book),
-                Decimal(100_000),
-            )
-        )
+        app = app_on(hourly, sources, world, clock, journal, "persistence")
         await app.prepare()
         await app.attempt(START_MS)
         async with asyncio.TaskGroup() as group:
