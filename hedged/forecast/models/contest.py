@@ -81,6 +81,11 @@ class Verdict:
     capital: float
     needed: float
 
+    @property
+    def progress(self) -> float:
+        """How far it is on the way to a decision for the challenger, in the logarithm of its capital: 1 decides."""
+        return max(0.0, math.log(self.capital) / math.log(self.needed))
+
 
 def capital(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the free capital after every block, see the module. Gains (blocks, …) → the same shape."""

@@ -11,16 +11,13 @@ from hedged.directories import make_private_directory
 from hedged.forecast.models.durable import write_whole
 
 FILE = "contests.json"
-DRIFT_PATIENCE = 1.5
-"""While drift is proven a contest has so many times the least days of outcomes: what is a fifth better, as models that
-have seen some weeks of the new law are, is found within a week more.
-"""
+HALFWAY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
     """A challenger's contest with the champion. `standing`, `why`: see `contest`; `ratio`: of their losses, null while
-    there is none; `days`: of common outcomes.
+    there is none; `days`: of common outcomes; `progress`: see `contest.Verdict`.
     """
 
     model: str
@@ -29,6 +26,7 @@ class Contest:
     why: str
     ratio: FiniteFloat | None
     days: int
+    progress: FiniteFloat = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,14 @@ def gone_on_with(
 ) -> frozenset[str]:
     """Return whose contest goes on before a newer challenger gets its place in shadow: of all that have begun.
 
-    While `drift` is proven only that of challengers which were trained for it, and for a while: the older ones have
-    learnt the law that is no more, and the first that has not may have seen too little of the new one. But if every
-    newer one took the place no contest would ever be decided.
+    While `drift` is proven only that of challengers which were trained for it, until they can be judged, and further
+    where they are halfway to a decision by then: the older ones have learnt the law that is no more, and the first that
+    has not may have seen too little of the new one. But if every newer one took the place none would ever be decided.
     """
     begun = [one for one in contests if one.days]
     if drift:
-        begun = [one for one in begun if one.model in for_drift and one.days < DRIFT_PATIENCE * shadow_days]
+        mine = (one for one in begun if one.model in for_drift)
+        begun = [one for one in mine if one.days < shadow_days or one.progress >= HALFWAY]
     return frozenset(one.model for one in begun)
 
 

@@ -170,7 +170,7 @@ class Contests:
         self.standings = tuple(
             Contest(
                 model, history.champion, str(one.standing), one.why, None if one.ratio != one.ratio else one.ratio,
-                one.days,
+                one.days, round(one.progress, 4),
             )
             for model, one in found.items()
         )  # fmt: skip
@@ -196,7 +196,7 @@ def _beside_stand_in(verdict: Verdict, of_champion: Verdict) -> Verdict:
     if verdict.standing is Standing.BETTER:
         return replace(of_champion, why=f"{of_champion.why}; beside the EWMA, which serves: {verdict.why}")
     why = f"better than the champion, which gave way; beside the EWMA, which serves: {verdict.why}"
-    return replace(of_champion, standing=Standing.NOT_YET, why=why)
+    return replace(of_champion, standing=Standing.NOT_YET, why=why, capital=verdict.capital)
 
 
 def _since_ms(history: History, model: str, act: Act) -> int:
