@@ -273,7 +273,8 @@ class Scores(Told):
 
 class ContestRow(Told):
     """How a model in shadow stands against the champion. `standing`: better, not yet, clearly worse, given up; `why`:
-    the figures in a sentence; `ratio`: its loss ÷ the champion's on the same outcomes; `days`: of those.
+    the figures in a sentence; `ratio`: its loss ÷ the champion's on the same outcomes; `days`: of those; `progress`: on
+    the way to a decision for it, 1 decides.
     """
 
     model: str
@@ -282,6 +283,7 @@ class ContestRow(Told):
     why: str
     ratio: float | None
     days: int
+    progress: float
 
 
 class SpanTold(Told):

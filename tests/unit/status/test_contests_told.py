@@ -12,7 +12,7 @@ from hedged.status import scores
 from hedged.status.view.scores import contests as shown
 
 MODEL = "0123456789abcdef"
-STANDS = Contest(MODEL, "shipped", "not yet", "20 days of outcomes; evidence 3 <of> 20", 0.99, 20)
+STANDS = Contest(MODEL, "shipped", "not yet", "20 days of outcomes; evidence 3 <of> 20", 0.99, 20, 0.37)
 
 
 def test_a_contest_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -20,6 +20,7 @@ def test_a_contest_is_told_in_a_sentence(tmp_path: Path) -> None:
     write_contests(tmp_path / "models", [STANDS], "2026-01-01T00:00:00Z")
     (told,) = read_contests(tmp_path / "models")
     assert told == STANDS
+    assert scores.contests([told])[0].progress == told.progress
     page = shown(SimpleNamespace(contests=scores.contests([told])))  # type: ignore[arg-type]
     assert "model 01234567</b> against the shipped model: <b>not yet</b>" in page
     assert "evidence 3 &lt;of&gt; 20" in page
