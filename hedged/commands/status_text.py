@@ -9,7 +9,8 @@ from rich.text import Text
 from hedged.commands.shared import console
 from hedged.control.state import Left, State, Verdict, last_seen
 from hedged.domain.clock import SECOND_MS, iso
-from hedged.status.document import Amount, BookRow, Scores, Status
+from hedged.status.document import Amount, BookRow, Status
+from hedged.status.document_scores import Scores
 
 COLOURS = {
     State.HEALTHY: "green",

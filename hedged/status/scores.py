@@ -7,7 +7,7 @@ from hedged.domain.clock import DAY_MS
 from hedged.domain.forecast import STAND_IN
 from hedged.forecast.models.standings import Contest
 from hedged.forecast.record.measures import WINDOW_MS, Measure, Measured, Measures, Reckoning
-from hedged.status.document import ContestRow, Figure, Rival, Score, Scores
+from hedged.status.document_scores import ContestRow, Figure, Rival, Score, Scores
 
 
 def scores(told: Reckoning | None) -> Scores | None:

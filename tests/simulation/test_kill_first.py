@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from slow_thinking import think_slowly
 from worlds import START_MS, app_on, config, dear, tables, world_of
 
 from hedged.backtest.virtual_time import run_virtually
@@ -15,7 +16,6 @@ from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.risk.gate import KillLevel
 from hedged.sandbox.markets import VENUES
-from hedged.thinking import Thinking
 
 THINKS_S = 30.0
 
@@ -24,14 +24,7 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
     logs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a kill waits for a forecast of half a minute, or what was filled and paid meanwhile is lost."""
-    settings, world, thinks = config(), world_of(dear(tables(1))), asyncio.Event()
-    of = Thinking.of
-
-    async def slowly(self: Thinking, *work: Any) -> Any:
-        thinks.set()
-        await asyncio.sleep(THINKS_S)
-        return await of(self, *work)
-
+    settings, world = config(), world_of(dear(tables(1)))
     sources: dict[str, Any] = dict(world.venues(VENUES))
 
     async def main() -> tuple[list[CycleReport], Any, Any]:
@@ -45,7 +38,7 @@ def test_a_cycle_that_thinks_yields_to_a_flatten_and_its_news_are_told_by_the_ne
         assert any(key.venue != INJECTIVE for key, q in desk.accounts.attributed.items() if q)
 
         await asyncio.sleep((START_MS + HOUR_MS - clock.now_ms()) / SECOND_MS)
-        monkeypatch.setattr(Thinking, "of", slowly)
+        thinks = think_slowly(monkeypatch, THINKS_S)
         async with asyncio.TaskGroup() as group:
             cycle = group.create_task(app.attempt(clock.now_ms()))
             await thinks.wait()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from slow_thinking import think_slowly
 from worlds import START_MS, app_on, config, dear, tables, world_of
 
 from hedged.backtest.virtual_time import run_virtually
@@ -14,7 +15,6 @@ from hedged.domain.market import SeriesKey
 from hedged.execution.journal.store import JournalStore
 from hedged.execution.journal.thread import Journal
 from hedged.sandbox.markets import VENUES
-from hedged.thinking import Thinking
 
 THINKS_S = 60.0
 
@@ -23,14 +23,7 @@ def test_a_hedge_is_stopped_while_the_cycle_waits_for_a_forecast(
     monkeypatch: pytest.MonkeyPatch, logs: list[dict[str, Any]]
 ) -> None:
     """If this fails, a model that hangs keeps a stop waiting for a minute, or the cycle then trades on what it knew."""
-    settings, world, thinks = config(), world_of(dear(tables(1))), asyncio.Event()
-    of = Thinking.of
-
-    async def slowly(self: Thinking, *work: Any) -> Any:
-        thinks.set()
-        await asyncio.sleep(THINKS_S)
-        return await of(self, *work)
-
+    settings, world = config(), world_of(dear(tables(1)))
     sources: dict[str, Any] = dict(world.venues(VENUES))
 
     async def main() -> tuple[CycleReport, list[Any]]:
@@ -48,7 +41,7 @@ def test_a_hedge_is_stopped_while_the_cycle_waits_for_a_forecast(
         hedged = {key.symbol for key in legs()}
         assert hedged
         await asyncio.sleep((START_MS + HOUR_MS - clock.now_ms()) / SECOND_MS)
-        monkeypatch.setattr(Thinking, "of", slowly)
+        thinks = think_slowly(monkeypatch, THINKS_S)
         async with asyncio.TaskGroup() as group:
             cycle = group.create_task(app.attempt(clock.now_ms()))
             await thinks.wait()

@@ -3,7 +3,8 @@
 from hedged.domain.forecast import STAND_IN
 from hedged.page import wording
 from hedged.page.wording import THIN, esc, number
-from hedged.status.document import Figure, Score, Scores, Status
+from hedged.status.document import Status
+from hedged.status.document_scores import Figure, Score, Scores
 from hedged.status.view import words
 
 EVEN = 0.05

@@ -8,7 +8,8 @@ from status_world import Life
 from hedged.commands.status_text import scored
 from hedged.domain.forecast import STAND_IN
 from hedged.forecast.record.measures import Reckoning, reckoned
-from hedged.status.document import Figure, Scores, Status
+from hedged.status.document import Status
+from hedged.status.document_scores import Figure, Scores
 from hedged.status.scores import scores
 from hedged.status.view import scores as view
 
