@@ -84,7 +84,7 @@ class Verdict:
     @property
     def progress(self) -> float:
         """How far it is on the way to a decision for the challenger, in the logarithm of its capital: 1 decides."""
-        return max(0.0, math.log(self.capital) / math.log(self.needed))
+        return max(0.0, _share_of_way(self.capital, self.needed))
 
 
 def capital(gains: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,9 +170,14 @@ def _distance(made: float, days: int, needed: float) -> str:
     """Say how far it is to a decision for the challenger, at the pace of until now."""
     if made <= 1:
         return f"no sign that it is better: evidence {made:.2g}, {needed:.0f} decides"
-    more = days * (math.log(needed) / math.log(made) - 1)
+    more = days * (1 / _share_of_way(made, needed) - 1)
     pace = "at this pace decided with the next outcomes" if more < 1 else f"at this pace {more:.0f} days more"
     return f"evidence {made:.2g}, {needed:.0f} decides: {pace}"
+
+
+def _share_of_way(made: float, needed: float) -> float:
+    """Return how far a capital is from 1 to the one that decides: it grows by factors."""
+    return math.log(made) / math.log(needed)
 
 
 def _last(gains: NDArray[np.float64]) -> float:
